@@ -1,0 +1,27 @@
+"""Every deadline of a restart, derived from one number: drain < exit backstop < supervisor kill < driver deadline."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Seconds after the signal. `drain` is how long running turns may go on; each later clock contains the one before."""
+
+    drain: float
+    teardown: float = 10.0
+    requester_grace: float = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
+
+    @property
+    def exit_backstop(self) -> float:
+        """The gateway ends itself, whatever hangs."""
+        return self.drain + self.requester_grace + self.teardown
+
+    @property
+    def supervisor_kill(self) -> float:
+        """The service manager sends SIGKILL (ExitTimeOut, TimeoutStopSec)."""
+        return self.exit_backstop + self.teardown / 2
+
+    @property
+    def driver_deadline(self) -> float:
+        """The driver sends SIGKILL itself, if pid and start time still match."""
+        return self.supervisor_kill + self.teardown / 2

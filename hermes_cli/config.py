@@ -1,0 +1,102 @@
+"""config.toml: the few numbers a person may want to change, with the defaults here."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from hermes_cli.clocks import Clocks
+from hermes_cli.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Section [gateway]; seconds."""
+
+    drain_timeout: float = 180.0
+    stop_timeout: float = 10.0
+    teardown_timeout: float = 10.0
+    start_timeout: float = 60.0
+    heartbeat_interval: float = 15.0
+
+    @property
+    def restart_clocks(self) -> Clocks:
+        """After SIGUSR1."""
+        return Clocks(self.drain_timeout, self.teardown_timeout)
+
+    @property
+    def stop_clocks(self) -> Clocks:
+        """After SIGTERM."""
+        return Clocks(self.stop_timeout, self.teardown_timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class RestartConfig:
+    """Section [restart]: attempts, and the breaker against restart storms. Seconds."""
+
+    max_attempts: int = 5
+    backoff: float = 0.5
+    storm_limit: int = 5
+    storm_window: float = 600.0
+    expiry: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalConfig:
+    """Section [terminal]; seconds."""
+
+    timeout: float = 1800.0
+    shell: str = "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of config.toml; unknown sections are somebody else's and are left alone."""
+
+    gateway: GatewayConfig = field(default_factory=GatewayConfig)
+    restart: RestartConfig = field(default_factory=RestartConfig)
+    terminal: TerminalConfig = field(default_factory=TerminalConfig)
+
+
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig)
+
+
+def load(path: str) -> Config:
+    """Read config.toml; without one, the defaults. Raises ConfigError with the file, the key and what is wrong."""
+    try:
+        with open(path, "rb") as file:
+            import tomllib
+
+            try:
+                document = tomllib.load(file)
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
+    except (FileNotFoundError, NotADirectoryError):
+        return Config()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+    return Config(
+        gateway=_section(path, "gateway", GatewayConfig, document),
+        restart=_section(path, "restart", RestartConfig, document),
+        terminal=_section(path, "terminal", TerminalConfig, document),
+    )
+
+
+def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]) -> Section:
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: [{name}] must be a table")
+    defaults = kind()
+    known: dict[str, Any] = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        if key not in known:
+            raise ConfigError(f"{path}: {name}.{key} is not a setting; known are {', '.join(known)}")
+        default = known[key]
+        if isinstance(default, str):
+            if not isinstance(value, str):
+                raise ConfigError(f"{path}: {name}.{key} must be a string, not {value!r}")
+            values[key] = value
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
+            raise ConfigError(f"{path}: {name}.{key} must be a number of at least 0, not {value!r}")
+        else:
+            values[key] = type(default)(value)
+    return kind(**values)

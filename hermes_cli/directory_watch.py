@@ -1,0 +1,81 @@
+"""Wake up when a directory changes: inotify(7) on Linux, kqueue elsewhere.
+
+A hint and nothing more: every reader looks at the directory before it waits and after it wakes.
+"""
+
+import ctypes
+import os
+import select
+import sys
+from typing import Any, Self
+
+_IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE, _IN_DELETE_SELF = 0x8, 0xC0, 0x100, 0x200, 0x400
+_EVENTS = _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_DELETE_SELF
+
+
+class DirectoryWatch:
+    """Readable when a name in one of some directories came, went or was replaced."""
+
+    def __init__(self, *paths: str) -> None:
+        """Watch what exists of `paths`; raise OSError when the kernel has no watch left."""
+        self._directories: list[int] = []
+        self._kqueue: Any = None
+        if sys.platform == "linux":
+            libc = ctypes.CDLL(None, use_errno=True)
+            self._descriptor = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+            if self._descriptor < 0:
+                raise OSError(ctypes.get_errno(), "inotify_init1")
+            for path in paths:
+                if libc.inotify_add_watch(self._descriptor, os.fsencode(path), _EVENTS) < 0:
+                    code = ctypes.get_errno()
+                    os.close(self._descriptor)
+                    raise OSError(code, os.strerror(code), path)
+            return
+        self._kqueue = select.kqueue()
+        self._descriptor = self._kqueue.fileno()
+        for path in paths:
+            directory = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._directories.append(directory)
+            flags = select.KQ_EV_ADD | select.KQ_EV_CLEAR
+            notes = select.KQ_NOTE_WRITE | select.KQ_NOTE_DELETE | select.KQ_NOTE_RENAME
+            self._kqueue.control([select.kevent(directory, select.KQ_FILTER_VNODE, flags, notes)], 0)
+
+    def fileno(self) -> int:
+        """Readable after a change."""
+        return self._descriptor
+
+    def drain(self) -> None:
+        """Forget the changes so far."""
+        if self._kqueue is not None:
+            self._kqueue.control(None, 64, 0)
+            return
+        try:
+            while os.read(self._descriptor, 65536):
+                pass
+        except BlockingIOError:
+            pass
+
+    def wait(self, timeout: float) -> bool:
+        """Whether something changed within `timeout` seconds; the changes are forgotten."""
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLIN)
+        changed = bool(poller.poll(max(0.0, timeout) * 1000))
+        self.drain()
+        return changed
+
+    def close(self) -> None:
+        """Release the descriptors."""
+        for directory in self._directories:
+            os.close(directory)
+        self._directories.clear()
+        if self._kqueue is not None:
+            self._kqueue.close()
+        elif self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,115 @@
+"""Files that survive power loss, and small files that are replaced whole.
+
+Publish: create in a staging directory (O_EXCL, 0600), write, fsync, close, rename, fsync the directory. A failed
+fsync is never repeated on the same descriptor: the kernel may have dropped the pages and report success.
+"""
+
+import fcntl
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+# macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
+_FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+def sync(descriptor: int) -> None:
+    """Force a file or directory to stable storage. Raises OSError."""
+    if _FULL_FSYNC is not None:
+        try:
+            fcntl.fcntl(descriptor, _FULL_FSYNC)
+        except OSError:  # not every file system knows it
+            pass
+        else:
+            return
+    os.fsync(descriptor)
+
+
+def sync_directory(path: str) -> None:
+    """Force the names in a directory to stable storage. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_private_directory(path: str) -> None:
+    """Create a directory, mode 0700, with its parents, and make each new name durable. Raises OSError."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_private_directory(os.path.dirname(path))
+        make_private_directory(path)
+        return
+    sync_directory(os.path.dirname(path))
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Create `path` with `data` on stable storage; on any failure nothing is left. Raises OSError."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            sync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False) -> None:
+    """Replace a JSON file whole: a reader sees the old or the new one, never a part. Raises OSError.
+
+    Without `durable` a power cut may leave the file old, empty or gone: for facts that a fresh look restores.
+    """
+    data = json.dumps(document, ensure_ascii=False).encode()
+    temporary = f"{path}.{os.getpid()}.new"
+    try:
+        descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        make_private_directory(os.path.dirname(path))
+        descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            os.write(descriptor, data)
+            if durable:
+                sync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    if durable:
+        sync_directory(os.path.dirname(path))
+
+
+def read_json(path: str, limit: int = 65536) -> "dict[str, Any] | None":
+    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        data = os.read(descriptor, limit + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if len(data) > limit:
+        return None
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

@@ -1,0 +1,1 @@
+"""The gateway: channels, sessions, turns, the agent and its terminal, the drain and the exit."""

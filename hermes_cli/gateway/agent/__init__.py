@@ -1,0 +1,1 @@
+"""What answers a message; the built-in one needs no key."""

@@ -1,0 +1,1 @@
+"""The durable queue of restart intents, and the driver that settles them."""

@@ -1,0 +1,136 @@
+"""Where everything lies: one profile's directories and the files in them (design 5).
+
+Paths are `str`: a requester imports this module, and pathlib alone would double what it costs.
+"""
+
+import os
+import re
+
+from hermes_cli.errors import UsageError
+
+DEFAULT_PROFILE = "default"
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Paths:
+    """One profile's state, config and log directories. Raises UsageError for a bad profile name."""
+
+    __slots__ = ("config", "logs", "profile", "root", "state")
+
+    def __init__(self, profile: str, root: str, config: str, logs: str) -> None:
+        """`root` is the state directory of the default profile; the others live below it."""
+        if not _PROFILE.fullmatch(profile) or ".." in profile:
+            raise UsageError(f"profile {profile!r} is not a name: use letters, digits, '.', '_' and '-'")
+        self.profile = profile
+        self.root = root
+        named = profile != DEFAULT_PROFILE
+        self.state = f"{root}/profiles/{profile}" if named else root
+        self.config = f"{config}/profiles/{profile}/config.toml" if named else f"{config}/config.toml"
+        self.logs = f"{logs}/profiles/{profile}" if named else logs
+
+    @property
+    def instance(self) -> str:
+        """The running gateway's description of itself."""
+        return f"{self.state}/gateway.json"
+
+    @property
+    def gateway_lock(self) -> str:
+        """Held by the running gateway to its last instruction."""
+        return f"{self.state}/gateway.lock"
+
+    @property
+    def socket(self) -> str:
+        """The local channel."""
+        return f"{self.state}/gateway.sock"
+
+    @property
+    def desired(self) -> str:
+        """Whether the user wants the gateway running."""
+        return f"{self.state}/desired.json"
+
+    @property
+    def messages(self) -> str:
+        """Sessions and messages."""
+        return f"{self.state}/messages.sqlite"
+
+    @property
+    def supervisor(self) -> str:
+        """The embedded supervisor's own directory."""
+        return f"{self.state}/supervisor"
+
+    @property
+    def updates(self) -> str:
+        """Journals of updates under way."""
+        return f"{self.state}/updates"
+
+    @property
+    def update_lock(self) -> str:
+        """One update of the installation at a time, whatever the profile."""
+        return f"{self.root}/update.lock"
+
+    @property
+    def intents(self) -> str:
+        """The queue's directory; see `hermes_cli.intents.queue` for what is in it."""
+        return f"{self.state}/restart-intents"
+
+    @property
+    def pending(self) -> str:
+        """THE watched directory: nothing but unsettled records ever appears in it."""
+        return f"{self.state}/restart-intents/pending"
+
+    @property
+    def gateway_log(self) -> str:
+        """What the gateway prints."""
+        return f"{self.logs}/gateway.log"
+
+    @property
+    def restarter_log(self) -> str:
+        """What drivers print."""
+        return f"{self.logs}/restarter.log"
+
+
+def resolve(profile: str | None = None) -> Paths:
+    """Directories from HERMES_HOME, or the platform's own.
+
+    Raises UsageError when HERMES_HOME is relative, a file, or writable by everyone.
+    """
+    name = profile or os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
+    home = os.environ.get("HERMES_HOME")
+    if home:
+        home = os.path.abspath(os.path.expanduser(home))
+        _check_private(home)
+        return Paths(name, f"{home}/state", home, f"{home}/logs")
+    from platformdirs import user_config_path, user_log_path, user_state_path
+
+    root = str(user_state_path("hermes"))
+    _check_private(root)
+    return Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+
+
+def profiles(paths: Paths) -> list[str]:
+    """Names of every profile that has a state directory, the default one first."""
+    try:
+        named = sorted(entry.name for entry in os.scandir(f"{paths.root}/profiles") if entry.is_dir())
+    except OSError:
+        named = []
+    return [DEFAULT_PROFILE, *(name for name in named if _PROFILE.fullmatch(name))]
+
+
+def sibling(paths: Paths, profile: str) -> Paths:
+    """The same installation's directories for another profile."""
+    return resolve(profile) if profile != paths.profile else paths
+
+
+def _check_private(home: str) -> None:
+    try:
+        found = os.stat(home)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise UsageError(f"{home} lies below a file: point HERMES_HOME at a directory") from None
+    except OSError as error:
+        raise UsageError(f"{home} cannot be looked at ({error.strerror}): point HERMES_HOME elsewhere") from None
+    if (found.st_mode & 0o170000) != 0o040000:
+        raise UsageError(f"{home} is not a directory: point HERMES_HOME at one")
+    if found.st_mode & 0o002:
+        raise UsageError(f"{home} is writable by everyone, so anyone could restart the gateway: chmod o-w {home!r}")

@@ -1,0 +1,95 @@
+"""What the kernel says of a pid: its parent, and when it started. Cheap enough for a requester.
+
+Linux: field 22 of /proc/PID/stat (proc_pid_stat(5)), ticks since boot, which a stepped clock does not move;
+psutil's create_time() follows the clock, so a record made before a step would no longer name its own gateway.
+Elsewhere psutil, whose create_time() is fixed at the start of the process.
+"""
+
+import os
+import sys
+
+_LINUX = sys.platform == "linux"
+_WALL_TOLERANCE = 2.0  # seconds; btime is whole seconds and may be re-derived after a clock step
+
+
+def boot_id() -> str:
+    """An id of this boot of the machine: pids and tick counts of another one mean nothing."""
+    if _LINUX:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    import subprocess
+
+    try:  # sysctl(8); macOS and the BSDs
+        found = subprocess.run(
+            ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def parent(pid: int) -> int | None:
+    """The parent's pid; None when the process is gone. Raises OSError when the kernel will not say."""
+    if _LINUX:
+        fields = _stat(pid)
+        return int(fields[1]) if fields else None
+    import psutil
+
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.Error as error:
+        raise PermissionError(str(error)) from None
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a living process started, in ticks since boot; None when gone or a zombie, or not known here."""
+    if not _LINUX:
+        return None
+    fields = _stat(pid)
+    if not fields or fields[0] in "ZX":
+        return None
+    return int(fields[19])
+
+
+def create_time(pid: int) -> float | None:
+    """When a living process started, in seconds of the epoch; None when it is gone or a zombie."""
+    if _LINUX:
+        ticks = start_ticks(pid)
+        return None if ticks is None else _boot_time() + ticks / os.sysconf("SC_CLK_TCK")
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def is_same(pid: int, created: float | None, ticks: int | None, boot: str | None) -> bool:
+    """Whether the process that a file names is alive now: same boot, same pid, same start."""
+    if pid <= 0 or (boot is not None and boot != boot_id()):
+        return False
+    if _LINUX and ticks is not None:
+        return start_ticks(pid) == ticks
+    now = create_time(pid)
+    return now is not None and created is not None and abs(now - created) <= _WALL_TOLERANCE
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat after the command name: state, ppid, …, start time is the 20th."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()  # the command name may hold spaces and parentheses
+
+
+def _boot_time() -> int:
+    with open("/proc/stat", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("btime "):
+                return int(line.split()[1])
+    raise OSError("no btime in /proc/stat")

@@ -1,0 +1,1 @@
+"""Changing the installation under a running gateway."""
