@@ -34,7 +34,7 @@ class RestartConfig:
 
     max_attempts: int = 5
     backoff: float = 0.5
-    storm_limit: int = 5
+    storm_limit: int = 10
     storm_window: float = 600.0
     expiry: float = 3600.0
 

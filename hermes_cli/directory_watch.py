@@ -9,15 +9,15 @@ import select
 import sys
 from typing import Any, Self
 
-_IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE, _IN_DELETE_SELF = 0x8, 0xC0, 0x100, 0x200, 0x400
+_IN_MODIFY, _IN_CLOSE_WRITE, _IN_MOVED, _IN_CREATE, _IN_DELETE, _IN_DELETE_SELF = 0x2, 0x8, 0xC0, 0x100, 0x200, 0x400
 _EVENTS = _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_DELETE_SELF
 
 
 class DirectoryWatch:
     """Readable when a name in one of some directories came, went or was replaced."""
 
-    def __init__(self, *paths: str) -> None:
-        """Watch what exists of `paths`; raise OSError when the kernel has no watch left."""
+    def __init__(self, *paths: str, modified: bool = False) -> None:
+        """Watch directories, with `modified` (Linux) also writes to the files in them. Raises OSError."""
         self._directories: list[int] = []
         self._kqueue: Any = None
         if sys.platform == "linux":
@@ -25,8 +25,9 @@ class DirectoryWatch:
             self._descriptor = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
             if self._descriptor < 0:
                 raise OSError(ctypes.get_errno(), "inotify_init1")
+            events = _EVENTS | (_IN_MODIFY if modified else 0)
             for path in paths:
-                if libc.inotify_add_watch(self._descriptor, os.fsencode(path), _EVENTS) < 0:
+                if libc.inotify_add_watch(self._descriptor, os.fsencode(path), events) < 0:
                     code = ctypes.get_errno()
                     os.close(self._descriptor)
                     raise OSError(code, os.strerror(code), path)

@@ -51,28 +51,38 @@ def make_private_directory(path: str) -> None:
     sync_directory(os.path.dirname(path))
 
 
-def write_new(path: str, data: bytes) -> None:
-    """Create `path` with `data` on stable storage; on any failure nothing is left. Raises OSError."""
+def create(path: str, data: bytes) -> int:
+    """Create `path` (O_EXCL, 0600) with `data`, not synced yet; gives its descriptor. Raises OSError, leaving nothing."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            sync(descriptor)
-        finally:
-            os.close(descriptor)
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+    except BaseException:
+        os.close(descriptor)
+        os.unlink(path)
+        raise
+    return descriptor
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Create `path` with `data` on stable storage. Raises OSError, leaving nothing."""
+    descriptor = create(path, data)
+    try:
+        sync(descriptor)
     except BaseException:
         os.unlink(path)
         raise
+    finally:
+        os.close(descriptor)
 
 
-def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False) -> None:
+def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, indent: int | None = None) -> None:
     """Replace a JSON file whole: a reader sees the old or the new one, never a part. Raises OSError.
 
     Without `durable` a power cut may leave the file old, empty or gone: for facts that a fresh look restores.
     """
-    data = json.dumps(document, ensure_ascii=False).encode()
+    data = (json.dumps(document, ensure_ascii=False, indent=indent) + "\n").encode()
     temporary = f"{path}.{os.getpid()}.new"
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

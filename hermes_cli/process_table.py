@@ -15,8 +15,11 @@ _WALL_TOLERANCE = 2.0  # seconds; btime is whole seconds and may be re-derived a
 def boot_id() -> str:
     """An id of this boot of the machine: pids and tick counts of another one mean nothing."""
     if _LINUX:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, 64).decode("ascii").strip()
+        finally:
+            os.close(descriptor)
     import subprocess
 
     try:  # sysctl(8); macOS and the BSDs

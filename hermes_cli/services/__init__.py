@@ -1,1 +1,24 @@
-"""Service managers behind one interface."""
+"""Service managers behind one interface; this is the one place that chooses."""
+
+import os
+
+from hermes_cli.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+    from hermes_cli.services.base import ServiceManager
+
+NAMES = ("auto", "launchd", "systemd", "embedded")
+
+
+def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
+    """The manager asked for by name or HERMES_SERVICE_MANAGER, else the best there is. Raises UsageError."""
+    asked = name or os.environ.get("HERMES_SERVICE_MANAGER") or "auto"
+    if asked not in NAMES:
+        raise UsageError(f"service manager {asked!r} is not known: use one of {', '.join(NAMES)}")
+    if asked in {"launchd", "systemd"}:
+        raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
+    from hermes_cli.services.embedded import Embedded
+
+    return Embedded(paths)

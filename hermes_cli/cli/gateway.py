@@ -1,0 +1,41 @@
+"""`hermes gateway run`: the gateway, or its supervisor, in the foreground."""
+
+import click
+
+from hermes_cli.errors import ConfigError
+from hermes_cli.paths import Paths
+
+
+@click.command()
+@click.option("--supervise", is_flag=True, help="Supervise a gateway instead of being one; works as PID 1.")
+@click.option("--check", is_flag=True, help="Load everything, serve nothing, exit 0 when it would start.")
+@click.option("--background", is_flag=True, hidden=True)
+@click.option("--resume", is_flag=True, hidden=True)
+@click.pass_obj
+def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume: bool) -> int:
+    """Run the gateway in the foreground: what a service manager starts."""
+    if check:
+        return _check(paths)
+    if supervise:
+        from hermes_cli import desired
+        from hermes_cli.services import supervisor
+        from hermes_cli.services.embedded import Embedded
+
+        if not (background or resume):
+            desired.write(paths, "running", "hermes gateway run --supervise")
+            Embedded(paths).install()
+        return supervisor.main(paths, background=background, resumed=resume)
+    from hermes_cli.gateway import run as gateway
+
+    return gateway.main(paths)
+
+
+def _check(paths: Paths) -> int:
+    """Everything that a start would load and read, short of serving. Raises ConfigError."""
+    from hermes_cli import config
+    from hermes_cli.gateway import run as gateway
+
+    config.load(paths.config)
+    if not callable(gateway.main):
+        raise ConfigError("hermes_cli.gateway.run has no main: reinstall hermes")
+    return 0

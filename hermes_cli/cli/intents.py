@@ -1,0 +1,123 @@
+"""`hermes gateway intents`: the queue, for a person and for scripts."""
+
+import json
+import time
+from typing import Any
+
+import click
+
+from hermes_cli.errors import HermesError, TryAgainError, UsageError
+from hermes_cli.intents import progress, queue
+from hermes_cli.intents.record import Intent, is_id
+from hermes_cli.paths import Paths
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For scripts; the format is in docs/status-json.md.")
+@click.pass_obj
+def list_(paths: Paths, *, as_json: bool) -> None:
+    """Show the queue, settled intents too, newest first."""
+    rows = _all(paths)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "intents": rows}, ensure_ascii=False, indent=2))
+        return
+    if not rows:
+        click.echo("no intents")
+    for row in rows:
+        what = row["outcome"] or row["state"]
+        detail = row.get("detail") or row.get("waiting_for") or ""
+        click.echo(f"{row['id']}  {what:<17}  {row.get('reason') or '':<8}  {detail}".rstrip())
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.pass_obj
+def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
+    """Show one intent."""
+    row = _find(paths, identifier)
+    if as_json:
+        click.echo(json.dumps(row, ensure_ascii=False, indent=2))
+        return
+    for name, value in row.items():
+        click.echo(f"{name:<14} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}")
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.pass_obj
+def cancel(paths: Paths, identifier: str) -> None:
+    """Dismiss a pending intent; a restart that has begun goes on."""
+    intent = next((one for one in queue.pending(paths) if one.id == identifier), None)
+    if intent is None:
+        row = _find(paths, identifier)
+        raise HermesError(f"intent {identifier} is {row['outcome'] or row['state']} already: nothing to cancel")
+    if not queue.settle(paths, intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
+        raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
+    click.echo(f"cancelled {identifier}")
+
+
+@click.command()
+@click.argument("identifier", metavar="ID")
+@click.pass_obj
+def retry(paths: Paths, identifier: str) -> None:
+    """Ask again, now, for what a settled intent asked."""
+    from hermes_cli import requester
+    from hermes_cli.services import choose
+
+    row = _find(paths, identifier)
+    if row["state"] == "pending":
+        raise HermesError(f"intent {identifier} is still pending: hermes gateway intents drive")
+    if row["state"] == "rejected":
+        raise HermesError(f"{identifier} is no valid intent ({row['detail']}): hermes gateway restart")
+    submitted = requester.request(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+
+
+@click.command()
+@click.option("--trigger", default="cli", show_default=True, help="What started this driver, for the record.")
+@click.pass_obj
+def drive(paths: Paths, *, trigger: str) -> None:
+    """Run a driver now, until nothing is pending."""
+    from hermes_cli import restarter
+
+    if trigger not in restarter.TRIGGERS:
+        raise UsageError(f"trigger {trigger!r} is not known: use one of {', '.join(restarter.TRIGGERS)}")
+    if restarter.is_something_pending(paths) and not restarter.drive(paths, trigger):
+        raise TryAgainError("another driver is at it: see hermes gateway status")
+
+
+def _all(paths: Paths) -> list[dict[str, Any]]:
+    """Every intent as `list --json` shows it, newest first."""
+    found = queue.scan(paths)
+    rows = [_pending(paths, intent) for intent in found.intents]
+    rows += [{**one.intent.document, "state": "settled"} for one in queue.settled(paths)]
+    for broken in (*found.broken, *queue.rejected(paths)):
+        identifier = broken.name.removesuffix(".json")
+        rows.append({"id": identifier, "state": "rejected", "outcome": "rejected", "detail": broken.why})
+    for row in rows:
+        row.setdefault("outcome", None)
+        row.setdefault("settled_at", None)
+        row.setdefault("attempts", 0)
+    return sorted(rows, key=lambda row: str(row["id"]), reverse=True)
+
+
+def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
+    known = progress.read(paths, intent.id)
+    return {
+        **intent.document,
+        "state": "pending",
+        "outcome": None,
+        "attempts": known.attempts,
+        "waiting_for": known.waiting_for,
+        "age": round(max(0.0, time.time() - intent.requested_at), 1),
+    }
+
+
+def _find(paths: Paths, identifier: str) -> dict[str, Any]:
+    """One intent. Raises UsageError."""
+    found = [row for row in _all(paths) if row["id"] == identifier]
+    if found:
+        return found[0]
+    hint = "no intent has it" if is_id(identifier) else "that is no intent's id"
+    raise UsageError(f"{identifier!r}: {hint}: see hermes gateway intents list")

@@ -1,0 +1,99 @@
+"""`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
+
+import click
+
+from hermes_cli import requester
+from hermes_cli.errors import NotInstalledError
+from hermes_cli.paths import Paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.intents.queue import Settled
+
+_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (design 4)
+
+
+@click.command()
+@click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
+@click.option("--force", is_flag=True, help="Cut running turns off instead of letting them finish.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds that running turns may take.")
+@click.pass_obj
+def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
+    """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
+    from hermes_cli.services import choose
+
+    manager = choose(paths)
+    record = requester.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
+    if record["target"] is None:
+        if not manager.status().installed:
+            raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
+        _start_counts(paths)
+    submitted = requester.send(paths, record)
+    if submitted.in_tree or no_wait:
+        click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
+        return 0
+    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+
+
+def await_outcome(paths: Paths, submitted: requester.Submitted, drain_timeout: float) -> int:
+    """Wait for the outcome with progress, say it, and give the exit code."""
+    import time
+
+    from hermes_cli.clocks import Clocks
+    from hermes_cli.errors import CannotTellError
+    from hermes_cli.policy import policy_of
+
+    policy = policy_of(paths)
+    patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
+    try:
+        settled = _watch(paths, submitted.id, time.monotonic() + patience)
+    except KeyboardInterrupt:
+        raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
+    if settled is None:
+        raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
+    return say(settled)
+
+
+def say(settled: "Settled") -> int:
+    """The outcome in one line; the exit code."""
+    done = settled.outcome in {"restarted", "already-satisfied"}
+    click.echo(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", err=not done)
+    return 0 if done else 1
+
+
+def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
+    import time
+
+    from hermes_cli import locks
+    from hermes_cli.cli.progress_line import ProgressLine
+    from hermes_cli.directory_watch import DirectoryWatch
+    from hermes_cli.intents import driver, progress, queue
+    from hermes_cli.look import start_driver
+
+    line = ProgressLine("restarting")
+    drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
+    with DirectoryWatch(f"{paths.intents}/settled", f"{paths.intents}/progress") as watch:
+        while True:
+            found = queue.find_settled(paths, identifier)
+            now = time.monotonic()
+            if found is not None or now >= deadline:
+                line.clear()
+                return found
+            if locks.is_held(driver.lock_path(paths)):
+                drive_at = None
+            elif drive_at is None:
+                drive_at = now + _DRIVER_TAKES_OVER
+            elif now >= drive_at:
+                start_driver(paths, "cli")
+                drive_at = now + _DRIVER_TAKES_OVER
+            line.show(progress.read(paths, identifier).waiting_for)
+            # Nobody tells when a driver is killed, so the lock is looked at again each second.
+            watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
+
+
+def _start_counts(paths: Paths) -> None:
+    """Restarting what is stopped means that it is to run again, as with systemctl restart."""
+    from hermes_cli import desired
+
+    if desired.read(paths) == "stopped":
+        desired.write(paths, "running", "hermes gateway restart")

@@ -1,0 +1,113 @@
+"""`install`, `uninstall`, `start`, `stop`: the service as a whole."""
+
+import time
+
+import click
+
+from hermes_cli import desired, instance
+from hermes_cli.cli.progress_line import ProgressLine
+from hermes_cli.errors import HermesError, NotInstalledError
+from hermes_cli.intents import queue
+from hermes_cli.paths import Paths
+from hermes_cli.policy import policy_of
+from hermes_cli.services import NAMES, choose
+from hermes_cli.services.base import ServiceManager, read_definition
+
+
+@click.command()
+@click.option("--manager", type=click.Choice(NAMES), help="Which service manager.  [env: HERMES_SERVICE_MANAGER]")
+@click.option("--print", "only_print", is_flag=True, help="Show the definitions and change nothing.")
+@click.pass_obj
+def install(paths: Paths, *, manager: str | None, only_print: bool) -> None:
+    """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
+    service = choose(paths, manager)
+    if only_print:
+        for definition in service.definitions():
+            click.echo(f"# {definition.path}\n{definition.text}", nl=False)
+        return
+    changed = [one.path for one in service.definitions() if read_definition(one.path) != one.text]
+    service.install()
+    for path in changed:
+        click.echo(f"wrote {path}")
+    desired.write(paths, "running", "hermes gateway install")
+    _start(paths, service)
+
+
+@click.command()
+@click.pass_obj
+def uninstall(paths: Paths) -> None:
+    """Stop the service and remove its definitions; messages, logs and the configuration stay."""
+    service = choose(paths)
+    installed = service.status().installed
+    desired.write(paths, "stopped", "hermes gateway uninstall")
+    _cancel_pending(paths, "hermes gateway uninstall")
+    service.uninstall()
+    click.echo("uninstalled" if installed else "was not installed")
+
+
+@click.command()
+@click.pass_obj
+def start(paths: Paths) -> None:
+    """Start the service and wait until it is ready."""
+    service = choose(paths)
+    if not service.status().installed:
+        raise NotInstalledError("the service is not installed: hermes gateway install")
+    desired.write(paths, "running", "hermes gateway start")
+    _start(paths, service)
+
+
+@click.command()
+@click.pass_obj
+def stop(paths: Paths) -> None:
+    """Stop the service; pending restarts are cancelled."""
+    service = choose(paths)
+    # The wish first: whoever is about to start the gateway looks at it last (rule 7).
+    desired.write(paths, "stopped", "hermes gateway stop")
+    _cancel_pending(paths, "hermes gateway stop")
+    running = instance.read_alive(paths) is not None or service.status().service.state != "stopped"
+    line = ProgressLine("stopping")
+    line.show("")
+    service.stop()
+    line.clear()
+    click.echo("stopped" if running else "was not running")
+
+
+def _start(paths: Paths, service: ServiceManager) -> None:
+    before = instance.read_alive(paths)
+    if before is not None and before.ready:
+        service.demand_start()  # its manager may be gone; a running gateway is left alone
+        click.echo(f"running already, pid {before.identity.pid}, revision {before.revision}")
+        return
+    service.demand_start()
+    ready = _await_ready(paths, service, policy_of(paths).start_timeout)
+    click.echo(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}")
+
+
+def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> instance.Instance:
+    from hermes_cli.directory_watch import DirectoryWatch
+
+    deadline = time.monotonic() + timeout
+    line = ProgressLine("starting")
+    with DirectoryWatch(paths.state) as watch:
+        while True:
+            found = instance.read_alive(paths)
+            if found is not None and found.ready:
+                line.clear()
+                return found
+            seen = service.observe()
+            if found is None and seen.state == "stopped" and seen.exit_code not in {None, 0, 75}:
+                line.clear()
+                raise HermesError(f"the gateway does not start: {seen.detail}")
+            left = deadline - time.monotonic()
+            if left <= 0:
+                line.clear()
+                raise HermesError(f"the gateway was not ready after {timeout:.0f} s: hermes gateway logs")
+            line.show("")
+            # A process that dies before it has said anything changes no file, so the manager is asked again.
+            watch.wait(min(left, line.interval or 1.0))
+
+
+def _cancel_pending(paths: Paths, by: str) -> None:
+    for intent in queue.pending(paths):
+        if queue.settle(paths, intent, "cancelled", f"{by}: stop wins over a restart", trigger="cli"):
+            click.echo(f"cancelled intent {intent.id}")

@@ -1,0 +1,64 @@
+"""Whether the caller belongs to the gateway that it wants to restart, and would die with it.
+
+The parent chain is not enough: a caller that was set apart (setsid) and whose parent died has none. Unknown counts
+as in-tree, because waiting in-tree deadlocks and not waiting out of tree costs nothing.
+"""
+
+import os
+import sys
+
+from hermes_cli import process_table
+from hermes_cli.environment import MARKER, marker
+
+_DEEPEST = 64  # ancestors; more is a loop of reused pids
+
+
+def is_in_tree(state: str, pid: int, start_ticks: int | None) -> bool:
+    """Whether the caller descends from the gateway `pid` of the profile in `state`, or shares its service cgroup."""
+    inherited = os.environ.get(MARKER)
+    if inherited is not None and _is_ours(inherited, state, pid, start_ticks):
+        return True
+    try:
+        return _descends_from(pid) or _shares_cgroup(pid)
+    except OSError:
+        return True
+
+
+def _is_ours(inherited: str, state: str, pid: int, start_ticks: int | None) -> bool:
+    if inherited == marker(state, pid, start_ticks):
+        return True
+    # The marker of another profile, or of an earlier gateway that this caller has outlived, says nothing.
+    return inherited.count(":") < 2
+
+
+def _descends_from(pid: int) -> bool:
+    current: int | None = os.getpid()
+    for _ in range(_DEEPEST):
+        if current == pid:
+            return True
+        if current is None or current <= 1:
+            return False
+        current = process_table.parent(current)
+    return True
+
+
+def _shares_cgroup(pid: int) -> bool:
+    """Linux: systemd ends a service by its cgroup, which survives setsid and reparenting (systemd.kill(5))."""
+    if sys.platform != "linux":
+        return False
+    theirs = _cgroup(pid)
+    mine = _cgroup(os.getpid())
+    if theirs is None or mine is None or not theirs.endswith(".service"):
+        return False
+    return mine == theirs or mine.startswith(theirs + "/")
+
+
+def _cgroup(pid: int) -> str | None:
+    """The cgroup that systemd manages: the unified one, or name=systemd of version 1."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    found = {controllers: path for _, controllers, path in lines}
+    return found.get("name=systemd") or found.get("")

@@ -1,0 +1,251 @@
+"""What to do next about one intent: a pure function of (intent, progress, observation, policy).
+
+Read it as a table, top to bottom: the first line that fits decides. Nothing here touches the world, so every
+combination of facts can be tested, and any reader of a record comes to the same end (rule 4).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes_cli.clocks import Clocks
+from hermes_cli.desired import Desired
+from hermes_cli.instance import Instance
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.queue import Outcome
+from hermes_cli.intents.record import Intent
+from hermes_cli.intents.request import UPDATE
+from hermes_cli.process import Identity
+
+EX_CONFIG = 78
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the service manager says. Three values: a manager that does not answer is not a stopped service."""
+
+    state: Literal["running", "stopped", "unknown"] = "unknown"
+    pid: int | None = None
+    exit_code: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at the world. `instance` is alive, or None. `now` in epoch seconds."""
+
+    now: float
+    desired: Desired = "running"
+    instance: Instance | None = None
+    target_alive: bool = False  # the named process runs and may still be the gateway
+    service: Service = Service()
+    held: bool = False  # an updater is changing the code
+    installed: str | None = None  # the revision on disk; looked up for updates only
+    restarts: tuple[float, ...] = ()  # when recent restarts settled
+    answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers. Seconds."""
+
+    drain_timeout: float = 180.0
+    teardown_timeout: float = 10.0
+    start_timeout: float = 60.0
+    max_attempts: int = 5
+    backoff: float = 0.5
+    storm_limit: int = 10
+    storm_window: float = 600.0
+
+    def clocks(self, intent: Intent) -> Clocks:
+        """The deadlines of this intent's restart."""
+        asked = 0.0 if intent.force else intent.drain_timeout
+        return Clocks(self.drain_timeout if asked is None else asked, self.teardown_timeout)
+
+    def pause(self, attempts: int) -> float:
+        """How long after a demand start the next one may come."""
+        return float(self.backoff * 2 ** max(0, attempts - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The intent has its end."""
+
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again when anything changes, and at `until` (epoch seconds) whatever happens."""
+
+    waiting_for: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send SIGUSR1 to this instance."""
+
+    target: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send SIGKILL to this instance: every softer deadline has passed."""
+
+    target: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Demand-start the service; after a changed definition, reload it."""
+
+    reload: bool = False
+
+
+Step = Settle | Wait | Signal | Kill | Start
+
+
+def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
+    """The next step towards this intent's end."""
+    if seen.desired == "stopped":
+        return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
+    if seen.held:
+        return Wait("the update that is changing the code", seen.now + policy.start_timeout)
+    if intent.reason == UPDATE and _changed_nothing(intent, progress, seen):
+        return Settle("cancelled", f"the update left the code at {seen.installed}")
+    running = seen.instance
+    if running is not None and _is_outdated(intent, running, seen):
+        return _retire(intent, progress, seen, policy, running)
+    if running is not None:
+        return _judge_fresh(intent, progress, seen, policy, running)
+    if seen.target_alive:
+        return _await_description(intent, progress, seen, policy)
+    return _revive(intent, progress, seen, policy)
+
+
+def storm(restarts: tuple[float, ...], now: float, policy: Policy) -> str | None:
+    """Why no further automatic restart is admitted now, or None (failure mode B6)."""
+    recent = [at for at in restarts if now - policy.storm_window < at <= now]
+    if len(recent) < policy.storm_limit:
+        return None
+    return (
+        f"refused: {len(recent)} restarts within {policy.storm_window / 60:.0f} min, something asks again and again; "
+        "see hermes gateway intents list"
+    )
+
+
+def _changed_nothing(intent: Intent, progress: Progress, seen: Observation) -> bool:
+    """An updater that died, or gave up, before the code was changed: a gateway that runs is to be left alone."""
+    if seen.installed is None or seen.installed != intent.revision or progress.signals:
+        return False
+    return seen.instance is not None and seen.instance.state in {"starting", "ready"}
+
+
+def _is_outdated(intent: Intent, running: Instance, seen: Observation) -> bool:
+    """Whether the running instance is one that this intent wants gone."""
+    if intent.target is not None and intent.target.is_same_as(running.identity):
+        return True
+    # A crash during an update may have brought up an instance on half the change: it is not fresh either.
+    return (
+        intent.reason == UPDATE
+        and seen.installed is not None
+        and running.revision is not None
+        and running.revision != seen.installed
+    )
+
+
+def _retire(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
+    clocks = policy.clocks(intent)
+    begun = progress.signals > 0 and progress.signalled_pid == running.identity.pid
+    if running.state in {"draining", "exited"}:
+        since = running.drain.since if running.drain else max(progress.signalled_at, running.heartbeat)
+        drained = running.drain.deadline if running.drain else since + clocks.drain
+        kill_at = drained + clocks.driver_deadline - clocks.drain
+        if seen.now >= kill_at:
+            return Kill(running.identity)
+        if running.state == "exited":
+            return Wait("the old process to exit", kill_at)
+        turns = running.drain.turns if running.drain else running.active_turns
+        left = f"{max(0.0, seen.now - since):.0f} s of {drained - since:.0f} s"
+        return Wait(f"drain: {turns} turn{'' if turns == 1 else 's'}, {left}", kill_at)
+    if begun:
+        kill_at = progress.signalled_at + clocks.driver_deadline
+        if seen.now >= kill_at:
+            return Kill(running.identity)
+        return Wait("the gateway to begin its drain", kill_at)
+    refused = _refusal(intent, seen, policy)
+    if refused is not None:
+        return refused
+    if progress.signals >= policy.max_attempts:
+        return Settle("failed", f"still on {running.revision} after {progress.signals} restarts, not {seen.installed}")
+    if not running.handles_signal:
+        deadline = running.started_at + policy.start_timeout
+        if seen.now >= deadline:
+            return Kill(running.identity)
+        return Wait("the gateway to finish starting", deadline)
+    return Signal(running.identity)
+
+
+def _refusal(intent: Intent, seen: Observation, policy: Policy) -> Settle | None:
+    """Why a restart that has not begun must not begin."""
+    if intent.expires_at is not None and seen.now >= intent.expires_at:
+        return Settle("expired", f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s")
+    if intent.origin is not None and intent.origin.key in seen.answered:
+        return Settle("already-satisfied", "this message's request was carried out before")
+    if intent.is_automatic:
+        refused = storm(seen.restarts, seen.now, policy)
+        if refused is not None:
+            return Settle("failed", refused)
+    return None
+
+
+def _judge_fresh(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
+    """Another instance than the named one runs."""
+    if running.ready:
+        described = f"pid {running.identity.pid}, revision {running.revision}"
+        if running.started_at >= intent.requested_at:
+            return Settle("restarted", described)
+        return Settle("already-satisfied", f"{described} was fresh when it was asked")
+    if running.state == "draining":
+        return Wait("another restart under way", seen.now + policy.start_timeout)
+    begun = max(running.started_at, progress.attempted_at)
+    if seen.now - begun >= policy.start_timeout:
+        return Settle(
+            "failed", f"pid {running.identity.pid} runs, but was not ready after {policy.start_timeout:.0f} s"
+        )
+    return Wait("the fresh instance to be ready", begun + policy.start_timeout)
+
+
+def _await_description(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
+    """The named process holds the gateway's lock but gateway.json does not say so: unknown, so no signal (rule 5)."""
+    deadline = progress.since + policy.clocks(intent).driver_deadline
+    if seen.now >= deadline:
+        return Settle("failed", "the gateway runs but does not describe itself: hermes gateway stop, then start")
+    return Wait("gateway.json to be written again", deadline)
+
+
+def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
+    """Nothing runs, and something should."""
+    if intent.target is None and not progress.attempts:
+        refused = _refusal(intent, seen, policy)
+        if refused is not None:
+            return refused
+    failing = progress.attempts > 0 and seen.service.state == "stopped"
+    if failing and (seen.service.exit_code == EX_CONFIG or progress.attempts >= policy.max_attempts):
+        return Settle("failed", _failure(progress, seen))
+    due = progress.attempted_at + policy.pause(progress.attempts)
+    if progress.attempts and seen.service.state != "stopped":
+        ready_by = progress.attempted_at + policy.start_timeout
+        if seen.now < ready_by:
+            return Wait("the fresh instance to be ready", ready_by)
+        if progress.attempts >= policy.max_attempts:
+            return Settle("failed", _failure(progress, seen))
+    elif progress.attempts and progress.attempted_at <= seen.now < due:
+        return Wait(f"the pause before demand start {progress.attempts + 1}", due)
+    return Start(reload=intent.action == "reload")
+
+
+def _failure(progress: Progress, seen: Observation) -> str:
+    starts = f"{progress.attempts} demand start{'' if progress.attempts == 1 else 's'}"
+    return f"no ready gateway after {starts}: {seen.service.detail or 'the service manager gives no reason'}"

@@ -1,0 +1,258 @@
+"""The driver: observe, decide, act, under one lock, until pending/ is empty.
+
+It may be started by anybody, at any time, any number of times, and may be killed anywhere: each round begins with a
+fresh look, and whatever a dead driver has done shows in what is seen. After its last action it looks again, also
+after it has let go of the lock: a record that was published meanwhile found the lock taken and relies on that look.
+"""
+
+import contextlib
+import logging
+import select
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from hermes_cli import desired, instance, locks, process
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.errors import HermesError
+from hermes_cli.intents import progress as progresses
+from hermes_cli.intents import queue
+from hermes_cli.intents.decide import Kill, Observation, Policy, Service, Settle, Signal, Start, Step, Wait, decide
+from hermes_cli.intents.hold import holders
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import Intent
+from hermes_cli.intents.request import UPDATE, make_directories
+from hermes_cli.paths import Paths
+from hermes_cli.process import Handle, Identity
+
+_log = logging.getLogger("hermes.driver")
+# A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
+_LOOK_AGAIN = 1.0
+
+
+class Manager(Protocol):
+    """What the driver asks of a service manager; each call is bounded and raises HermesError at worst."""
+
+    def observe(self) -> Service:
+        """Say whether the service runs."""
+
+    def demand_start(self) -> None:
+        """Start the service if it does not run; a running one is left alone."""
+
+    def reload(self) -> None:
+        """Load a changed definition and start it."""
+
+
+class Recovery(Protocol):
+    """What the driver asks of the updater's code about an update whose updater is gone."""
+
+    def installed(self) -> str | None:
+        """The revision on disk; None when it cannot be told."""
+
+    def recover(self, identifier: str) -> None:
+        """Finish or undo a half-made change; nothing to do is the normal case."""
+
+
+def lock_path(paths: Paths) -> str:
+    """The driver lock."""
+    return f"{paths.intents}/driver.lock"
+
+
+def drive(paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, trigger: str) -> bool:
+    """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable."""
+    make_directories(paths)
+    while True:
+        lock = locks.take(lock_path(paths))
+        if lock is None:
+            return False
+        try:
+            Driver(paths, manager, recovery, policy, trigger).run()
+        finally:
+            lock.release()
+        if not queue.scan(paths):
+            return True
+
+
+class Driver:
+    """One run, under the lock."""
+
+    def __init__(self, paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, trigger: str) -> None:
+        """`trigger` is what started this run: watch, poke, exit, cli, login or supervisor."""
+        self._paths = paths
+        self._manager = manager
+        self._recovery = recovery
+        self._policy = policy
+        self._trigger = trigger
+        self._progress: dict[str, Progress] = {}
+        self._history: list[queue.Settled] | None = None
+
+    def run(self) -> None:
+        """Go round until nothing is pending. Raises OSError when the queue is unusable."""
+        with DirectoryWatch(self._paths.pending, self._paths.state, f"{self._paths.intents}/holds") as watch:
+            while True:
+                watch.drain()  # before the look, so that nothing falls between look and wait
+                found = queue.scan(self._paths)
+                if not found:
+                    queue.tidy(self._paths)
+                    return
+                if found.broken or found.finished:
+                    self._clear(found)
+                    continue
+                self._round(found.intents, watch)
+
+    def _clear(self, found: queue.Scan) -> None:
+        for broken in found.broken:
+            _log.warning("set aside %s: %s", broken.name, broken.why)
+            queue.reject(self._paths, broken)
+        for identifier in found.finished:
+            queue.finish(self._paths, identifier)
+
+    def _round(self, intents: tuple[Intent, ...], watch: DirectoryWatch) -> None:
+        base = self._observe(intents)
+        steps = [(intent, self._step(intent, base)) for intent in intents]
+        ends = [(intent, step) for intent, step in steps if isinstance(step, Settle)]
+        if ends:
+            for intent, end in ends:
+                self._settle(intent, end, base)
+            return
+        act = next((step for _, step in steps if isinstance(step, Signal | Kill | Start)), None)
+        if act is not None:
+            self._act(act, [intent for intent, step in steps if step == act], base)
+            return
+        waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
+        for intent, wait in waits:
+            self._note(intent, replace(self._progress[intent.id], waiting_for=wait.waiting_for))
+        self._wait(min(wait.until for _, wait in waits), base, watch)
+
+    def _step(self, intent: Intent, base: Observation) -> Step:
+        if intent.id not in self._progress:
+            known = progresses.read(self._paths, intent.id)
+            self._progress[intent.id] = known if known.since else replace(known, since=base.now)
+        return decide(
+            intent, self._progress[intent.id], replace(base, target_alive=self._may_be_alive(intent)), self._policy
+        )
+
+    def _may_be_alive(self, intent: Intent) -> bool:
+        if intent.target is None or not locks.is_held(self._paths.gateway_lock):
+            return False
+        return intent.target.is_alive()
+
+    def _observe(self, intents: tuple[Intent, ...]) -> Observation:
+        held = holders(self._paths)
+        updates = [intent for intent in intents if intent.reason == UPDATE]
+        if updates and not held:
+            for intent in updates:
+                self._recovery.recover(intent.id)
+        running = instance.read_alive(self._paths)
+        service = Service()
+        if running is None:
+            service = self._manager.observe()
+        if self._history is None:
+            self._history = queue.settled(self._paths) if any(intent.is_automatic for intent in intents) else []
+        return Observation(
+            now=time.time(),
+            desired=desired.read(self._paths),
+            instance=running,
+            service=service,
+            held=bool(held),
+            installed=self._recovery.installed() if updates and not held else None,
+            restarts=restart_times(self._history),
+            answered=frozenset(
+                one.intent.origin.key
+                for one in self._history
+                if one.outcome == "restarted" and one.intent.origin is not None and one.intent.origin.key is not None
+            ),
+        )
+
+    def _settle(self, intent: Intent, step: Settle, base: Observation) -> None:
+        won = queue.settle(
+            self._paths,
+            intent,
+            step.outcome,
+            step.detail,
+            trigger=self._trigger,
+            attempts=self._progress[intent.id].attempts,
+            instance=base.instance.identity.document() if base.instance else None,
+        )
+        self._history = None
+        if won:
+            _log.info("%s %s: %s", intent.id, step.outcome, step.detail)
+
+    def _act(self, step: Step, intents: list[Intent], base: Observation) -> None:
+        """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""
+        for intent in intents:
+            self._note(intent, _after(self._progress[intent.id], step, base.now))
+        match step:
+            case Signal(target):
+                _log.info("SIGUSR1 to pid %d", target.pid)
+                process.send(target, signal.SIGUSR1)
+            case Kill(target):
+                _log.warning("every deadline has passed: SIGKILL to pid %d", target.pid)
+                process.send(target, signal.SIGKILL)
+                self._await_exit(target)
+            case Start(reload):
+                if desired.read(self._paths) == "stopped":  # looked at last, right before a start (rule 7)
+                    return
+                _log.info("%s", "reload" if reload else "demand start")
+                try:
+                    self._manager.reload() if reload else self._manager.demand_start()
+                except HermesError as error:
+                    _log.warning("demand start: %s", error)
+
+    def _await_exit(self, target: Identity) -> None:
+        """A killed process is alive until the kernel has taken it down."""
+        with contextlib.suppress(ProcessLookupError), Handle(target) as handle:
+            handle.wait(self._policy.teardown_timeout)
+
+    def _note(self, intent: Intent, changed: Progress) -> None:
+        if self._progress[intent.id] == changed:
+            return
+        self._progress[intent.id] = changed
+        with contextlib.suppress(OSError):  # a full disk must not hold up the restart
+            progresses.write(self._paths, intent.id, changed)
+
+    def _wait(self, until: float, base: Observation, watch: DirectoryWatch) -> None:
+        """Until a directory changes, a process that matters ends, or `until` comes."""
+        concerned: list[Identity | None] = [base.instance.identity if base.instance else None]
+        concerned.extend(holders(self._paths) if base.held else ())
+        if base.instance is None and base.service.pid is not None:
+            concerned.append(Identity.of(base.service.pid))
+        timeout = max(0.0, until - time.time())
+        if base.instance is None:
+            timeout = min(timeout, _LOOK_AGAIN)
+        with contextlib.ExitStack() as stack:
+            poller = select.poll()
+            poller.register(watch.fileno(), select.POLLIN)
+            for handle in _handles(concerned):
+                stack.callback(handle.close)
+                poller.register(handle.fileno(), select.POLLIN)
+            poller.poll(timeout * 1000 + 1)
+
+
+def restart_times(history: Iterable[queue.Settled]) -> tuple[float, ...]:
+    """When each restart was seen; intents that one restart has satisfied count once."""
+    seen = {
+        str(one.instance): one.settled_at for one in history if one.outcome == "restarted" and one.intent.is_automatic
+    }
+    return tuple(sorted(seen.values()))
+
+
+def _after(before: Progress, step: Step, now: float) -> Progress:
+    match step:
+        case Signal(target):
+            return replace(before, signals=before.signals + 1, signalled_pid=target.pid, signalled_at=now)
+        case Start():
+            return replace(before, attempts=before.attempts + 1, attempted_at=now)
+        case _:
+            return before
+
+
+def _handles(identities: Iterable[Identity | None]) -> Iterable[Handle]:
+    for identity in identities:
+        if identity is not None:
+            try:
+                yield Handle(identity)
+            except ProcessLookupError:
+                continue

@@ -1,0 +1,42 @@
+"""How far an intent has come: a mutable note beside an immutable record. Losing it costs time, never the intent."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from hermes_cli import durable
+from hermes_cli.paths import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Times in epoch seconds, 0 for never."""
+
+    since: float = 0.0  # when a driver first took it up
+    signals: int = 0
+    signalled_pid: int = 0
+    signalled_at: float = 0.0
+    attempts: int = 0  # demand starts
+    attempted_at: float = 0.0
+    waiting_for: str = ""
+
+
+def read(paths: Paths, identifier: str) -> Progress:
+    """The progress so far; a fresh one when there is none, or when it cannot be read."""
+    document = durable.read_json(_path(paths, identifier)) or {}
+    kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in fields(Progress)}
+    return Progress(**{name: kind(document[name]) for name, kind in kinds.items() if _fits(document.get(name), kind)})
+
+
+def write(paths: Paths, identifier: str, progress: Progress) -> None:
+    """Replace the note. Raises OSError."""
+    durable.replace(_path(paths, identifier), asdict(progress))
+
+
+def _path(paths: Paths, identifier: str) -> str:
+    return f"{paths.intents}/progress/{identifier}.json"
+
+
+def _fits(value: Any, kind: type) -> bool:
+    if kind is str:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12

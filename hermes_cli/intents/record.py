@@ -1,0 +1,175 @@
+"""The restart intent as readers see it: parsed tolerantly, trusted in nothing but its wish (design 5, rule 6)."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hermes_cli.process import Identity
+
+SCHEMA = 1
+LIMIT = 65536  # bytes; the largest honest record is under 2 KiB
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{1,9}Z-[0-9]{1,10}-[0-9a-f]{1,32}")
+_LONGEST_DRAIN = 86400.0
+
+
+class RecordError(ValueError):
+    """What lies there is not an intent that this release may act on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asked, for a person to read."""
+
+    pid: int = 0
+    command: str = "unknown"
+    in_tree: bool = True
+
+    def __str__(self) -> str:
+        """As `status` shows it."""
+        return f"{self.command} (pid {self.pid}, {'in-tree' if self.in_tree else 'out of tree'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The conversation that asked, and gets the outcome."""
+
+    channel: str | None = None
+    chat: str | None = None
+    message: str | None = None
+    turn: str | None = None
+    thread: str | None = None
+    session: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str] | None:
+        """What is the same when a channel delivers one message twice; None when that cannot be known."""
+        if self.message is None:
+            return None
+        return (self.channel or "", self.chat or "", self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One request. Times in epoch seconds, durations in seconds; `target` None: no gateway ran when it was made."""
+
+    id: str
+    action: str
+    reason: str
+    requested_at: float
+    profile: str
+    boot_id: str | None
+    target: Identity | None
+    revision: str | None
+    requester: Requester
+    origin: Origin | None
+    force: bool
+    drain_timeout: float | None
+    expires_at: float | None
+    document: dict[str, Any]
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a program asked, which may do so again and again, rather than a person at a shell."""
+        return self.requester.in_tree or self.origin is not None
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has an id's form; anything else is never made into a path."""
+    return _ID.fullmatch(text) is not None
+
+
+def parse(data: bytes, identifier: str, profile: str) -> Intent:
+    """An intent from a file's bytes. Unknown fields are ignored, missing ones degrade. Raises RecordError."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise RecordError("not JSON, or torn") from None
+    if not isinstance(document, dict):
+        raise RecordError("not a JSON object")
+    schema = document.get("schema", SCHEMA)
+    if type(schema) is not int or schema < 1:
+        raise RecordError("no usable schema number")
+    if schema > SCHEMA:
+        raise RecordError(f"schema {schema} is newer than this release, which knows {SCHEMA}")
+    if document.get("id") != identifier or not is_id(identifier):
+        raise RecordError("its id is not its name")
+    action = document.get("action", "restart")
+    if action not in {"restart", "reload"}:
+        raise RecordError("its action is neither restart nor reload")
+    if document.get("profile", profile) != profile:
+        raise RecordError("it belongs to another profile")
+    boot = _text(document.get("boot_id"))
+    requested = _time(document.get("requested_at"))
+    return Intent(
+        id=identifier,
+        action=action,
+        reason=_text(document.get("reason")) or "unknown",
+        requested_at=requested if requested is not None else _time_of_id(identifier),
+        profile=profile,
+        boot_id=boot,
+        target=_target(document.get("target"), boot),
+        revision=_text(document.get("revision")),
+        requester=_requester(document.get("requester")),
+        origin=_origin(document.get("origin")),
+        force=document.get("force") is True,
+        drain_timeout=_drain(document.get("drain_timeout")),
+        expires_at=_time(document.get("expires_at")),
+        document=document,
+    )
+
+
+def _target(value: Any, boot: str | None) -> Identity | None:
+    if value is None:
+        return None
+    found = Identity.parse(value)
+    if found is None:
+        raise RecordError("its target is no process")
+    return Identity(found.pid, found.create_time, found.start_ticks, found.boot_id or boot)
+
+
+def _requester(value: Any) -> Requester:
+    if not isinstance(value, dict):
+        return Requester()
+    pid = value.get("pid")
+    return Requester(
+        pid if type(pid) is int else 0, _text(value.get("command")) or "unknown", value.get("in_tree") is not False
+    )
+
+
+def _origin(value: Any) -> Origin | None:
+    if not isinstance(value, dict):
+        return None
+    names = ("channel", "chat", "message", "turn", "thread", "session")
+    return Origin(**{name: _text(value.get(name)) for name in names})
+
+
+def _text(value: Any) -> str | None:
+    """A printable string of bounded length: it ends up on terminals and in chats."""
+    if not isinstance(value, str):
+        return None
+    return "".join(letter if letter.isprintable() else "?" for letter in value[:500])
+
+
+def _drain(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        return None
+    return min(float(value), _LONGEST_DRAIN)
+
+
+def _time(value: Any) -> float | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _time_of_id(identifier: str) -> float:
+    try:
+        return datetime.strptime(identifier[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0

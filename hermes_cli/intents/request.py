@@ -1,0 +1,112 @@
+"""Write one restart intent so that it survives everything. This is all that a requester imports (design 3, rule 1).
+
+The record is a plain dict here: dataclasses would double the import (19 ms). Readers use `hermes_cli.intents.record`.
+"""
+
+import errno
+import json
+import os
+import time
+
+from hermes_cli import durable, process_table
+from hermes_cli.errors import QueueError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hermes_cli.paths import Paths
+
+SCHEMA = 1
+UPDATE = "update"
+
+
+def timestamp(at: float) -> str:
+    """ISO 8601 in UTC with microseconds, from epoch seconds."""
+    whole = int(at)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((at - whole) * 1e6):06d}+00:00"
+
+
+def new_id(at: float) -> str:
+    """An id that sorts by time and is never given twice: time, pid, random."""
+    whole = int(at)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole))
+    return f"{stamp}.{int((at - whole) * 1e6):06d}Z-{os.getpid()}-{os.urandom(2).hex()}"
+
+
+def compose(
+    paths: "Paths",
+    *,
+    reason: str,
+    command: str,
+    target: "dict[str, Any] | None",
+    in_tree: bool,
+    action: str = "restart",
+    revision: str | None = None,
+    origin: "dict[str, Any] | None" = None,
+    force: bool = False,
+    drain_timeout: float = 180.0,
+    expiry: float = 3600.0,
+) -> "dict[str, Any]":
+    """A record of schema 1, not written yet. `expiry` in seconds; an update's record has none (design 5)."""
+    now = time.time()
+    return {
+        "schema": SCHEMA,
+        "id": new_id(now),
+        "action": action,
+        "reason": reason,
+        "requested_at": timestamp(now),
+        "profile": paths.profile,
+        "boot_id": process_table.boot_id(),
+        "target": target,
+        "revision": revision,
+        "requester": {"pid": os.getpid(), "command": command, "in_tree": in_tree},
+        "origin": origin,
+        "force": force,
+        "drain_timeout": drain_timeout,
+        "expires_at": None if reason == UPDATE else timestamp(now + expiry),
+    }
+
+
+def submit(paths: "Paths", record: "dict[str, Any]") -> str:
+    """Publish a record in pending/; when this returns its id, the request survives power loss. Raises QueueError."""
+    identifier = str(record["id"])
+    data = json.dumps(record, ensure_ascii=False).encode()
+    staged = f"{paths.intents}/staging/{identifier}.json"
+    published = f"{paths.pending}/{identifier}.json"
+    try:
+        try:
+            durable.write_new(staged, data)
+        except FileNotFoundError:
+            make_directories(paths)
+            durable.write_new(staged, data)
+        try:
+            os.rename(staged, published)
+        except BaseException:
+            os.unlink(staged)
+            raise
+        try:
+            durable.sync_directory(paths.pending)
+        except BaseException:
+            # Not acknowledged, so it must not be carried out behind the caller's back either.
+            os.unlink(published)
+            raise
+    except OSError as error:
+        raise QueueError(_why(paths, error)) from error
+    return identifier
+
+
+def make_directories(paths: "Paths") -> None:
+    """The queue's directories, each 0700. Raises OSError."""
+    for name in ("staging", "settled", "rejected", "progress", "holds", "pending"):
+        durable.make_private_directory(f"{paths.intents}/{name}")
+
+
+def _why(paths: "Paths", error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return (
+            f"the restart was not recorded, nothing was done: no space left below {paths.state}; free some and repeat"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return f"the restart was not recorded, nothing was done: {paths.intents} is not writable; mend its permissions"
+    return f"the restart was not recorded, nothing was done: {error.strerror} below {paths.intents}; mend it and repeat"

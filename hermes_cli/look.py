@@ -1,0 +1,48 @@
+"""The cheap look at pending/ that every command takes: the backstop when every other trigger was lost.
+
+One directory scan; nothing else is imported unless something is pending and no driver is at it.
+"""
+
+import sys
+
+from hermes_cli import locks
+from hermes_cli.restarter import is_something_pending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+
+def look(paths: "Paths") -> str | None:
+    """Have somebody finish what is pending; the line that says so, or None. Never raises for the queue's sake."""
+    if not is_something_pending(paths) or locks.is_held(f"{paths.intents}/driver.lock"):
+        return None
+    from hermes_cli.errors import HermesError
+    from hermes_cli.services import choose
+
+    try:
+        manager = choose(paths)
+        if manager.poke("cli"):
+            return f"a restart is pending, will be completed by {manager.completed_by}: see hermes gateway status"
+        start_driver(paths, "cli")
+    except (HermesError, OSError):
+        return "a restart is pending and no driver could be started: hermes gateway intents drive"
+    return "a restart is pending, a driver was started for it: see hermes gateway status"
+
+
+def start_driver(paths: "Paths", trigger: str) -> None:
+    """A driver of its own, in its own session, that outlives the caller. Raises OSError."""
+    import subprocess
+
+    from hermes_cli.environment import scrubbed
+
+    argv = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", paths.profile, "--trigger", trigger]
+    subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=scrubbed(),
+        start_new_session=True,
+    )

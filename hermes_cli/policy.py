@@ -1,0 +1,23 @@
+"""The driver's numbers, from config.toml; a broken file means the defaults, because it must not block a restart."""
+
+from hermes_cli.config import Config, load
+from hermes_cli.errors import ConfigError
+from hermes_cli.intents.decide import Policy
+from hermes_cli.paths import Paths
+
+
+def policy_of(paths: Paths) -> Policy:
+    """This profile's policy."""
+    try:
+        config = load(paths.config)
+    except ConfigError:
+        config = Config()
+    return Policy(
+        drain_timeout=config.gateway.drain_timeout,
+        teardown_timeout=config.gateway.teardown_timeout,
+        start_timeout=config.gateway.start_timeout,
+        max_attempts=config.restart.max_attempts,
+        backoff=config.restart.backoff,
+        storm_limit=config.restart.storm_limit,
+        storm_window=config.restart.storm_window,
+    )

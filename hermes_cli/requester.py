@@ -1,0 +1,200 @@
+"""Ask for a restart: write the intent, then signal, then poke. The record comes first and is all that counts.
+
+Up to the durable record this imports nothing heavier than json; see tests/benchmarks.
+"""
+
+import os
+
+from hermes_cli import durable, process_table
+from hermes_cli.errors import TryAgainError
+from hermes_cli.in_tree import is_in_tree
+from hermes_cli.intents import request as records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hermes_cli.intents.queue import Settled
+    from hermes_cli.paths import Paths
+
+_SESSION = {
+    "channel": "HERMES_SESSION_PLATFORM",
+    "chat": "HERMES_SESSION_CHAT_ID",
+    "thread": "HERMES_SESSION_THREAD_ID",
+    "message": "HERMES_SESSION_MESSAGE_ID",
+    "session": "HERMES_SESSION_KEY",
+}
+
+
+class Submitted:
+    """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
+
+    __slots__ = ("id", "in_tree", "target")
+
+    def __init__(self, identifier: str, target: "dict[str, Any] | None", *, in_tree: bool) -> None:
+        """Only made once the record is durable."""
+        self.id = identifier
+        self.target = target
+        self.in_tree = in_tree
+
+
+def ask(
+    paths: "Paths",
+    *,
+    reason: str,
+    command: str,
+    origin: "dict[str, Any] | None" = None,
+    force: bool = False,
+    drain_timeout: float | None = None,
+    action: str = "restart",
+    revision: str | None = None,
+    in_tree: bool | None = None,
+) -> "dict[str, Any]":
+    """A record of what the caller wants of the gateway that runs now; not written yet. Raises TryAgainError."""
+    described = _running(paths)
+    target = None
+    if described is not None:
+        target = {name: described.get(name) for name in ("pid", "create_time", "start_ticks")}
+        if in_tree is None:
+            in_tree = is_in_tree(paths.state, int(described["pid"]), described.get("start_ticks"))
+    origin = origin or _origin()
+    limits = _limits(paths)
+    if in_tree or origin:
+        _refuse_storm(paths)
+    return records.compose(
+        paths,
+        action=action,
+        reason=reason,
+        command=command,
+        target=target,
+        in_tree=bool(in_tree),
+        revision=revision or (described or {}).get("revision"),
+        origin=origin,
+        force=force,
+        drain_timeout=limits[0] if drain_timeout is None else drain_timeout,
+        expiry=limits[1],
+    )
+
+
+def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
+    """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError."""
+    identifier = records.submit(paths, record)
+    return begin(paths, Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"]))
+
+
+def begin(paths: "Paths", submitted: Submitted) -> Submitted:
+    """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good."""
+    signal_target(paths, submitted.target)
+    from hermes_cli.services import choose
+
+    choose(paths).poke("poke")
+    return submitted
+
+
+def request(
+    paths: "Paths",
+    *,
+    reason: str,
+    command: str,
+    origin: "dict[str, Any] | None" = None,
+    force: bool = False,
+    drain_timeout: float | None = None,
+    in_tree: bool | None = None,
+) -> Submitted:
+    """Ask and send. Raises QueueError and TryAgainError."""
+    record = ask(
+        paths,
+        reason=reason,
+        command=command,
+        origin=origin,
+        force=force,
+        drain_timeout=drain_timeout,
+        in_tree=in_tree,
+    )
+    return send(paths, record)
+
+
+def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
+    """SIGUSR1 to the instance that the record names, if that very process has said that it handles it (rule 5)."""
+    described = _running(paths)
+    if target is None or described is None:
+        return False
+    if described["pid"] != target["pid"] or described.get("start_ticks") != target.get("start_ticks"):
+        return False
+    if "SIGUSR1" not in (described.get("signals") or ()):
+        return False
+    import signal
+
+    from hermes_cli.process import Identity
+    from hermes_cli.process import send as send_signal
+
+    identity = Identity.parse(described)
+    return identity is not None and send_signal(identity, signal.SIGUSR1)
+
+
+def wait_for_outcome(paths: "Paths", identifier: str, deadline: float) -> "Settled | None":
+    """The settled intent, or None at `deadline` (time.monotonic); what may happen then still happens."""
+    import time
+
+    from hermes_cli.directory_watch import DirectoryWatch
+    from hermes_cli.intents import queue
+
+    with DirectoryWatch(f"{paths.intents}/settled") as watch:
+        while True:
+            found = queue.find_settled(paths, identifier)
+            left = deadline - time.monotonic()
+            if found is not None or left <= 0:
+                return found
+            watch.wait(left)
+
+
+def _running(paths: "Paths") -> "dict[str, Any] | None":
+    """gateway.json, if the process that it names is alive."""
+    found = durable.read_json(paths.instance)
+    if found is None or type(found.get("pid")) is not int:
+        return None
+    alive = process_table.is_same(
+        found["pid"], found.get("create_time"), found.get("start_ticks"), found.get("boot_id")
+    )
+    return found if alive else None
+
+
+def _origin() -> "dict[str, Any] | None":
+    found = {name: os.environ[variable] for name, variable in _SESSION.items() if os.environ.get(variable)}
+    return {**found, "turn": found.get("message")} if found.get("channel") else None
+
+
+def _limits(paths: "Paths") -> tuple[float, float]:
+    """Drain and expiry in seconds; config.toml is only parsed where there is one, and a broken one is passed over."""
+    if not os.path.exists(paths.config):
+        return 180.0, 3600.0
+    from hermes_cli.config import Config, load
+    from hermes_cli.errors import ConfigError
+
+    try:
+        config = load(paths.config)
+    except ConfigError:
+        config = Config()
+    return config.gateway.drain_timeout, config.restart.expiry
+
+
+def _refuse_storm(paths: "Paths") -> None:
+    """Refuse at the door what the driver would refuse; looks at names before it opens anything."""
+    import time
+
+    try:
+        names = os.listdir(f"{paths.intents}/settled")
+    except OSError:
+        return
+    now = time.time()
+    horizon = records.new_id(now - 3600)[:15]
+    if not any(name[:15] >= horizon for name in names):
+        return
+    from hermes_cli.intents import queue
+    from hermes_cli.intents.decide import storm
+    from hermes_cli.intents.driver import restart_times
+    from hermes_cli.policy import policy_of
+
+    refused = storm(restart_times(queue.settled(paths)), now, policy_of(paths))
+    if refused is not None:
+        raise TryAgainError(refused)

@@ -1,0 +1,79 @@
+"""What the restarter runs: one driver, until pending/ is empty. `python -m hermes_cli.restarter --trigger watch`.
+
+With nothing pending it ends before anything heavy is imported: service managers start it often and for nothing.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
+EX_TEMPFAIL = 75
+
+
+def is_something_pending(paths: "Paths") -> bool:
+    """One look at pending/."""
+    try:
+        with os.scandir(paths.pending) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def drive(paths: "Paths", trigger: str) -> bool:
+    """Run the driver of this profile; False when another one is at it. Raises HermesError."""
+    from hermes_cli.errors import QueueError
+    from hermes_cli.intents import driver
+    from hermes_cli.policy import policy_of
+    from hermes_cli.services import choose
+    from hermes_cli.update.recovery import GitRecovery
+
+    try:
+        return driver.drive(paths, choose(paths), GitRecovery(paths), policy_of(paths), trigger)
+    except OSError as error:
+        raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+
+
+def main(arguments: list[str]) -> int:
+    """Parse `-p PROFILE --trigger NAME`; the exit code, 75 when another driver is at it."""
+    from hermes_cli.errors import HermesError
+    from hermes_cli.paths import resolve
+
+    options = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    trigger = options.get("--trigger", "cli")
+    try:
+        paths = resolve(options.get("-p"))
+        if not is_something_pending(paths):
+            return 0
+        _log_to(paths)
+        return 0 if drive(paths, trigger if trigger in TRIGGERS else "cli") else EX_TEMPFAIL
+    except HermesError as error:
+        print(f"hermes: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _log_to(paths: "Paths") -> None:
+    """Log to restarter.log; a log that cannot be written must not keep the restart from happening."""
+    import logging
+    import time
+
+    from hermes_cli.durable import make_private_directory
+
+    handler: logging.Handler
+    try:
+        make_private_directory(paths.logs)
+        handler = logging.FileHandler(paths.restarter_log)
+    except OSError:
+        handler = logging.StreamHandler()
+    formatter = logging.Formatter("%(asctime)sZ %(process)d %(name)s %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("hermes").setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,242 @@
+"""The embedded service manager: a supervisor of our own, where neither launchd nor systemd is to be had.
+
+Its truth is kernel locks: supervisor/lock says whether a supervisor runs, gateway.lock whether a gateway does.
+The supervisor is restarter and service manager in one; see `hermes_cli.services.supervisor`.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+from hermes_cli import durable, instance, locks
+from hermes_cli.config import Config, load
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.environment import scrubbed
+from hermes_cli.errors import CannotTellError, ConfigError, HermesError
+from hermes_cli.gateway.sockets import connect
+from hermes_cli.intents.decide import Service
+from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
+
+_CALL = 5.0  # seconds for one exchange with the supervisor
+_SPAWN = 15.0  # seconds for a new supervisor to answer
+_LOG_LIMIT = 10 * 1024 * 1024
+
+
+class Embedded:
+    """One profile under the embedded supervisor."""
+
+    name = "embedded"
+    completed_by = "the supervisor"
+
+    def __init__(self, paths: Paths) -> None:
+        """Nothing is looked at yet."""
+        self._paths = paths
+
+    def status(self) -> ServiceStatus:
+        """What the supervisor says; without one, what gateway.lock says."""
+        label = "hermes-gateway"
+        if self._paths.profile != DEFAULT_PROFILE:
+            label = f"{label}-{self._paths.profile}"
+        installed = os.path.exists(definition_path(self._paths)) or self._is_supervised()
+        return ServiceStatus(label, None, installed, self.observe())
+
+    def observe(self) -> Service:
+        """Say whether the service runs."""
+        if self._is_supervised():
+            try:
+                answer = self._ask({"op": "status"})
+            except CannotTellError as error:
+                return Service("unknown", detail=str(error))
+            pid, code = answer.get("pid"), answer.get("exit_code")
+            return Service(
+                "running" if answer.get("running") else "stopped",
+                pid if type(pid) is int else None,
+                code if type(code) is int else None,
+                str(answer.get("detail") or ""),
+            )
+        running = instance.read_alive(self._paths)
+        if running is not None:
+            return Service("running", running.identity.pid, detail="not supervised")
+        if locks.is_held(self._paths.gateway_lock):
+            return Service("running", detail="not supervised")
+        return Service("stopped", detail="no supervisor runs")
+
+    def restarter(self) -> RestarterStatus:
+        """Say whether a supervisor runs: it is the restarter."""
+        if not self._is_supervised():
+            return RestarterStatus("missing", "no supervisor runs")
+        try:
+            answer = self._ask({"op": "status"})
+        except CannotTellError as error:
+            return RestarterStatus("unknown", str(error))
+        return RestarterStatus(
+            "running" if answer.get("driving") else "loaded", f"supervisor pid {answer.get('supervisor')}"
+        )
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """One file: the supervisor is both jobs."""
+        document = {"schema": 1, "manager": self.name, "program": supervisor_argv(self._paths)}
+        return (Definition(definition_path(self._paths), json.dumps(document, ensure_ascii=False, indent=2) + "\n"),)
+
+    def drifted(self) -> tuple[str, ...]:
+        """The definition's path, when it is there and not what `install` would write."""
+        return tuple(
+            wanted.path
+            for wanted in self.definitions()
+            if (found := read_definition(wanted.path)) is not None and found != wanted.text
+        )
+
+    def install(self) -> None:
+        """Write the definition. Raises HermesError."""
+        for wanted in self.definitions():
+            if read_definition(wanted.path) == wanted.text:
+                continue
+            try:
+                durable.make_private_directory(os.path.dirname(wanted.path))
+                durable.replace(wanted.path, json.loads(wanted.text), indent=2)
+            except OSError as error:
+                raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+
+    def uninstall(self) -> None:
+        """Stop the gateway, end the supervisor, remove the definition."""
+        self._end("leave")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(definition_path(self._paths))
+
+    def demand_start(self) -> None:
+        """Start through the supervisor, or start one. Raises CannotTellError."""
+        if not self._is_supervised():
+            self._spawn_supervisor()
+        answer = self._ask({"op": "start"})
+        if answer.get("error"):
+            raise HermesError(str(answer["error"]))
+
+    def stop(self) -> None:
+        """Stop the gateway and see that it is gone. Raises HermesError."""
+        self._end("stop")
+
+    def reload(self) -> None:
+        """Begin anew: there is no definition that a running supervisor keeps."""
+        self.install()
+        self.demand_start()
+
+    def poke(self, trigger: str) -> bool:
+        """Have the supervisor run a driver now; False when no supervisor answers."""
+        if not self._is_supervised():
+            return False
+        try:
+            self._ask({"op": "poke", "trigger": trigger})
+        except HermesError:
+            return False
+        return True
+
+    def _end(self, operation: str) -> None:
+        clocks = _config(self._paths).gateway.stop_clocks
+        if self._is_supervised():
+            self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        running = instance.read_alive(self._paths)
+        if running is not None:
+            _terminate(running, clocks.supervisor_kill)
+
+    def _is_supervised(self) -> bool:
+        return locks.is_held(f"{self._paths.supervisor}/lock")
+
+    def _spawn_supervisor(self) -> None:
+        log = _open_log(self._paths)
+        try:
+            # It forks and returns at once, so that the supervisor is nobody's child: not even of a gateway that starts it.
+            subprocess.run(
+                [*supervisor_argv(self._paths), "--background"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=scrubbed(),
+                start_new_session=True,
+                timeout=_SPAWN,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
+        finally:
+            os.close(log)
+
+    def _ask(self, request: dict[str, Any], timeout: float = _CALL) -> dict[str, Any]:
+        """One exchange; while a supervisor is starting, its socket is awaited. Raises CannotTellError."""
+        deadline = time.monotonic() + _SPAWN
+        durable.make_private_directory(self._paths.supervisor)
+        with DirectoryWatch(self._paths.supervisor) as watch:
+            while True:
+                try:
+                    return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+                except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise CannotTellError(
+                            f"no supervisor answers after {_SPAWN:.0f} s: see {self._paths.gateway_log}"
+                        ) from None
+                    watch.wait(min(left, 0.5))
+                except (OSError, ValueError) as error:
+                    raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
+
+
+def definition_path(paths: Paths) -> str:
+    """The service's definition."""
+    return f"{paths.state}/service.json"
+
+
+def supervisor_argv(paths: Paths) -> list[str]:
+    """The supervisor's command line. -P: a package in the current directory must not shadow ours."""
+    return [sys.executable, "-P", "-m", "hermes_cli", "-p", paths.profile, "gateway", "run", "--supervise"]
+
+
+def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    with connect(path, timeout) as connection:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as stream:
+            line = stream.readline(65536)
+    if not line:
+        raise ConnectionResetError("closed without an answer")
+    answer = json.loads(line)
+    return answer if isinstance(answer, dict) else {}
+
+
+def _terminate(running: instance.Instance, timeout: float) -> None:
+    """Stop a gateway that no supervisor has in hand."""
+    import signal
+
+    from hermes_cli.process import Handle
+
+    try:
+        with Handle(running.identity) as handle:
+            handle.send(signal.SIGTERM)
+            if not handle.wait(timeout):
+                handle.send(signal.SIGKILL)
+                handle.wait(_CALL)
+    except ProcessLookupError:
+        return
+
+
+def _config(paths: Paths) -> Config:
+    """The configuration; a broken one must not keep anybody from stopping."""
+    try:
+        return load(paths.config)
+    except ConfigError:
+        return Config()
+
+
+def _open_log(paths: Paths) -> int:
+    """The log, opened for append; a large one is put aside first, while nobody writes to it."""
+    try:
+        durable.make_private_directory(paths.logs)
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(paths.gateway_log).st_size > _LOG_LIMIT:
+                os.replace(paths.gateway_log, f"{paths.gateway_log}.1")
+        return os.open(paths.gateway_log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HermesError(f"{paths.gateway_log} cannot be written ({error.strerror}): mend it and repeat") from None
