@@ -68,10 +68,14 @@ class Status:
         if last is not None and last.outcome == "failed":
             mend = f"hermes gateway intents retry {last.intent.id}"
             found.append(Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend))
-        for path in self.drifted:
-            found.append(Problem("definition-drift", f"{path} is of another release", "hermes gateway install"))
-        for broken in self.broken:
-            found.append(Problem("not-an-intent", f"{broken.name}: {broken.why}", "hermes gateway intents drive"))
+        found += [
+            Problem("definition-drift", f"{path} is of another release", "hermes gateway install")
+            for path in self.drifted
+        ]
+        found += [
+            Problem("not-an-intent", f"{broken.name}: {broken.why}", "hermes gateway intents drive")
+            for broken in self.broken
+        ]
         if running is not None and self.installed_revision not in {None, running.revision}:
             text = f"the gateway runs {running.revision}, the installation is {self.installed_revision}"
             found.append(Problem("skew", text, "hermes gateway restart"))

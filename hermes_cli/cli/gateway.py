@@ -2,7 +2,6 @@
 
 import click
 
-from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
 
 
@@ -25,17 +24,15 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
             desired.write(paths, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume)
-    from hermes_cli.gateway import run as gateway
+    from hermes_cli.gateway.run import main
 
-    return gateway.main(paths)
+    return main(paths)
 
 
 def _check(paths: Paths) -> int:
     """Everything that a start would load and read, short of serving. Raises ConfigError."""
-    from hermes_cli import config
-    from hermes_cli.gateway import run as gateway
+    from hermes_cli.config import load
+    from hermes_cli.gateway.run import main
 
-    config.load(paths.config)
-    if not callable(gateway.main):
-        raise ConfigError("hermes_cli.gateway.run has no main: reinstall hermes")
-    return 0
+    load(paths.config)
+    return 0 if callable(main) else 1

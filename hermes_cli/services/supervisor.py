@@ -29,13 +29,14 @@ from hermes_cli.intents.driver import lock_path
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
-from hermes_cli.services.supervision import Rest, after_exit, counts_as_crash, describe_exit
+from hermes_cli.services.supervision import EX_RESTART, Rest, after_exit, counts_as_crash, describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _CARRIED = "HERMES_SUPERVISOR_STATE"  # what a supervisor hands to itself when it executes its new code
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_DRIVER_PAUSE = 1.0  # seconds before a driver is run again that left something pending
+_DRIVER_PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again
+_LONGEST_DRIVER_PAUSE = 30.0
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Supervisor:
         self._kill_at: float | None = None
         self._driver: int | None = None
         self._drive_at: float | None = None
+        self._driver_failures = 0
         self._trigger = "login"
         self._check: int | None = None
         self._leaving = False
@@ -280,10 +282,12 @@ class Supervisor:
 
     def _driver_exited(self, code: int) -> None:
         self._driver = None
-        if code != 0:
+        self._driver_failures = 0 if code in {0, EX_RESTART} else self._driver_failures + 1
+        if self._driver_failures:
             _log.warning("the driver %s", describe_exit(code))
         if self._something_pending():
-            self._drive_at = time.monotonic() + _DRIVER_PAUSE
+            pause = _DRIVER_PAUSE * 2 ** min(10, max(0, self._driver_failures - 1))
+            self._drive_at = time.monotonic() + min(pause, _LONGEST_DRIVER_PAUSE)
             self._trigger = "supervisor"
 
     # New code: prove that it can be imported, then become it.

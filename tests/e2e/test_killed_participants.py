@@ -1,0 +1,216 @@
+"""`kill -9` of any single participant, at any time, changes nothing but the time it takes."""
+
+import os
+import signal
+
+import pytest
+from installation import PATIENCE, Installation, fault
+
+from hermes_cli import desired, process
+from hermes_cli.intents import queue
+
+pytestmark = pytest.mark.e2e
+
+DRIVER = "hermes_cli.intents.driver:Driver"
+QUEUE = "hermes_cli.intents.queue"
+DRIVER_STEPS = [
+    f"before {DRIVER}.run",
+    f"after {DRIVER}._observe",
+    f"before {DRIVER}._note",
+    f"after {DRIVER}._note",
+    f"before {DRIVER}._act",
+    f"after {DRIVER}._act",
+    f"before {DRIVER}._wait",
+    f"after {DRIVER}._wait",
+    f"before {DRIVER}._settle",
+    "after hermes_cli.intents.driver:make_directories",
+    f"before {QUEUE}:settle",
+    f"before {QUEUE}:_remove",
+    f"after {QUEUE}:_remove",
+    f"after {QUEUE}:settle",
+    f"before {QUEUE}:tidy",
+    "before hermes_cli.services.embedded:Embedded.demand_start",
+    "after hermes_cli.services.embedded:Embedded.demand_start",
+]
+GATEWAY_STEPS = [
+    "before hermes_cli.gateway.drain:Drain.wait",
+    "before hermes_cli.gateway.exit:leave",
+    "before hermes_cli.gateway.messages:Store.close",
+    "before hermes_cli.gateway.lifecycle:Lifecycle.exited",
+    "after hermes_cli.gateway.lifecycle:Lifecycle.exited",
+    "after hermes_cli.gateway.run:Gateway._poke",
+]
+REQUESTER_STEPS = [
+    "after hermes_cli.intents.request:submit",
+    "before hermes_cli.requester:signal_target",
+    "after hermes_cli.requester:signal_target",
+    "after hermes_cli.requester:begin",
+]
+
+
+def once(hermes: Installation, step: str, program: str = "") -> str:
+    """A fault that strikes the first process of that program to come by."""
+    when, where = step.split()
+    return fault("kill", where, when, hermes.home / "struck", program)
+
+
+def was_struck(hermes: Installation) -> bool:
+    return (hermes.home / "struck").exists()
+
+
+@pytest.mark.parametrize("step", REQUESTER_STEPS)
+def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: str) -> None:
+    before = hermes.install()
+    done = hermes.run("gateway", "restart", fault=once(hermes, step))
+    assert done.returncode == -signal.SIGKILL
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+@pytest.mark.parametrize("step", GATEWAY_STEPS)
+def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: str) -> None:
+    before = hermes.install(fault=once(hermes, step))
+    hermes.run("gateway", "restart")
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert was_struck(hermes)
+    assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+def test_a_gateway_killed_in_the_middle_of_its_drain(hermes: Installation) -> None:
+    before = hermes.install()
+    turn = hermes.start("chat", "--session", "long", "!sleep 1000")
+    hermes.until(lambda: hermes.status()["instance"]["active_turns"], "a running turn")
+    asking = hermes.start("gateway", "restart")
+    hermes.in_state("draining")
+    process.send(before.identity, signal.SIGKILL)
+    out, _ = asking.communicate(timeout=PATIENCE)
+    assert out.startswith("restarted")
+    assert hermes.starts() == 2
+    told, _ = turn.communicate(timeout=PATIENCE)
+    assert "cut off" in told
+
+
+@pytest.mark.parametrize("step", DRIVER_STEPS)
+def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, step: str) -> None:
+    before = hermes.install(fault=once(hermes, step, "hermes_cli.restarter"))
+    release = hermes.busy()  # so that there is something to wait for
+    asking = hermes.start("gateway", "restart")
+    hermes.in_state("draining")
+    release()
+    asking.communicate(timeout=PATIENCE)
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert was_struck(hermes)
+    assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+def test_a_supervisor_killed_while_nothing_happens_is_replaced_and_the_gateway_goes_on(hermes: Installation) -> None:
+    before = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    process.send(supervisor, signal.SIGKILL)
+    hermes.gone(supervisor)
+    fresh = hermes.until(hermes.supervisor, "another supervisor")
+    assert fresh.pid != supervisor.pid
+    assert hermes.ready().identity == before.identity
+
+
+def test_a_supervisor_killed_with_a_restart_under_way(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    process.send(supervisor, signal.SIGKILL)
+    hermes.gone(supervisor)
+    release()
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+def test_gateway_and_supervisor_killed_together_come_back_with_the_next_command(hermes: Installation) -> None:
+    before = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGSTOP)  # so that neither sees the other die
+    hermes.run("gateway", "restart", fault=once(hermes, "after hermes_cli.intents.request:submit"))
+    process.send(before.identity, signal.SIGKILL)
+    process.send(supervisor, signal.SIGKILL)
+    hermes.gone(supervisor)
+    assert hermes.pending()
+    said = hermes.run("gateway", "status").stderr
+    assert "a restart is pending" in said
+    hermes.ready(other_than=before)
+    assert hermes.settled()[0].outcome == "restarted"
+
+
+def test_a_stopped_process_is_killed_when_every_softer_deadline_has_passed(hermes: Installation) -> None:
+    config = hermes.home / "config.toml"
+    config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))
+    before = hermes.install()
+    os.kill(before.identity.pid, signal.SIGSTOP)
+    done = hermes.run("gateway", "restart")
+    after = hermes.ready(other_than=before)
+    assert done.stdout.startswith(f"restarted: pid {after.identity.pid}")
+    assert "SIGKILL to pid" in hermes.log()
+
+
+def test_a_teardown_that_hangs_is_ended_by_the_gateways_own_backstop(hermes: Installation) -> None:
+    config = hermes.home / "config.toml"
+    config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))
+    before = hermes.install(fault=fault("hang", "hermes_cli.gateway.messages:Store.close", once=hermes.home / "struck"))
+    done = hermes.run("gateway", "restart")
+    after = hermes.ready(other_than=before)
+    assert done.stdout.startswith(f"restarted: pid {after.identity.pid}")
+    assert "Timeout (" in hermes.log()  # faulthandler's own words
+    assert "SIGKILL to pid" not in hermes.log()
+
+
+def test_a_stop_during_a_pending_intent_wins(hermes: Installation) -> None:
+    before = hermes.install()
+    hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    done = hermes.run("gateway", "stop")
+    assert done.returncode == 0, done.stderr
+    hermes.gone(before.identity)
+    assert [one.outcome for one in queue.settled(hermes.paths)] == ["cancelled"]
+    assert desired.read(hermes.paths) == "stopped"
+    assert hermes.starts() == 1
+    assert hermes.run("gateway", "status").returncode == 3
+
+
+def test_ten_requests_at_once_cause_one_restart(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    asking = [hermes.start("gateway", "restart") for _ in range(10)]
+    hermes.until(lambda: len(hermes.pending()) == 10, "ten pending intents")
+    release()
+    answers = [one.communicate(timeout=PATIENCE)[0] for one in asking]
+    after = hermes.ready(other_than=before)
+    assert all(answer.startswith(f"restarted: pid {after.identity.pid}") for answer in answers), answers
+    assert len(hermes.settled(10)) == 10
+    assert hermes.starts() == 2
+
+
+def test_a_request_made_while_draining_is_satisfied_by_the_same_restart(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    late = hermes.start("gateway", "restart")
+    hermes.until(lambda: len(hermes.pending()) == 2, "two pending intents")
+    release()
+    said, _ = late.communicate(timeout=PATIENCE)
+    after = hermes.ready(other_than=before)
+    assert said.startswith(f"restarted: pid {after.identity.pid}")
+    assert [one.outcome for one in hermes.settled(2)] == ["restarted", "restarted"]
+    assert hermes.starts() == 2

@@ -1,0 +1,99 @@
+"""Fault injection for real processes: Python imports this at start-up when its folder is on PYTHONPATH.
+
+HERMES_TEST_FAULT is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
+function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
+does nothing, WHEN is ignored), fail (RuntimeError). With a path as ONCE the fault strikes once: whoever creates that
+file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
+"""
+
+import contextlib
+import functools
+import importlib.abc
+import importlib.machinery
+import json
+import os
+import signal
+import sys
+import threading
+
+
+def _strikes(once):
+    if not once:
+        return True
+    try:
+        os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _strike(action, once):
+    if not _strikes(once):
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "hang":
+        threading.Event().wait()
+    elif action == "fail":
+        raise RuntimeError("injected")
+
+
+def _wrap(function, action, once, when):
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        if action == "skip":
+            return None if _strikes(once) else function(*args, **kwargs)
+        if when == "before":
+            _strike(action, once)
+        result = function(*args, **kwargs)
+        if when == "after":
+            _strike(action, once)
+        return result
+
+    return wrapped
+
+
+def _apply(module, faults):
+    for action, once, when, name in faults:
+        owner = module
+        *parents, last = name.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent)
+        setattr(owner, last, _wrap(getattr(owner, last), action, once, when))
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, faults):
+        self._faults = faults
+
+    def find_spec(self, name, path, target=None):
+        if name not in self._faults:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def exec_module(module):
+            run(module)
+            with contextlib.suppress(AttributeError):
+                _apply(module, self._faults[name])
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+def _parse(text):
+    faults = {}
+    for action, once, when, where, program in json.loads(text):
+        if program not in " ".join(sys.orig_argv):
+            continue
+        module, _, name = where.partition(":")
+        faults.setdefault(module, []).append((action, once, when, name))
+    return faults
+
+
+if os.environ.get("HERMES_TEST_FAULT"):
+    sys.meta_path.insert(0, _Finder(_parse(os.environ["HERMES_TEST_FAULT"])))

@@ -1,0 +1,208 @@
+"""An installation of hermes with a home of its own: every process real, every wait an event with a deadline."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from hermes_cli import durable, instance, locks, paths
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.instance import Instance
+from hermes_cli.intents import queue
+from hermes_cli.intents.request import make_directories
+from hermes_cli.process import Handle, Identity
+
+PATIENCE = 40.0  # seconds; far beyond what anything takes, so that only a hang meets it
+FAULTS = Path(__file__).parent.parent / "faults"
+REPOSITORY = Path(__file__).parent.parent.parent
+SHORT_CLOCKS = """\
+[gateway]
+drain_timeout = 20
+stop_timeout = 2
+teardown_timeout = 2
+start_timeout = 15
+
+[restart]
+storm_limit = 1000
+"""
+Found = TypeVar("Found")
+
+
+def fault(action: str, where: str, when: str = "before", once: Path | None = None, program: str = "") -> str:
+    """One fault of tests/faults, e.g. fault("kill", "hermes_cli.intents.request:submit", "after")."""
+    return json.dumps([[action, str(once) if once else None, when, where, program]])
+
+
+class Installation:
+    """Runs `hermes` in its own home; `code` is the folder that holds the package."""
+
+    def __init__(self, home: Path, code: Path = REPOSITORY, config: str = SHORT_CLOCKS) -> None:
+        self.home = home
+        self.code = code
+        home.mkdir(mode=0o700, parents=True)
+        (home / "config.toml").write_text(config)
+        self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
+        make_directories(self.paths)
+        durable.make_private_directory(self.paths.logs)
+
+    def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
+        """What a person's shell has: nothing of a gateway's; with `fault`, tests/faults strikes."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
+        code = f"{FAULTS}{os.pathsep}{self.code}" if fault else str(self.code)
+        found = {**kept, "HERMES_HOME": str(self.home), "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        return {**found, "HERMES_TEST_FAULT": fault} if fault else found
+
+    def start(self, *arguments: str, fault: str | None = None, **more: str) -> subprocess.Popen[str]:
+        """One `hermes` command, running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "hermes_cli", *arguments],
+            env=self.environment(fault, **more),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, fault: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        """One `hermes` command, to its end."""
+        with self.start(*arguments, fault=fault, **more) as process:
+            try:
+                out, err = process.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def install(self, fault: str | None = None) -> Instance:
+        """`hermes gateway install`: the first instance, ready."""
+        done = self.run("gateway", "install", fault=fault)
+        assert done.returncode == 0, done.stderr + self.log()
+        return self.ready()
+
+    def status(self) -> dict:
+        """`hermes gateway status --json`."""
+        return json.loads(self.run("gateway", "status", "--json").stdout)
+
+    def chat(self, text: str, session: str = "main") -> str:
+        """One message, to its answer."""
+        done = self.run("chat", "--session", session, text)
+        assert done.returncode == 0, done.stderr + self.log()
+        return done.stdout
+
+    def busy(self, session: str = "busy") -> Callable[[], None]:
+        """A turn that runs until the returned function is called."""
+        fifo = self.home / f"{session}.fifo"
+        os.mkfifo(fifo)
+        before = self.ready().active_turns
+        self.start("chat", "--session", session, f"!cat {shlex.quote(str(fifo))}")
+        self.until(lambda: self.ready().active_turns > before, "a running turn")
+        return lambda: os.close(os.open(fifo, os.O_WRONLY))
+
+    # --- waiting for what is seen
+
+    def until(self, look: Callable[[], Found], what: str, patience: float = PATIENCE) -> Found:
+        """The first thing that `look` finds, looking again whenever a file of this profile changes."""
+        deadline = time.monotonic() + patience
+        places = (
+            self.paths.state,
+            self.paths.pending,
+            f"{self.paths.intents}/settled",
+            f"{self.paths.intents}/progress",
+        )
+        with DirectoryWatch(*places, self.paths.logs, modified=True) as watch:
+            while not (found := look()):
+                left = deadline - time.monotonic()
+                assert left > 0, f"{what}: not within {patience} s\n{self.log()}"
+                watch.wait(min(left, 0.5))
+        return found
+
+    def ready(self, other_than: Instance | None = None) -> Instance:
+        """A ready instance, not the given one."""
+
+        def look() -> Instance | None:
+            found = instance.read_alive(self.paths)
+            if found is None or not found.ready:
+                return None
+            same = other_than is not None and found.identity.is_same_as(other_than.identity)
+            return None if same else found
+
+        return self.until(look, "a ready instance")
+
+    def in_state(self, state: str) -> Instance:
+        """The instance in that state."""
+
+        def look() -> Instance | None:
+            found = instance.read_alive(self.paths)
+            return found if found is not None and found.state == state else None
+
+        return self.until(look, f"an instance that is {state}")
+
+    def settled(self, count: int = 1) -> list[queue.Settled]:
+        """At least so many settled intents and none pending, newest first."""
+
+        def look() -> list[queue.Settled] | None:
+            found = queue.settled(self.paths)
+            return found if len(found) >= count and not os.listdir(self.paths.pending) else None
+
+        return self.until(look, f"{count} settled intents")
+
+    def pending(self) -> list[queue.Intent]:
+        """Unsettled intents."""
+        return queue.pending(self.paths)
+
+    def gone(self, identity: Identity) -> None:
+        """Wait for that process to end."""
+        try:
+            with Handle(identity) as handle:
+                assert handle.wait(PATIENCE), f"pid {identity.pid} goes on"
+        except ProcessLookupError:
+            return
+
+    # --- what happened
+
+    def log(self) -> str:
+        """Everything that was logged."""
+        names = sorted(Path(self.paths.logs).glob("*.log"))
+        return "\n".join(f"--- {name.name}\n{name.read_text(errors='replace')}" for name in names)
+
+    def starts(self) -> int:
+        """How many instances became ready, ever."""
+        return self.log().count("hermes.lifecycle: ready")
+
+    def supervisor(self) -> Identity | None:
+        """The supervisor that holds its lock."""
+        if not locks.is_held(f"{self.paths.supervisor}/lock"):
+            return None
+        found = [one for one in self.processes() if "--supervise" in one.cmdline()]
+        return Identity.of(found[0].pid) if found else None
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that this installation started: they carry its home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("HERMES_HOME") == str(self.home) and process.pid != os.getpid():
+                    process.cmdline()
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def end(self) -> None:
+        """End everything that was started; processes that start others go first, so none comes back."""
+        while left := self.processes():
+            for process in left:
+                try:
+                    process.send_signal(signal.SIGKILL)
+                except psutil.Error:
+                    continue
+            psutil.wait_procs(left, timeout=PATIENCE)
