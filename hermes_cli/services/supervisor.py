@@ -11,7 +11,6 @@ import logging
 import os
 import selectors
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -24,19 +23,17 @@ from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError, TryAgainError
 from hermes_cli.gateway.revision import installed_revision
-from hermes_cli.gateway.sockets import listen, peer_uid
-from hermes_cli.intents.driver import lock_path
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
-from hermes_cli.services.supervision import EX_RESTART, Rest, after_exit, counts_as_crash, describe_exit
+from hermes_cli.services.control import Call, Control
+from hermes_cli.services.driver_runs import DriverRuns
+from hermes_cli.services.supervision import Rest, after_exit, counts_as_crash, describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _CARRIED = "HERMES_SUPERVISOR_STATE"  # what a supervisor hands to itself when it executes its new code
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_DRIVER_PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again
-_LONGEST_DRIVER_PAUSE = 30.0
 
 
 @dataclass(slots=True)
@@ -67,21 +64,16 @@ class Supervisor:
         self._why = "not started yet"
         self._start_at: float | None = None
         self._kill_at: float | None = None
-        self._driver: int | None = None
-        self._drive_at: float | None = None
-        self._driver_failures = 0
-        self._trigger = "login"
+        self._drivers = DriverRuns(paths, lambda arguments: self._spawn(arguments, scrubbed()))
         self._check: int | None = None
         self._leaving = False
-        self._waiting: list[socket.socket] = []
+        self._stop_calls: list[Call] = []
         self._selector = selectors.DefaultSelector()
         make_directories(paths)
         durable.make_private_directory(paths.supervisor)
         self._watch = DirectoryWatch(paths.pending, paths.state)
         self._selector.register(self._watch.fileno(), selectors.EVENT_READ, self._directories_changed)
-        self._listener = listen(f"{paths.supervisor}/sock")
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._control = Control(f"{paths.supervisor}/sock", self._selector, self._serve)
         self._install_signals()
         if carried.get("gateway"):
             self._own(int(carried["gateway"]))
@@ -92,12 +84,12 @@ class Supervisor:
         self._adopt()
         if self._gateway is None and desired.read(self._paths) == "running":
             self._start_at = 0.0
-        self._look_at_pending("login")
+        self._drivers.look("login")
         while True:
             self._fire_timers()
             if self._leaving and self._gateway is None:
-                self._answer_waiting()
-                os.unlink(f"{self._paths.supervisor}/sock")
+                self._answer_stop_calls()
+                self._control.close()
                 return 0
             for key, _ in self._selector.select(self._timeout()):
                 handler: Callable[[], None] = key.data
@@ -162,8 +154,8 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if self._gateway is not None and self._gateway.own and pid == self._gateway.identity.pid:
                 self._gateway_exited(code)
-            elif pid == self._driver:
-                self._driver_exited(code)
+            elif pid == self._drivers.pid:
+                self._drivers.exited(code)
             elif pid == self._check:
                 self._checked(code)
 
@@ -211,7 +203,7 @@ class Supervisor:
         me = Identity.of(os.getpid())
         assert me is not None
         environment = {**scrubbed(), "HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"}
-        self._own(self._spawn(["-P", "-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment))
+        self._own(self._spawn(["-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment))
         if self._gateway is not None:
             _log.info("started the gateway, pid %d", self._gateway.identity.pid)
 
@@ -230,7 +222,7 @@ class Supervisor:
         _log.info("the gateway, pid %d, %s", gateway.identity.pid, describe_exit(code))
         if isinstance(move, Rest):
             _log.info("at rest: %s", move.why)
-            self._answer_waiting()
+            self._answer_stop_calls()
             if self._background and desired.read(self._paths) == "stopped":
                 self._leaving = True  # nobody needs a supervisor in the background that supervises nothing
             return
@@ -252,43 +244,10 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 self._gateway.handle.send(signal.SIGKILL)
 
-    # The driver, level-triggered: it is run for as long as something is pending.
-
     def _directories_changed(self) -> None:
         self._watch.drain()
-        self._look_at_pending("watch")
+        self._drivers.look("watch")
         self._look_at_revision()
-
-    def _look_at_pending(self, trigger: str) -> None:
-        if self._driver is None and self._drive_at is None and self._something_pending():
-            self._trigger = trigger
-            self._drive_at = 0.0
-
-    def _something_pending(self) -> bool:
-        with contextlib.suppress(OSError), os.scandir(self._paths.pending) as entries:
-            return next(entries, None) is not None
-        return False
-
-    def _drive(self) -> None:
-        self._drive_at = None
-        if self._driver is not None or not self._something_pending():
-            return
-        if locks.is_held(lock_path(self._paths)):
-            self._drive_at = time.monotonic() + _DRIVER_PAUSE
-            return
-        self._driver = self._spawn(
-            ["-P", "-m", "hermes_cli.restarter", "-p", self._paths.profile, "--trigger", self._trigger], scrubbed()
-        )
-
-    def _driver_exited(self, code: int) -> None:
-        self._driver = None
-        self._driver_failures = 0 if code in {0, EX_RESTART} else self._driver_failures + 1
-        if self._driver_failures:
-            _log.warning("the driver %s", describe_exit(code))
-        if self._something_pending():
-            pause = _DRIVER_PAUSE * 2 ** min(10, max(0, self._driver_failures - 1))
-            self._drive_at = time.monotonic() + min(pause, _LONGEST_DRIVER_PAUSE)
-            self._trigger = "supervisor"
 
     # New code: prove that it can be imported, then become it.
 
@@ -299,12 +258,12 @@ class Supervisor:
         if self._check is None and self._gateway is not None and not self._leaving:
             self._refused = running.revision
             self._check = self._spawn(
-                ["-P", "-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"], scrubbed()
+                ["-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"], scrubbed()
             )
 
     def _checked(self, code: int) -> None:
         self._check = None
-        if code != 0 or self._gateway is None or self._leaving or self._waiting:
+        if code != 0 or self._gateway is None or self._leaving or self._stop_calls:
             _log.warning("keeping the old supervisor: the new one %s", describe_exit(code))
             return
         carried = {"lock": self._lock_descriptor, "gateway": self._gateway.identity.pid if self._gateway.own else None}
@@ -316,65 +275,43 @@ class Supervisor:
         argv += ["--resume", *(["--background"] if self._background else [])]
         os.execv(sys.executable, argv)  # noqa: S606  an argv list of our own
 
-    # The control socket: one JSON line in, one out.
+    # Calls.
 
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return
-        if peer_uid(connection) not in {os.geteuid(), 0, None}:
-            connection.close()
-            return
-        connection.setblocking(False)
-        self._selector.register(connection, selectors.EVENT_READ, lambda: self._converse(connection))
-
-    def _converse(self, connection: socket.socket) -> None:
-        self._selector.unregister(connection)
-        try:
-            request = json.loads(connection.recv(4096))
-            operation = request["op"]
-        except (OSError, ValueError, KeyError, TypeError):
-            connection.close()
-            return
-        if operation in {"stop", "leave"}:
-            self._leaving = self._leaving or operation == "leave"
-            self._waiting.append(connection)
+    def _serve(self, call: Call) -> None:
+        if call.operation in {"stop", "leave"}:
+            self._leaving = self._leaving or call.operation == "leave"
+            self._stop_calls.append(call)
             self._stop_gateway()
             if self._gateway is None:
-                self._answer_waiting()
+                self._answer_stop_calls()
                 self._leaving = self._leaving or self._background
             return
-        if operation == "start" and self._gateway is None:
+        if call.operation == "start" and self._gateway is None:
             self._crashes = 0
             self._start()
-        elif operation == "poke":
-            self._trigger = str(request.get("trigger"))[:20]
-            self._drive_at = 0.0
-        self._answer(connection)
+        elif call.operation == "poke":
+            self._drivers.demand(call.trigger)
+        call.answer(self._described())
 
-    def _answer(self, connection: socket.socket) -> None:
-        document: dict[str, Any] = {
+    def _described(self) -> dict[str, Any]:
+        return {
             "supervisor": os.getpid(),
             "running": self._gateway is not None,
             "pid": self._gateway.identity.pid if self._gateway else None,
             "exit_code": self._exit_code,
             "detail": self._why if self._gateway is None else "",
-            "driving": self._driver is not None,
+            "driving": self._drivers.pid is not None,
         }
-        with contextlib.suppress(OSError):
-            connection.sendall(json.dumps(document).encode() + b"\n")
-        connection.close()
 
-    def _answer_waiting(self) -> None:
-        for connection in self._waiting:
-            self._answer(connection)
-        self._waiting.clear()
+    def _answer_stop_calls(self) -> None:
+        for call in self._stop_calls:
+            call.answer(self._described())
+        self._stop_calls.clear()
 
     # Timers and children.
 
     def _timers(self) -> list[tuple[float, Callable[[], None]]]:
-        timers = ((self._start_at, self._start), (self._kill_at, self._kill), (self._drive_at, self._drive))
+        timers = ((self._start_at, self._start), (self._kill_at, self._kill), (self._drivers.at, self._drivers.run))
         return [(at, action) for at, action in timers if at is not None]
 
     def _fire_timers(self) -> None:
@@ -394,7 +331,7 @@ class Supervisor:
         default = [*_FORWARDED, *_LEAVING, signal.SIGCHLD]
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, *arguments],
+            [sys.executable, "-P", *arguments],
             environment,
             file_actions=actions,
             setsid=True,
