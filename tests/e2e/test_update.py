@@ -1,0 +1,149 @@
+"""`hermes update` of a real checkout with a real remote, under a running gateway."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout, git
+from installation import PATIENCE, Installation, fault
+
+pytestmark = pytest.mark.e2e
+NEW_VERSION = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
+CRASHES_AT_IMPORT = (
+    "hermes_cli/gateway/run.py",
+    "import asyncio\n",
+    "import asyncio\nraise ImportError('a bad day')\n",
+)
+STEPS = [
+    "after hermes_cli.requester:ask",
+    "before hermes_cli.update.journal:Journal.write",
+    "after hermes_cli.update.journal:Journal.write",
+    "after hermes_cli.intents.request:submit",
+    "before hermes_cli.update.change:complete",
+    "after hermes_cli.update.change:apply",
+    "after hermes_cli.update.journal:Journal.remove",
+    "before hermes_cli.requester:begin",
+    "after hermes_cli.requester:signal_target",
+    "after hermes_cli.requester:begin",
+]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "git")
+
+
+@pytest.fixture
+def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -> Installation:
+    made = make_installation(code=checkout.path)
+    made.install()
+    return made
+
+
+def test_from_a_shell_the_new_revision_runs_afterwards(hermes: Installation, checkout: Checkout) -> None:
+    before = hermes.ready()
+    new = checkout.release(*NEW_VERSION)
+    done = hermes.run("update")
+    after = hermes.ready(other_than=before)
+    assert done.returncode == 0, done.stderr
+    assert f"restarted: pid {after.identity.pid}, revision {new}" in done.stdout
+    assert (after.revision, after.version) == (new, "9.0.1.0")
+    assert hermes.starts() == 2
+
+
+def test_from_the_agents_terminal_the_new_revision_runs_afterwards_and_the_chat_is_told(
+    hermes: Installation, checkout: Checkout
+) -> None:
+    before = hermes.ready()
+    new = checkout.release(*NEW_VERSION)
+    answer = hermes.chat("!hermes update")
+    after = hermes.ready(other_than=before)
+    assert "recorded, will be completed by the supervisor" in answer
+    assert f"restarted: gateway is back as pid {after.identity.pid}, revision {new}" in answer
+    assert after.revision == new
+    assert hermes.starts() == 2
+
+
+def test_the_supervisor_executes_its_new_code_and_keeps_the_gateway(hermes: Installation, checkout: Checkout) -> None:
+    supervisor = hermes.supervisor()
+    new = checkout.release(*NEW_VERSION)
+    hermes.run("update")
+    updated = hermes.ready()
+    hermes.until(lambda: f"executing the new code, {new}" in hermes.log(), "the supervisor's new code")
+    hermes.run("gateway", "restart")
+    assert hermes.ready(other_than=updated).revision == new
+    assert hermes.supervisor() == supervisor  # the same process, and so PID 1 where it was that
+    assert hermes.starts() == 3
+
+
+def test_new_code_that_crashes_at_import_never_reaches_the_gateway(hermes: Installation, checkout: Checkout) -> None:
+    before = hermes.ready()
+    old = checkout.revision()
+    new = checkout.release(*CRASHES_AT_IMPORT)
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert f"{new} does not start" in done.stderr
+    assert "a bad day" in done.stderr
+    assert hermes.ready().identity == before.identity
+    assert (checkout.revision(), checkout.changes()) == (old, "")
+    assert [one.outcome for one in hermes.settled()] == ["cancelled"]
+
+
+def test_code_that_crashes_at_import_and_was_pulled_by_hand_ends_as_failed_with_the_reason(
+    hermes: Installation, checkout: Checkout
+) -> None:
+    checkout.release(*CRASHES_AT_IMPORT)
+    git(checkout.path, "pull", "-q")
+    done = hermes.run("gateway", "restart")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("failed: no ready gateway after 5 demand starts")
+    assert "exited 1" in done.stderr
+    assert hermes.status()["pending"] == []
+    git(checkout.path, "reset", "-q", "--hard", "HEAD~1")
+    assert hermes.run("gateway", "start").returncode == 0
+    assert hermes.ready().revision == checkout.revision()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_updater_killed_at_any_step_leaves_old_code_untouched_or_new_code_restarted(
+    hermes: Installation, checkout: Checkout, step: str
+) -> None:
+    before = hermes.ready()
+    old = checkout.revision()
+    new = checkout.release(*NEW_VERSION)
+    when, where = step.split()
+    struck = hermes.home / "struck"
+    hermes.run("update", fault=fault("kill", where, when, struck, "hermes_cli update"))
+    assert struck.exists()
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    assert checkout.changes() == ""
+    if checkout.revision() == old:
+        assert hermes.ready().identity == before.identity
+    else:
+        assert hermes.ready(other_than=before).revision == new
+    assert hermes.starts() == 1 + (checkout.revision() == new)
+    hermes.run("update")
+    hermes.until(lambda: hermes.ready().revision == new, "the new revision")
+
+
+def test_the_updater_finishes_when_the_package_it_runs_from_is_replaced_by_garbage(
+    hermes: Installation, checkout: Checkout, tmp_path: Path
+) -> None:
+    before = hermes.ready()
+    new = checkout.release(*NEW_VERSION)
+    release = hermes.busy()
+    updating = hermes.start("update")
+    hermes.in_state("draining")
+    kept = tmp_path / "kept"
+    shutil.move(checkout.path / "hermes_cli", kept)
+    (checkout.path / "hermes_cli").mkdir()
+    (checkout.path / "hermes_cli" / "__init__.py").write_text("raise ImportError('garbage')\n")
+    garbage = hermes.run("gateway", "status")
+    shutil.rmtree(checkout.path / "hermes_cli")
+    shutil.move(kept, checkout.path / "hermes_cli")
+    release()
+    out, err = updating.communicate(timeout=PATIENCE)
+    assert "garbage" in garbage.stderr
+    assert f"revision {new}" in out, err
+    assert hermes.ready(other_than=before).revision == new

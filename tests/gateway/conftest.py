@@ -1,0 +1,211 @@
+"""A gateway as a real process with a home of its own, and a raw client of its socket."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hermes_cli import durable, instance
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.gateway import sockets
+from hermes_cli.intents import queue, request
+from hermes_cli.paths import Paths
+from hermes_cli.process import Handle, Identity
+
+PATIENCE = 20.0  # seconds; far beyond what anything here takes, so that only a hang meets it
+_PROGRAM = (
+    "import sys; from hermes_cli import paths; from hermes_cli.gateway.run import main; sys.exit(main(paths.resolve()))"
+)
+
+
+class Client:
+    """The protocol, line by line, with nothing hidden."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = sockets.connect(path, PATIENCE)
+        self._lines = self.socket.makefile("rb")
+
+    def send(self, **operation) -> None:
+        self.socket.sendall(json.dumps(operation).encode() + b"\n")
+
+    def receive(self) -> dict | None:
+        line = self._lines.readline()
+        return json.loads(line) if line else None
+
+    def until(self, wanted: Callable[[dict], bool]) -> list[dict]:
+        """Everything up to the first event that is wanted."""
+        events: list[dict] = []
+        while (event := self.receive()) is not None:
+            events.append(event)
+            if wanted(event):
+                return events
+        raise AssertionError(f"the gateway hung up after {events}")
+
+    def follow(self, session: str = "main", after: int = 0) -> None:
+        self.send(op="follow", session=session, after=after)
+
+    def say(self, text: str, identifier: str, session: str = "main") -> dict:
+        """Send a message; its acknowledgement."""
+        self.send(op="send", session=session, id=identifier, text=text)
+        return self.until(lambda event: event["event"] in {"accepted", "error"})[-1]
+
+    def reply_to(self, identifier: str) -> dict:
+        return self.until(lambda event: event.get("reply_to") == identifier and event["event"] == "message")[-1]
+
+    def chunk_of(self, identifier: str) -> dict:
+        return self.until(lambda event: event.get("reply_to") == identifier and event["event"] == "chunk")[-1]
+
+    def history(self, session: str = "main", limit: int = 100) -> list[dict]:
+        self.send(op="history", session=session, limit=limit)
+        return self.until(lambda event: event["event"] == "history")[-1]["messages"]
+
+    def close(self) -> None:
+        self._lines.close()
+        self.socket.close()
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, paths: Paths, log: Path, environment: dict[str, str]) -> None:
+        self.paths = paths
+        self._log_path = log
+        self._log = log.open("ab")
+        self._clients: list[Client] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self.pid = self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text()
+
+    def described(self) -> instance.Instance | None:
+        found = instance.read(self.paths)
+        return found if found is not None and found.identity.pid == self.pid else None
+
+    def await_state(self, wanted: Callable[[instance.Instance], bool]) -> instance.Instance:
+        deadline = time.monotonic() + PATIENCE
+        durable.make_private_directory(self.paths.state)
+        with DirectoryWatch(self.paths.state) as watch:
+            while time.monotonic() < deadline:
+                found = self.described()
+                if found is not None and wanted(found):
+                    return found
+                assert self.process.poll() is None, f"the gateway exited {self.process.returncode}:\n{self.log}"
+                watch.wait(0.5)
+        raise AssertionError(f"not within {PATIENCE} s:\n{self.log}")
+
+    def ready(self) -> "Gateway":
+        self.await_state(lambda found: found.ready)
+        return self
+
+    def client(self) -> Client:
+        client = Client(self.paths.socket)
+        self._clients.append(client)
+        return client
+
+    def following(self, session: str = "main", after: int = 0) -> Client:
+        client = self.client()
+        client.follow(session, after)
+        return client
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def restart_intent(self, **wishes) -> str:
+        """A durable request that names this instance."""
+        described = self.described()
+        assert described is not None
+        record = request.compose(
+            self.paths,
+            reason="manual",
+            command="test",
+            target=described.identity.document(),
+            in_tree=False,
+            **wishes,
+        )
+        return request.submit(self.paths, record)
+
+    def settle(self, identifier: str, outcome: queue.Outcome, detail: str = "") -> None:
+        """What a driver does at the end."""
+        intent = next(one for one in queue.pending(self.paths) if one.id == identifier)
+        assert queue.settle(self.paths, intent, outcome, detail, trigger="test")
+
+    def end(self) -> None:
+        for client in self._clients:
+            client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        self._log.close()
+
+
+@pytest.fixture
+def paths(tmp_path, monkeypatch) -> Paths:
+    monkeypatch.delenv("HERMES_PROFILE", raising=False)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    return Paths("default", f"{home}/state", str(home), f"{home}/logs")
+
+
+@pytest.fixture
+def configure(paths) -> Callable[[str], None]:
+    """Write config.toml."""
+
+    def write(text: str) -> None:
+        Path(paths.config).write_text(text, encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def start(paths, tmp_path) -> Iterator[Callable[..., Gateway]]:
+    """Start a gateway of the test's home; all are ended afterwards."""
+    started: list[Gateway] = []
+
+    def begin(**variables: str) -> Gateway:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
+        environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
+        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        gateway = Gateway(paths, tmp_path / f"log-{len(started)}", environment)
+        started.append(gateway)
+        return gateway
+
+    yield begin
+    for gateway in started:
+        gateway.end()
+
+
+@pytest.fixture
+def gateway(start) -> Gateway:
+    """A ready one."""
+    return start().ready()
+
+
+@pytest.fixture
+def await_end() -> Callable[[int], bool]:
+    """Whether the process `pid` ends within the patience."""
+
+    def wait(pid: int) -> bool:
+        try:
+            with Handle(Identity.of(pid) or Identity(pid)) as handle:
+                return handle.wait(PATIENCE)
+        except ProcessLookupError:
+            return True
+
+    return wait

@@ -1,0 +1,88 @@
+"""Who may run until when: the decision, without processes."""
+
+import pytest
+
+from hermes_cli.gateway.drain import Wish, asked_by, deadline_of, names, overall
+from hermes_cli.intents.record import Intent, Origin, Requester
+from hermes_cli.process import Identity
+
+ME = Identity(4242, 1000.0, 777, "boot")
+
+
+def intent(**changes) -> Intent:
+    fields = {
+        "id": "20261123T160511.123456Z-4321-9f3a",
+        "action": "restart",
+        "reason": "manual",
+        "requested_at": 0.0,
+        "profile": "default",
+        "boot_id": "boot",
+        "target": ME,
+        "revision": None,
+        "requester": Requester(),
+        "origin": None,
+        "force": False,
+        "drain_timeout": None,
+        "expires_at": None,
+        "document": {},
+    }
+    return Intent(**{**fields, **changes})
+
+
+def origin(**changes) -> Origin:
+    return Origin(**{"channel": "local", "chat": "main", "message": "m1", "session": "main", **changes})
+
+
+def test_without_any_wish_the_configured_limit_holds():
+    assert overall(100.0, 280.0, []) == 280.0
+
+
+def test_the_smallest_wish_ends_the_drain():
+    wishes = [Wish(intent(drain_timeout=60.0), 100.0), Wish(intent(drain_timeout=20.0), 110.0)]
+    assert overall(100.0, 280.0, wishes) == 130.0
+
+
+def test_a_wish_never_prolongs_the_drain_beyond_the_configured_limit():
+    assert overall(100.0, 280.0, [Wish(intent(drain_timeout=3600.0), 100.0)]) == 280.0
+
+
+def test_a_forced_restart_ends_the_drain_when_it_is_seen():
+    assert overall(100.0, 280.0, [Wish(intent(force=True, drain_timeout=60.0), 150.0)]) == 150.0
+
+
+def test_the_turn_that_asked_gets_the_grace_and_others_the_whole_drain():
+    wishes = [Wish(intent(origin=origin()), 100.0)]
+    assert deadline_of("main", "m1", 280.0, 3.0, wishes) == 103.0
+    assert deadline_of("main", "m2", 280.0, 3.0, wishes) == 280.0
+
+
+def test_the_turn_that_asked_keeps_its_grace_in_a_forced_restart():
+    wishes = [Wish(intent(origin=origin(), force=True), 100.0)]
+    assert deadline_of("main", "m1", overall(100.0, 280.0, wishes), 3.0, wishes) == 103.0
+
+
+def test_a_turn_that_asked_twice_gets_one_grace():
+    wishes = [Wish(intent(origin=origin()), 100.0), Wish(intent(origin=origin()), 102.0)]
+    assert deadline_of("main", "m1", 280.0, 3.0, wishes) == 103.0
+
+
+def test_a_turn_id_names_the_turn_as_well_as_a_message_id():
+    assert asked_by(intent(origin=origin(message=None, turn="m1")), "main", "m1")
+
+
+@pytest.mark.parametrize("other", [{"channel": "telegram"}, {"message": "m2"}, {"session": "x", "chat": "x"}], ids=str)
+def test_another_conversation_or_message_is_not_the_turn_that_asked(other):
+    assert not asked_by(intent(origin=origin(**other)), "main", "m1")
+
+
+def test_an_intent_without_origin_excepts_no_turn():
+    assert not asked_by(intent(), "main", "m1")
+
+
+@pytest.mark.parametrize("target", [None, Identity(4242, 1000.0, 778, "boot"), Identity(4243, 1000.0, 777, "boot")])
+def test_an_intent_for_another_instance_has_no_say(target):
+    assert not names(intent(target=target), ME)
+
+
+def test_an_intent_for_this_instance_has_its_say():
+    assert names(intent(), ME)

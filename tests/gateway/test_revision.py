@@ -1,0 +1,94 @@
+"""Which code is installed, asked of git where git knows."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hermes_cli
+
+pytestmark = pytest.mark.e2e
+_SOURCE = Path(hermes_cli.__file__).parent
+_ASK = "from hermes_cli.gateway import revision; revision.GIT_TIMEOUT = 0.5; print(revision.installed_revision())"
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A directory with a copy of what `installed_revision` needs."""
+    for name in ("__init__.py", "gateway/__init__.py", "gateway/revision.py"):
+        copy = tmp_path / "checkout" / "hermes_cli" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_SOURCE / name, copy)
+    return tmp_path / "checkout"
+
+
+def git(directory, *arguments):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    return subprocess.run(
+        ["git", "-C", str(directory), *identity, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    ).stdout.strip()
+
+
+def ask(checkout, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return subprocess.run(
+        [sys.executable, "-P", "-c", _ASK],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    ).stdout.strip()
+
+
+def committed(directory):
+    git(directory, "init", "-q")
+    git(directory, "add", ".")
+    git(directory, "commit", "-qm", "one")
+    return git(directory, "rev-parse", "--short", "HEAD")
+
+
+def test_a_checkout_is_named_by_its_commit(checkout):
+    head = committed(checkout)
+    assert ask(checkout) == head
+
+
+def test_without_a_checkout_the_version_is_the_revision(checkout):
+    assert ask(checkout) == hermes_cli.__version__
+
+
+def test_a_package_inside_somebody_elses_checkout_is_not_named_by_it(checkout):
+    (checkout.parent / ".gitignore").write_text("checkout\n")
+    committed(checkout.parent)
+    assert ask(checkout) == hermes_cli.__version__
+
+
+def test_variables_of_another_repository_mislead_nobody(checkout, tmp_path):
+    head = committed(checkout)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
+    committed(tmp_path / "other")
+    assert ask(checkout, GIT_DIR=str(tmp_path / "other" / ".git")) == head
+
+
+def test_without_git_the_version_is_the_revision(checkout, tmp_path):
+    committed(checkout)
+    assert ask(checkout, PATH=str(tmp_path)) == hermes_cli.__version__
+
+
+def test_a_git_that_hangs_is_not_waited_for(checkout, tmp_path):
+    committed(checkout)
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "git").chmod(0o755)
+    assert ask(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}") == hermes_cli.__version__

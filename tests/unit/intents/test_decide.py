@@ -1,0 +1,552 @@
+"""decide() as a table: facts on the left, the one right step on the right."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hermes_cli.instance import Drain, Instance
+from hermes_cli.intents.decide import (
+    Kill,
+    Observation,
+    Policy,
+    Service,
+    Settle,
+    Signal,
+    Start,
+    Wait,
+    decide,
+    storm,
+)
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import Intent, Origin, Requester
+from hermes_cli.process import Identity
+
+NOW = 1_800_000_000.0
+POLICY = Policy()
+OLD = Identity(4242, NOW - 9000, 1000, "boot")
+FRESH = Identity(4300, NOW - 1, 9000, "boot")
+STOPPED = Service("stopped", detail="exited 75")
+BEGUN = Progress(since=NOW - 5, signals=1, signalled_pid=OLD.pid, signalled_at=NOW - 5)
+MESSAGE = Origin("telegram", "chat", "message-1")
+
+
+def intent(**changes):
+    base = Intent(
+        id="20270115T080000.000000Z-4321-9f3a",
+        action="restart",
+        reason="manual",
+        requested_at=NOW - 10,
+        profile="default",
+        boot_id="boot",
+        target=OLD,
+        revision="old",
+        requester=Requester(4321, "hermes gateway restart", in_tree=False),
+        origin=None,
+        force=False,
+        drain_timeout=None,
+        expires_at=NOW + 3590,
+        document={},
+    )
+    return replace(base, **changes)
+
+
+def update(**changes):
+    return intent(**{"reason": "update", "expires_at": None, **changes})
+
+
+def automatic(**changes):
+    return intent(requester=Requester(4321, "hermes update", in_tree=True), **changes)
+
+
+def running(identity=OLD, state="ready", **changes):
+    base = Instance(
+        identity=identity,
+        state=state,
+        revision="old",
+        started_at=identity.create_time or 0.0,
+        heartbeat=NOW - 3,
+        signals=("SIGUSR1",),
+    )
+    return replace(base, **changes)
+
+
+def fresh(state="ready", **changes):
+    return running(FRESH, state, **{"revision": "new", **changes})
+
+
+def draining(since=NOW - 5, deadline=NOW + 175, turns=1, **changes):
+    return running(state="draining", drain=Drain(since, deadline, turns), **changes)
+
+
+def seen(instance=None, **changes):
+    return replace(Observation(now=NOW, instance=instance, service=STOPPED), **changes)
+
+
+def step(asked=None, world=None, progress=Progress(), policy=POLICY):
+    return decide(asked or intent(), progress, world or seen(), policy)
+
+
+# Stop wins, holds wait.
+
+
+@pytest.mark.parametrize("world", [seen(), seen(running()), seen(draining()), seen(fresh()), seen(held=True)])
+def test_stop_wins_over_everything(world):
+    found = step(world=replace(world, desired="stopped"))
+    assert isinstance(found, Settle)
+    assert found.outcome == "cancelled"
+
+
+@pytest.mark.parametrize("world", [seen(), seen(running()), seen(fresh()), seen(service=Service("unknown"))])
+def test_a_hold_keeps_everybody_waiting(world):
+    assert isinstance(step(update(), replace(world, held=True)), Wait)
+
+
+# The named instance runs.
+
+
+def test_the_named_instance_that_is_ready_and_not_draining_is_signalled():
+    assert step(world=seen(running())) == Signal(OLD)
+
+
+def test_an_instance_that_has_not_said_it_handles_the_signal_is_not_signalled():
+    found = step(world=seen(running(state="starting", signals=(), started_at=NOW - 1)))
+    assert found == Wait("the gateway to finish starting", NOW - 1 + POLICY.start_timeout)
+
+
+def test_an_instance_that_never_handles_the_signal_is_killed_after_the_start_timeout():
+    assert step(world=seen(running(state="starting", signals=(), started_at=NOW - 61))) == Kill(OLD)
+
+
+def test_an_instance_that_did_not_say_when_it_started_is_not_killed_at_first_sight():
+    first_look = Progress(since=NOW)
+    assert not isinstance(step(world=seen(running(signals=(), started_at=0.0)), progress=first_look), Kill)
+
+
+def test_an_instance_that_starts_but_handles_the_signal_is_signalled():
+    assert step(world=seen(running(state="starting"))) == Signal(OLD)
+
+
+def test_nobody_is_signalled_twice():
+    assert isinstance(step(world=seen(running()), progress=BEGUN), Wait)
+
+
+def test_a_signal_that_somebody_else_sent_shows_as_a_drain_and_is_not_repeated():
+    assert isinstance(step(world=seen(draining())), Wait)
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [(0, "drain: 0 turns, 62 s of 180 s"), (1, "drain: 1 turn, 62 s of 180 s"), (2, "drain: 2 turns")],
+)
+def test_a_drain_is_waited_for_with_its_turns_and_its_countdown(turns, text):
+    found = step(world=seen(draining(since=NOW - 62, deadline=NOW + 118, turns=turns)))
+    assert isinstance(found, Wait)
+    assert found.waiting_for.startswith(text)
+
+
+def test_a_drain_without_details_is_counted_from_the_signal():
+    found = step(world=seen(running(state="draining", active_turns=2)), progress=BEGUN)
+    assert isinstance(found, Wait)
+    assert found.waiting_for == "drain: 2 turns, 3 s of 180 s"
+
+
+@pytest.mark.parametrize("past_the_drain", [0, 10, 22.9])
+def test_an_overdue_drain_is_left_to_the_backstop_and_the_supervisor_first(past_the_drain):
+    world = seen(draining(since=NOW - 180 - past_the_drain, deadline=NOW - past_the_drain))
+    assert isinstance(step(world=world, progress=BEGUN), Wait)
+
+
+def test_a_drain_is_killed_once_every_softer_clock_has_passed():
+    margin = POLICY.clocks(intent()).driver_deadline - POLICY.drain_timeout
+    assert step(world=seen(draining(since=NOW - 300, deadline=NOW - margin))) == Kill(OLD)
+
+
+def test_a_drain_that_does_not_say_since_when_is_not_killed_at_first_sight():
+    world = seen(running(state="draining", drain=Drain(0.0, 0.0, 1)))
+    assert not isinstance(step(world=world, progress=Progress(since=NOW)), Kill)
+
+
+def test_an_instance_that_exited_but_is_still_there_is_waited_for_then_killed():
+    left = running(state="exited", exit_code=75, heartbeat=NOW - 1)
+    assert step(world=seen(left), progress=BEGUN).waiting_for == "the old process to exit"
+    assert step(
+        world=seen(replace(left, heartbeat=NOW - 300)), progress=replace(BEGUN, signalled_at=NOW - 301)
+    ) == Kill(OLD)
+
+
+def test_an_instance_that_ignores_the_signal_is_killed_after_the_drivers_deadline():
+    deadline = POLICY.clocks(intent()).driver_deadline
+    ignored = replace(BEGUN, signalled_at=NOW - deadline)
+    assert isinstance(step(world=seen(running()), progress=replace(ignored, signalled_at=NOW - deadline + 1)), Wait)
+    assert step(world=seen(running()), progress=ignored) == Kill(OLD)
+
+
+def test_force_means_no_time_for_turns():
+    assert POLICY.clocks(intent(force=True, drain_timeout=600.0)).drain == 0
+    assert POLICY.clocks(intent(drain_timeout=600.0)).drain == 600
+    assert POLICY.clocks(intent()).drain == POLICY.drain_timeout
+
+
+def test_a_target_named_by_an_older_release_without_ticks_is_still_recognised():
+    assert step(intent(target=Identity(OLD.pid, OLD.create_time)), seen(running())) == Signal(OLD)
+
+
+def test_an_instance_with_the_targets_pid_but_another_start_is_a_fresh_one():
+    found = step(world=seen(running(replace(OLD, start_ticks=9000), started_at=NOW - 1)))
+    assert found.outcome == "restarted"
+
+
+# Another instance runs.
+
+
+def test_a_fresh_ready_instance_that_started_after_the_request_means_restarted():
+    assert step(world=seen(fresh())) == Settle("restarted", "pid 4300, revision new")
+
+
+def test_a_ready_instance_that_started_before_the_request_means_already_satisfied():
+    assert step(world=seen(fresh(started_at=NOW - 11))).outcome == "already-satisfied"
+
+
+def test_a_request_that_named_nobody_is_satisfied_by_whoever_is_ready():
+    assert step(intent(target=None), seen(fresh())).outcome == "restarted"
+    assert step(intent(target=None), seen(running())).outcome == "already-satisfied"
+
+
+def test_an_instance_that_is_starting_is_waited_for():
+    assert isinstance(step(world=seen(fresh("starting"))), Wait)
+
+
+def test_an_instance_that_is_never_ready_is_a_failure_after_the_start_timeout():
+    found = step(world=seen(fresh("starting", started_at=NOW - 61)), progress=replace(BEGUN, attempted_at=NOW - 62))
+    assert found.outcome == "failed"
+    assert "not ready" in found.detail
+
+
+def test_a_slow_start_counts_from_the_demand_start():
+    world = seen(fresh("starting", started_at=NOW - 61))
+    assert isinstance(step(world=world, progress=Progress(attempts=1, attempted_at=NOW - 1)), Wait)
+
+
+def test_an_instance_that_another_restart_drains_is_waited_for():
+    assert step(world=seen(fresh("draining"))).waiting_for == "another restart under way"
+
+
+# Nobody runs.
+
+
+def test_a_dead_target_is_started_again_on_demand():
+    assert step(world=seen()) == Start()
+
+
+def test_a_changed_definition_is_reloaded():
+    assert step(intent(action="reload")) == Start(reload=True)
+
+
+def test_a_service_that_cannot_be_told_is_started_too():
+    assert step(world=seen(service=Service("unknown"))) == Start()
+
+
+def test_a_service_that_the_manager_says_runs_is_started_too_since_a_running_one_is_left_alone():
+    assert step(world=seen(service=Service("running", 4299))) == Start()
+
+
+@pytest.mark.parametrize("state", ["running", "unknown"])
+def test_a_start_under_way_is_waited_for_before_the_next(state):
+    world = seen(service=Service(state))
+    assert isinstance(step(world=world, progress=Progress(attempts=1, attempted_at=NOW - 59)), Wait)
+    assert step(world=world, progress=Progress(attempts=1, attempted_at=NOW - 60)) == Start()
+
+
+def test_a_service_that_never_answers_is_given_up_after_the_last_attempt():
+    found = step(world=seen(service=Service("unknown")), progress=Progress(attempts=5, attempted_at=NOW - 60))
+    assert found.outcome == "failed"
+
+
+@pytest.mark.parametrize(("attempts", "pause"), [(1, 0.5), (2, 1), (3, 2), (4, 4)])
+def test_each_demand_start_comes_after_twice_the_pause(attempts, pause):
+    found = step(progress=Progress(attempts=attempts, attempted_at=NOW))
+    assert found == Wait(f"the pause before demand start {attempts + 1}", NOW + pause)
+    assert step(progress=Progress(attempts=attempts, attempted_at=NOW - pause)) == Start()
+
+
+def test_the_last_attempt_fails_with_the_exit_reason():
+    found = step(
+        world=seen(service=Service("stopped", exit_code=1, detail="exited 1 after 0.2 s")),
+        progress=Progress(attempts=5, attempted_at=NOW - 1),
+    )
+    assert found == Settle("failed", "no ready gateway after 5 demand starts: exited 1 after 0.2 s")
+
+
+def test_a_configuration_error_is_not_tried_again():
+    broken = seen(service=Service("stopped", exit_code=78, detail="configuration error"))
+    found = step(world=broken, progress=Progress(attempts=1, attempted_at=NOW - 1))
+    assert found == Settle("failed", "no ready gateway after 1 demand start: configuration error")
+
+
+def test_a_configuration_error_from_before_is_tried_once():
+    assert step(world=seen(service=Service("stopped", exit_code=78))) == Start()
+
+
+def test_a_target_that_lives_but_does_not_describe_itself_is_neither_signalled_nor_replaced():
+    found = step(world=seen(target_alive=True), progress=Progress(since=NOW - 1))
+    assert found.waiting_for == "gateway.json to be written again"
+
+
+def test_a_target_that_never_describes_itself_is_a_failure_that_says_what_to_do():
+    found = step(world=seen(target_alive=True), progress=Progress(since=NOW - 300))
+    assert found.outcome == "failed"
+    assert "hermes gateway stop" in found.detail
+
+
+# Refusals.
+
+
+def test_an_expired_request_does_not_touch_the_gateway_that_runs():
+    found = step(intent(expires_at=NOW), seen(running()))
+    assert found.outcome == "expired"
+
+
+def test_an_expired_request_for_a_start_is_not_carried_out_late():
+    assert step(intent(target=None, expires_at=NOW)).outcome == "expired"
+
+
+@pytest.mark.parametrize("progress", [Progress(), BEGUN, Progress(attempts=1, attempted_at=NOW - 60)])
+def test_a_gateway_that_died_is_brought_back_however_old_the_request_is(progress):
+    assert step(intent(expires_at=NOW - 86400), progress=progress) == Start()
+
+
+def test_a_restart_that_has_begun_does_not_expire():
+    late = intent(expires_at=NOW - 1)
+    assert isinstance(step(late, seen(draining())), Wait)
+    assert isinstance(step(late, seen(running()), BEGUN), Wait)
+    assert isinstance(step(late, seen(fresh("starting"))), Wait)
+    assert isinstance(step(replace(late, target=None), progress=Progress(attempts=1, attempted_at=NOW)), Wait)
+
+
+def test_an_expired_request_that_came_true_is_said_to_have_come_true():
+    assert step(intent(expires_at=NOW - 1), seen(fresh())).outcome == "restarted"
+
+
+STORM = tuple(NOW - 30 * number for number in range(10))
+
+
+def test_too_many_restarts_refuse_the_next_automatic_one_with_the_reason():
+    found = step(automatic(), seen(running(), restarts=STORM))
+    assert found.outcome == "failed"
+    assert "10 restarts within 10 min" in found.detail
+
+
+def test_a_request_with_a_conversation_behind_it_is_automatic():
+    assert step(intent(origin=MESSAGE), seen(running(), restarts=STORM)).outcome == "failed"
+
+
+def test_a_person_at_a_shell_is_never_refused():
+    assert step(intent(), seen(running(), restarts=STORM)) == Signal(OLD)
+
+
+def test_a_storm_never_keeps_a_dead_gateway_dead():
+    assert step(automatic(), seen(restarts=STORM)) == Start()
+
+
+@pytest.mark.parametrize("times", [STORM[:9], tuple(NOW - 600 - number for number in range(20)), (NOW + 60,) * 20])
+def test_few_or_old_restarts_are_no_storm(times):
+    assert storm(times, NOW, POLICY) is None
+
+
+def test_a_redelivered_message_restarts_nothing():
+    world = seen(running(), answered=frozenset({MESSAGE.key}))
+    assert step(intent(origin=MESSAGE), world).outcome == "already-satisfied"
+
+
+def test_another_message_of_the_same_chat_restarts():
+    world = seen(running(), answered=frozenset({MESSAGE.key}))
+    assert step(intent(origin=replace(MESSAGE, message="message-2")), world) == Signal(OLD)
+
+
+def test_a_request_whose_message_is_not_known_is_never_taken_for_a_redelivery():
+    world = seen(running(), answered=frozenset({("telegram", "chat", "")}))
+    assert step(intent(origin=replace(MESSAGE, message=None)), world) == Signal(OLD)
+
+
+# Updates.
+
+
+def test_an_update_that_changed_nothing_is_cancelled_and_leaves_the_gateway_alone():
+    assert step(update(), seen(running(), installed="old")).outcome == "cancelled"
+
+
+def test_an_update_that_changed_nothing_still_revives_a_dead_gateway():
+    assert step(update(), seen(installed="old")) == Start()
+
+
+def test_an_update_that_changed_nothing_but_has_signalled_sees_the_restart_through():
+    assert isinstance(step(update(), seen(running(), installed="old"), BEGUN), Wait)
+
+
+def test_an_update_retires_the_instance_on_the_old_code():
+    assert step(update(), seen(running(), installed="new")) == Signal(OLD)
+
+
+def test_an_update_is_done_when_the_new_code_is_ready():
+    assert step(update(), seen(fresh(), installed="new")).outcome == "restarted"
+
+
+def test_a_fresh_instance_on_the_old_code_is_retired_again():
+    half = fresh(revision="old")
+    assert step(update(), seen(half, installed="new"), BEGUN) == Signal(FRESH)
+
+
+def test_an_instance_that_does_not_know_its_revision_is_not_retired_for_it():
+    assert step(update(), seen(fresh(revision=None), installed="new")).outcome == "restarted"
+
+
+def test_retiring_old_code_again_and_again_has_an_end():
+    tried = replace(BEGUN, signals=POLICY.max_attempts, signalled_pid=4299)
+    found = step(update(), seen(fresh(revision="old"), installed="new"), tried)
+    assert found.outcome == "failed"
+    assert "still on old" in found.detail
+
+
+def test_a_revision_that_cannot_be_told_does_not_stop_an_update():
+    assert step(update(), seen(running(), installed=None)) == Signal(OLD)
+    assert step(update(), seen(fresh(), installed=None)).outcome == "restarted"
+
+
+# A clock that was stepped back: stamps lie in the future, and must not hold anything up until then.
+
+DAY = 86400.0
+LONGEST = POLICY.clocks(intent()).driver_deadline + POLICY.start_timeout
+
+
+@pytest.mark.parametrize(
+    ("world", "progress"),
+    [
+        pytest.param(seen(), Progress(attempts=1, attempted_at=NOW + DAY), id="demand start, stopped"),
+        pytest.param(
+            seen(service=Service("unknown")), Progress(attempts=1, attempted_at=NOW + DAY), id="demand start, unknown"
+        ),
+        pytest.param(fresh("starting"), Progress(attempts=1, attempted_at=NOW + DAY), id="not ready since the start"),
+        pytest.param(fresh("starting", started_at=NOW + DAY), Progress(), id="not ready since it started"),
+        pytest.param(running(), replace(BEGUN, signalled_at=NOW + DAY), id="signalled"),
+        pytest.param(running(signals=(), started_at=NOW + DAY), Progress(), id="starting, no handler"),
+        pytest.param(draining(NOW + DAY, NOW + DAY + 180), BEGUN, id="draining"),
+        pytest.param(running(state="exited", heartbeat=NOW + DAY), BEGUN, id="exited"),
+        pytest.param(seen(target_alive=True), Progress(since=NOW + DAY), id="undescribed"),
+    ],
+)
+def test_a_stamp_in_the_future_holds_nothing_up_for_longer_than_the_longest_clock(world, progress):
+    world = world if isinstance(world, Observation) else seen(world)
+    found = step(world=world, progress=progress)
+    assert not isinstance(found, Wait) or found.until <= NOW + LONGEST
+
+
+@pytest.mark.parametrize(
+    ("instance", "service"),
+    [(None, STOPPED), (None, Service("unknown")), (None, Service("running")), (fresh("starting"), Service())],
+)
+def test_a_demand_start_in_the_future_does_not_stall_the_restart_until_the_clock_catches_up(instance, service):
+    world, progress = seen(instance, service=service), Progress(attempts=1, attempted_at=NOW + DAY)
+    for _ in range(10):
+        found = step(world=world, progress=progress)
+        if not isinstance(found, Wait):
+            break
+        world = replace(world, now=found.until)
+    assert world.now <= NOW + 2 * LONGEST
+    assert not isinstance(found, Wait)
+
+
+# Whatever the facts.
+
+SECONDS = st.floats(NOW - 1e6, NOW + 1e6) | st.just(0.0)
+IDENTITIES = st.sampled_from([OLD, FRESH, Identity(1), Identity(OLD.pid, OLD.create_time)])
+REVISIONS = st.none() | st.sampled_from(["old", "new"])
+INTENTS = st.builds(
+    intent,
+    action=st.sampled_from(["restart", "reload"]),
+    reason=st.sampled_from(["manual", "update", "unknown"]),
+    requested_at=SECONDS,
+    target=st.none() | IDENTITIES,
+    revision=REVISIONS,
+    requester=st.builds(Requester, in_tree=st.booleans()),
+    origin=st.none() | st.just(MESSAGE) | st.just(Origin()),
+    force=st.booleans(),
+    drain_timeout=st.none() | st.floats(0, 86400),
+    expires_at=st.none() | SECONDS,
+)
+INSTANCES = st.builds(
+    Instance,
+    identity=IDENTITIES,
+    state=st.sampled_from(["starting", "ready", "draining", "exited"]),
+    revision=REVISIONS,
+    started_at=SECONDS,
+    heartbeat=SECONDS,
+    active_turns=st.integers(0, 9),
+    signals=st.sampled_from([(), ("SIGUSR1",)]),
+    drain=st.none() | st.builds(Drain, SECONDS, SECONDS, st.integers(0, 9)),
+)
+WORLDS = st.builds(
+    Observation,
+    now=st.just(NOW),
+    desired=st.sampled_from(["running", "stopped"]),
+    instance=st.none() | INSTANCES,
+    target_alive=st.booleans(),
+    service=st.builds(
+        Service,
+        st.sampled_from(["running", "stopped", "unknown"]),
+        st.none() | st.integers(1, 9999),
+        st.none() | st.sampled_from([0, 1, 75, 78, -9]),
+    ),
+    held=st.booleans(),
+    installed=REVISIONS,
+    restarts=st.lists(SECONDS, max_size=12).map(tuple),
+    answered=st.sampled_from([frozenset(), frozenset({MESSAGE.key})]),
+)
+PROGRESS = st.builds(
+    Progress,
+    since=SECONDS,
+    signals=st.integers(0, 7),
+    signalled_pid=st.sampled_from([0, OLD.pid, FRESH.pid]),
+    signalled_at=SECONDS,
+    attempts=st.integers(0, 7),
+    attempted_at=SECONDS,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(INTENTS, PROGRESS, WORLDS)
+def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
+    found = decide(asked, progress, world, POLICY)
+    alive = world.instance
+    if isinstance(found, Signal):
+        assert alive is not None
+        assert found.target == alive.identity
+        assert alive.handles_signal
+        assert alive.state not in {"draining", "exited"}
+    if isinstance(found, Kill):
+        assert alive is not None
+        assert found.target == alive.identity
+    if isinstance(found, Start):
+        assert alive is None
+        assert not world.target_alive
+    if isinstance(found, Wait):
+        assert math.isfinite(found.until)
+        assert found.until >= world.now
+        assert found.waiting_for
+    if isinstance(found, Settle):
+        assert found.detail
+    if isinstance(found, Settle) and found.outcome == "restarted":
+        assert alive is not None
+        assert alive.ready
+    if world.desired == "stopped":
+        assert isinstance(found, Settle)
+    if world.held:
+        assert isinstance(found, Wait | Settle)
+
+
+@settings(max_examples=300, deadline=None)
+@given(INTENTS, PROGRESS, WORLDS)
+def test_the_same_facts_always_give_the_same_step(asked, progress, world):
+    assert decide(asked, progress, world, POLICY) == decide(asked, progress, world, POLICY)

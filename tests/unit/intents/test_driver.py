@@ -1,0 +1,580 @@
+"""The driver with real files, real locks, real signals, and a real child process in the gateway's place."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from hermes_cli import desired, instance, locks
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.errors import CannotTellError
+from hermes_cli.instance import Instance
+from hermes_cli.intents import driver, progress, queue
+from hermes_cli.intents.decide import Policy, Service
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.request import compose, submit
+from hermes_cli.process import Handle, Identity
+
+GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
+PATIENCE = 15.0
+# As short as real processes allow; every later clock follows from these.
+POLICY = Policy(drain_timeout=0.2, teardown_timeout=0.2, start_timeout=10.0, max_attempts=3, backoff=0.01)
+FORGIVING = replace(POLICY, drain_timeout=30.0)
+
+
+class Gateways:
+    """A service manager whose service is the stand-in. Starts on demand only: no KeepAlive helps."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.options: list[str] = []
+        self.starts = 0
+        self.child: subprocess.Popen[str] | None = None
+        self.children: list[subprocess.Popen[str]] = []
+        self.before_start = lambda: None
+        self.blind = 0
+
+    def observe(self) -> Service:
+        if self.blind:
+            self.blind -= 1
+            raise CannotTellError("the manager does not answer")
+        code = self.child.poll() if self.child else None
+        if self.child is None or code is not None:
+            return Service("stopped", exit_code=code, detail=f"exited {code}")
+        return Service("running", self.child.pid)
+
+    def demand_start(self) -> None:
+        self.before_start()
+        self.starts += 1
+        if self.observe().state != "running":
+            self.start()
+
+    def reload(self) -> None:
+        self.demand_start()
+
+    def start(self) -> subprocess.Popen[str]:
+        argv = [sys.executable, GATEWAY, self.home, *self.options]
+        self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.children.append(self.child)
+        return self.child
+
+    def start_ready(self) -> subprocess.Popen[str]:
+        child = self.start()
+        assert child.stdout.readline() == "ready\n"
+        return child
+
+    def end(self) -> None:
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait(PATIENCE)
+            child.stdout.close()
+
+
+class NoUpdates:
+    """Nothing was installed, nothing is to be undone."""
+
+    def installed(self) -> str | None:
+        return None
+
+    def recover(self, identifier: str) -> None:
+        pass
+
+
+class Revision(NoUpdates):
+    """One revision is installed."""
+
+    def __init__(self, revision: str) -> None:
+        self.revision = revision
+        self.recovered: list[str] = []
+
+    def installed(self) -> str | None:
+        return self.revision
+
+    def recover(self, identifier: str) -> None:
+        self.recovered.append(identifier)
+
+
+@pytest.fixture
+def gateways(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    found = Gateways(str(tmp_path))
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def target(paths):
+    """The running instance, as a record names it."""
+
+    def read() -> dict:
+        found = instance.read_alive(paths)
+        assert found is not None
+        return {name: found.identity.document()[name] for name in ("pid", "create_time", "start_ticks")}
+
+    return read
+
+
+@pytest.fixture
+def drive(paths, gateways):
+    """Run a driver to its end, within a deadline."""
+
+    def run(policy=POLICY, recovery=None) -> bool:
+        result: list = []
+
+        def work() -> None:
+            try:
+                result.append(driver.drive(paths, gateways, recovery or NoUpdates(), policy, "watch"))
+            except BaseException as error:  # noqa: BLE001  handed on to the test
+                result.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the driver does not end"
+        if isinstance(result[0], BaseException):
+            raise result[0]
+        return result[0]
+
+    return run
+
+
+@pytest.fixture
+def background(drive):
+    """A driver in a thread; the function joins it."""
+    threads: list[threading.Thread] = []
+
+    def begin(*arguments):
+        thread = threading.Thread(target=drive, args=arguments, daemon=True)
+        thread.start()
+        threads.append(thread)
+        return lambda: (thread.join(PATIENCE), thread.is_alive())[1]
+
+    yield begin
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def await_progress(paths, identifier, text):
+    """Until the driver says that it waits for this."""
+    deadline = time.monotonic() + PATIENCE
+    with DirectoryWatch(f"{paths.intents}/progress") as watch:
+        while not progress.read(paths, identifier).waiting_for.startswith(text):
+            left = deadline - time.monotonic()
+            assert left > 0, progress.read(paths, identifier)
+            watch.wait(left)
+
+
+def starts(tmp_path):
+    with open(tmp_path / "starts", encoding="ascii") as file:
+        return [int(line) for line in file]
+
+
+def outcome(paths, identifier):
+    found = queue.find_settled(paths, identifier)
+    assert found is not None
+    return found.outcome
+
+
+# One intent's life.
+
+
+def test_an_empty_queue_is_nothing_to_do(drive, gateways):
+    assert drive()
+    assert gateways.starts == 0
+
+
+def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publish, gateways, target, drive, tmp_path):
+    old = gateways.start_ready()
+    identifier = publish(target=target())
+    assert drive()
+    found = queue.find_settled(paths, identifier)
+    assert found.outcome == "restarted"
+    assert found.trigger == "watch"
+    assert found.attempts == 1
+    assert found.instance["pid"] == gateways.child.pid != old.pid
+    assert old.wait(PATIENCE) == 75
+    assert instance.read_alive(paths).ready
+    assert starts(tmp_path) == [old.pid, gateways.child.pid]
+    assert os.listdir(paths.pending) == []
+
+
+def test_a_gateway_that_had_exited_already_is_started(paths, publish, gateways, target, drive):
+    old = gateways.start_ready()
+    identifier = publish(target=target())
+    os.kill(old.pid, signal.SIGUSR1)
+    old.wait(PATIENCE)
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_request_made_while_nothing_ran_starts_the_gateway(paths, publish, gateways, drive):
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+    assert gateways.starts == 1
+
+
+def test_intents_that_name_the_same_instance_cause_one_restart(paths, publish, gateways, target, drive, tmp_path):
+    gateways.start_ready()
+    published = [publish(target=target()) for _ in range(5)]
+    assert drive()
+    assert {outcome(paths, identifier) for identifier in published} == {"restarted"}
+    assert len(starts(tmp_path)) == 2
+
+
+def test_a_request_that_came_true_by_itself_touches_nothing(paths, publish, gateways, drive, tmp_path):
+    gateways.start_ready()
+    identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    assert drive()
+    assert outcome(paths, identifier) == "already-satisfied"
+    assert len(starts(tmp_path)) == 1
+
+
+def test_a_long_drain_is_waited_for(paths, publish, gateways, target, background):
+    gateways.options = ["drain=0.5"]
+    old = gateways.start_ready()
+    identifier = publish(target=target(), drain_timeout=30.0)
+    still_at_it = background(FORGIVING)
+    await_progress(paths, identifier, "drain: 1 turn")
+    assert not still_at_it()
+    assert old.wait(PATIENCE) == 75
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_gateway_that_ignores_the_signal_is_killed_once_its_time_is_over(
+    paths, publish, gateways, target, drive, tmp_path
+):
+    gateways.options = ["deaf"]
+    old = gateways.start_ready()
+    identifier = publish(target=target(), drain_timeout=0.1)
+    began = time.monotonic()
+    assert drive()
+    # Not before every softer clock; the requester's grace is part of them.
+    assert time.monotonic() - began >= 3.0
+    assert old.wait(PATIENCE) == -signal.SIGKILL
+    assert outcome(paths, identifier) == "restarted"
+    assert len(starts(tmp_path)) == 2
+
+
+def test_a_gateway_that_crashes_at_every_start_fails_with_its_exit(paths, publish, gateways, drive):
+    gateways.options = ["crash=3"]
+    identifier = publish()
+    assert drive()
+    found = queue.find_settled(paths, identifier)
+    assert found.outcome == "failed"
+    assert "3 demand starts: exited 3" in found.detail
+    assert gateways.starts == 3
+
+
+def test_a_configuration_error_fails_at_once(paths, publish, gateways, drive):
+    gateways.options = ["crash=78"]
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "failed"
+    assert gateways.starts == 1
+
+
+def test_a_reused_pid_is_not_signalled(paths, publish, gateways, target, drive, tmp_path):
+    gateways.start_ready()
+    other = target()
+    other["start_ticks"] = (other["start_ticks"] or 0) - 5000
+    other["create_time"] -= 50
+    identifier = publish(target=other)
+    assert drive()
+    assert outcome(paths, identifier) == "already-satisfied"
+    assert len(starts(tmp_path)) == 1
+
+
+def test_a_target_of_another_boot_is_not_signalled(paths, publish, gateways, target, drive, tmp_path):
+    gateways.start_ready()
+    identifier = publish(target=target(), boot_id="another boot")
+    assert drive()
+    assert outcome(paths, identifier) == "already-satisfied"
+    assert len(starts(tmp_path)) == 1
+
+
+# Stop.
+
+
+def test_a_stopped_gateway_stays_stopped(paths, publish, gateways, drive):
+    desired.write(paths, "stopped", "a test")
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "cancelled"
+    assert gateways.starts == 0
+
+
+def test_a_stop_while_the_driver_waits_cancels(paths, publish, gateways, target, background):
+    gateways.options = ["drain=20"]
+    gateways.start_ready()
+    identifier = publish(target=target(), drain_timeout=60.0)
+    still_at_it = background(FORGIVING)
+    await_progress(paths, identifier, "drain")
+    desired.write(paths, "stopped", "a test")
+    assert not still_at_it()
+    assert outcome(paths, identifier) == "cancelled"
+    assert gateways.starts == 0
+
+
+# More than one.
+
+
+def test_a_second_driver_leaves_at_once(paths, publish, drive, gateways):
+    publish()
+    lock = locks.take(driver.lock_path(paths))
+    try:
+        began = time.monotonic()
+        assert drive() is False
+        assert time.monotonic() - began < 2
+    finally:
+        lock.release()
+    assert gateways.starts == 0
+
+
+def test_a_record_published_while_the_driver_works_is_settled_by_the_same_run(paths, publish, gateways, drive):
+    later: list[str] = []
+    gateways.before_start = lambda: later.append(publish()) if not later else None
+    first = publish()
+    assert drive()
+    assert outcome(paths, first) == outcome(paths, later[0]) == "restarted"
+    assert gateways.starts <= 2
+    assert len(gateways.children) == 1
+
+
+def test_a_record_published_after_the_last_look_and_before_the_release_is_settled(
+    paths, publish, gateways, children, tmp_path
+):
+    gateways.start_ready()
+    identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    # The run's very last act is to tidy; it removes this old file, and that wakes the publisher, while the lock is held.
+    stale = f"{paths.intents}/staging/stale"
+    with open(stale, "wb"):
+        pass
+    os.utime(stale, (0, 0))
+    late: list[str] = []
+
+    def publish_late() -> None:
+        with DirectoryWatch(f"{paths.intents}/staging") as watch:
+            deadline = time.monotonic() + PATIENCE
+            while os.path.exists(stale) and time.monotonic() < deadline:
+                watch.wait(1.0)
+        late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
+
+    publisher = threading.Thread(target=publish_late, daemon=True)
+    publisher.start()
+    assert driver.drive(paths, gateways, NoUpdates(), POLICY, "watch")
+    publisher.join(PATIENCE)
+    # Whether it came in time for this run is the kernel's choice; what nobody saw is found by the next look.
+    assert outcome(paths, identifier) == "already-satisfied"
+    if queue.find_settled(paths, late[0]) is None:
+        assert driver.drive(paths, gateways, NoUpdates(), POLICY, "watch")
+    assert outcome(paths, late[0]) == "already-satisfied"
+
+
+RUN_DRIVER = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from test_driver import FORGIVING, Gateways, NoUpdates
+from hermes_cli.intents import driver
+from hermes_cli.paths import Paths
+home = sys.argv[1]
+driver.drive(Paths("default", home + "/state", home, home), Gateways(home), NoUpdates(), FORGIVING, "watch")
+"""
+
+
+def test_a_killed_driver_is_replaced_and_the_gateway_restarts_once(
+    paths, publish, gateways, target, children, drive, tmp_path
+):
+    gateways.options = ["drain=1"]
+    old = gateways.start_ready()
+    identifier = publish(target=target(), drain_timeout=30.0)
+    first = children("-c", RUN_DRIVER, str(tmp_path))
+    await_progress(paths, identifier, "drain")
+    first.send_signal(signal.SIGKILL)
+    first.wait(PATIENCE)
+    assert progress.read(paths, identifier).signals == 1
+    assert drive(FORGIVING)
+    assert outcome(paths, identifier) == "restarted"
+    assert starts(tmp_path) == [old.pid, gateways.child.pid]
+    assert not locks.is_held(driver.lock_path(paths))
+
+
+def test_a_driver_that_is_killed_before_it_acts_costs_nothing(paths, publish, gateways, target, drive, tmp_path):
+    gateways.start_ready()
+    identifier = publish(target=target())
+    progress.write(paths, identifier, Progress(since=time.time(), attempts=0, waiting_for="anything"))
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+    assert len(starts(tmp_path)) == 2
+
+
+# Holds.
+
+
+HOLDER = """
+import sys
+from hermes_cli.intents.hold import hold
+from hermes_cli.paths import Paths
+with hold(Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("end", ["released", "killed"])
+def test_the_end_of_a_hold_wakes_the_driver(paths, publish, gateways, background, children, tmp_path, end):
+    identifier = publish()
+    holder = children("-c", HOLDER, str(tmp_path), identifier)
+    assert holder.stdout.readline() == "held\n"
+    # With this much patience only a wake-up ends the wait in time.
+    still_at_it = background(replace(POLICY, start_timeout=600.0))
+    await_progress(paths, identifier, "the update")
+    assert gateways.starts == 0
+    if end == "killed":
+        holder.kill()
+    else:
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+    assert not still_at_it()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_an_update_whose_updater_is_gone_is_recovered_before_it_is_judged(paths, publish, gateways, target, drive):
+    gateways.options = ["revision=old"]
+    gateways.start_ready()
+    identifier = publish(target=target(), reason="update", revision="old")
+    recovery = Revision("old")
+    assert drive(POLICY, recovery)
+    assert identifier in recovery.recovered
+    assert outcome(paths, identifier) == "cancelled"
+
+
+# Nothing that lies about stops it.
+
+
+def test_broken_records_never_block_good_ones(paths, publish, place, gateways, drive):
+    place("garbage.json", b"{")
+    place("20261123T000000.000000Z-1-abcd.json", b'{"schema": 9}')
+    os.mkfifo(f"{paths.pending}/fifo")
+    os.mkdir(f"{paths.pending}/directory")
+    os.symlink("/etc/passwd", f"{paths.pending}/link")
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+    assert len(os.listdir(f"{paths.intents}/rejected")) == 5
+    assert os.listdir(paths.pending) == []
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        pytest.param({"reason": "\ud800"}, id="lone surrogate"),
+        pytest.param({"action": {}}, id="action of a wrong type"),
+        pytest.param({"drain_timeout": 10**400}, id="long drain"),
+        pytest.param({"target": {"pid": 10**30}}, id="long pid"),
+        pytest.param({"target": {"pid": 10**300}}, id="longer pid"),
+        pytest.param({"target": {"pid": 4, "create_time": 10**400}}, id="long start"),
+        pytest.param({"requested_at": "9999-12-31T23:59:59+00:00"}, id="from the end of time"),
+        pytest.param({"requested_at": "0001-01-01T00:00:00+00:00"}, id="from its beginning"),
+        pytest.param({"extra": json.loads("[" * 900 + "]" * 900)}, id="deep"),
+    ],
+)
+def test_no_record_stops_the_driver_from_settling_the_next_one(paths, publish, place, record, gateways, drive, strange):
+    made = record(**strange)
+    place(f"{made['id']}.json", json.dumps(made).encode())
+    gateways.start_ready()
+    identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    assert drive()
+    assert outcome(paths, identifier) == "already-satisfied"
+    assert os.listdir(paths.pending) == []
+
+
+@pytest.mark.parametrize("name", ["since", "signalled_at", "attempted_at"])
+def test_a_progress_note_from_the_far_future_does_not_stop_the_driver(paths, publish, gateways, drive, name):
+    identifier = publish()
+    progress.write(paths, identifier, replace(Progress(attempts=1, signals=1), **{name: 9e11}))
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_manager_that_does_not_answer_is_unknown_and_not_the_end(paths, publish, gateways, drive):
+    gateways.blind = 1
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_demand_start_that_fails_is_tried_again(paths, publish, gateways, drive):
+    failures = [CannotTellError("it took too long")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    gateways.before_start = fail_once
+    identifier = publish()
+    assert drive()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_gateway_that_does_not_describe_itself_is_not_signalled(paths, publish, gateways, drive, tmp_path):
+    gateways.options = ["silent"]
+    child = gateways.start_ready()
+    who = Identity.of(child.pid)
+    identifier = publish(
+        target={"pid": who.pid, "create_time": who.create_time, "start_ticks": who.start_ticks}, drain_timeout=0.0
+    )
+    assert drive()
+    assert outcome(paths, identifier) == "failed"
+    assert child.poll() is None
+    assert gateways.starts == 0
+
+
+def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, publish, gateways, target, background):
+    gateways.start_ready()
+    named = target()
+    described: Instance = instance.read(paths)
+    with open(paths.instance, "w", encoding="ascii") as file:
+        file.write("{")
+    identifier = publish(target=named, drain_timeout=30.0)
+    still_at_it = background(FORGIVING)
+    await_progress(paths, identifier, "gateway.json")
+    instance.write(paths, described)
+    assert not still_at_it()
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_the_driver_leaves_no_descriptor_open(paths, publish, gateways, drive):
+    gateways.start_ready()
+    publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    drive()
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+        drive()
+    assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_the_old_instance_is_never_taken_for_the_fresh_one(paths, publish, gateways, target, drive):
+    old = gateways.start_ready()
+    with Handle(Identity.of(old.pid)) as handle:
+        identifier = publish(target=target())
+        drive()
+        assert handle.wait(0)
+    assert queue.find_settled(paths, identifier).instance["pid"] != old.pid
+
+
+def test_restarts_that_satisfied_several_intents_count_once(paths, record, gateways, target, drive):
+    gateways.start_ready()
+    for _ in range(3):
+        submit(paths, {**record(target=target()), "requester": {"pid": 1, "command": "x", "in_tree": True}})
+    drive()
+    assert len(driver.restart_times(queue.settled(paths))) == 1
+    assert compose  # the records above are a requester's own

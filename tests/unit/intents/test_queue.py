@@ -1,0 +1,564 @@
+"""The queue on a real disk: what a name in which directory means, and that no accident changes it."""
+
+import concurrent.futures
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.errors import QueueError
+from hermes_cli.intents import progress, queue
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import LIMIT
+from hermes_cli.intents.request import new_id, submit
+from hermes_cli.paths import Paths
+
+
+def names(paths, directory):
+    return sorted(os.listdir(f"{paths.intents}/{directory}"))
+
+
+def only(paths):
+    (found,) = queue.scan(paths).intents
+    return found
+
+
+def settle(paths, intent, outcome="restarted", **more):
+    return queue.settle(paths, intent, outcome, "seen", **{"trigger": "watch", **more})
+
+
+# Publishing.
+
+
+def test_a_published_record_is_the_only_thing_left(paths, record):
+    made = record()
+    assert submit(paths, made) == made["id"]
+    assert names(paths, "pending") == [f"{made['id']}.json"]
+    assert names(paths, "staging") == []
+    assert only(paths).document == made
+
+
+def test_records_and_directories_are_private(tmp_path, record):
+    elsewhere = Paths("default", f"{tmp_path}/new/state", str(tmp_path), str(tmp_path))
+    previous = os.umask(0)
+    try:
+        identifier = submit(elsewhere, record())
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE(os.stat(f"{elsewhere.pending}/{identifier}.json").st_mode) == 0o600
+    for directory in (elsewhere.state, elsewhere.intents, elsewhere.pending, f"{elsewhere.intents}/staging"):
+        assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+
+
+def test_a_missing_queue_is_made_again_by_whoever_publishes(paths, record):
+    for name in os.listdir(paths.intents):
+        os.rmdir(f"{paths.intents}/{name}")
+    os.rmdir(paths.intents)
+    submit(paths, record())
+    assert only(paths)
+
+
+def test_non_ascii_survives(paths, publish):
+    publish(command="hermes — größer 再起動")
+    assert only(paths).requester.command == "hermes — größer 再起動"
+
+
+def test_nothing_but_whole_records_ever_appears_in_pending(paths, record):
+    if sys.platform != "linux":
+        pytest.skip("only inotify names what appeared")
+    made = [record() for _ in range(5)]
+    with DirectoryWatch(paths.pending, modified=True) as watch:
+        for one in made:
+            submit(paths, one)
+        events = os.read(watch.fileno(), 65536)
+    seen = []
+    while events:
+        mask, length = int.from_bytes(events[4:8], sys.byteorder), int.from_bytes(events[12:16], sys.byteorder)
+        seen.append((mask, events[16 : 16 + length].rstrip(b"\0").decode()))
+        events = events[16 + length :]
+    moved_in = 0x80
+    assert seen == [(moved_in, f"{one['id']}.json") for one in made]
+
+
+TRACED = """
+import os, sys
+from hermes_cli.paths import Paths
+from hermes_cli.intents.request import compose, submit
+paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
+record = compose(paths, reason="manual", command="x", target=None, in_tree=False)
+submit(paths, record)
+os.write(1, b"acknowledged")
+"""
+
+
+def traced(strace, tmp_path, code, *arguments):
+    log = f"{tmp_path}/trace"
+    calls = "trace=openat,write,fsync,rename,renameat,renameat2,link,linkat,unlink,close"
+    subprocess.run(
+        [strace, "-f", "-y", "-s", "200", "-e", calls, "-o", log, sys.executable, "-c", code, *arguments],
+        check=True,
+        timeout=60,
+        stdout=subprocess.DEVNULL,
+    )
+    with open(log, encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
+
+
+def position(lines, *parts):
+    found = [index for index, line in enumerate(lines) if all(part in line for part in parts)]
+    assert found, f"no call with {parts}"
+    return found[0]
+
+
+@pytest.fixture
+def strace(tmp_path):
+    import shutil
+
+    found = shutil.which("strace")
+    if found is None:
+        pytest.skip("strace is not installed")
+    probe = subprocess.run([found, "-o", os.devnull, "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip("this machine does not allow strace")
+    return found
+
+
+def test_a_record_is_on_the_disk_before_its_name_and_its_name_before_the_acknowledgement(strace, paths, tmp_path):
+    lines = traced(strace, tmp_path, TRACED, str(tmp_path))
+    created = position(lines, "openat(", "/staging/", "O_EXCL", "O_NOFOLLOW", "0600")
+    written = position(lines, "write(", "/staging/")
+    synced = position(lines, "fsync(", "/staging/")
+    renamed = position(lines, "rename", "/staging/", "/pending/")
+    directory = position(lines, "fsync(", "/pending>")
+    acknowledged = position(lines, "write(1", "acknowledged")
+    assert created < written < synced < renamed < directory < acknowledged
+    assert not [line for line in lines if "openat(" in line and "/pending/" in line]
+
+
+SETTLED = """
+import os, sys
+from hermes_cli.paths import Paths
+from hermes_cli.intents import queue
+paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
+queue.settle(paths, queue.scan(paths).intents[0], "restarted", "seen", trigger="watch")
+"""
+
+
+def test_a_settlement_is_on_the_disk_before_the_record_goes(strace, paths, publish, tmp_path):
+    publish()
+    lines = traced(strace, tmp_path, SETTLED, str(tmp_path))
+    linked = position(lines, "link", "/staging/", "/settled/")
+    synced = position(lines, "fsync(", "/settled>")
+    contents = next(
+        i for i, line in enumerate(lines) if "fsync(" in line and ("/staging/" in line or "/settled/" in line)
+    )
+    gone = position(lines, "unlink", "/pending/")
+    assert linked < synced < gone
+    assert contents < gone
+
+
+# A disk that fails.
+
+FAILING = """
+import resource, signal, sys
+from hermes_cli.errors import QueueError
+from hermes_cli.intents.request import compose, submit
+from hermes_cli.paths import Paths
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
+record = compose(paths, reason="manual", command="x", target=None, in_tree=False)
+try:
+    submit(paths, record)
+except QueueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("limit", ["0", "100"])
+def test_a_write_that_fails_is_reported_in_one_line_and_leaves_nothing(paths, run_code, tmp_path, limit):
+    out = run_code(FAILING, str(tmp_path), limit)
+    assert out.count("\n") == 1
+    assert "not recorded" in out
+    assert names(paths, "staging") == names(paths, "pending") == []
+
+
+def test_a_full_disk_is_reported_in_one_line_and_leaves_nothing(tiny_disk, fill_disk, record):
+    from hermes_cli.intents.request import make_directories
+
+    full = Paths("default", f"{tiny_disk}/state", tiny_disk, tiny_disk)
+    make_directories(full)
+    fill_disk(tiny_disk)
+    with pytest.raises(QueueError) as caught:
+        submit(full, record())
+    assert "no space left" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert names(full, "staging") == names(full, "pending") == []
+
+
+def test_a_settlement_on_a_full_disk_leaves_the_record_pending(tiny_disk, fill_disk, record):
+    full = Paths("default", f"{tiny_disk}/state", tiny_disk, tiny_disk)
+    submit(full, record())
+    fill_disk(tiny_disk)
+    with pytest.raises(OSError, match="No space left"):
+        settle(full, only(full))
+    assert only(full)
+    assert names(full, "staging") == names(full, "settled") == []
+
+
+def test_a_queue_that_is_a_file_is_reported_in_one_line(tmp_path, record):
+    odd = Paths("default", f"{tmp_path}/odd", str(tmp_path), str(tmp_path))
+    with open(odd.state, "w", encoding="ascii"):
+        pass
+    with pytest.raises(QueueError) as caught:
+        submit(odd, record())
+    assert "\n" not in str(caught.value)
+
+
+# Looking.
+
+
+def test_no_queue_is_an_empty_queue(tmp_path):
+    assert not queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path)))
+
+
+def test_intents_come_oldest_first(paths, publish):
+    published = [publish() for _ in range(4)]
+    assert [one.id for one in queue.scan(paths).intents] == sorted(published)
+
+
+def make_fifo(path):
+    os.mkfifo(path)
+
+
+def make_link(path):
+    os.symlink("/etc/passwd", path)
+
+
+def make_dangling_link(path):
+    os.symlink(f"{path}.nowhere", path)
+
+
+def make_directory(path):
+    os.makedirs(f"{path}/inside")
+
+
+def make_socket(path):
+    here = os.getcwd()
+    os.chdir(os.path.dirname(path))
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(os.path.basename(path))
+    finally:
+        os.chdir(here)
+
+
+def make_empty(path):
+    with open(path, "wb"):
+        pass
+
+
+def make_huge(path):
+    with open(path, "wb") as file:
+        file.truncate(10**9)
+
+
+OBSTACLES = [make_fifo, make_link, make_dangling_link, make_directory, make_socket, make_empty, make_huge]
+
+
+@pytest.mark.parametrize("make", OBSTACLES)
+def test_what_is_no_regular_record_is_set_aside_at_once_and_blocks_nobody(paths, publish, in_time, make):
+    good = publish()
+    name = f"{new_id(time.time())}.json"
+    make(f"{paths.pending}/{name}")
+    found = in_time(queue.scan, paths)
+    assert [one.id for one in found.intents] == [good]
+    assert [one.name for one in found.broken] == [name]
+    assert found.broken[0].why
+    for broken in found.broken:
+        in_time(queue.reject, paths, broken)
+    assert names(paths, "rejected") == [name]
+    assert names(paths, "pending") == [f"{good}.json"]
+    assert [one.name for one in in_time(queue.rejected, paths)] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\xff\xfe.json", "再.json".encode(), b"a\nb.json", b"\x1b[31m.json", b"-rf", b".json", b"...", b" ", b"x" * 255],
+)
+def test_a_name_that_is_hard_to_read_is_set_aside(paths, publish, name):
+    publish()
+    with open(os.fsencode(paths.pending) + b"/" + name, "wb") as file:
+        file.write(b"{}")
+    found = queue.scan(paths)
+    assert len(found.intents) == len(found.broken) == 1
+    queue.reject(paths, found.broken[0])
+    assert os.listdir(os.fsencode(f"{paths.intents}/rejected")) == [name]
+    assert not queue.scan(paths).broken
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
+def test_a_record_that_others_may_write_is_not_believed(paths, publish, mode):
+    os.chmod(f"{paths.pending}/{publish()}.json", mode)
+    found = queue.scan(paths)
+    assert not found.intents
+    assert found.broken[0].why == "writable by others"
+
+
+def test_a_record_of_another_owner_is_not_believed(paths, publish):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(f"{paths.pending}/{publish()}.json", 65534, 65534)
+    assert queue.scan(paths).broken[0].why == "owned by uid 65534"
+
+
+def test_a_record_of_a_future_release_is_set_aside_and_says_so(paths, publish):
+    publish(schema=2)
+    assert "newer" in queue.scan(paths).broken[0].why
+
+
+def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record):
+    for extra in (0, 1):
+        made = record(pad="")
+        made["pad"] = "x" * (LIMIT - len(json.dumps(made)) + extra)
+        place(f"{made['id']}.json", json.dumps(made).encode())
+    found = queue.scan(paths)
+    assert len(found.intents) == len(found.broken) == 1
+
+
+# Setting aside.
+
+
+def test_what_is_set_aside_is_kept_and_never_overwritten(paths, place):
+    for text in (b"first", b"second"):
+        place("x.json", text)
+        queue.reject(paths, queue.scan(paths).broken[0])
+    kept = []
+    for name in names(paths, "rejected"):
+        with open(f"{paths.intents}/rejected/{name}", "rb") as file:
+            kept.append(file.read())
+    assert sorted(kept) == [b"first", b"second"]
+
+
+def test_the_longest_name_is_set_aside_twice(paths, place):
+    for text in (b"first", b"second"):
+        place("x" * 255, text)
+        queue.reject(paths, queue.scan(paths).broken[0])
+    assert len(names(paths, "rejected")) == 2
+    assert names(paths, "pending") == []
+
+
+def test_setting_aside_what_somebody_else_set_aside_is_no_error(paths):
+    queue.reject(paths, queue.Broken("x.json", "gone"))
+
+
+LOCKED_DIRECTORY = """
+import encodings.idna, os, sys
+from hermes_cli.intents import queue
+from hermes_cli.intents.request import compose, submit
+from hermes_cli.paths import Paths
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
+submit(paths, compose(paths, reason="manual", command="x", target=None, in_tree=False))
+os.mkdir(paths.pending + "/x", 0o500)
+found = queue.scan(paths)
+queue.reject(paths, found.broken[0])
+print(len(queue.scan(paths).broken))
+"""
+
+
+def test_a_directory_that_may_not_be_moved_is_set_aside_or_left_but_never_stops_the_reader(run_code):
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:  # pytest's own directories are closed to other users
+        os.chmod(where, 0o777)
+        run_code(LOCKED_DIRECTORY, where)
+
+
+# Settling.
+
+
+def test_a_settled_intent_has_left_every_other_directory(paths, publish):
+    identifier = publish()
+    progress.write(paths, identifier, Progress(attempts=2))
+    intent = only(paths)
+    assert settle(paths, intent, attempts=2, instance={"pid": 4300})
+    assert names(paths, "pending") == names(paths, "staging") == names(paths, "progress") == []
+    with open(f"{paths.intents}/settled/{identifier}.json", encoding="utf-8") as file:
+        document = json.load(file)
+    assert document.items() >= intent.document.items()
+    assert document["outcome"] == "restarted"
+    found = queue.find_settled(paths, identifier)
+    assert (found.outcome, found.detail, found.trigger, found.attempts) == ("restarted", "seen", "watch", 2)
+    assert found.instance == {"pid": 4300}
+    assert 0 <= found.took < 60
+
+
+def test_only_the_first_settlement_counts(paths, publish):
+    publish()
+    intent = only(paths)
+    assert settle(paths, intent)
+    assert not settle(paths, intent, "failed")
+    assert queue.find_settled(paths, intent.id).outcome == "restarted"
+
+
+def test_one_of_many_threads_settles(paths, publish):
+    publish()
+    intent = only(paths)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(lambda _: settle(paths, intent), range(16))) == 1
+    assert names(paths, "pending") == names(paths, "staging") == []
+
+
+SETTLER = """
+import sys
+from hermes_cli.intents import queue
+from hermes_cli.paths import Paths
+paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
+intents = queue.scan(paths).intents
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[i.id for i in intents if queue.settle(paths, i, "restarted", sys.argv[2], trigger="watch")])
+"""
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["whole", "over torn files"])
+def test_one_of_many_processes_settles_each_intent(paths, publish, children, tmp_path, torn):
+    published = [publish() for _ in range(40)]
+    if torn:
+        for identifier in published:
+            with open(f"{paths.intents}/settled/{identifier}.json", "wb") as file:
+                file.write(b'{"torn')
+    settlers = [children("-c", SETTLER, str(tmp_path), str(number)) for number in range(4)]
+    for one in settlers:
+        assert one.stdout.readline() == "ready\n"
+    for one in settlers:
+        one.stdin.write("\n")
+        one.stdin.flush()
+    won = [identifier for one in settlers for identifier in one.communicate(timeout=30)[0].split()]
+    assert [one.returncode for one in settlers] == [0, 0, 0, 0]
+    assert sorted(won) == sorted(published)
+    assert len(queue.settled(paths)) == 40
+    assert names(paths, "pending") == names(paths, "staging") == []
+
+
+def test_what_a_dead_settler_with_the_same_pid_left_is_no_obstacle(paths, publish):
+    publish()
+    intent = only(paths)
+    with open(f"{paths.intents}/staging/{intent.id}.json.{os.getpid()}", "wb"):
+        pass
+    assert settle(paths, intent)
+
+
+def test_a_record_in_both_places_is_settled_and_finish_completes_it(paths, record):
+    made = record()
+    submit(paths, made)
+    settle(paths, only(paths))
+    submit(paths, made)  # as after a power cut between the two steps
+    progress.write(paths, made["id"], Progress(attempts=1))
+    found = queue.scan(paths)
+    assert (found.intents, found.finished) == ((), (made["id"],))
+    queue.finish(paths, made["id"])
+    assert not queue.scan(paths)
+    assert names(paths, "progress") == []
+    assert queue.find_settled(paths, made["id"]).outcome == "restarted"
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"schema": 1', b"\0" * 200])
+def test_a_torn_settlement_does_not_count_and_is_written_again(paths, publish, torn):
+    identifier = publish()
+    with open(f"{paths.intents}/settled/{identifier}.json", "wb") as file:
+        file.write(torn)
+    assert queue.find_settled(paths, identifier) is None
+    assert settle(paths, only(paths))
+    assert queue.find_settled(paths, identifier).outcome == "restarted"
+
+
+def test_the_largest_record_can_be_read_when_it_is_settled(paths, place, record):
+    made = record(pad="")
+    made["pad"] = "x" * (LIMIT - len(json.dumps(made)))
+    place(f"{made['id']}.json", json.dumps(made).encode())
+    settle(paths, only(paths))
+    assert queue.find_settled(paths, made["id"]).outcome == "restarted"
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        pytest.param({"reason": "\ud800"}, id="lone surrogate"),
+        pytest.param({"extra": float("nan")}, id="NaN"),
+        pytest.param({"extra": json.loads("[" * 600 + "]" * 600)}, id="deep"),
+        pytest.param({"extra": 10**400}, id="long number"),
+        pytest.param({"took": 10**400, "attempts": "x", "instance": 7}, id="fields of ours"),
+    ],
+)
+def test_a_record_that_can_be_read_can_be_settled(paths, place, record, strange):
+    made = record(**strange)
+    place(f"{made['id']}.json", json.dumps(made).encode())
+    for broken in queue.scan(paths).broken:
+        queue.reject(paths, broken)
+    for intent in queue.scan(paths).intents:
+        assert settle(paths, intent)
+        assert queue.find_settled(paths, made["id"]).outcome == "restarted"
+    assert not queue.scan(paths)
+
+
+def test_settled_files_of_any_content_do_not_keep_the_history_from_being_read(paths, publish):
+    identifier = publish()
+    settle(paths, only(paths))
+    path = f"{paths.intents}/settled/{identifier}.json"
+    with open(path, encoding="utf-8") as file:
+        document = json.load(file)
+    for strange in ({"took": 10**400}, {"took": None}, {"attempts": []}, {"instance": "x"}, {"detail": {}}):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({**document, **strange}, file)
+        queue.settled(paths)
+
+
+# Tidying.
+
+
+def test_the_newest_two_hundred_settled_records_are_kept(paths, record):
+    made = []
+    for number in range(205):
+        one = record(id=f"20261123T{number:06d}.000000Z-1-abcd")
+        submit(paths, one)
+        made.append(one["id"])
+    for intent in queue.scan(paths).intents:
+        settle(paths, intent)
+    queue.tidy(paths)
+    assert [one.intent.id for one in queue.settled(paths)] == sorted(made)[5:][::-1]
+
+
+def test_what_a_dead_writer_left_is_removed_after_an_hour_and_not_before(paths):
+    for name, age in (("old.json", 3700), ("young.json", 3500)):
+        path = f"{paths.intents}/staging/{name}"
+        with open(path, "wb"):
+            pass
+        os.utime(path, (time.time() - age, time.time() - age))
+    queue.tidy(paths)
+    assert names(paths, "staging") == ["young.json"]
+
+
+def test_progress_of_what_is_pending_stays_and_other_progress_goes(paths, publish):
+    identifier = publish()
+    progress.write(paths, identifier, Progress(attempts=1))
+    progress.write(paths, new_id(time.time()), Progress(attempts=1))
+    queue.tidy(paths)
+    assert names(paths, "progress") == [f"{identifier}.json"]
+
+
+def test_tidying_passes_over_what_it_cannot_remove(paths):
+    for name in ("staging/x", "progress/x", "settled/x"):
+        os.mkdir(f"{paths.intents}/{name}")
+        os.utime(f"{paths.intents}/{name}", (0, 0))
+    queue.tidy(paths)

@@ -1,0 +1,269 @@
+"""The embedded supervisor as a real process with a real gateway."""
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hermes_cli import durable, instance, locks, process_table
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.gateway.sockets import connect
+from hermes_cli.instance import Instance
+from hermes_cli.process import Handle, Identity
+from hermes_cli.services.embedded import Embedded
+
+pytestmark = pytest.mark.e2e
+PATIENCE = 20.0
+
+
+def await_instance(paths, wanted) -> Instance:
+    """Until gateway.json says so; a process that dies without a word is looked for each second."""
+    durable.make_private_directory(paths.state)
+    deadline = time.monotonic() + PATIENCE
+    with DirectoryWatch(paths.state) as watch:
+        while True:
+            found = instance.read_alive(paths)
+            if found is not None and wanted(found):
+                return found
+            assert time.monotonic() < deadline, f"still {found}"
+            watch.wait(1.0)
+
+
+def await_ready(paths, other_than=None) -> Instance:
+    return await_instance(paths, lambda found: found.ready and found.identity.pid != other_than)
+
+
+def await_exit(pid, identity=None):
+    try:
+        with Handle(identity or Identity.of(pid)) as handle:
+            assert handle.wait(PATIENCE)
+    except ProcessLookupError:
+        return
+
+
+def await_status(paths, wanted):
+    """Until the supervisor says so; its log grows whenever something happened."""
+    manager, deadline = Embedded(paths), time.monotonic() + PATIENCE
+    with DirectoryWatch(paths.state, paths.supervisor) as watch:
+        while True:
+            found = manager.observe()
+            if wanted(found):
+                return found
+            assert time.monotonic() < deadline, f"still {found}"
+            watch.wait(0.2)
+
+
+def supervisor_pid(paths):
+    if not locks.is_held(f"{paths.supervisor}/lock"):
+        return None
+    detail = Embedded(paths).restarter().detail
+    return int(detail.rpartition(" ")[2])
+
+
+@pytest.fixture
+def paths(at_home, hermes):
+    yield at_home
+    hermes("gateway", "uninstall")
+    for _ in range(2):
+        supervisor = None
+        with contextlib.suppress(Exception):
+            supervisor = supervisor_pid(at_home)
+        running = instance.read_alive(at_home)
+        for pid in filter(None, (supervisor, running.identity.pid if running else None)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                await_exit(pid)
+
+
+@pytest.fixture
+def supervise(children, home):
+    """A supervisor in the foreground."""
+
+    def start():
+        arguments = ("-m", "hermes_cli", "gateway", "run", "--supervise")
+        # Its log would fill a pipe that nobody reads.
+        with open(f"{home}/supervisor.log", "ab") as log:
+            return children(
+                *arguments, environment={"HERMES_HOME": home}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    return start
+
+
+def test_it_starts_the_gateway_and_a_sigterm_stops_both(paths, supervise):
+    supervisor = supervise()
+    gateway = await_ready(paths)
+    assert process_table.parent(gateway.identity.pid) == supervisor.pid
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(PATIENCE) == 0
+    assert not gateway.identity.is_alive()
+    assert instance.read(paths).exit_code == 0
+    assert not locks.is_held(paths.gateway_lock)
+    assert not os.path.exists(f"{paths.supervisor}/sock")
+
+
+def test_a_gateway_that_crashed_is_started_again_and_a_second_crash_earns_a_pause(paths, supervise):
+    supervise()
+    first = await_ready(paths)
+    os.kill(first.identity.pid, signal.SIGKILL)
+    second = await_ready(paths, first.identity.pid)
+    killed = time.monotonic()
+    os.kill(second.identity.pid, signal.SIGKILL)
+    await_ready(paths, second.identity.pid)
+    assert time.monotonic() - killed >= 1.0
+
+
+def test_a_crash_loop_comes_to_rest_and_start_revives_it(paths, supervise, hermes):
+    durable.make_private_directory(paths.socket)  # a directory where the gateway wants its socket
+    supervisor = supervise()
+    durable.make_private_directory(paths.supervisor)
+    found = await_status(paths, lambda found: "crash loop" in found.detail)
+    assert found.state == "stopped"
+    assert found.exit_code == 1
+    assert hermes("gateway", "status").returncode == 3
+    os.rmdir(paths.socket)
+    assert hermes("gateway", "start").returncode == 0
+    assert process_table.parent(await_ready(paths).identity.pid) == supervisor.pid
+
+
+def test_a_configuration_error_rests_until_it_is_mended(paths, supervise, hermes):
+    with open(paths.config, encoding="ascii") as file:
+        sound = file.read()
+    with open(paths.config, "a", encoding="ascii") as file:
+        file.write("[gateway")
+    supervise()
+    durable.make_private_directory(paths.supervisor)
+    found = await_status(paths, lambda found: found.exit_code == 78)
+    assert "configuration error" in found.detail
+    with open(paths.config, "w", encoding="ascii") as file:
+        file.write(sound)
+    assert hermes("gateway", "start").returncode == 0
+    await_ready(paths)
+
+
+def test_a_second_supervisor_is_refused_in_one_line(paths, supervise, hermes):
+    first = supervise()
+    gateway = await_ready(paths)
+    second = hermes("gateway", "run", "--supervise")
+    assert second.returncode == 75
+    assert second.stderr.count("\n") == 1
+    assert first.poll() is None
+    assert gateway.identity.is_alive()
+
+
+def test_a_gateway_outlives_its_killed_supervisor_and_the_next_one_adopts_it(paths, supervise):
+    first = supervise()
+    gateway = await_ready(paths)
+    first.kill()
+    first.wait(PATIENCE)
+    found = await_status(paths, lambda found: not found.detail and found.pid == gateway.identity.pid)
+    assert found.state == "running"
+    assert gateway.identity.is_alive()
+    heir = supervisor_pid(paths)
+    assert heir not in {None, first.pid, gateway.identity.pid}
+    os.kill(gateway.identity.pid, signal.SIGKILL)
+    assert await_ready(paths, gateway.identity.pid).identity.pid != gateway.identity.pid
+
+
+def test_a_sigusr1_to_the_supervisor_restarts_the_gateway(paths, supervise):
+    supervisor = supervise()
+    first = await_ready(paths)
+    supervisor.send_signal(signal.SIGUSR1)
+    await_ready(paths, first.identity.pid)
+    assert supervisor.poll() is None
+
+
+def test_a_restart_is_carried_out_and_seen(paths, supervise, hermes):
+    supervise()
+    first = await_ready(paths)
+    done = hermes("gateway", "restart")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("restarted: pid ")
+    assert instance.read_alive(paths).identity.pid != first.identity.pid
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]\n", b"{}\n", b'{"op": []}\n', b'{"op": {}}\n', b'{"op": null}\n', b"[" * 4000, b"\xff\n", b"\n"]
+)
+def test_nothing_said_to_its_socket_ends_it(paths, running_supervisor, line):
+    with connect(f"{paths.supervisor}/sock", 5.0) as connection:
+        connection.sendall(line)
+        with contextlib.suppress(OSError):
+            connection.recv(4096)
+    assert running_supervisor.poll() is None
+    assert Embedded(paths).restarter().state in {"loaded", "running"}
+
+
+@pytest.fixture
+def running_supervisor(paths, supervise):
+    """A supervisor with nothing to supervise, which is quicker to begin and to end."""
+    durable.make_private_directory(paths.supervisor)
+    durable.make_private_directory(paths.socket)
+    supervisor = supervise()
+    await_status(paths, lambda found: found.detail != "no supervisor runs")
+    return supervisor
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return {int(child) for child in file.read().split()}
+
+
+@pytest.fixture
+def as_pid_1(paths, home):
+    """The supervisor as process 1 of a namespace of its own, as in a container; gives its pid out here."""
+    unshare, nsenter = shutil.which("unshare"), shutil.which("nsenter")
+    if os.geteuid() != 0 or unshare is None or nsenter is None:
+        pytest.skip("only root can make a pid namespace, with unshare and nsenter")
+    if subprocess.run([unshare, "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not allow a pid namespace")
+    argv = [unshare, "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "hermes_cli"]
+    with open(f"{home}/supervisor.log", "ab") as log:
+        outer = subprocess.Popen(
+            [*argv, "gateway", "run", "--supervise"],
+            env={**os.environ, "HERMES_HOME": home},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    durable.make_private_directory(paths.supervisor)
+    await_status(paths, lambda found: found.state == "running" and found.detail != "not supervised")
+    (inner,) = children_of(outer.pid)
+    yield inner
+    if outer.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(inner, signal.SIGKILL)
+        outer.wait(PATIENCE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pid namespaces are Linux's")
+def test_as_process_1_it_reaps_orphans_and_ends_with_sigterm(paths, as_pid_1, tmp_path):
+    fifo = f"{tmp_path}/fifo"
+    os.mkfifo(fifo)
+    before = children_of(as_pid_1)
+    # The shell ends at once; what it leaves behind becomes a child of process 1.
+    script = 'read _ < "$0" & echo orphaned'
+    subprocess.run(["nsenter", "-t", str(as_pid_1), "-p", "-m", "sh", "-c", script, fifo], check=True, timeout=PATIENCE)
+    (orphan,) = children_of(as_pid_1) - before
+    pidfd = os.pidfd_open(orphan)
+    with open(fifo, "w", encoding="ascii") as release:
+        release.write("\n")
+    with selectors.DefaultSelector() as selector:
+        selector.register(pidfd, selectors.EVENT_READ)
+        assert selector.select(PATIENCE)
+    os.close(pidfd)
+    for _ in range(50):  # each question is answered after what came before it
+        Embedded(paths).observe()
+        if process_table.parent(orphan) is None:
+            break
+    assert process_table.parent(orphan) is None
+    with Handle(Identity.of(as_pid_1)) as handle:
+        handle.send(signal.SIGTERM)
+        assert handle.wait(PATIENCE)
+    assert instance.read(paths).exit_code == 0

@@ -1,0 +1,54 @@
+"""A gateway reduced to what others see of it: the lock, gateway.json, and SIGUSR1 → drain → exit 75.
+
+Arguments: the directory that holds state/, then options:
+`deaf` ignores SIGUSR1, `drain=S` drains for S seconds, `crash=CODE` exits before it is ready, `silent` writes no gateway.json.
+"""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+
+from hermes_cli import instance, locks
+from hermes_cli.instance import HANDLED_SIGNAL, Drain
+from hermes_cli.paths import Paths
+
+
+def main(home: str, *options: str) -> int:
+    settings = dict(option.partition("=")[::2] for option in options)
+    paths = Paths("default", f"{home}/state", home, f"{home}/logs")
+    wake_up, signals = os.pipe()
+    os.set_blocking(signals, False)
+    signal.set_wakeup_fd(signals)
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    lock = locks.take(paths.gateway_lock, timeout=10)
+    assert lock is not None
+    if "crash" in settings:
+        return int(settings["crash"])
+    me = replace(
+        instance.new(os.getpid(), settings.get("revision", "new"), "0", time.time()),
+        state="ready",
+        signals=(HANDLED_SIGNAL,),
+    )
+    if "silent" not in settings:
+        instance.write(paths, me)
+    with open(f"{home}/starts", "a", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+    print("ready", flush=True)
+    while True:
+        (number,) = os.read(wake_up, 1)
+        if number == signal.SIGTERM:
+            return 0
+        if "deaf" in settings:
+            continue
+        now, drain = time.time(), float(settings.get("drain", "0"))
+        instance.write(paths, replace(me, state="draining", drain=Drain(now, now + drain, 1)))
+        signal.sigtimedwait({signal.SIGTERM}, drain) if drain else None
+        instance.write(paths, replace(me, state="exited", exit_code=75))
+        return 75
+
+
+if __name__ == "__main__":
+    os._exit(main(*sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""What is not imported, as a fact: start-up stays cheap because of what is absent."""
+
+import pytest
+
+MODULES = "import sys; print(*sys.modules)"
+
+
+@pytest.fixture
+def imported(run_code, tmp_path):
+    def after(code):
+        environment = {"HERMES_HOME": f"{tmp_path}/home"}
+        return set(run_code(f"{code}\n{MODULES}", environment=environment).split())
+
+    return after
+
+
+def test_a_requester_imports_nothing_heavy_to_write_its_record(imported):
+    found = imported("import hermes_cli.intents.request")
+    assert not found & {"dataclasses", "typing", "pathlib", "subprocess", "asyncio", "click", "filelock", "psutil"}
+
+
+def test_a_requester_composes_and_submits_without_anything_heavier(imported, tmp_path):
+    found = imported(
+        "from hermes_cli.paths import resolve\n"
+        "from hermes_cli.requester import ask\n"
+        "from hermes_cli.intents.request import submit\n"
+        "paths = resolve()\n"
+        "submit(paths, ask(paths, reason='manual', command='x'))"
+    )
+    assert not found & {"dataclasses", "pathlib", "subprocess", "asyncio", "click", "filelock", "psutil"}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_a_command_that_only_prints_imports_nothing_heavy(imported, option):
+    found = imported(f"from hermes_cli.cli.main import run\nrun(['{option}'])")
+    assert not found & {"psutil", "filelock", "asyncio", "rich", "subprocess", "dataclasses", "hermes_cli.intents.driver"}
+
+
+def test_a_restarter_with_nothing_to_do_imports_nothing_heavy(imported):
+    found = imported("from hermes_cli.restarter import main\nassert main(['--trigger', 'watch']) == 0")
+    assert not found & {"click", "dataclasses", "filelock", "psutil", "pathlib", "typing", "subprocess", "logging"}
+
+
+def test_a_request_from_the_command_line_imports_no_driver(imported):
+    found = imported("import hermes_cli.cli.restart")
+    assert not found & {"hermes_cli.intents.driver", "hermes_cli.intents.queue", "psutil", "filelock", "asyncio", "rich"}

@@ -1,0 +1,274 @@
+"""The updater dies at each step; whoever comes by makes the code wholly old or wholly new."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkouts import Source, git
+from installation import PATIENCE, Installation, fault
+
+from hermes_cli import locks
+from hermes_cli.instance import Instance
+from hermes_cli.intents.hold import holders
+
+pytestmark = pytest.mark.e2e
+BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
+BEFORE_THE_CHANGE = (
+    "after hermes_cli.update.journal:Journal.write",
+    "before hermes_cli.intents.request:submit",
+    "after hermes_cli.intents.request:submit",
+    "before hermes_cli.update.change:apply",
+)
+AFTER_THE_CHANGE = (
+    "before hermes_cli.update.git:Checkout.forget_bytecode",
+    "before hermes_cli.update.preflight:failure",
+    "after hermes_cli.update.change:apply",
+    "before hermes_cli.update.journal:Journal.remove",
+    "after hermes_cli.update.journal:Journal.remove",
+    "before hermes_cli.requester:begin",
+)
+WHILE_UNDOING = (
+    "before hermes_cli.update.change:put_back",
+    "before hermes_cli.update.change:_keep_changes",
+    "after hermes_cli.update.change:_keep_changes",
+    "after hermes_cli.update.change:put_back",
+)
+# A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.
+BOMB = """
+import json, os, psutil, sys
+at, counter, holder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+data = sys.stdin.buffer.read()
+with open(counter, "ab") as file:
+    file.write(b".")
+if os.path.getsize(counter) == at:
+    updater = json.load(open(holder))["pid"]
+    above = psutil.Process().parents()
+    for process in above[: [one.pid for one in above].index(updater) + 1][::-1]:
+        process.kill()
+    os._exit(1)
+sys.stdout.buffer.write(data)
+"""
+# One that waits until somebody opens the other end of a FIFO, and says so by opening a second one.
+SLOW = """
+import sys
+data = sys.stdin.buffer.read()
+open(sys.argv[1], "w").close()
+open(sys.argv[2]).close()
+sys.stdout.buffer.write(data)
+"""
+
+
+def killed(hermes: Installation, step: str) -> None:
+    """Run an update that is killed before or after this step."""
+    when, where = step.split()
+    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def with_filter(source: Source, folder: Path, program: str, *arguments: object) -> None:
+    """Have git run `program` for every *.blob that it writes into the clone."""
+    source.publish({".gitattributes": "*.blob filter=test\n", **{f"{name}.blob": "1" for name in "abc"}})
+    git(source.clone, "pull", "--quiet")
+    script = folder / "filter.py"
+    script.write_text(program)
+    words = " ".join(f"'{word}'" for word in (sys.executable, script, *arguments))
+    git(source.clone, "config", "filter.test.smudge", words)
+
+
+def with_bomb(hermes: Installation, source: Source, at: int) -> None:
+    """Have git and the updater killed when the clone's `at`-th *.blob is written."""
+    folder = source.clone.parent
+    with_filter(source, folder, BOMB, at, folder / "count", f"{hermes.paths.update_lock}.holder")
+
+
+def is_over(hermes: Installation) -> bool:
+    """Whether nothing holds the installation and no journal is left."""
+    lock = locks.take(hermes.paths.update_lock, timeout=PATIENCE)
+    assert lock is not None
+    lock.release()
+    return not os.listdir(hermes.paths.updates) and not any(holders(hermes.paths))
+
+
+@pytest.mark.parametrize("step", BEFORE_THE_CHANGE)
+def test_killed_before_the_change_leaves_the_old_code(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+) -> None:
+    old = source.head()
+    source.publish({"hermes_cli/added.py": "", "README.md": "new"})
+    killed(hermes, step)
+    recover()
+    assert source.is_exactly(old)
+    assert is_over(hermes)
+
+
+@pytest.mark.parametrize("step", AFTER_THE_CHANGE)
+def test_killed_after_the_change_leaves_new_code_that_starts(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+) -> None:
+    new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
+    killed(hermes, step)
+    recover()
+    assert source.is_exactly(new)
+    assert is_over(hermes)
+    assert len(hermes.pending()) == 1
+
+
+@pytest.mark.parametrize("step", [*AFTER_THE_CHANGE[:2], *WHILE_UNDOING])
+def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+) -> None:
+    old = source.head()
+    source.publish(BROKEN)
+    killed(hermes, step)
+    recover()
+    assert source.is_exactly(old)
+    assert is_over(hermes)
+
+
+@pytest.mark.parametrize("at", range(1, 5))
+def test_git_killed_in_the_middle_of_the_change_leaves_the_old_code(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
+) -> None:
+    with_bomb(hermes, source, at)
+    old = source.head()
+    source.publish({f"{name}.blob": "2" for name in "abcd"} | {"added.txt": "1"})
+    assert hermes.run("update").returncode == -signal.SIGKILL
+    assert (source.clone / ".git" / "index.lock").exists()
+    recover()
+    assert source.is_exactly(old)
+    assert is_over(hermes)
+
+
+@pytest.mark.parametrize("at", range(5, 8))
+def test_git_killed_in_the_middle_of_putting_back_leaves_the_old_code(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
+) -> None:
+    with_bomb(hermes, source, at)
+    old = source.head()
+    source.publish({f"{name}.blob": "2" for name in "abcd"} | BROKEN)
+    assert hermes.run("update").returncode == -signal.SIGKILL
+    recover()
+    assert source.is_exactly(old)
+    assert is_over(hermes)
+
+
+def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], tmp_path: Path
+) -> None:
+    at_work, go_on = tmp_path / "at-work", tmp_path / "go-on"
+    os.mkfifo(at_work)
+    os.mkfifo(go_on)
+    with_filter(source, tmp_path, SLOW, at_work, go_on)
+    new = source.publish({"a.blob": "2"})
+    with hermes.start("update") as process:
+        at_work.open().close()
+        process.kill()
+        process.wait(PATIENCE)
+    assert locks.is_held(hermes.paths.update_lock)
+    assert holders(hermes.paths)
+    go_on.open("w").close()
+    lock = locks.take(hermes.paths.update_lock, timeout=PATIENCE)
+    assert lock is not None
+    lock.release()
+    recover()
+    assert source.is_exactly(new)
+    assert is_over(hermes)
+
+
+def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+) -> None:
+    source.publish(BROKEN)
+    killed(hermes, "before hermes_cli.update.preflight:failure")
+    (source.clone / "README.md").write_text("mine")
+    said = recover()
+    (intent,) = hermes.pending()
+    assert f"git stash apply refs/hermes/{intent.id}" in said
+    git(source.clone, "stash", "apply", "--quiet", f"refs/hermes/{intent.id}")
+    assert (source.clone / "README.md").read_text() == "mine"
+
+
+def test_a_checkout_that_has_moved_on_is_left_alone(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+) -> None:
+    source.publish(BROKEN)
+    killed(hermes, "before hermes_cli.update.preflight:failure")
+    git(source.clone, "commit", "--quiet", "--allow-empty", "-m", "Mine")
+    mine = source.head()
+    assert "has moved on since, nothing is undone" in recover()
+    assert source.head() == mine
+    assert is_over(hermes)
+
+
+def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes: Installation, source: Source) -> None:
+    source.publish(BROKEN)
+    killed(hermes, "before hermes_cli.update.preflight:failure")
+    mended = source.publish({"hermes_cli/gateway/run.py": "def main(paths): ...\n"})
+    done = hermes.run("update")
+    assert done.returncode == 0, done.stderr
+    assert "an update was cut off" in done.stdout
+    assert source.is_exactly(mended)
+    assert is_over(hermes)
+
+
+def test_a_driver_cancels_the_intent_of_an_updater_that_died_before_the_change(
+    hermes: Installation, source: Source, stand_in: Instance
+) -> None:
+    source.publish({"README.md": "new"})
+    killed(hermes, "before hermes_cli.update.change:apply")
+    hermes.run("gateway", "intents", "drive")
+    (settled,) = hermes.settled()
+    assert settled.outcome == "cancelled"
+    assert is_over(hermes)
+    assert stand_in.identity.is_alive()
+
+
+def test_a_foreign_journal_is_neither_acted_on_nor_in_the_way(
+    hermes: Installation, source: Source, recover: Callable[[], str]
+) -> None:
+    old = source.head()
+    os.makedirs(hermes.paths.updates, mode=0o700)
+    name = "20260101T000000.000000Z-1-abcd"
+    commit = f'{{"schema": 1, "intent": "{name}", "root": "/", "from": "--help", "to": "{old}"}}'
+    Path(hermes.paths.updates, f"{name}.json").write_text(commit)
+    Path(hermes.paths.updates, "nonsense.json").write_text("{")
+    assert recover() == ""
+    assert hermes.run("update").returncode == 0
+    assert source.is_exactly(old)
+
+
+def test_what_is_installed_is_the_short_id_of_the_commit_and_unknown_without_one(
+    hermes: Installation, source: Source
+) -> None:
+    program = "from hermes_cli.update.recovery import GitRecovery as R; print(R(None).installed())"
+
+    def installed() -> str:
+        command = [sys.executable, "-P", "-c", program]
+        return subprocess.run(
+            command, env=hermes.environment(), cwd="/", capture_output=True, text=True, timeout=PATIENCE, check=True
+        ).stdout.strip()
+
+    assert installed() == source.short()
+    shutil.rmtree(source.clone / ".git")
+    assert installed() == "None"
+
+
+def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+) -> None:
+    source.publish(BROKEN)
+    killed(hermes, "before hermes_cli.update.preflight:failure")
+    shutil.move(source.clone / ".git", source.clone.parent / "away")
+    assert "is left as it is: hermes was not installed from a git checkout" in recover()
+    assert os.listdir(hermes.paths.updates)
+
+
+def test_no_process_is_left_behind(hermes: Installation, source: Source) -> None:
+    source.publish({"README.md": "new"})
+    hermes.run("update")
+    assert not hermes.processes()
