@@ -99,6 +99,10 @@ def run(arguments: list[str]) -> int:
         # The reader has gone; Python's own flush at exit must not complain about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        return 1
     return result if isinstance(result, int) else 0
 
 

@@ -24,10 +24,10 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
 
     manager = choose(paths)
     record = requester.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
-    if record["target"] is None:
-        if not manager.status().installed:
-            raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
-        _start_counts(paths)
+    if record["target"] is None and not manager.status().installed:
+        raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
+    if not record["requester"]["in_tree"]:
+        _want_running(paths)
     submitted = requester.send(paths, record)
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
@@ -91,8 +91,8 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
             watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
 
 
-def _start_counts(paths: Paths) -> None:
-    """Restarting what is stopped means that it is to run again, as with systemctl restart."""
+def _want_running(paths: Paths) -> None:
+    """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
     from hermes_cli import desired
 
     if desired.read(paths) == "stopped":

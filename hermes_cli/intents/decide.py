@@ -39,6 +39,7 @@ class Observation:
     target_alive: bool = False  # the named process runs and may still be the gateway
     service: Service = Service()
     held: bool = False  # an updater is changing the code
+    unsound: str | None = None  # why a cut-off update could be neither finished nor undone
     installed: str | None = None  # the revision on disk; looked up for updates only
     restarts: tuple[float, ...] = ()  # when recent restarts settled
     answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
@@ -112,6 +113,8 @@ def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy
         return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
     if seen.held:
         return Wait("the update that is changing the code", seen.now + policy.start_timeout)
+    if intent.reason == UPDATE and seen.unsound is not None:
+        return Settle("failed", f"the code is half changed, so nothing was restarted ({seen.unsound}): hermes update")
     if intent.reason == UPDATE and _changed_nothing(intent, progress, seen):
         return Settle("cancelled", f"the update left the code at {seen.installed}")
     running = seen.instance

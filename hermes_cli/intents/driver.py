@@ -51,8 +51,8 @@ class Recovery(Protocol):
     def installed(self) -> str | None:
         """The revision on disk; None when it cannot be told."""
 
-    def recover(self, identifier: str) -> None:
-        """Finish or undo a half-made change; nothing to do is the normal case."""
+    def recover(self, identifier: str) -> str | None:
+        """Finish or undo a half-made change; why that was not possible, or None. Never raises."""
 
 
 def lock_path(paths: Paths) -> str:
@@ -142,9 +142,7 @@ class Driver:
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
         held = holders(self._paths)
         updates = [intent for intent in intents if intent.reason == UPDATE]
-        if updates and not held:
-            for intent in updates:
-                self._recovery.recover(intent.id)
+        whys = [] if held else [self._recovery.recover(intent.id) for intent in updates]
         running = instance.read_alive(self._paths)
         service = Service()
         if running is None:
@@ -157,6 +155,7 @@ class Driver:
             instance=running,
             service=service,
             held=bool(held),
+            unsound=next((why for why in whys if why is not None), None),
             installed=self._recovery.installed() if updates and not held else None,
             restarts=restart_times(self._history),
             answered=frozenset(
@@ -228,7 +227,7 @@ class Driver:
             for handle in _handles(concerned):
                 stack.callback(handle.close)
                 poller.register(handle.fileno(), select.POLLIN)
-            poller.poll(timeout * 1000 + 1)
+            poller.poll((watch.patience(timeout) or 0.0) * 1000 + 1)
 
 
 def restart_times(history: Iterable[queue.Settled]) -> tuple[float, ...]:

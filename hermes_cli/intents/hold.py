@@ -5,7 +5,7 @@ A dead updater releases it. The file says who holds it, which is only ever used 
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from hermes_cli import durable, locks
@@ -32,7 +32,8 @@ def hold(paths: Paths, identifier: str) -> "Iterator[UnixFileLock]":
     try:
         yield lock
     finally:
-        os.unlink(path)  # wakes the driver; before the release, so that nobody can have locked the name again
+        with suppress(FileNotFoundError):  # tidied away: the intent was settled meanwhile
+            os.unlink(path)  # wakes the driver; before the release, so that nobody can have locked the name again
         lock.release()
 
 

@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hermes_cli import durable
+from hermes_cli import durable, locks
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
 from hermes_cli.intents.request import make_directories, timestamp
 from hermes_cli.paths import Paths
@@ -215,7 +215,7 @@ def tidy(paths: Paths) -> None:
             _remove(f"{paths.intents}/progress/{name}")
     ended = {name.removesuffix(_SUFFIX) for name in final}
     for name in _names(f"{paths.intents}/holds"):
-        if name.removesuffix(".lock") in ended:
+        if name.removesuffix(".lock") in ended and not locks.is_held(f"{paths.intents}/holds/{name}"):
             _remove(f"{paths.intents}/holds/{name}")
 
 

@@ -45,7 +45,13 @@ class DriverRuns:
         if locks.is_held(lock_path(self._paths)):  # somebody else's driver; should it be killed, nobody would tell
             self.at = time.monotonic() + _PAUSE
             return
-        self.pid = self._spawn(["-m", "hermes_cli.restarter", "-p", self._paths.profile, "--trigger", self._trigger])
+        try:
+            self.pid = self._spawn(
+                ["-m", "hermes_cli.restarter", "-p", self._paths.profile, "--trigger", self._trigger]
+            )
+        except OSError as error:
+            _log.error("no driver can be started: %s", error.strerror)
+            self.at = time.monotonic() + _LONGEST_PAUSE
 
     def exited(self, code: int) -> None:
         """Our driver has ended."""

@@ -35,6 +35,8 @@ _CARRIED = "HERMES_SUPERVISOR_STATE"  # what a supervisor hands to itself when i
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
+_SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no process
+
 
 @dataclass(slots=True)
 class _Gateway:
@@ -94,6 +96,8 @@ class Supervisor:
             for key, _ in self._selector.select(self._timeout()):
                 handler: Callable[[], None] = key.data
                 handler()
+            if self._watch.is_blind:
+                self._directories_changed()
 
     def _take_lock(self) -> int:
         lock = locks.take(f"{self._paths.supervisor}/lock")
@@ -203,7 +207,14 @@ class Supervisor:
         me = Identity.of(os.getpid())
         assert me is not None
         environment = {**scrubbed(), "HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"}
-        self._own(self._spawn(["-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment))
+        try:
+            pid = self._spawn(["-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment)
+        except OSError as error:  # no memory, no processes, or the interpreter is being replaced
+            self._why = f"{sys.executable} cannot be started: {error.strerror}"
+            _log.error("%s", self._why)
+            self._start_at = time.monotonic() + _SPAWN_PAUSE
+            return
+        self._own(pid)
         if self._gateway is not None:
             _log.info("started the gateway, pid %d", self._gateway.identity.pid)
 
@@ -323,7 +334,7 @@ class Supervisor:
         if self._leaving and self._gateway is None:
             return 0.0
         due = [at for at, _ in self._timers()]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        return self._watch.patience(max(0.0, min(due) - time.monotonic()) if due else None)
 
     def _spawn(self, arguments: list[str], environment: dict[str, str]) -> int:
         """A child in its own session, with our output and no input."""

@@ -42,11 +42,11 @@ class Checkout:
         file.write_text(text.replace(old, new))
         git(self.author, "commit", "-q", "-a", "-m", subject)
         git(self.author, "push", "-q", "origin", "main")
-        return git(self.author, "rev-parse", "--short", "HEAD")
+        return git(self.author, "rev-parse", "--short=12", "HEAD")
 
     def revision(self) -> str:
         """The installed revision."""
-        return git(self.path, "rev-parse", "--short", "HEAD")
+        return git(self.path, "rev-parse", "--short=12", "HEAD")
 
     def changes(self) -> str:
         """What differs from that revision."""
