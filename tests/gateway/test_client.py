@@ -2,8 +2,8 @@
 
 import os
 import signal
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -85,11 +85,10 @@ def test_a_pending_restart_is_waited_for(start, conversation):
     first.restart_intent()
     first.signal(signal.SIGUSR1)
     first.exit_code()
-    opened = threading.Thread(target=conversation.open)
-    opened.start()
-    start().ready()
-    opened.join(20)
-    assert not opened.is_alive()
+    with ThreadPoolExecutor() as pool:
+        opened = pool.submit(conversation.open)
+        start().ready()
+        assert opened.result(20) == []
 
 
 def test_a_stopped_gateway_is_not_waited_for(gateway, paths, conversation):

@@ -12,7 +12,8 @@ import hermes_cli
 
 pytestmark = pytest.mark.e2e
 _SOURCE = Path(hermes_cli.__file__).parent
-_ASK = "from hermes_cli.gateway import revision; revision.GIT_TIMEOUT = 0.5; print(revision.installed_revision())"
+_ASK = "from hermes_cli.gateway.revision import installed_revision; print(installed_revision())"
+_ASK_BRIEFLY = f"from hermes_cli.gateway import revision; revision.GIT_TIMEOUT = 0.5; {_ASK}"
 
 
 @pytest.fixture
@@ -39,10 +40,10 @@ def git(directory, *arguments):
     ).stdout.strip()
 
 
-def ask(checkout, **variables):
+def ask(checkout, program=_ASK, **variables):
     environment = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1", **variables}
     return subprocess.run(
-        [sys.executable, "-P", "-c", _ASK],
+        [sys.executable, "-P", "-c", program],
         env=environment,
         cwd="/",
         capture_output=True,
@@ -56,7 +57,7 @@ def committed(directory):
     git(directory, "init", "-q")
     git(directory, "add", ".")
     git(directory, "commit", "-qm", "one")
-    return git(directory, "rev-parse", "--short", "HEAD")
+    return git(directory, "rev-parse", "--short=12", "HEAD")
 
 
 def test_a_checkout_is_named_by_its_commit(checkout):
@@ -91,4 +92,4 @@ def test_a_git_that_hangs_is_not_waited_for(checkout, tmp_path):
     committed(checkout)
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 600\n")
     (tmp_path / "git").chmod(0o755)
-    assert ask(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}") == hermes_cli.__version__
+    assert ask(checkout, _ASK_BRIEFLY, PATH=f"{tmp_path}:{os.environ['PATH']}") == hermes_cli.__version__

@@ -33,7 +33,15 @@ def test_a_requester_composes_and_submits_without_anything_heavier(imported, tmp
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_a_command_that_only_prints_imports_nothing_heavy(imported, option):
     found = imported(f"from hermes_cli.cli.main import run\nrun(['{option}'])")
-    assert not found & {"psutil", "filelock", "asyncio", "rich", "subprocess", "dataclasses", "hermes_cli.intents.driver"}
+    assert not found & {
+        "psutil",
+        "filelock",
+        "asyncio",
+        "rich",
+        "subprocess",
+        "dataclasses",
+        "hermes_cli.intents.driver",
+    }
 
 
 def test_a_restarter_with_nothing_to_do_imports_nothing_heavy(imported):
@@ -43,4 +51,11 @@ def test_a_restarter_with_nothing_to_do_imports_nothing_heavy(imported):
 
 def test_a_request_from_the_command_line_imports_no_driver(imported):
     found = imported("import hermes_cli.cli.restart")
-    assert not found & {"hermes_cli.intents.driver", "hermes_cli.intents.queue", "psutil", "filelock", "asyncio", "rich"}
+    assert not found & {
+        "hermes_cli.intents.driver",
+        "hermes_cli.intents.queue",
+        "psutil",
+        "filelock",
+        "asyncio",
+        "rich",
+    }

@@ -76,7 +76,7 @@ def test_a_state_of_a_later_release_is_not_ready(paths, me):
 
 
 @pytest.mark.parametrize(
-    "name", "state revision version started_at heartbeat active_turns signals drain exit_code".split()
+    "name", ["state", "revision", "version", "started_at", "heartbeat", "active_turns", "signals", "drain", "exit_code"]
 )
 def test_a_missing_field_degrades(paths, me, name):
     document = me.document()

@@ -52,7 +52,7 @@ class Source:
 
     def short(self, revision: str = "HEAD") -> str:
         """Its short id."""
-        return git(self.clone, "rev-parse", "--short", revision)
+        return git(self.clone, "rev-parse", "--short=12", revision)
 
     def is_exactly(self, revision: str) -> bool:
         """Whether the clone is that commit, file by file, with nothing of another one beside it and no lock left."""

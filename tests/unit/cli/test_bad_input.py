@@ -117,8 +117,11 @@ def test_an_unknown_service_manager_in_the_environment_is_a_usage_error(hermes):
 HELP = [
     (),
     ("gateway",),
-    *(("gateway", name) for name in "run install uninstall start stop restart status intents logs".split()),
-    *(("gateway", "intents", name) for name in "list show cancel retry drive".split()),
+    *(
+        ("gateway", name)
+        for name in ["run", "install", "uninstall", "start", "stop", "restart", "status", "intents", "logs"]
+    ),
+    *(("gateway", "intents", name) for name in ["list", "show", "cancel", "retry", "drive"]),
     ("update",),
     ("chat",),
 ]
@@ -226,9 +229,7 @@ def obstacles(paths, record):
     return sorted(os.listdir(pending))
 
 
-def test_whatever_lies_in_pending_every_command_works_and_the_driver_sets_it_aside(
-    driven, hermes, stopped, new_record
-):
+def test_whatever_lies_in_pending_every_command_works_and_the_driver_sets_it_aside(driven, hermes, stopped, new_record):
     names = obstacles(driven, new_record)
     for command in HARMLESS:
         done = hermes(*command)
@@ -270,7 +271,9 @@ def test_the_driver_sets_aside_what_is_no_intent_and_the_list_says_why(queued, h
         pytest.param({"requested_at": "0001-01-01T00:00:00+14:00"}, id="from its beginning"),
     ],
 )
-def test_no_record_however_strange_disturbs_a_command_and_a_driver_ends_it(driven, hermes, stopped, new_record, strange):
+def test_no_record_however_strange_disturbs_a_command_and_a_driver_ends_it(
+    driven, hermes, stopped, new_record, strange
+):
     made = new_record(**strange)
     durable.write_new(f"{driven.pending}/{made['id']}.json", json.dumps(made).encode())
     for command in (*READ_ONLY, ("gateway", "intents", "show", made["id"])):
@@ -334,7 +337,9 @@ def test_a_full_disk_is_reported_in_one_line_by_every_command_that_writes(hermes
     assert done.returncode == 0 or done.stderr.splitlines()[-1].startswith("hermes: ")
 
 
-@pytest.mark.parametrize("short", [("-p", "work"), ("-pwork",), ("--profile", "work"), ("--profile=work",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "short", [("-p", "work"), ("-pwork",), ("--profile", "work"), ("--profile=work",)], ids=" ".join
+)
 def test_every_command_looks_at_the_pending_intents_of_the_profile_it_was_given(hermes, home, short):
     from hermes_cli.paths import Paths
 

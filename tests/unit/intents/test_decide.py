@@ -85,8 +85,8 @@ def seen(instance=None, **changes):
     return replace(Observation(now=NOW, instance=instance, service=STOPPED), **changes)
 
 
-def step(asked=None, world=None, progress=Progress(), policy=POLICY):
-    return decide(asked or intent(), progress, world or seen(), policy)
+def step(asked=None, world=None, progress=None, policy=POLICY):
+    return decide(asked or intent(), progress or Progress(), world or seen(), policy)
 
 
 # Stop wins, holds wait.

@@ -122,10 +122,8 @@ def live(world, asked, installed, hints):
         if isinstance(found, Wait):
             assert found.until > world.now
             hint = world.next_event() if hints[number % len(hints)] else found.until
-            if world.pid:
-                hint = min(hint, world.exit_at())
-            else:  # the driver looks again each second
-                hint = min(hint, world.now + 1.0)
+            # Nobody runs: the driver looks again each second.
+            hint = min(hint, world.exit_at() if world.pid else world.now + 1.0)
             world.advance(min(found.until, max(hint, world.now + 0.001)))
             continue
         progress = after(progress, found, world.now)

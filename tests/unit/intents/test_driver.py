@@ -8,17 +8,18 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from hermes_cli import desired, instance, locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import CannotTellError
-from hermes_cli.instance import Instance
 from hermes_cli.intents import driver, progress, queue
 from hermes_cli.intents.decide import Policy, Service
 from hermes_cli.intents.progress import Progress
-from hermes_cli.intents.request import compose, submit
+from hermes_cli.intents.request import submit
+from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
 
 GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
@@ -31,8 +32,8 @@ FORGIVING = replace(POLICY, drain_timeout=30.0)
 class Gateways:
     """A service manager whose service is the stand-in. Starts on demand only: no KeepAlive helps."""
 
-    def __init__(self, home: str) -> None:
-        self.home = home
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
         self.options: list[str] = []
         self.starts = 0
         self.child: subprocess.Popen[str] | None = None
@@ -59,7 +60,7 @@ class Gateways:
         self.demand_start()
 
     def start(self) -> subprocess.Popen[str]:
-        argv = [sys.executable, GATEWAY, self.home, *self.options]
+        argv = [sys.executable, GATEWAY, os.path.dirname(self.paths.config), *self.options]
         self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.children.append(self.child)
         return self.child
@@ -68,6 +69,17 @@ class Gateways:
         child = self.start()
         assert child.stdout.readline() == "ready\n"
         return child
+
+    def target(self) -> dict[str, Any]:
+        """The running instance, as a record names it."""
+        found = instance.read_alive(self.paths)
+        assert found is not None
+        return {name: found.identity.document()[name] for name in ("pid", "create_time", "start_ticks")}
+
+    def ran(self) -> list[int]:
+        """Every gateway that became ready, by its pid."""
+        with open(f"{os.path.dirname(self.paths.config)}/starts", encoding="ascii") as file:
+            return [int(line) for line in file]
 
     def end(self) -> None:
         for child in self.children:
@@ -87,6 +99,20 @@ class NoUpdates:
         pass
 
 
+class DiesUnderTheLook(NoUpdates):
+    """The draining gateway ends after the driver has looked at it, and before it can begin to wait for its end."""
+
+    def __init__(self, gateways: Gateways) -> None:
+        self.gateways = gateways
+
+    def installed(self) -> str | None:
+        found = instance.read_alive(self.gateways.paths)
+        if found is not None and found.state == "draining":
+            os.kill(found.identity.pid, signal.SIGKILL)
+            self.gateways.child.wait(PATIENCE)
+        return "new"
+
+
 class Revision(NoUpdates):
     """One revision is installed."""
 
@@ -102,23 +128,11 @@ class Revision(NoUpdates):
 
 
 @pytest.fixture
-def gateways(tmp_path, monkeypatch):
+def gateways(paths, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    found = Gateways(str(tmp_path))
+    found = Gateways(paths)
     yield found
     found.end()
-
-
-@pytest.fixture
-def target(paths):
-    """The running instance, as a record names it."""
-
-    def read() -> dict:
-        found = instance.read_alive(paths)
-        assert found is not None
-        return {name: found.identity.document()[name] for name in ("pid", "create_time", "start_ticks")}
-
-    return read
 
 
 @pytest.fixture
@@ -171,11 +185,6 @@ def await_progress(paths, identifier, text):
             watch.wait(left)
 
 
-def starts(tmp_path):
-    with open(tmp_path / "starts", encoding="ascii") as file:
-        return [int(line) for line in file]
-
-
 def outcome(paths, identifier):
     found = queue.find_settled(paths, identifier)
     assert found is not None
@@ -190,9 +199,9 @@ def test_an_empty_queue_is_nothing_to_do(drive, gateways):
     assert gateways.starts == 0
 
 
-def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publish, gateways, target, drive, tmp_path):
+def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publish, gateways, drive):
     old = gateways.start_ready()
-    identifier = publish(target=target())
+    identifier = publish(target=gateways.target())
     assert drive()
     found = queue.find_settled(paths, identifier)
     assert found.outcome == "restarted"
@@ -201,13 +210,13 @@ def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publis
     assert found.instance["pid"] == gateways.child.pid != old.pid
     assert old.wait(PATIENCE) == 75
     assert instance.read_alive(paths).ready
-    assert starts(tmp_path) == [old.pid, gateways.child.pid]
+    assert gateways.ran() == [old.pid, gateways.child.pid]
     assert os.listdir(paths.pending) == []
 
 
-def test_a_gateway_that_had_exited_already_is_started(paths, publish, gateways, target, drive):
+def test_a_gateway_that_had_exited_already_is_started(paths, publish, gateways, drive):
     old = gateways.start_ready()
-    identifier = publish(target=target())
+    identifier = publish(target=gateways.target())
     os.kill(old.pid, signal.SIGUSR1)
     old.wait(PATIENCE)
     assert drive()
@@ -221,26 +230,26 @@ def test_a_request_made_while_nothing_ran_starts_the_gateway(paths, publish, gat
     assert gateways.starts == 1
 
 
-def test_intents_that_name_the_same_instance_cause_one_restart(paths, publish, gateways, target, drive, tmp_path):
+def test_intents_that_name_the_same_instance_cause_one_restart(paths, publish, gateways, drive):
     gateways.start_ready()
-    published = [publish(target=target()) for _ in range(5)]
+    published = [publish(target=gateways.target()) for _ in range(5)]
     assert drive()
     assert {outcome(paths, identifier) for identifier in published} == {"restarted"}
-    assert len(starts(tmp_path)) == 2
+    assert len(gateways.ran()) == 2
 
 
-def test_a_request_that_came_true_by_itself_touches_nothing(paths, publish, gateways, drive, tmp_path):
+def test_a_request_that_came_true_by_itself_touches_nothing(paths, publish, gateways, drive):
     gateways.start_ready()
     identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
     assert drive()
     assert outcome(paths, identifier) == "already-satisfied"
-    assert len(starts(tmp_path)) == 1
+    assert len(gateways.ran()) == 1
 
 
-def test_a_long_drain_is_waited_for(paths, publish, gateways, target, background):
+def test_a_long_drain_is_waited_for(paths, publish, gateways, background):
     gateways.options = ["drain=0.5"]
     old = gateways.start_ready()
-    identifier = publish(target=target(), drain_timeout=30.0)
+    identifier = publish(target=gateways.target(), drain_timeout=30.0)
     still_at_it = background(FORGIVING)
     await_progress(paths, identifier, "drain: 1 turn")
     assert not still_at_it()
@@ -248,19 +257,25 @@ def test_a_long_drain_is_waited_for(paths, publish, gateways, target, background
     assert outcome(paths, identifier) == "restarted"
 
 
-def test_a_gateway_that_ignores_the_signal_is_killed_once_its_time_is_over(
-    paths, publish, gateways, target, drive, tmp_path
-):
+def test_a_gateway_that_ends_between_the_look_and_the_wait_is_not_waited_for(paths, publish, gateways, drive):
+    gateways.options = ["drain=60"]
+    gateways.start_ready()
+    identifier = publish(target=gateways.target(), reason="update", drain_timeout=60.0)
+    assert drive(FORGIVING, DiesUnderTheLook(gateways))
+    assert outcome(paths, identifier) == "restarted"
+
+
+def test_a_gateway_that_ignores_the_signal_is_killed_once_its_time_is_over(paths, publish, gateways, drive):
     gateways.options = ["deaf"]
     old = gateways.start_ready()
-    identifier = publish(target=target(), drain_timeout=0.1)
+    identifier = publish(target=gateways.target(), drain_timeout=0.1)
     began = time.monotonic()
     assert drive()
     # Not before every softer clock; the requester's grace is part of them.
     assert time.monotonic() - began >= 3.0
     assert old.wait(PATIENCE) == -signal.SIGKILL
     assert outcome(paths, identifier) == "restarted"
-    assert len(starts(tmp_path)) == 2
+    assert len(gateways.ran()) == 2
 
 
 def test_a_gateway_that_crashes_at_every_start_fails_with_its_exit(paths, publish, gateways, drive):
@@ -281,23 +296,23 @@ def test_a_configuration_error_fails_at_once(paths, publish, gateways, drive):
     assert gateways.starts == 1
 
 
-def test_a_reused_pid_is_not_signalled(paths, publish, gateways, target, drive, tmp_path):
+def test_a_reused_pid_is_not_signalled(paths, publish, gateways, drive):
     gateways.start_ready()
-    other = target()
+    other = gateways.target()
     other["start_ticks"] = (other["start_ticks"] or 0) - 5000
     other["create_time"] -= 50
     identifier = publish(target=other)
     assert drive()
     assert outcome(paths, identifier) == "already-satisfied"
-    assert len(starts(tmp_path)) == 1
+    assert len(gateways.ran()) == 1
 
 
-def test_a_target_of_another_boot_is_not_signalled(paths, publish, gateways, target, drive, tmp_path):
+def test_a_target_of_another_boot_is_not_signalled(paths, publish, gateways, drive):
     gateways.start_ready()
-    identifier = publish(target=target(), boot_id="another boot")
+    identifier = publish(target=gateways.target(), boot_id="another boot")
     assert drive()
     assert outcome(paths, identifier) == "already-satisfied"
-    assert len(starts(tmp_path)) == 1
+    assert len(gateways.ran()) == 1
 
 
 # Stop.
@@ -311,10 +326,10 @@ def test_a_stopped_gateway_stays_stopped(paths, publish, gateways, drive):
     assert gateways.starts == 0
 
 
-def test_a_stop_while_the_driver_waits_cancels(paths, publish, gateways, target, background):
+def test_a_stop_while_the_driver_waits_cancels(paths, publish, gateways, background):
     gateways.options = ["drain=20"]
     gateways.start_ready()
-    identifier = publish(target=target(), drain_timeout=60.0)
+    identifier = publish(target=gateways.target(), drain_timeout=60.0)
     still_at_it = background(FORGIVING)
     await_progress(paths, identifier, "drain")
     desired.write(paths, "stopped", "a test")
@@ -348,33 +363,29 @@ def test_a_record_published_while_the_driver_works_is_settled_by_the_same_run(pa
     assert len(gateways.children) == 1
 
 
-def test_a_record_published_after_the_last_look_and_before_the_release_is_settled(
-    paths, publish, gateways, children, tmp_path
+def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_the_same_run(
+    paths, publish, gateways, drive
 ):
     gateways.start_ready()
-    identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
-    # The run's very last act is to tidy; it removes this old file, and that wakes the publisher, while the lock is held.
-    stale = f"{paths.intents}/staging/stale"
-    with open(stale, "wb"):
-        pass
-    os.utime(stale, (0, 0))
+    publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    # A run's very last act is to tidy, under the lock. So much is left to tidy that there is time to publish.
+    stale = [f"{paths.intents}/staging/stale-{number}" for number in range(4000)]
+    for path in stale:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        os.utime(path, (0, 0))
     late: list[str] = []
 
     def publish_late() -> None:
+        deadline = time.monotonic() + PATIENCE
         with DirectoryWatch(f"{paths.intents}/staging") as watch:
-            deadline = time.monotonic() + PATIENCE
-            while os.path.exists(stale) and time.monotonic() < deadline:
+            while len(os.listdir(f"{paths.intents}/staging")) >= len(stale) and time.monotonic() < deadline:
                 watch.wait(1.0)
         late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
 
     publisher = threading.Thread(target=publish_late, daemon=True)
     publisher.start()
-    assert driver.drive(paths, gateways, NoUpdates(), POLICY, "watch")
+    assert drive()
     publisher.join(PATIENCE)
-    # Whether it came in time for this run is the kernel's choice; what nobody saw is found by the next look.
-    assert outcome(paths, identifier) == "already-satisfied"
-    if queue.find_settled(paths, late[0]) is None:
-        assert driver.drive(paths, gateways, NoUpdates(), POLICY, "watch")
     assert outcome(paths, late[0]) == "already-satisfied"
 
 
@@ -385,34 +396,39 @@ from test_driver import FORGIVING, Gateways, NoUpdates
 from hermes_cli.intents import driver
 from hermes_cli.paths import Paths
 home = sys.argv[1]
-driver.drive(Paths("default", home + "/state", home, home), Gateways(home), NoUpdates(), FORGIVING, "watch")
+paths = Paths("default", home + "/state", home, home)
+driver.drive(paths, Gateways(paths), NoUpdates(), FORGIVING, "watch")
 """
 
 
-def test_a_killed_driver_is_replaced_and_the_gateway_restarts_once(
-    paths, publish, gateways, target, children, drive, tmp_path
-):
+@pytest.fixture
+def other_driver(children, paths):
+    """A driver as a process of its own."""
+    return lambda: children("-c", RUN_DRIVER, os.path.dirname(paths.config))
+
+
+def test_a_killed_driver_is_replaced_and_the_gateway_restarts_once(paths, publish, gateways, other_driver, drive):
     gateways.options = ["drain=1"]
     old = gateways.start_ready()
-    identifier = publish(target=target(), drain_timeout=30.0)
-    first = children("-c", RUN_DRIVER, str(tmp_path))
+    identifier = publish(target=gateways.target(), drain_timeout=30.0)
+    first = other_driver()
     await_progress(paths, identifier, "drain")
     first.send_signal(signal.SIGKILL)
     first.wait(PATIENCE)
     assert progress.read(paths, identifier).signals == 1
     assert drive(FORGIVING)
     assert outcome(paths, identifier) == "restarted"
-    assert starts(tmp_path) == [old.pid, gateways.child.pid]
+    assert gateways.ran() == [old.pid, gateways.child.pid]
     assert not locks.is_held(driver.lock_path(paths))
 
 
-def test_a_driver_that_is_killed_before_it_acts_costs_nothing(paths, publish, gateways, target, drive, tmp_path):
+def test_a_driver_that_is_killed_before_it_acts_costs_nothing(paths, publish, gateways, drive):
     gateways.start_ready()
-    identifier = publish(target=target())
+    identifier = publish(target=gateways.target())
     progress.write(paths, identifier, Progress(since=time.time(), attempts=0, waiting_for="anything"))
     assert drive()
     assert outcome(paths, identifier) == "restarted"
-    assert len(starts(tmp_path)) == 2
+    assert len(gateways.ran()) == 2
 
 
 # Holds.
@@ -428,11 +444,18 @@ with hold(Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1]), sy
 """
 
 
-@pytest.mark.parametrize("end", ["released", "killed"])
-def test_the_end_of_a_hold_wakes_the_driver(paths, publish, gateways, background, children, tmp_path, end):
+@pytest.fixture
+def held(publish, children, tmp_path):
+    """A pending intent, and the process that holds it."""
     identifier = publish()
     holder = children("-c", HOLDER, str(tmp_path), identifier)
     assert holder.stdout.readline() == "held\n"
+    return identifier, holder
+
+
+@pytest.mark.parametrize("end", ["released", "killed"])
+def test_the_end_of_a_hold_wakes_the_driver(paths, gateways, background, held, end):
+    identifier, holder = held
     # With this much patience only a wake-up ends the wait in time.
     still_at_it = background(replace(POLICY, start_timeout=600.0))
     await_progress(paths, identifier, "the update")
@@ -446,10 +469,10 @@ def test_the_end_of_a_hold_wakes_the_driver(paths, publish, gateways, background
     assert outcome(paths, identifier) == "restarted"
 
 
-def test_an_update_whose_updater_is_gone_is_recovered_before_it_is_judged(paths, publish, gateways, target, drive):
+def test_an_update_whose_updater_is_gone_is_recovered_before_it_is_judged(paths, publish, gateways, drive):
     gateways.options = ["revision=old"]
     gateways.start_ready()
-    identifier = publish(target=target(), reason="update", revision="old")
+    identifier = publish(target=gateways.target(), reason="update", revision="old")
     recovery = Revision("old")
     assert drive(POLICY, recovery)
     assert identifier in recovery.recovered
@@ -472,6 +495,18 @@ def test_broken_records_never_block_good_ones(paths, publish, place, gateways, d
     assert os.listdir(paths.pending) == []
 
 
+@pytest.fixture
+def strangely(publish, place, record):
+    """A strange record is pending, and an honest one after it: the honest one's id."""
+
+    def make(**strange):
+        made = record(**strange)
+        place(f"{made['id']}.json", json.dumps(made).encode())
+        return publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+
+    return make
+
+
 @pytest.mark.parametrize(
     "strange",
     [
@@ -486,11 +521,9 @@ def test_broken_records_never_block_good_ones(paths, publish, place, gateways, d
         pytest.param({"extra": json.loads("[" * 900 + "]" * 900)}, id="deep"),
     ],
 )
-def test_no_record_stops_the_driver_from_settling_the_next_one(paths, publish, place, record, gateways, drive, strange):
-    made = record(**strange)
-    place(f"{made['id']}.json", json.dumps(made).encode())
+def test_no_record_stops_the_driver_from_settling_the_next_one(paths, strangely, gateways, drive, strange):
     gateways.start_ready()
-    identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
+    identifier = strangely(**strange)
     assert drive()
     assert outcome(paths, identifier) == "already-satisfied"
     assert os.listdir(paths.pending) == []
@@ -524,7 +557,7 @@ def test_a_demand_start_that_fails_is_tried_again(paths, publish, gateways, driv
     assert outcome(paths, identifier) == "restarted"
 
 
-def test_a_gateway_that_does_not_describe_itself_is_not_signalled(paths, publish, gateways, drive, tmp_path):
+def test_a_gateway_that_does_not_describe_itself_is_not_signalled(paths, publish, gateways, drive):
     gateways.options = ["silent"]
     child = gateways.start_ready()
     who = Identity.of(child.pid)
@@ -537,10 +570,10 @@ def test_a_gateway_that_does_not_describe_itself_is_not_signalled(paths, publish
     assert gateways.starts == 0
 
 
-def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, publish, gateways, target, background):
+def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, publish, gateways, background):
     gateways.start_ready()
-    named = target()
-    described: Instance = instance.read(paths)
+    named = gateways.target()
+    described = instance.read(paths)
     with open(paths.instance, "w", encoding="ascii") as file:
         file.write("{")
     identifier = publish(target=named, drain_timeout=30.0)
@@ -562,19 +595,18 @@ def test_the_driver_leaves_no_descriptor_open(paths, publish, gateways, drive):
     assert len(os.listdir("/dev/fd")) <= before
 
 
-def test_the_old_instance_is_never_taken_for_the_fresh_one(paths, publish, gateways, target, drive):
+def test_the_old_instance_is_never_taken_for_the_fresh_one(paths, publish, gateways, drive):
     old = gateways.start_ready()
     with Handle(Identity.of(old.pid)) as handle:
-        identifier = publish(target=target())
+        identifier = publish(target=gateways.target())
         drive()
         assert handle.wait(0)
     assert queue.find_settled(paths, identifier).instance["pid"] != old.pid
 
 
-def test_restarts_that_satisfied_several_intents_count_once(paths, record, gateways, target, drive):
+def test_restarts_that_satisfied_several_intents_count_once(paths, record, gateways, drive):
     gateways.start_ready()
     for _ in range(3):
-        submit(paths, {**record(target=target()), "requester": {"pid": 1, "command": "x", "in_tree": True}})
+        submit(paths, {**record(target=gateways.target()), "requester": {"pid": 1, "command": "x", "in_tree": True}})
     drive()
     assert len(driver.restart_times(queue.settled(paths))) == 1
-    assert compose  # the records above are a requester's own

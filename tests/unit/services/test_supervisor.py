@@ -233,7 +233,11 @@ def as_pid_1(paths, home):
             stderr=log,
         )
     durable.make_private_directory(paths.supervisor)
-    await_status(paths, lambda found: found.state == "running" and found.detail != "not supervised")
+    with DirectoryWatch(paths.state) as watch:  # the pid in gateway.json is the namespace's own
+        deadline = time.monotonic() + PATIENCE
+        while (described := instance.read(paths)) is None or not described.ready:
+            assert time.monotonic() < deadline
+            watch.wait(1.0)
     (inner,) = children_of(outer.pid)
     yield inner
     if outer.poll() is None:

@@ -1,0 +1,149 @@
+"""The drain: which turn may run until when, decided purely; and the wait for it, by events alone.
+
+The turn that asked for the restart never blocks it: it gets the requester's grace to print its answer and no more,
+for it may be waiting for this very restart.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hermes_cli.clocks import Clocks
+from hermes_cli.gateway.channels.local import CHANNEL
+from hermes_cli.gateway.turns import Turn, Turns
+from hermes_cli.instance import Drain as DrainState
+from hermes_cli.intents import queue
+from hermes_cli.intents.record import Intent
+from hermes_cli.paths import Paths
+from hermes_cli.process import Identity
+
+_log = logging.getLogger("hermes.drain")
+EX_RESTART = 75  # EX_TEMPFAIL of sysexits.h: "start me again"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An intent that names this instance, and when it was first seen (event loop seconds)."""
+
+    intent: Intent
+    seen: float
+
+    @property
+    def deadline(self) -> float | None:
+        """When its author wants the drain over; None: no opinion."""
+        if self.intent.force:
+            return self.seen
+        return None if self.intent.drain_timeout is None else self.seen + self.intent.drain_timeout
+
+
+def names(intent: Intent, me: Identity) -> bool:
+    """Whether an intent asks for the end of this very instance."""
+    return intent.target is not None and me.is_same_as(intent.target)
+
+
+def asked_by(intent: Intent, session: str, message: str) -> bool:
+    """Whether the intent came out of the turn of that message."""
+    origin = intent.origin
+    if origin is None or origin.channel not in (None, CHANNEL):
+        return False
+    if message not in (origin.message, origin.turn):
+        return False
+    said = [name for name in (origin.session, origin.chat) if name]
+    return not said or session in said
+
+
+def overall(since: float, limit: float, wishes: Iterable[Wish]) -> float:
+    """When the drain ends for turns that nobody excepted: the smallest of all that was asked."""
+    wanted = [wish.deadline for wish in wishes]
+    return max(since, min([limit, *(deadline for deadline in wanted if deadline is not None)]))
+
+
+def deadline_of(session: str, message: str, end: float, grace: float, wishes: Iterable[Wish]) -> float:
+    """When one turn must be over: `end`, or for a turn that asked the end of its grace."""
+    asked = [wish.seen for wish in wishes if asked_by(wish.intent, session, message)]
+    return min(asked) + grace if asked else end
+
+
+class Drain:
+    """One drain of one instance, from the signal to the moment when nothing runs any more."""
+
+    def __init__(
+        self, paths: Paths, me: Identity, clocks: Clocks, turns: Turns, announce: Callable[[DrainState], None]
+    ) -> None:
+        """`announce` is told the deadline (epoch seconds) and the number of turns at every change."""
+        self.code = EX_RESTART
+        self.clocks = clocks
+        self._paths = paths
+        self._me = me
+        self._turns = turns
+        self._announce = announce
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._since_epoch = time.time()
+        self._limit = self._since + clocks.drain
+        self._wishes: dict[str, Wish] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def end(self) -> float:
+        """When turns that nobody excepted are cut off; event loop seconds."""
+        return overall(self._since, self._limit, self._wishes.values())
+
+    @property
+    def left(self) -> float:
+        """Seconds until `end`, never negative."""
+        return max(0.0, self.end - self._loop.time())
+
+    def look(self) -> None:
+        """Read the pending intents: a new one may shorten the drain."""
+        now = self._loop.time()
+        for intent in queue.pending(self._paths):
+            if intent.id not in self._wishes and names(intent, self._me):
+                self._wishes[intent.id] = Wish(intent, now)
+                _log.info("restart %s, reason %s, asked by %s", intent.id, intent.reason, intent.requester)
+        self.note()
+
+    def stop(self, clocks: Clocks) -> None:
+        """From now on the drain ends in a stop: brief, exit code 0 (rule 7)."""
+        self.code = 0
+        self.clocks = clocks
+        self._limit = min(self._limit, self._loop.time() + clocks.drain)
+        self.note()
+
+    def note(self) -> None:
+        """A turn ended, or a wish came: look again."""
+        self._changed.set()
+
+    async def wait(self) -> None:
+        """Return when every turn has ended, by itself or cut off, or will not even end when cut off."""
+        while True:
+            self._changed.clear()
+            now = self._loop.time()
+            dues = [self._see_to(turn, now) for turn in self._turns.active.values()]
+            waiting = [due for due in dues if due > now]
+            self._announce(self._described(waiting, now))
+            if not waiting:
+                return
+            try:
+                async with asyncio.timeout(min(waiting) - now):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _see_to(self, turn: Turn, now: float) -> float:
+        """Cut a turn off when it is due; when to look at it again, in the past when it is given up."""
+        if turn.cut_at is None:
+            message = turn.message
+            due = deadline_of(message.session, message.id, self.end, self.clocks.requester_grace, self._wishes.values())
+            if due > now:
+                return due
+            turn.cut_off("restart" if self.code else "stop", now)
+        assert turn.cut_at is not None
+        return turn.cut_at + self.clocks.teardown / 2  # it may hang: the exit must not
+
+    def _described(self, waiting: list[float], now: float) -> DrainState:
+        # The deadline holds for turns that block: the file must not say 180 s when only the requester prints its answer.
+        longest = max(waiting, default=now) - now
+        return DrainState(self._since_epoch, time.time() + longest, len(waiting))

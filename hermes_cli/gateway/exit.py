@@ -1,0 +1,59 @@
+"""The end of the process: the last steps in order, none of which can keep it from ending, and the backstop.
+
+Everything here is imported at start-up: by the time it runs, the code on disk may be another release's.
+"""
+
+import contextlib
+import faulthandler
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn, TextIO
+
+_log = logging.getLogger("hermes.exit")
+Step = tuple[str, Callable[[], object]]
+
+
+class Backstop:
+    """Ends the process after a deadline from a C thread, whatever hangs: the event loop, a lock, an uninterruptible read."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+        self._file: TextIO | None = None
+
+    def arm(self, seconds: float) -> None:
+        """Exit with code 1 and a traceback in the log after `seconds`, or at an earlier deadline that was set before.
+
+        Never later: a signal repeated by an impatient sender must not keep a hanging process alive. Signal-safe.
+        """
+        at = time.monotonic() + max(seconds, 0.01)
+        if self._at is not None and self._at <= at:
+            return
+        self._at = at
+        try:
+            faulthandler.dump_traceback_later(at - time.monotonic(), exit=True, file=self._file or sys.stderr)
+        except (RuntimeError, ValueError, AttributeError, OSError):  # stderr is closed
+            self._file = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115  open until the end
+            faulthandler.dump_traceback_later(max(seconds, 0.01), exit=True, file=self._file)
+
+
+def leave(steps: list[Step], code: int) -> NoReturn:
+    """Take every step, whatever the others do, and end the process without unwinding it.
+
+    No atexit, no thread joins, no interpreter teardown: each has kept a gateway half dead for minutes. The lock on
+    gateway.lock goes with the process, so it is held to the last instruction.
+    """
+    try:
+        for name, step in steps:
+            try:
+                step()
+            except BaseException as error:  # noqa: BLE001  SystemExit and all: nothing may keep the process
+                _log.error("exit: %s: %s: %s", name, type(error).__name__, error)
+        _log.info("exit %d", code)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+    finally:
+        os._exit(code)

@@ -1,0 +1,90 @@
+"""The instance's state, and the only writer of gateway.json: starting → ready → draining → exited.
+
+Each move that the arrows do not allow is an error of its own, so that no caller can announce what is not so.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from hermes_cli import instance
+from hermes_cli.instance import HANDLED_SIGNAL, Drain, Instance, State
+from hermes_cli.paths import Paths
+
+_log = logging.getLogger("hermes.lifecycle")
+_BEFORE: dict[State, tuple[State, ...]] = {
+    "ready": ("starting",),
+    "draining": ("ready",),
+    "exited": ("starting", "ready", "draining"),
+}
+
+
+class IllegalMoveError(RuntimeError):
+    """The instance cannot go from its state to that one; the text names both."""
+
+
+class Lifecycle:
+    """One instance. The first write must succeed (OSError); later ones are logged: a full disk ends no chat."""
+
+    def __init__(self, paths: Paths, described: Instance) -> None:
+        """`described` is starting. The caller's SIGUSR1 handler is installed: the file says so from now on."""
+        self._paths = paths
+        self._now = replace(described, signals=(HANDLED_SIGNAL,))
+        self._timer: asyncio.TimerHandle | None = None
+        instance.write(paths, self._now)
+
+    @property
+    def described(self) -> Instance:
+        """The instance as last written."""
+        return self._now
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self._now.state
+
+    def ready(self) -> None:
+        """Say that the channels accept messages. Raises IllegalMoveError."""
+        self._move("ready")
+
+    def draining(self, drain: Drain) -> None:
+        """Say that no turn starts any more; again with a new deadline or number of turns. Raises IllegalMoveError."""
+        if self.state == "draining":
+            self._write(replace(self._now, drain=drain))
+        else:
+            self._move("draining", drain=drain)
+
+    def exited(self, code: int) -> None:
+        """Say that what follows is the process's end. Raises IllegalMoveError."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._move("exited", exit_code=code)
+
+    def running(self, turns: int) -> None:
+        """Note how many turns run."""
+        self._write(replace(self._now, active_turns=turns))
+
+    def revised(self, revision: str) -> None:
+        """Note the revision that runs, known a moment after the start."""
+        self._write(replace(self._now, revision=revision))
+
+    def beat(self, interval: float) -> None:
+        """Write a heartbeat now and every `interval` seconds; 0: none."""
+        self._write(self._now)
+        if interval > 0:
+            self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval)
+
+    def _move(self, state: State, *, drain: Drain | None = None, exit_code: int | None = None) -> None:
+        if self.state not in _BEFORE[state]:
+            raise IllegalMoveError(f"from {self.state} to {state}")
+        turns = 0 if state == "exited" else self._now.active_turns
+        self._write(replace(self._now, state=state, drain=drain, exit_code=exit_code, active_turns=turns))
+        _log.info("%s, revision %s", state, self._now.revision)
+
+    def _write(self, described: Instance) -> None:
+        self._now = replace(described, heartbeat=time.time())
+        try:
+            instance.write(self._paths, self._now)
+        except OSError as error:
+            _log.error("gateway.json cannot be written: %s", error.strerror)

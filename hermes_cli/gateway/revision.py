@@ -1,0 +1,66 @@
+"""What code is installed: the checkout's commit, or the package's version. Cheap to import."""
+
+import os
+
+import hermes_cli
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+GIT_TIMEOUT = 5.0
+DIGITS = 12  # git's own choice grows with the repository, and a revision must keep its name
+
+
+class RevisionQuery:
+    """Two git processes under way: start early, collect late. Only the starting process may collect."""
+
+    def __init__(self) -> None:
+        self._directory = os.path.dirname(os.path.abspath(hermes_cli.__file__))
+        # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
+        self._tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
+        self._head = self._git("rev-parse", f"--short={DIGITS}", "HEAD")
+
+    def is_finished(self) -> bool:
+        """Whether `collect` would return at once."""
+        return all(process is None or process.poll() is not None for process in (self._tracked, self._head))
+
+    def collect(self) -> str:
+        """The short commit id, or the package's version when git does not know it within 5 s."""
+        from subprocess import TimeoutExpired
+
+        if self._tracked is None or self._head is None:
+            return hermes_cli.__version__
+        try:
+            self._tracked.communicate(timeout=GIT_TIMEOUT)
+            head, _ = self._head.communicate(timeout=GIT_TIMEOUT)
+        except TimeoutExpired:
+            for process in (self._tracked, self._head):
+                process.kill()
+                process.communicate()
+            return hermes_cli.__version__
+        if self._tracked.returncode != 0 or self._head.returncode != 0:
+            return hermes_cli.__version__
+        return head.decode("ascii", "replace").strip() or hermes_cli.__version__
+
+    def _git(self, *arguments: str) -> "Popen[bytes] | None":
+        from subprocess import DEVNULL, PIPE, Popen
+
+        # GIT_DIR and the like, set by a hook that started us, name another repository.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        try:
+            return Popen(
+                ["git", "-C", self._directory, *arguments],
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=environment,
+            )
+        except OSError:
+            return None
+
+
+def installed_revision() -> str:
+    """The short commit id of the checkout that holds this package, else the package's version. Takes at most 10 s."""
+    return RevisionQuery().collect()
