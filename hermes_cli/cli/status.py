@@ -30,7 +30,7 @@ def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
 
 def _look(paths: Paths) -> "Status":
     from hermes_cli.errors import HermesError
-    from hermes_cli.gateway.revision import installed_revision
+    from hermes_cli.revision import installed_revision
     from hermes_cli.services import choose
     from hermes_cli.status import gather
 

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from hermes_cli import desired, instance
+from hermes_cli import desired, instance, sockets
 from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import ConfigError, HermesError, NotRunningError
-from hermes_cli.gateway import sockets
 from hermes_cli.gateway.channels import protocol
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths

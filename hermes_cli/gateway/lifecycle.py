@@ -65,7 +65,7 @@ class Lifecycle:
         """Note how many turns run."""
         self._write(replace(self._now, active_turns=turns))
 
-    def revised(self, revision: str) -> None:
+    def revised(self, revision: str | None) -> None:
         """Note the revision that runs, known a moment after the start."""
         self._write(replace(self._now, revision=revision))
 

@@ -27,11 +27,11 @@ from hermes_cli.gateway.exit import Backstop, Step, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.messages import Store, open_store
 from hermes_cli.gateway.notices import Notices
-from hermes_cli.gateway.revision import RevisionQuery
 from hermes_cli.gateway.turns import Turn, Turns, interrupt_left_behind
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle
+from hermes_cli.revision import RevisionQuery
 from hermes_cli.services import choose
 
 TYPE_CHECKING = False

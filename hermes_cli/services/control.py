@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from hermes_cli.gateway.sockets import listen, peer_uid
+from hermes_cli.sockets import listen, peer_uid
 
 _LINE = 4096
 

@@ -17,10 +17,10 @@ from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import CannotTellError, ConfigError, HermesError
-from hermes_cli.gateway.sockets import connect
 from hermes_cli.intents.decide import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
+from hermes_cli.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _SPAWN = 15.0  # seconds for a new supervisor to answer

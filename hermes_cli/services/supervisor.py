@@ -22,10 +22,10 @@ from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError, TryAgainError
-from hermes_cli.gateway.revision import installed_revision
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
+from hermes_cli.revision import installed_revision
 from hermes_cli.services.control import Call, Control
 from hermes_cli.services.driver_runs import DriverRuns
 from hermes_cli.services.supervision import Rest, after_exit, counts_as_crash, describe_exit

@@ -9,7 +9,7 @@ from typing import Self
 import hermes_cli
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
-from hermes_cli.gateway.revision import DIGITS
+from hermes_cli.revision import DIGITS
 from hermes_cli.update.command import Ended, run
 
 PACKAGE = os.path.realpath(os.path.dirname(os.path.abspath(hermes_cli.__file__)))

@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass
 
 from hermes_cli.errors import CannotTellError, HermesError
-from hermes_cli.gateway.revision import installed_revision
 from hermes_cli.update.change import Say
 from hermes_cli.update.command import printable
 from hermes_cli.update.git import Checkout
@@ -93,7 +92,7 @@ def _compare(checkout: Checkout, head: str, upstream: str) -> News:
     behind, ahead = checkout.count(f"{head}..{upstream}"), checkout.count(f"{upstream}..{head}")
     if behind is None or ahead is None:
         raise CannotTellError(f"git cannot compare {checkout.root} with its upstream branch: git fsck there")
-    old_short = installed_revision()  # the very form in which a gateway describes itself
+    old_short = checkout.short(head)
     new_short = checkout.short(upstream)
     if behind and ahead:
         if checkout.line("merge-base", head, upstream) is None and _is_shallow(checkout):

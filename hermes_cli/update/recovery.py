@@ -7,10 +7,9 @@ import logging
 import os
 import time
 
-import hermes_cli
 from hermes_cli.errors import HermesError
-from hermes_cli.gateway.revision import installed_revision
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.revision import installed_revision
 from hermes_cli.update import change, git, journal
 from hermes_cli.update.change import Say
 from hermes_cli.update.exclusive import descriptor, update_lock
@@ -30,9 +29,8 @@ class GitRecovery:
         self._paths = paths
 
     def installed(self) -> str | None:
-        """The short id of the commit that is checked out; None when that cannot be told."""
-        found = installed_revision()
-        return None if found == hermes_cli.__version__ else found
+        """What is installed, in the form in which a gateway describes itself; None when that cannot be told."""
+        return installed_revision()
 
     def recover(self, identifier: str) -> str | None:
         """Finish or undo the update of this intent; why the code could not be made whole, or None. Never raises."""

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli import durable, instance
+from hermes_cli import durable, instance, sockets
 from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.gateway import sockets
 from hermes_cli.intents import queue, request
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity

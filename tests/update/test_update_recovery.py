@@ -12,6 +12,7 @@ import pytest
 from checkouts import Source, git
 from installation import PATIENCE, Installation, fault
 
+import hermes_cli
 from hermes_cli import locks
 from hermes_cli.instance import Instance
 from hermes_cli.intents.hold import holders
@@ -242,7 +243,7 @@ def test_a_foreign_journal_is_neither_acted_on_nor_in_the_way(
     assert source.is_exactly(old)
 
 
-def test_what_is_installed_is_the_short_id_of_the_commit_and_unknown_without_one(
+def test_what_is_installed_is_the_short_id_of_the_commit_and_the_version_without_one(
     hermes: Installation, source: Source
 ) -> None:
     program = "from hermes_cli.update.recovery import GitRecovery as R; print(R(None).installed())"
@@ -255,7 +256,7 @@ def test_what_is_installed_is_the_short_id_of_the_commit_and_unknown_without_one
 
     assert installed() == source.short()
     shutil.rmtree(source.clone / ".git")
-    assert installed() == "None"
+    assert installed() == hermes_cli.__version__
 
 
 def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from typing import Any, Protocol
 
-from hermes_cli.gateway import sockets
+from hermes_cli import sockets
 from hermes_cli.gateway.channels import protocol
 from hermes_cli.gateway.messages import Message, Store
 

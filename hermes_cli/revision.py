@@ -17,31 +17,36 @@ class RevisionQuery:
 
     def __init__(self) -> None:
         self._directory = os.path.dirname(os.path.abspath(hermes_cli.__file__))
-        # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
-        self._tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
-        self._head = self._git("rev-parse", f"--short={DIGITS}", "HEAD")
+        self._processes: tuple[Popen[bytes] | None, ...] = ()
+        if _is_below_git(self._directory):
+            # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
+            tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
+            self._processes = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
 
     def is_finished(self) -> bool:
         """Whether `collect` would return at once."""
-        return all(process is None or process.poll() is not None for process in (self._tracked, self._head))
+        return all(process is None or process.poll() is not None for process in self._processes)
 
-    def collect(self) -> str:
-        """The short commit id, or the package's version when git does not know it within 5 s."""
+    def collect(self) -> str | None:
+        """The short commit id, or the package's version outside a checkout; None when git does not say within 5 s."""
         from subprocess import TimeoutExpired
 
-        if self._tracked is None or self._head is None:
+        if not self._processes:
             return hermes_cli.__version__
+        tracked, head = self._processes
+        if tracked is None or head is None:
+            return None
         try:
-            self._tracked.communicate(timeout=GIT_TIMEOUT)
-            head, _ = self._head.communicate(timeout=GIT_TIMEOUT)
+            tracked.communicate(timeout=GIT_TIMEOUT)
+            name, _ = head.communicate(timeout=GIT_TIMEOUT)
         except TimeoutExpired:
-            for process in (self._tracked, self._head):
+            for process in (tracked, head):
                 process.kill()
                 process.communicate()
+            return None
+        if tracked.returncode != 0 or head.returncode != 0:
             return hermes_cli.__version__
-        if self._tracked.returncode != 0 or self._head.returncode != 0:
-            return hermes_cli.__version__
-        return head.decode("ascii", "replace").strip() or hermes_cli.__version__
+        return name.decode("ascii", "replace").strip() or hermes_cli.__version__
 
     def _git(self, *arguments: str) -> "Popen[bytes] | None":
         from subprocess import DEVNULL, PIPE, Popen
@@ -61,6 +66,16 @@ class RevisionQuery:
             return None
 
 
-def installed_revision() -> str:
-    """The short commit id of the checkout that holds this package, else the package's version. Takes at most 10 s."""
+def installed_revision() -> str | None:
+    """The short commit id of the checkout that holds this package, else its version; None: cannot tell. At most 10 s."""
     return RevisionQuery().collect()
+
+
+def _is_below_git(directory: str) -> bool:
+    while True:
+        if os.path.lexists(f"{directory}/.git"):
+            return True
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return False
+        directory = parent
