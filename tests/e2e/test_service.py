@@ -1,0 +1,190 @@
+"""The service as a user of systemctl or brew services would expect it, under the embedded manager."""
+
+import json
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+from installation import PATIENCE, SHORT_CLOCKS, Installation
+
+from hermes_cli import process
+from hermes_cli.intents import request
+
+pytestmark = pytest.mark.e2e
+
+
+def test_install_twice_leaves_a_running_gateway_alone(hermes: Installation) -> None:
+    before = hermes.install()
+    again = hermes.run("gateway", "install")
+    assert again.stdout.startswith(f"running already, pid {before.identity.pid}")
+    assert hermes.ready().identity == before.identity
+
+
+def test_install_print_shows_the_definition_and_changes_nothing(hermes: Installation) -> None:
+    shown = hermes.run("gateway", "install", "--print").stdout
+    path, _, text = shown.partition("\n")
+    assert path == f"# {hermes.paths.state}/service.json"
+    assert json.loads(text)["manager"] == "embedded"
+    assert hermes.run("gateway", "status").returncode == 4
+
+
+def test_a_drifted_definition_is_shown_and_install_brings_it_up_to_date(hermes: Installation) -> None:
+    hermes.install()
+    definition = hermes.home / "state" / "service.json"
+    wanted = definition.read_text()
+    definition.write_text(wanted.replace("--supervise", "--supervize"))
+    assert [one["code"] for one in hermes.status()["problems"]] == ["definition-drift"]
+    hermes.run("gateway", "install")
+    assert definition.read_text() == wanted
+    assert hermes.status()["problems"] == []
+
+
+def test_stop_leaves_no_process_and_start_brings_the_gateway_back(hermes: Installation) -> None:
+    before = hermes.install()
+    assert hermes.run("gateway", "stop").stdout == "stopped\n"
+    hermes.gone(before.identity)
+    hermes.until(lambda: not hermes.processes(), "no process")
+    assert hermes.run("gateway", "status").returncode == 3
+    assert hermes.run("gateway", "start").stdout.startswith("ready, pid ")
+    assert hermes.run("gateway", "status").returncode == 0
+
+
+def test_restart_of_a_stopped_service_starts_it(hermes: Installation) -> None:
+    hermes.install()
+    hermes.run("gateway", "stop")
+    done = hermes.run("gateway", "restart")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"restarted: pid {hermes.ready().identity.pid}")
+
+
+def test_uninstall_leaves_nothing_but_messages_logs_and_records(hermes: Installation) -> None:
+    hermes.install()
+    assert hermes.run("gateway", "uninstall").stdout == "uninstalled\n"
+    hermes.until(lambda: not hermes.processes(), "no process")
+    assert not (hermes.home / "state" / "service.json").exists()
+    assert hermes.run("gateway", "status").returncode == 4
+    for command in ("start", "restart"):
+        done = hermes.run("gateway", command)
+        assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+        assert "hermes gateway install" in done.stderr
+
+
+def test_profiles_are_apart(hermes: Installation) -> None:
+    first = hermes.install()
+    hermes.run("-p", "work", "gateway", "install")
+    status = json.loads(hermes.run("-p", "work", "gateway", "status", "--json").stdout)
+    assert status["profile"] == "work"
+    assert status["service"]["label"] == "hermes-gateway-work"
+    done = hermes.run("-p", "work", "gateway", "restart")
+    assert done.stdout.startswith("restarted")
+    after = json.loads(hermes.run("-p", "work", "gateway", "status", "--json").stdout)
+    assert after["instance"]["pid"] != status["instance"]["pid"]
+    assert hermes.ready().identity == first.identity
+    assert hermes.status()["last"] is None
+
+
+def test_a_gateway_started_by_hand_comes_back_under_a_supervisor(hermes: Installation) -> None:
+    hermes.start("gateway", "run")
+    before = hermes.ready()
+    done = hermes.run("gateway", "restart")
+    after = hermes.ready(other_than=before)
+    assert done.stdout.startswith(f"restarted: pid {after.identity.pid}")
+    assert hermes.supervisor() is not None
+
+
+def test_what_comes_back_carries_nothing_of_the_conversation_that_asked(hermes: Installation) -> None:
+    before = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    process.send(supervisor, signal.SIGKILL)
+    hermes.until(hermes.supervisor, "another supervisor, started by the gateway")
+    hermes.chat("!hermes gateway restart")
+    hermes.ready(other_than=before)
+    names = {name for one in hermes.processes() for name in one.environ()}
+    assert {name for name in names if name.startswith("HERMES_SESSION_") or name == "HERMES_GATEWAY_INSTANCE"} == set()
+
+
+def test_a_storm_of_automatic_restarts_is_refused_at_the_door(make_installation: Callable[..., Installation]) -> None:
+    hermes = make_installation(config=SHORT_CLOCKS.replace("storm_limit = 1000", "storm_limit = 2"))
+    hermes.install()
+    hermes.chat("!hermes gateway restart")
+    hermes.chat("!hermes gateway restart")
+    last = hermes.ready()
+    answer = hermes.chat("!hermes gateway restart")
+    assert "refused: 2 restarts within 10 min" in answer
+    assert "[exit 75]" in answer
+    assert hermes.ready().identity == last.identity
+    assert hermes.run("gateway", "restart").stdout.startswith("restarted")  # a person at a shell may
+
+
+def test_an_old_request_is_settled_as_expired_and_the_gateway_is_left_alone(hermes: Installation) -> None:
+    before = hermes.install()
+    target = before.identity.document()
+    record = request.compose(hermes.paths, reason="manual", command="test", target=target, in_tree=False, expiry=-1)
+    request.submit(hermes.paths, record)
+    (settled,) = hermes.settled()
+    assert settled.outcome == "expired"
+    assert hermes.ready().identity == before.identity
+    assert hermes.run("gateway", "intents", "list").stdout.split()[1] == "expired"
+
+
+def test_a_cancelled_intent_stays_shown_and_can_be_asked_for_again(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    (intent,) = hermes.pending()
+    assert hermes.run("gateway", "intents", "cancel", intent.id).stdout == f"cancelled {intent.id}\n"
+    release()
+    after = hermes.ready(other_than=before)  # the drain had begun, and a drained gateway is not left dead
+    assert "cancelled" in hermes.run("gateway", "intents", "show", intent.id).stdout
+    assert hermes.run("gateway", "intents", "retry", intent.id).stdout.startswith("recorded, will be completed by")
+    hermes.ready(other_than=after)
+    assert [one.outcome for one in hermes.settled(2)] == ["restarted", "cancelled"]
+
+
+def test_force_cuts_running_turns_off(hermes: Installation) -> None:
+    before = hermes.install()
+    hermes.busy()
+    done = hermes.run("gateway", "restart", "--force")
+    assert done.stdout.startswith("restarted")
+    assert hermes.settled()[0].took < 5  # the drain may take 20 s
+    assert hermes.ready(other_than=before)
+
+
+def test_the_timeout_is_how_long_running_turns_may_go_on(hermes: Installation) -> None:
+    before = hermes.install()
+    hermes.busy()
+    done = hermes.run("gateway", "restart", "--timeout", "1")
+    assert done.stdout.startswith("restarted")
+    assert 1 <= hermes.settled()[0].took < 10
+    assert hermes.ready(other_than=before)
+
+
+def test_without_a_terminal_each_thing_waited_for_is_one_plain_line(hermes: Installation) -> None:
+    hermes.install()
+    release = hermes.busy()
+    asking = hermes.start("gateway", "restart")
+    line = asking.stderr.readline()
+    release()
+    _, rest = asking.communicate(timeout=PATIENCE)
+    assert line.startswith("restarting: waiting for ")
+    assert "\r" not in line + rest
+    assert "drain: 1 turn" in line + rest
+
+
+def test_ctrl_c_in_a_supervisors_terminal_stops_it_and_the_gateway(hermes: Installation) -> None:
+    supervising = hermes.start("gateway", "run", "--supervise")
+    hermes.ready()
+    supervising.send_signal(signal.SIGINT)
+    assert supervising.wait(PATIENCE) == 0
+    assert hermes.processes() == []
+    assert hermes.status()["desired"] == "stopped"
+
+
+def test_the_supervisor_is_small(hermes: Installation) -> None:
+    hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    assert psutil.Process(supervisor.pid).memory_info().rss < 35e6
