@@ -3,6 +3,7 @@
 Up to the durable record this imports nothing heavier than json; see tests/benchmarks.
 """
 
+import contextlib
 import os
 
 from hermes_cli import durable, process_table
@@ -85,9 +86,12 @@ def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
 def begin(paths: "Paths", submitted: Submitted) -> Submitted:
     """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good."""
     signal_target(paths, submitted.target)
+    from hermes_cli.look import start_driver
     from hermes_cli.services import choose
 
-    choose(paths).poke("poke")
+    if not choose(paths).poke("poke"):
+        with contextlib.suppress(OSError):
+            start_driver(paths, "poke")
     return submitted
 
 

@@ -57,22 +57,14 @@ def main(arguments: list[str]) -> int:
 
 def _log_to(paths: "Paths") -> None:
     """Log to restarter.log; a log that cannot be written must not keep the restart from happening."""
-    import logging
-    import time
-
+    from hermes_cli import log
     from hermes_cli.durable import make_private_directory
 
-    handler: logging.Handler
     try:
         make_private_directory(paths.logs)
-        handler = logging.FileHandler(paths.restarter_log)
+        log.configure(paths.restarter_log)
     except OSError:
-        handler = logging.StreamHandler()
-    formatter = logging.Formatter("%(asctime)sZ %(process)d %(name)s %(message)s")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    logging.getLogger().addHandler(handler)
-    logging.getLogger("hermes").setLevel(logging.INFO)
+        log.configure()
 
 
 if __name__ == "__main__":

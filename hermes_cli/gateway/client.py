@@ -19,9 +19,11 @@ from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import ConfigError, HermesError, NotRunningError
 from hermes_cli.gateway.channels import protocol
 from hermes_cli.intents import queue
+from hermes_cli.look import look
 from hermes_cli.paths import Paths
 
 Event = dict[str, Any]
+_LOOK_AGAIN = 2.0  # seconds
 _EXCHANGE = 10.0  # seconds for the gateway to take or give one line
 
 
@@ -181,10 +183,10 @@ class Conversation:
                         f"the gateway did not come back within {limit:.0f} s, what was accepted stays:"
                         " hermes gateway status"
                     )
-                # The last chance of a gateway that dies before it writes anything is to be looked at now and then.
-                if not _readable(watch.fileno(), wake=wake, deadline=time.monotonic() + min(left, 5.0)):
+                if not _readable(watch.fileno(), wake=wake, deadline=time.monotonic() + min(left, _LOOK_AGAIN)):
                     if wake is not None and _is_readable(wake):
                         return False
+                    look(self._paths)  # who waits for a restart is one more who can see that nobody is at it
                     continue
                 watch.drain()
         return True

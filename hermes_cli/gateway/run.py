@@ -15,11 +15,11 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from hermes_cli import __version__, instance, locks
+from hermes_cli import __version__, instance, locks, log
 from hermes_cli.clocks import Clocks
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import log, supervision, terminal, tools
+from hermes_cli.gateway import supervision, terminal, tools
 from hermes_cli.gateway.agent.builtin import BuiltinAgent, Tools
 from hermes_cli.gateway.channels.local import LocalChannel
 from hermes_cli.gateway.drain import Drain
@@ -200,8 +200,11 @@ class Gateway:
 
     def _poke(self, code: int) -> None:
         # After a stop only if somebody waits for an outcome: the driver will tell them that stop won.
-        if code or queue.pending(self._paths):
-            (self._manager or choose(self._paths)).poke("exit")
+        if not code and not queue.pending(self._paths):
+            return
+        manager = self._manager or choose(self._paths)
+        if not manager.poke("exit") and code:
+            manager.demand_start()  # no restarter: what the manager itself can complete is better than nothing
 
     # --- what runs beside the turns
 

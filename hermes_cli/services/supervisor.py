@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cli import desired, durable, instance, locks
+from hermes_cli import desired, durable, instance, locks, log
 from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
@@ -361,8 +361,7 @@ def main(paths: Paths, *, background: bool, resumed: bool) -> int:
     if background and not resumed and os.fork() > 0:
         # The caller goes on; the supervisor is nobody's child.
         os._exit(0)
-    logging.basicConfig(format="%(asctime)s %(process)d %(name)s %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.Formatter.converter = time.gmtime
+    log.configure()
     if background and not resumed:
         os.setsid()
     return Supervisor(paths, background=background).run()

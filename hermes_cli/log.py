@@ -1,4 +1,4 @@
-"""The gateway's log: stderr, which the service manager keeps. One line per event; no message texts, no secrets."""
+"""One line per event, with UTC time and pid; no message texts, no secrets."""
 
 import logging
 import os
@@ -14,10 +14,10 @@ class _Line(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
 
-def configure() -> None:
-    """Send everything from INFO on to stderr, with UTC time and pid."""
+def configure(path: str | None = None) -> None:
+    """Log from INFO on to the file `path`, or to stderr, which the service manager keeps. Raises OSError."""
     logging.raiseExceptions = False  # a reader of stderr that went away must not matter
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.FileHandler(path) if path is not None else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line(f"%(asctime)s [{os.getpid()}] %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
