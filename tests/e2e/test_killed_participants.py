@@ -3,6 +3,7 @@
 import os
 import signal
 
+import psutil
 import pytest
 from installation import PATIENCE, Installation, fault
 
@@ -129,6 +130,23 @@ def test_a_supervisor_killed_with_a_restart_under_way(hermes: Installation) -> N
     assert supervisor is not None
     process.send(supervisor, signal.SIGKILL)
     hermes.gone(supervisor)
+    release()
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+def test_a_supervisor_killed_with_its_driver_while_the_gateway_drains(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    others = [one for one in hermes.processes() if one.cmdline()[-1] in {"--background", "watch", "poke"}]
+    assert len(others) == 2
+    for one in others:
+        one.send_signal(signal.SIGKILL)
+    psutil.wait_procs(others, timeout=PATIENCE)
     release()
     hermes.ready(other_than=before)
     (settled,) = hermes.settled()

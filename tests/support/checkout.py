@@ -4,7 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parent.parent.parent
+from installation import REPOSITORY
+
 _IDENTITY = ["-c", "user.name=release", "-c", "user.email=release@example.invalid", "-c", "commit.gpgsign=false"]
 
 
@@ -27,7 +28,7 @@ class Checkout:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / "hermes_cli", self.author / "hermes_cli", ignore=ignored)
         for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
-            shutil.copy(REPOSITORY / name, self.author / name)
+            shutil.copy(Path(__file__).parent.parent.parent / name, self.author / name)
         git(self.author, "add", "-A")
         git(self.author, "commit", "-q", "-m", "first release")
         git(root, "clone", "-q", "--bare", str(self.author), str(self.remote))

@@ -1,0 +1,248 @@
+"""Take each mechanism away, one at a time, and see the test that covers it fail: `python tests/switched_off.py [WORD]`.
+
+The package is copied, some of its text is replaced, and the test runs against the copy. Exit code 1 when a test passes
+without what it is there for, or when the text is not there any more.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+TESTS = Path(__file__).parent
+PATIENCE = "8"  # seconds; with the mechanism each of these tests takes less
+
+
+class Row(NamedTuple):
+    """`old` in `file` becomes `new`, and then `test` must fail."""
+
+    mechanism: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+REPORT, KILLED, UPDATE = "test_the_report.py::test_", "test_killed_participants.py::test_", "test_update.py::test_"
+MESSAGES, SERVICE = "test_messages.py::test_", "test_service.py::test_"
+ROWS = [
+    Row(
+        "the record is written before the signal",
+        "requester.py",
+        "identifier = records.submit(paths, record)",
+        'identifier = str(record["id"])',
+        f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
+    ),
+    Row(
+        "unknown counts as in-tree: the inherited marker",
+        "in_tree.py",
+        "if inherited is not None and _is_ours",
+        "if False and _is_ours",
+        f"{REPORT}a_caller_that_was_set_apart",
+    ),
+    Row(
+        "the turn that asked never blocks the drain",
+        "gateway/drain.py",
+        "return min(asked) + grace if asked else end",
+        "return end",
+        f"{REPORT}an_in_tree_requester_whose_turn_goes_on",
+    ),
+    Row(
+        "the chat is told the outcome",
+        "gateway/notices.py",
+        "def look(self) -> None:",
+        "def look(self) -> None:\n        return\n",
+        f"{REPORT}a_restart_typed_in_the_agents_terminal",
+    ),
+    Row(
+        "the driver sends the SIGUSR1 itself",
+        "intents/driver.py",
+        "process.send(target, signal.SIGUSR1)",
+        "pass",
+        f"{KILLED}a_requester_killed_once_its_record_is_durable",
+    ),
+    Row(
+        "a driver that was killed is run again",
+        "services/driver_runs.py",
+        "        if is_something_pending(self._paths):\n            self._trigger",
+        "        if False:\n            self._trigger",
+        f"{KILLED}a_driver_killed_at_any_of_its_steps",
+    ),
+    Row(
+        "the driver demand-starts",
+        "intents/driver.py",
+        "self._manager.reload() if reload else self._manager.demand_start()",
+        "pass",
+        f"{KILLED}gateway_and_supervisor_killed_together",
+    ),
+    Row(
+        "the look that every command takes",
+        "look.py",
+        "if not is_something_pending(paths) or",
+        "if True or",
+        f"{KILLED}gateway_and_supervisor_killed_together",
+    ),
+    Row(
+        "the exit handler demands a start when nobody can be poked",
+        "gateway/run.py",
+        'if not manager.poke("exit") and code:',
+        "if False:",
+        f"{KILLED}a_supervisor_killed_with_its_driver",
+    ),
+    Row(
+        "the gateway replaces a dead supervisor",
+        "gateway/run.py",
+        "self._spawn(self._start_supervisor())",
+        "pass",
+        f"{KILLED}a_supervisor_killed_while_nothing_happens",
+    ),
+    Row(
+        "the driver kills when every softer deadline has passed",
+        "intents/driver.py",
+        "process.send(target, signal.SIGKILL)",
+        "pass",
+        f"{KILLED}a_stopped_process_is_killed",
+    ),
+    Row(
+        "the gateway's own backstop",
+        "gateway/exit.py",
+        "faulthandler.dump_traceback_later(at - time.monotonic(), exit=True, file=self._file or sys.stderr)",
+        "pass",
+        f"{KILLED}a_teardown_that_hangs",
+    ),
+    Row(
+        "stop wins",
+        "services/supervision.py",
+        'if desired == "stopped":',
+        "if False:",
+        f"{KILLED}a_stop_during_a_pending_intent_wins",
+    ),
+    Row(
+        "intents that name one instance share a restart",
+        "intents/decide.py",
+        "if intent.target is not None and intent.target.is_same_as(running.identity):",
+        "if intent.target is not None:",
+        f"{KILLED}ten_requests_at_once",
+    ),
+    Row(
+        "the same, for a request while draining",
+        "intents/decide.py",
+        "if intent.target is not None and intent.target.is_same_as(running.identity):",
+        "if intent.target is not None:",
+        f"{KILLED}a_request_made_while_draining",
+    ),
+    Row(
+        "the hold: nobody acts while code changes",
+        "intents/driver.py",
+        "held=bool(held),",
+        "held=False,",
+        f"{UPDATE}from_a_shell_the_new_revision_runs",
+    ),
+    Row(
+        "new code is proven before the gateway is touched",
+        "update/change.py",
+        "if why is not None:",
+        "if False:",
+        f"{UPDATE}new_code_that_crashes_at_import_never_reaches",
+    ),
+    Row(
+        "attempts are bounded",
+        "intents/decide.py",
+        "progress.attempts >= policy.max_attempts):",
+        "False):",
+        f"{UPDATE}code_that_crashes_at_import_and_was_pulled_by_hand",
+    ),
+    Row(
+        "the supervisor executes its new code",
+        "services/supervisor.py",
+        "        os.execv(sys.executable, argv)",
+        "        return",
+        f"{UPDATE}the_supervisor_executes_its_new_code",
+    ),
+    Row(
+        "no turn begins while draining",
+        "gateway/run.py",
+        "            self._turns.close()\n",
+        "",
+        f"{MESSAGES}a_message_that_arrives_while_draining",
+    ),
+    Row(
+        "a turn that was cut off is answered, not run again",
+        "gateway/run.py",
+        "left = interrupt_left_behind(self._store, self._notices.restart_of)",
+        "left = 0",
+        f"{MESSAGES}a_turn_cut_off_by_a_killed_gateway",
+    ),
+    Row(
+        "what was not acknowledged is sent again",
+        "gateway/client.py",
+        "for identifier, text in self._unacknowledged.items():",
+        "for identifier, text in ():",
+        f"{MESSAGES}messages_sent_throughout_five_restarts",
+    ),
+    Row(
+        "what is started is scrubbed of the conversation",
+        "environment.py",
+        "name != MARKER and not name.startswith(SESSION_PREFIX)",
+        "True",
+        f"{SERVICE}what_comes_back_carries_nothing",
+    ),
+    Row(
+        "storms of automatic restarts are refused",
+        "requester.py",
+        "    if in_tree or origin:\n        _refuse_storm(paths)",
+        "",
+        f"{SERVICE}a_storm_of_automatic_restarts",
+    ),
+    Row(
+        "an old request expires",
+        "intents/decide.py",
+        "if intent.expires_at is not None and seen.now >= intent.expires_at:",
+        "if False:",
+        f"{SERVICE}an_old_request_is_settled_as_expired",
+    ),
+]
+
+
+def main(word: str) -> int:
+    """Run the rows whose mechanism or test contains `word`; the exit code."""
+    survived = 0
+    for row in ROWS:
+        if word not in row.mechanism + row.test:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            failed = _fails(row, Path(folder))
+        survived += not failed
+        print(
+            f"{'fails' if failed else 'PASSES'}  without {row.mechanism:<58} {row.test.partition('::test_')[2]}",
+            flush=True,
+        )
+    return 1 if survived else 0
+
+
+def _fails(row: Row, folder: Path) -> bool:
+    shutil.copytree(TESTS.parent / "hermes_cli", folder / "hermes_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / "hermes_cli" / row.file
+    text = file.read_text()
+    if text.count(row.old) < 1:
+        sys.exit(f"{row.file} has no {row.old!r} any more: mend the row {row.mechanism!r}")
+    file.write_text(text.replace(row.old, row.new))
+    where, _, name = row.test.partition("::")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{TESTS}/e2e/{where}", "-k", name],
+        env={**os.environ, "HERMES_TEST_CODE": str(folder), "HERMES_TEST_PATIENCE": PATIENCE},
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in {0, 1}:
+        sys.exit(f"{row.test} could not be run:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
