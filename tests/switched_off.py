@@ -26,8 +26,12 @@ class Row(NamedTuple):
     test: str
 
 
-REPORT, KILLED, UPDATE = "test_the_report.py::test_", "test_killed_participants.py::test_", "test_update.py::test_"
-MESSAGES, SERVICE = "test_messages.py::test_", "test_service.py::test_"
+REPORT, KILLED, UPDATE = (
+    "e2e/test_the_report.py::test_",
+    "e2e/test_killed_participants.py::test_",
+    "e2e/test_update.py::test_",
+)
+MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
 ROWS = [
     Row(
         "the record is written before the signal",
@@ -181,14 +185,14 @@ ROWS = [
         "gateway/client.py",
         "for identifier, text in self._unacknowledged.items():",
         "for identifier, text in ():",
-        f"{MESSAGES}messages_sent_throughout_five_restarts",
+        "gateway/test_client.py::test_a_message_the_gateway_never_read",
     ),
     Row(
         "what is started is scrubbed of the conversation",
         "environment.py",
         "name != MARKER and not name.startswith(SESSION_PREFIX)",
         "True",
-        f"{SERVICE}what_comes_back_carries_nothing",
+        f"{SERVICE}a_supervisor_started_from_a_conversation",
     ),
     Row(
         "storms of automatic restarts are refused",
@@ -232,8 +236,13 @@ def _fails(row: Row, folder: Path) -> bool:
     file.write_text(text.replace(row.old, row.new))
     where, _, name = row.test.partition("::")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{TESTS}/e2e/{where}", "-k", name],
-        env={**os.environ, "HERMES_TEST_CODE": str(folder), "HERMES_TEST_PATIENCE": PATIENCE},
+        [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{TESTS}/{where}", "-k", name],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "HERMES_TEST_CODE": str(folder),
+            "HERMES_TEST_PATIENCE": PATIENCE,
+        },
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
