@@ -67,7 +67,7 @@ def load(path: str) -> Config:
 
             try:
                 document = tomllib.load(file)
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
     except (FileNotFoundError, NotADirectoryError):
         return Config()

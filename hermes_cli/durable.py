@@ -4,6 +4,7 @@ Publish: create in a staging directory (O_EXCL, 0600), write, fsync, close, rena
 fsync is never repeated on the same descriptor: the kernel may have dropped the pages and report success.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -40,24 +41,25 @@ def sync_directory(path: str) -> None:
 
 def make_private_directory(path: str) -> None:
     """Create a directory, mode 0700, with its parents, and make each new name durable. Raises OSError."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        make_private_directory(parent)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
-        return
-    except FileNotFoundError:
-        make_private_directory(os.path.dirname(path))
-        make_private_directory(path)
-        return
-    sync_directory(os.path.dirname(path))
+        if os.path.isdir(path):  # somebody else made it
+            return
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    sync_directory(parent)
 
 
 def create(path: str, data: bytes) -> int:
     """Create `path` (O_EXCL, 0600) with `data`, not synced yet; gives its descriptor. Raises OSError, leaving nothing."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        written = os.write(descriptor, data)
-        while written < len(data):
-            written += os.write(descriptor, data[written:])
+        _write_all(descriptor, data)
     except BaseException:
         os.close(descriptor)
         os.unlink(path)
@@ -82,7 +84,7 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
 
     Without `durable` a power cut may leave the file old, empty or gone: for facts that a fresh look restores.
     """
-    data = (json.dumps(document, ensure_ascii=False, indent=indent) + "\n").encode()
+    data = (json.dumps(document, indent=indent) + "\n").encode()
     temporary = f"{path}.{os.getpid()}.new"
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -91,7 +93,7 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
         descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
-            os.write(descriptor, data)
+            _write_all(descriptor, data)
             if durable:
                 sync(descriptor)
         finally:
@@ -123,3 +125,20 @@ def read_json(path: str, limit: int = 65536) -> "dict[str, Any] | None":
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def finite(value: "Any") -> float | None:
+    """A number that was read from JSON, as a float; None for anything else, NaN, infinities and numbers too large."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if -1e300 < found < 1e300 else None
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):  # the disk filled up in between: the next write says so
+        written += os.write(descriptor, data[written:])

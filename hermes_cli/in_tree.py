@@ -8,7 +8,7 @@ import os
 import sys
 
 from hermes_cli import process_table
-from hermes_cli.environment import MARKER, marker
+from hermes_cli.environment import MARKER
 
 _DEEPEST = 64  # ancestors; more is a loop of reused pids
 
@@ -25,10 +25,14 @@ def is_in_tree(state: str, pid: int, start_ticks: int | None) -> bool:
 
 
 def _is_ours(inherited: str, state: str, pid: int, start_ticks: int | None) -> bool:
-    if inherited == marker(state, pid, start_ticks):
-        return True
+    their_pid, _, rest = inherited.partition(":")
+    their_ticks, _, their_state = rest.partition(":")
+    if not (their_pid.isdecimal() and (their_ticks.isdecimal() or not their_ticks) and their_state):
+        return True  # malformed, which is unknown
     # The marker of another profile, or of an earlier gateway that this caller has outlived, says nothing.
-    return inherited.count(":") < 2
+    if their_state != state or int(their_pid) != pid:
+        return False
+    return start_ticks is None or not their_ticks or int(their_ticks) == start_ticks
 
 
 def _descends_from(pid: int) -> bool:

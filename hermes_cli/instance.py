@@ -87,9 +87,9 @@ def parse(document: dict[str, Any] | None) -> Instance | None:
         version=version if isinstance(version, str) else None,
         started_at=_number(document.get("started_at")),
         heartbeat=_number(document.get("heartbeat")),
-        active_turns=int(_number(document.get("active_turns"))),
+        active_turns=_count(document.get("active_turns")),
         signals=tuple(str(name) for name in signals) if isinstance(signals, list) else (),
-        drain=Drain(_number(drain.get("since")), _number(drain.get("deadline")), int(_number(drain.get("turns"))))
+        drain=Drain(_number(drain.get("since")), _number(drain.get("deadline")), _count(drain.get("turns")))
         if isinstance(drain, dict)
         else None,
         exit_code=code if type(code) is int else None,
@@ -119,4 +119,8 @@ def new(pid: int, revision: str | None, version: str, now: float) -> Instance:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    return durable.finite(value) or 0.0
+
+
+def _count(value: Any) -> int:
+    return int(min(max(_number(value), 0.0), 1e9))

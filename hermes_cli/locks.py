@@ -17,7 +17,7 @@ _OUTLAST_A_LOOK = 0.2
 def is_held(path: str) -> bool:
     """Whether some process holds the lock. Takes a shared lock for a moment, which `take` outlasts."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
     try:

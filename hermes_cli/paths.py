@@ -92,9 +92,9 @@ class Paths:
 def resolve(profile: str | None = None) -> Paths:
     """Directories from HERMES_HOME, or the platform's own.
 
-    Raises UsageError when HERMES_HOME is relative, a file, or writable by everyone.
+    Raises UsageError for a bad profile name, and when HERMES_HOME is a file or writable by everyone.
     """
-    name = profile or os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
+    name = profile if profile is not None else os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
     home = os.environ.get("HERMES_HOME")
     if home:
         home = os.path.abspath(os.path.expanduser(home))

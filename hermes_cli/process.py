@@ -1,5 +1,6 @@
 """A process by identity: pid and start time and boot. Nothing is signalled or awaited by pid alone (rule 5)."""
 
+import errno
 import os
 import select
 import signal
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hermes_cli import process_table
+from hermes_cli.durable import finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +34,12 @@ class Identity:
         """From JSON; None when there is no usable pid in it."""
         if not isinstance(document, dict):
             return None
-        pid, created, ticks = document.get("pid"), document.get("create_time"), document.get("start_ticks")
-        boot = document.get("boot_id")
-        if type(pid) is not int or pid <= 0:
+        pid, ticks, boot = document.get("pid"), document.get("start_ticks"), document.get("boot_id")
+        if type(pid) is not int or not 0 < pid < 2**31:
             return None
         return cls(
             pid,
-            float(created) if isinstance(created, int | float) and not isinstance(created, bool) else None,
+            finite(document.get("create_time")),
             ticks if type(ticks) is int else None,
             boot if isinstance(boot, str) else None,
         )
@@ -77,7 +78,12 @@ class Handle:
         self.identity = identity
         self._kqueue: Any = None
         if sys.platform == "linux":
-            self._descriptor = os.pidfd_open(identity.pid)
+            try:
+                self._descriptor = os.pidfd_open(identity.pid)
+            except OSError as error:
+                if error.errno in {errno.EINVAL, errno.ENOENT}:  # it is some process's thread by now
+                    raise ProcessLookupError(identity.pid) from None
+                raise
         else:
             self._kqueue = select.kqueue()
             event = select.kevent(identity.pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)

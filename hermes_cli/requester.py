@@ -123,9 +123,9 @@ def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
     described = _running(paths)
     if target is None or described is None:
         return False
-    if described["pid"] != target["pid"] or described.get("start_ticks") != target.get("start_ticks"):
+    if described["pid"] != target["pid"] or described["start_ticks"] != target.get("start_ticks"):
         return False
-    if "SIGUSR1" not in (described.get("signals") or ()):
+    if "SIGUSR1" not in described["signals"]:
         return False
     import signal
 
@@ -155,12 +155,17 @@ def wait_for_outcome(paths: "Paths", identifier: str, deadline: float) -> "Settl
 def _running(paths: "Paths") -> "dict[str, Any] | None":
     """gateway.json, if the process that it names is alive."""
     found = durable.read_json(paths.instance)
-    if found is None or type(found.get("pid")) is not int:
+    if found is None:
         return None
-    alive = process_table.is_same(
-        found["pid"], found.get("create_time"), found.get("start_ticks"), found.get("boot_id")
-    )
-    return found if alive else None
+    pid, ticks, boot = found.get("pid"), found.get("start_ticks"), found.get("boot_id")
+    if type(pid) is not int or not 0 < pid < 2**31:
+        return None
+    found["create_time"] = durable.finite(found.get("create_time"))
+    found["start_ticks"] = ticks if type(ticks) is int else None
+    found["boot_id"] = boot if isinstance(boot, str) else None
+    found["signals"] = found["signals"] if isinstance(found.get("signals"), list) else []
+    found["revision"] = found["revision"] if isinstance(found.get("revision"), str) else None
+    return found if process_table.is_same(pid, found["create_time"], found["start_ticks"], found["boot_id"]) else None
 
 
 def _origin() -> "dict[str, Any] | None":

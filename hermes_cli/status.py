@@ -73,7 +73,7 @@ class Status:
             for path in self.drifted
         ]
         found += [
-            Problem("not-an-intent", f"{broken.name}: {broken.why}", "hermes gateway intents drive")
+            Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
             for broken in self.broken
         ]
         if running is not None and self.installed_revision not in {None, running.revision}:

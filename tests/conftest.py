@@ -1,24 +1,29 @@
-"""Fixtures for tests that need a whole installation."""
+"""What every test may ask for: whole installations, and that nothing outlives it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from installation import SHORT_CLOCKS, Installation
+from installation import SHORT_CLOCKS, Installation, end_processes_below
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A gateway or a supervisor that is left alone brings up the other: both end with the test that started them."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None and (request.node.get_closest_marker("e2e") or "gateway" in request.node.nodeid):
+        end_processes_below(folder)
 
 
 @pytest.fixture
-def make_installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
-    """Installations whose processes end with the test."""
-    made: list[Installation] = []
+def make_installation(tmp_path: Path) -> Callable[..., Installation]:
+    """Installations of this test."""
 
     def make(name: str = "höme 'of' \"hermes\"", config: str = SHORT_CLOCKS, **more) -> Installation:
-        made.append(Installation(tmp_path / name, config=config, **more))
-        return made[-1]
+        return Installation(tmp_path / name, config=config, **more)
 
-    yield make
-    for one in made:
-        one.end()
+    return make
 
 
 @pytest.fixture

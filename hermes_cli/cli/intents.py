@@ -19,7 +19,7 @@ def list_(paths: Paths, *, as_json: bool) -> None:
     """Show the queue, settled intents too, newest first."""
     rows = _all(paths)
     if as_json:
-        click.echo(json.dumps({"schema": 1, "intents": rows}, ensure_ascii=False, indent=2))
+        click.echo(json.dumps({"schema": 1, "intents": rows}, indent=2))
         return
     if not rows:
         click.echo("no intents")
@@ -37,10 +37,10 @@ def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
     """Show one intent."""
     row = _find(paths, identifier)
     if as_json:
-        click.echo(json.dumps(row, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(row, indent=2))
         return
     for name, value in row.items():
-        click.echo(f"{name:<14} {json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value}")
+        click.echo(f"{name:<14} {json.dumps(value)}")
 
 
 @click.command()
@@ -91,9 +91,9 @@ def _all(paths: Paths) -> list[dict[str, Any]]:
     """Every intent as `list --json` shows it, newest first."""
     found = queue.scan(paths)
     rows = [_pending(paths, intent) for intent in found.intents]
-    rows += [{**one.intent.document, "state": "settled"} for one in queue.settled(paths)]
+    rows += [_settled(one) for one in queue.settled(paths)]
     for broken in (*found.broken, *queue.rejected(paths)):
-        identifier = broken.name.removesuffix(".json")
+        identifier = broken.shown.removesuffix(".json")
         rows.append({"id": identifier, "state": "rejected", "outcome": "rejected", "detail": broken.why})
     for row in rows:
         row.setdefault("outcome", None)
@@ -106,12 +106,18 @@ def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
     known = progress.read(paths, intent.id)
     return {
         **intent.document,
+        "reason": intent.reason,
         "state": "pending",
         "outcome": None,
         "attempts": known.attempts,
         "waiting_for": known.waiting_for,
         "age": round(max(0.0, time.time() - intent.requested_at), 1),
     }
+
+
+def _settled(one: queue.Settled) -> dict[str, Any]:
+    known = {"reason": one.intent.reason, "outcome": one.outcome, "detail": one.detail, "attempts": one.attempts}
+    return {**one.intent.document, **known, "state": "settled"}
 
 
 def _find(paths: Paths, identifier: str) -> dict[str, Any]:

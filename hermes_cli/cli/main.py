@@ -134,6 +134,8 @@ def _profile(arguments: list[str]) -> str | None:
             return arguments[index + 1]
         if argument.startswith("--profile="):
             return argument.partition("=")[2]
+        if argument.startswith("-p"):
+            return argument[2:]
         if not argument.startswith("-"):
             return None
     return None

@@ -66,7 +66,7 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
 
 def _text(found: "Status", *, as_json: bool) -> str:
     if as_json:
-        return json.dumps(found.document(), ensure_ascii=False, indent=2)
+        return json.dumps(found.document(), indent=2)
     service, running = found.service.service, found.instance
     lines = []
     if running is not None:

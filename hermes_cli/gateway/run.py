@@ -237,7 +237,13 @@ class Gateway:
                 self._notices.look()
 
             asyncio.get_running_loop().add_reader(watch.fileno(), changed)
+        self._look_for_outcomes(None if watch is None else watch.patience(None))
+
+    def _look_for_outcomes(self, again: float | None) -> None:
+        """Look now, and where the watch is blind every `again` seconds."""
         self._notices.look()
+        if again is not None:
+            asyncio.get_running_loop().call_later(again, self._look_for_outcomes, again)
 
     def _watch_supervisor(self) -> None:
         if self._mark is None:

@@ -4,7 +4,7 @@ Read it as a table, top to bottom: the first line that fits decides. Nothing her
 combination of facts can be tested, and any reader of a record comes to the same end (rule 4).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hermes_cli.clocks import Clocks
@@ -17,6 +17,8 @@ from hermes_cli.intents.request import UPDATE
 from hermes_cli.process import Identity
 
 EX_CONFIG = 78
+_LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
+_REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ Step = Settle | Wait | Signal | Kill | Start
 
 def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
     """The next step towards this intent's end."""
+    progress = progress.not_ahead_of(seen.now)
     if seen.desired == "stopped":
         return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
     if seen.held:
@@ -159,35 +162,63 @@ def _is_outdated(intent: Intent, running: Instance, seen: Observation) -> bool:
 
 
 def _retire(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
-    clocks = policy.clocks(intent)
-    begun = progress.signals > 0 and progress.signalled_pid == running.identity.pid
     if running.state in {"draining", "exited"}:
-        since = running.drain.since if running.drain else max(progress.signalled_at, running.heartbeat)
-        drained = running.drain.deadline if running.drain else since + clocks.drain
-        kill_at = drained + clocks.driver_deadline - clocks.drain
-        if seen.now >= kill_at:
-            return Kill(running.identity)
-        if running.state == "exited":
-            return Wait("the old process to exit", kill_at)
-        turns = running.drain.turns if running.drain else running.active_turns
-        left = f"{max(0.0, seen.now - since):.0f} s of {drained - since:.0f} s"
-        return Wait(f"drain: {turns} turn{'' if turns == 1 else 's'}, {left}", kill_at)
-    if begun:
-        kill_at = progress.signalled_at + clocks.driver_deadline
-        if seen.now >= kill_at:
-            return Kill(running.identity)
-        return Wait("the gateway to begin its drain", kill_at)
+        return _await_exit(intent, progress, seen, policy, running)
+    if progress.signalled_pid == running.identity.pid:
+        return _await_drain(intent, progress, seen, policy, running)
     refused = _refusal(intent, seen, policy)
     if refused is not None:
         return refused
     if progress.signals >= policy.max_attempts:
         return Settle("failed", f"still on {running.revision} after {progress.signals} restarts, not {seen.installed}")
     if not running.handles_signal:
-        deadline = running.started_at + policy.start_timeout
+        deadline = _first(running.started_at, progress, seen) + policy.start_timeout
         if seen.now >= deadline:
             return Kill(running.identity)
         return Wait("the gateway to finish starting", deadline)
     return Signal(running.identity)
+
+
+def _await_exit(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
+    """It drains, or has said that it exits; killed when every clock of its own has run out."""
+    clocks = policy.clocks(intent)
+    drain = running.drain
+    since = _first(drain.since if drain else 0.0, progress, seen)
+    lasts = drain.deadline - drain.since if drain else clocks.drain
+    if not 0 <= lasts <= _LONGEST_DRAIN:
+        lasts = clocks.drain
+    kill_at = since + max(lasts, clocks.drain) + clocks.driver_deadline - clocks.drain
+    if seen.now >= kill_at:
+        return _kill(progress, policy, running)
+    if running.state == "exited":
+        return Wait("the old process to exit", kill_at)
+    turns = drain.turns if drain else running.active_turns
+    passed = f"{max(0.0, seen.now - since):.0f} s of {lasts:.0f} s"
+    return Wait(f"drain: {turns} turn{'' if turns == 1 else 's'}, {passed}", kill_at)
+
+
+def _await_drain(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
+    """It was signalled and does not drain yet. The driver that noted the signal may have died before it was sent."""
+    kill_at = progress.signalled_at + policy.clocks(intent).driver_deadline
+    if seen.now >= kill_at:
+        return _kill(progress, policy, running)
+    if not running.handles_signal or progress.repeats >= _REPEATS:
+        return Wait("the gateway to begin its drain", kill_at)
+    repeat_at = progress.signalled_at + _REPEAT_AFTER * (progress.repeats + 1)
+    if seen.now >= repeat_at:
+        return Signal(running.identity)
+    return Wait("the gateway to begin its drain", min(repeat_at, kill_at))
+
+
+def _kill(progress: Progress, policy: Policy, running: Instance) -> Step:
+    if progress.signals >= 2 * policy.max_attempts:
+        return Settle("failed", f"pid {running.identity.pid} survives SIGKILL: see what it waits for in the kernel")
+    return Kill(running.identity)
+
+
+def _first(stamp: float, progress: Progress, seen: Observation) -> float:
+    """The latest of what is known of a beginning: a gateway's stamp (unless missing or ahead), our look, our signal."""
+    return max(stamp if stamp <= seen.now else 0.0, progress.since, progress.signalled_at)
 
 
 def _refusal(intent: Intent, seen: Observation, policy: Policy) -> Settle | None:
@@ -212,7 +243,7 @@ def _judge_fresh(intent: Intent, progress: Progress, seen: Observation, policy: 
         return Settle("already-satisfied", f"{described} was fresh when it was asked")
     if running.state == "draining":
         return Wait("another restart under way", seen.now + policy.start_timeout)
-    begun = max(running.started_at, progress.attempted_at)
+    begun = max(running.started_at if running.started_at <= seen.now else 0.0, progress.attempted_at) or progress.since
     if seen.now - begun >= policy.start_timeout:
         return Settle(
             "failed", f"pid {running.identity.pid} runs, but was not ready after {policy.start_timeout:.0f} s"
@@ -252,3 +283,16 @@ def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Polic
 def _failure(progress: Progress, seen: Observation) -> str:
     starts = f"{progress.attempts} demand start{'' if progress.attempts == 1 else 's'}"
     return f"no ready gateway after {starts}: {seen.service.detail or 'the service manager gives no reason'}"
+
+
+def noted(before: Progress, step: Step, now: float) -> Progress:
+    """What is to be noted of a step before it is taken: a driver that is killed in between has counted it."""
+    match step:
+        case Signal(target) if target.pid == before.signalled_pid:
+            return replace(before, repeats=before.repeats + 1)
+        case Signal(target) | Kill(target):
+            return replace(before, signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
+        case Start():
+            return replace(before, attempts=before.attempts + 1, attempted_at=now)
+        case _:
+            return before

@@ -19,7 +19,19 @@ from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import progress as progresses
 from hermes_cli.intents import queue
-from hermes_cli.intents.decide import Kill, Observation, Policy, Service, Settle, Signal, Start, Step, Wait, decide
+from hermes_cli.intents.decide import (
+    Kill,
+    Observation,
+    Policy,
+    Service,
+    Settle,
+    Signal,
+    Start,
+    Step,
+    Wait,
+    decide,
+    noted,
+)
 from hermes_cli.intents.hold import holders
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
@@ -71,7 +83,7 @@ def drive(paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, tr
             Driver(paths, manager, recovery, policy, trigger).run()
         finally:
             lock.release()
-        if not queue.scan(paths):
+        if not queue.scan(paths).intents:
             return True
 
 
@@ -87,6 +99,7 @@ class Driver:
         self._trigger = trigger
         self._progress: dict[str, Progress] = {}
         self._history: list[queue.Settled] | None = None
+        self._immovable: set[queue.Broken] = set()
 
     def run(self) -> None:
         """Go round until nothing is pending. Raises OSError when the queue is unusable."""
@@ -94,20 +107,27 @@ class Driver:
             while True:
                 watch.drain()  # before the look, so that nothing falls between look and wait
                 found = queue.scan(self._paths)
-                if not found:
+                cleared = self._clear(found)
+                if not found.intents:
                     queue.tidy(self._paths)
                     return
-                if found.broken or found.finished:
-                    self._clear(found)
+                if cleared:
                     continue
                 self._round(found.intents, watch)
 
-    def _clear(self, found: queue.Scan) -> None:
+    def _clear(self, found: queue.Scan) -> bool:
+        """Take away what is no unsettled intent; whether anything was taken. What cannot be moved blocks nobody."""
+        moved = 0
         for broken in found.broken:
-            _log.warning("set aside %s: %s", broken.name, broken.why)
-            queue.reject(self._paths, broken)
+            if queue.reject(self._paths, broken):
+                moved += 1
+                _log.warning("set aside %s: %s", broken.shown, broken.why)
+            elif broken not in self._immovable:
+                self._immovable.add(broken)
+                _log.error("%s cannot be set aside: %s; remove it by hand", broken.shown, broken.why)
         for identifier in found.finished:
             queue.finish(self._paths, identifier)
+        return bool(moved or found.finished)
 
     def _round(self, intents: tuple[Intent, ...], watch: DirectoryWatch) -> None:
         base = self._observe(intents)
@@ -127,9 +147,9 @@ class Driver:
         self._wait(min(wait.until for _, wait in waits), base, watch)
 
     def _step(self, intent: Intent, base: Observation) -> Step:
-        if intent.id not in self._progress:
-            known = progresses.read(self._paths, intent.id)
-            self._progress[intent.id] = known if known.since else replace(known, since=base.now)
+        known = self._progress.get(intent.id) or progresses.read(self._paths, intent.id)
+        known = known if known.since else replace(known, since=base.now)
+        self._progress[intent.id] = known.not_ahead_of(base.now)
         return decide(
             intent, self._progress[intent.id], replace(base, target_alive=self._may_be_alive(intent)), self._policy
         )
@@ -146,7 +166,10 @@ class Driver:
         running = instance.read_alive(self._paths)
         service = Service()
         if running is None:
-            service = self._manager.observe()
+            try:
+                service = self._manager.observe()
+            except HermesError as error:  # not an answer is not "stopped"
+                service = Service("unknown", detail=str(error))
         if self._history is None:
             self._history = queue.settled(self._paths) if any(intent.is_automatic for intent in intents) else []
         return Observation(
@@ -182,7 +205,7 @@ class Driver:
     def _act(self, step: Step, intents: list[Intent], base: Observation) -> None:
         """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""
         for intent in intents:
-            self._note(intent, _after(self._progress[intent.id], step, base.now))
+            self._note(intent, noted(self._progress[intent.id], step, base.now))
         match step:
             case Signal(target):
                 _log.info("SIGUSR1 to pid %d", target.pid)
@@ -219,13 +242,18 @@ class Driver:
         if base.instance is None and base.service.pid is not None:
             concerned.append(Identity.of(base.service.pid))
         timeout = max(0.0, until - time.time())
-        if base.instance is None:
+        if base.instance is None or base.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
         with contextlib.ExitStack() as stack:
             poller = select.poll()
             poller.register(watch.fileno(), select.POLLIN)
-            for handle in _handles(concerned):
-                stack.callback(handle.close)
+            for identity in filter(None, concerned):
+                try:
+                    handle = stack.enter_context(Handle(identity))
+                except ProcessLookupError:
+                    if base.instance is not None and identity == base.instance.identity:
+                        return  # it ended since the look
+                    continue
                 poller.register(handle.fileno(), select.POLLIN)
             poller.poll((watch.patience(timeout) or 0.0) * 1000 + 1)
 
@@ -236,22 +264,3 @@ def restart_times(history: Iterable[queue.Settled]) -> tuple[float, ...]:
         str(one.instance): one.settled_at for one in history if one.outcome == "restarted" and one.intent.is_automatic
     }
     return tuple(sorted(seen.values()))
-
-
-def _after(before: Progress, step: Step, now: float) -> Progress:
-    match step:
-        case Signal(target):
-            return replace(before, signals=before.signals + 1, signalled_pid=target.pid, signalled_at=now)
-        case Start():
-            return replace(before, attempts=before.attempts + 1, attempted_at=now)
-        case _:
-            return before
-
-
-def _handles(identities: Iterable[Identity | None]) -> Iterable[Handle]:
-    for identity in identities:
-        if identity is not None:
-            try:
-                yield Handle(identity)
-            except ProcessLookupError:
-                continue

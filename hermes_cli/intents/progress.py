@@ -1,6 +1,6 @@
 """How far an intent has come: a mutable note beside an immutable record. Losing it costs time, never the intent."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hermes_cli import durable
@@ -12,12 +12,24 @@ class Progress:
     """Times in epoch seconds, 0 for never."""
 
     since: float = 0.0  # when a driver first took it up
-    signals: int = 0
+    signals: int = 0  # instances signalled or killed
     signalled_pid: int = 0
     signalled_at: float = 0.0
     attempts: int = 0  # demand starts
     attempted_at: float = 0.0
     waiting_for: str = ""
+    repeats: int = 0  # of the last signal
+
+    def not_ahead_of(self, now: float) -> "Progress":
+        """The same with no time in the future: the clock was stepped back since, and waiting for it to catch up is wrong."""
+        if max(self.since, self.signalled_at, self.attempted_at) <= now:
+            return self
+        return replace(
+            self,
+            since=min(self.since, now),
+            signalled_at=min(self.signalled_at, now),
+            attempted_at=min(self.attempted_at, now),
+        )
 
 
 def read(paths: Paths, identifier: str) -> Progress:

@@ -13,6 +13,7 @@ Locks only save work; no order here depends on one.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import stat
@@ -28,6 +29,7 @@ from hermes_cli.paths import Paths
 Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")
 _KEPT = 200
+_SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
 
 
@@ -37,6 +39,11 @@ class Broken:
 
     name: str
     why: str
+
+    @property
+    def shown(self) -> str:
+        """The name as any terminal can show it."""
+        return os.fsencode(self.name).decode("ascii", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,7 @@ def settle(
     document = {
         **intent.document,
         "outcome": outcome,
-        "detail": detail,
+        "detail": detail[:2000],
         "settled_at": timestamp(now),
         "trigger": trigger,
         "took": round(max(0.0, now - intent.requested_at), 3),
@@ -120,10 +127,10 @@ def settle(
         "instance": instance,
     }
     name = intent.id + _SUFFIX
-    staged = f"{paths.intents}/staging/{name}.{os.getpid()}"
+    staged = f"{paths.intents}/staging/{name}.{os.getpid()}.{os.urandom(4).hex()}"
     final = f"{paths.intents}/settled/{name}"
     waiting = f"{paths.pending}/{name}"
-    data = json.dumps(document, ensure_ascii=False).encode()
+    data = json.dumps(document).encode()
     try:
         descriptor = durable.create(staged, data)
     except FileNotFoundError:
@@ -133,7 +140,7 @@ def settle(
         try:
             os.link(staged, final, follow_symlinks=False)
         except FileExistsError:
-            won = _read_settled(paths, name) is None and _replace_torn(staged, final)
+            won = _read_settled(paths, name) is None and _replace_torn(paths, name, staged)
         else:
             won = True
         durable.sync(descriptor)  # after the link, so that one journal commit carries both
@@ -153,17 +160,26 @@ def finish(paths: Paths, identifier: str) -> None:
     _remove(f"{paths.intents}/progress/{identifier}{_SUFFIX}")
 
 
-def reject(paths: Paths, broken: Broken) -> None:
-    """Set something that is no intent aside for a person. Raises OSError."""
+def reject(paths: Paths, broken: Broken) -> bool:
+    """Set something that is no intent aside for a person; False when it cannot be moved. Raises OSError."""
     make_directories(paths)
-    aside = f"{paths.intents}/rejected/{broken.name}"
-    if os.path.lexists(aside):
-        aside = f"{aside}.{time.time_ns()}"
+    place = f"{paths.pending}/{broken.name}"
+    # Never over what was set aside before, and never longer than a name may be.
+    short = os.fsdecode(os.fsencode(broken.name)[:200])
+    taken = os.path.lexists(f"{paths.intents}/rejected/{broken.name}")
+    aside = f"{paths.intents}/rejected/{f'{short}.{time.time_ns()}' if taken else broken.name}"
     try:
-        os.rename(f"{paths.pending}/{broken.name}", aside)
+        try:
+            os.rename(place, aside)
+        except PermissionError:
+            os.chmod(place, 0o700)  # a directory can only be moved by who may write to it
+            os.rename(place, aside)
     except FileNotFoundError:
-        return
+        return True
+    except OSError:
+        return False
     durable.sync_directory(f"{paths.intents}/rejected")
+    return True
 
 
 def settled(paths: Paths) -> list[Settled]:
@@ -199,27 +215,25 @@ def rejected(paths: Paths) -> list[Broken]:
 def tidy(paths: Paths) -> None:
     """Keep the newest 200 settled records, and drop what dead writers left in staging/, holds/ and progress/."""
     final = sorted(_names(f"{paths.intents}/settled"))
-    for name in final[:-_KEPT]:
-        _remove(f"{paths.intents}/settled/{name}")
-    horizon = time.time() - 3600  # no writer takes an hour; one that does loses only its own unacknowledged record
-    for name in _names(f"{paths.intents}/staging"):
-        path = f"{paths.intents}/staging/{name}"
-        try:
-            if os.lstat(path).st_mtime < horizon:
-                _remove(path)
-        except FileNotFoundError:
-            continue
     waiting = {name.removesuffix(_SUFFIX) for name in _names(paths.pending)}
-    for name in _names(f"{paths.intents}/progress"):
-        if name.partition(_SUFFIX)[0] not in waiting:
-            _remove(f"{paths.intents}/progress/{name}")
     ended = {name.removesuffix(_SUFFIX) for name in final}
-    for name in _names(f"{paths.intents}/holds"):
-        if name.removesuffix(".lock") in ended and not locks.is_held(f"{paths.intents}/holds/{name}"):
-            _remove(f"{paths.intents}/holds/{name}")
+    old = [f"{paths.intents}/settled/{name}" for name in final[:-_KEPT]]
+    old += [f"{paths.intents}/staging/{name}" for name in _names(f"{paths.intents}/staging")]
+    old += [
+        f"{paths.intents}/progress/{name}"
+        for name in _names(f"{paths.intents}/progress")
+        if name.partition(_SUFFIX)[0] not in waiting
+    ]
+    holds = [name for name in _names(f"{paths.intents}/holds") if name.removesuffix(".lock") in ended]
+    old += [path for name in holds if not locks.is_held(path := f"{paths.intents}/holds/{name}")]
+    horizon = time.time() - 3600  # no writer takes an hour; one that does loses only its own unacknowledged record
+    for path in old:
+        with contextlib.suppress(OSError):  # it is somebody else's, or gone
+            if "/staging/" not in path.removeprefix(paths.intents) or os.lstat(path).st_mtime < horizon:
+                os.unlink(path)
 
 
-def _read(paths: Paths, name: str, directory: str | None = None) -> Intent:
+def _read(paths: Paths, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
     """Raises FileNotFoundError, and RecordError for everything else that is wrong with the entry."""
     try:
         # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
@@ -238,10 +252,10 @@ def _read(paths: Paths, name: str, directory: str | None = None) -> Intent:
             raise RecordError(f"owned by uid {status.st_uid}")
         if status.st_mode & 0o022:
             raise RecordError("writable by others")
-        if status.st_size > LIMIT:
-            raise RecordError(f"larger than {LIMIT} bytes")
+        if status.st_size > limit:
+            raise RecordError(f"larger than {limit} bytes")
         try:
-            data = os.read(descriptor, LIMIT + 1)
+            data = os.read(descriptor, limit + 1)
         except OSError as error:
             raise RecordError(f"cannot be read: {error.strerror}") from None
     finally:
@@ -251,30 +265,39 @@ def _read(paths: Paths, name: str, directory: str | None = None) -> Intent:
 
 def _read_settled(paths: Paths, name: str) -> Settled | None:
     try:
-        intent = _read(paths, name, directory=f"{paths.intents}/settled")
+        intent = _read(paths, name, directory=f"{paths.intents}/settled", limit=_SETTLED_LIMIT)
     except (OSError, RecordError):
         return None
     document = intent.document
-    took, attempts, instance = document.get("took"), document.get("attempts"), document.get("instance")
+    attempts, instance = document.get("attempts"), document.get("instance")
+    took = durable.finite(document.get("took")) or 0.0
     return Settled(
         intent=intent,
         outcome=str(document.get("outcome")),
         detail=str(document.get("detail") or ""),
-        settled_at=intent.requested_at + (float(took) if isinstance(took, int | float) else 0.0),
+        settled_at=intent.requested_at + took,
         trigger=str(document.get("trigger") or "unknown"),
-        took=float(took) if isinstance(took, int | float) else 0.0,
+        took=took,
         attempts=attempts if type(attempts) is int else 0,
         instance=instance if isinstance(instance, dict) else None,
     )
 
 
-def _replace_torn(staged: str, final: str) -> bool:
+def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
     """Publish over a settled file that a power cut left torn; link has one winner here too."""
+    final = f"{paths.intents}/settled/{name}"
+    directory = os.open(f"{paths.intents}/settled", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.unlink(final)
+        # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        if _read_settled(paths, name) is not None:
+            return False
+        _remove(final)
         os.link(staged, final, follow_symlinks=False)
-    except (FileNotFoundError, FileExistsError):
+    except FileExistsError:
         return False
+    finally:
+        os.close(directory)
     return True
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from hermes_cli.durable import finite
 from hermes_cli.process import Identity
 
 SCHEMA = 1
@@ -96,7 +97,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
     if document.get("id") != identifier or not is_id(identifier):
         raise RecordError("its id is not its name")
     action = document.get("action", "restart")
-    if action not in {"restart", "reload"}:
+    if not isinstance(action, str) or action not in {"restart", "reload"}:
         raise RecordError("its action is neither restart nor reload")
     if document.get("profile", profile) != profile:
         raise RecordError("it belongs to another profile")
@@ -153,9 +154,10 @@ def _text(value: Any) -> str | None:
 
 
 def _drain(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        return None
-    return min(float(value), _LONGEST_DRAIN)
+    if isinstance(value, int | float) and value > _LONGEST_DRAIN:
+        return _LONGEST_DRAIN  # even where it is too large for a float
+    found = finite(value)
+    return None if found is None or found < 0 else found
 
 
 def _time(value: Any) -> float | None:

@@ -71,7 +71,7 @@ def compose(
 def submit(paths: "Paths", record: "dict[str, Any]") -> str:
     """Publish a record in pending/; when this returns its id, the request survives power loss. Raises QueueError."""
     identifier = str(record["id"])
-    data = json.dumps(record, ensure_ascii=False).encode()
+    data = json.dumps(record).encode()  # ASCII: what came in by the environment may be no UTF-8
     staged = f"{paths.intents}/staging/{identifier}.json"
     published = f"{paths.pending}/{identifier}.json"
     try:

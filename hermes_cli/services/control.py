@@ -61,7 +61,7 @@ class Control:
         self._selector.unregister(connection)
         try:
             request = json.loads(connection.recv(_LINE))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             request = None
         if isinstance(request, dict):
             self._serve(Call(connection, request))

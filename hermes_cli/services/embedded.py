@@ -81,7 +81,7 @@ class Embedded:
     def definitions(self) -> tuple[Definition, ...]:
         """One file: the supervisor is both jobs."""
         document = {"schema": 1, "manager": self.name, "program": supervisor_argv(self._paths)}
-        return (Definition(definition_path(self._paths), json.dumps(document, ensure_ascii=False, indent=2) + "\n"),)
+        return (Definition(definition_path(self._paths), json.dumps(document, indent=2) + "\n"),)
 
     def drifted(self) -> tuple[str, ...]:
         """The definition's path, when it is there and not what `install` would write."""

@@ -44,6 +44,31 @@ def fault(action: str, where: str, when: str = "before", once: Path | None = Non
     return json.dumps([[action, str(once) if once else None, when, where, program]])
 
 
+def processes_below(folder: Path) -> list[psutil.Process]:
+    """Every living process whose HERMES_HOME is `folder` or lies below it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            home = process.environ().get("HERMES_HOME", "")
+            if f"{home}/".startswith(f"{folder}/") and process.pid != os.getpid():
+                process.cmdline()
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def end_processes_below(folder: Path) -> None:
+    """Kill them, and whatever they started meanwhile to replace each other."""
+    while left := processes_below(folder):
+        for process in left:
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.Error:
+                continue
+        psutil.wait_procs(left, timeout=PATIENCE)
+
+
 class Installation:
     """Runs `hermes` in its own home; `code` is the folder that holds the package."""
 
@@ -189,23 +214,5 @@ class Installation:
         return Identity.of(found[0].pid) if found else None
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process that this installation started: they carry its home."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("HERMES_HOME") == str(self.home) and process.pid != os.getpid():
-                    process.cmdline()
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def end(self) -> None:
-        """End everything that was started; processes that start others go first, so none comes back."""
-        while left := self.processes():
-            for process in left:
-                try:
-                    process.send_signal(signal.SIGKILL)
-                except psutil.Error:
-                    continue
-            psutil.wait_procs(left, timeout=PATIENCE)
+        """Every living process that this installation started."""
+        return processes_below(self.home)

@@ -1,7 +1,8 @@
 """A gateway reduced to what others see of it: the lock, gateway.json, and SIGUSR1 → drain → exit 75.
 
 Arguments: the directory that holds state/, then options:
-`deaf` ignores SIGUSR1, `drain=S` drains for S seconds, `crash=CODE` exits before it is ready, `silent` writes no gateway.json.
+`deaf` ignores SIGUSR1, `drain=S` drains for S seconds, `crash=CODE` exits before it is ready, `silent` writes no gateway.json,
+`unlocked` lets go of the lock, so that its death closes no file that a directory watch would notice.
 """
 
 import os
@@ -25,6 +26,8 @@ def main(home: str, *options: str) -> int:
         signal.signal(number, lambda *_: None)
     lock = locks.take(paths.gateway_lock, timeout=10)
     assert lock is not None
+    if "unlocked" in settings:
+        lock.release()
     if "crash" in settings:
         return int(settings["crash"])
     me = replace(

@@ -29,7 +29,7 @@ POLICY = Policy()
 OLD = Identity(4242, NOW - 9000, 1000, "boot")
 FRESH = Identity(4300, NOW - 1, 9000, "boot")
 STOPPED = Service("stopped", detail="exited 75")
-BEGUN = Progress(since=NOW - 5, signals=1, signalled_pid=OLD.pid, signalled_at=NOW - 5)
+BEGUN = Progress(since=NOW - 5, signals=1, repeats=3, signalled_pid=OLD.pid, signalled_at=NOW - 5)
 MESSAGE = Origin("telegram", "chat", "message-1")
 
 
@@ -129,8 +129,16 @@ def test_an_instance_that_starts_but_handles_the_signal_is_signalled():
     assert step(world=seen(running(state="starting"))) == Signal(OLD)
 
 
-def test_nobody_is_signalled_twice():
+def test_who_was_signalled_often_enough_is_waited_for():
     assert isinstance(step(world=seen(running()), progress=BEGUN), Wait)
+
+
+@pytest.mark.parametrize(("repeats", "ago", "again"), [(0, 4, False), (0, 5, True), (1, 9, False), (1, 10, True)])
+def test_a_signal_that_shows_nothing_is_repeated_because_its_driver_may_have_died_before_it_was_sent(
+    repeats, ago, again
+):
+    noted_only = replace(BEGUN, repeats=repeats, signalled_at=NOW - ago)
+    assert isinstance(step(world=seen(running()), progress=noted_only), Signal if again else Wait)
 
 
 def test_a_signal_that_somebody_else_sent_shows_as_a_drain_and_is_not_repeated():
@@ -150,7 +158,7 @@ def test_a_drain_is_waited_for_with_its_turns_and_its_countdown(turns, text):
 def test_a_drain_without_details_is_counted_from_the_signal():
     found = step(world=seen(running(state="draining", active_turns=2)), progress=BEGUN)
     assert isinstance(found, Wait)
-    assert found.waiting_for == "drain: 2 turns, 3 s of 180 s"
+    assert found.waiting_for == "drain: 2 turns, 5 s of 180 s"
 
 
 @pytest.mark.parametrize("past_the_drain", [0, 10, 22.9])
@@ -173,7 +181,7 @@ def test_an_instance_that_exited_but_is_still_there_is_waited_for_then_killed():
     left = running(state="exited", exit_code=75, heartbeat=NOW - 1)
     assert step(world=seen(left), progress=BEGUN).waiting_for == "the old process to exit"
     assert step(
-        world=seen(replace(left, heartbeat=NOW - 300)), progress=replace(BEGUN, signalled_at=NOW - 301)
+        world=seen(replace(left, heartbeat=NOW - 300)), progress=replace(BEGUN, since=NOW - 301, signalled_at=NOW - 301)
     ) == Kill(OLD)
 
 
@@ -453,7 +461,7 @@ def test_a_demand_start_in_the_future_does_not_stall_the_restart_until_the_clock
         found = step(world=world, progress=progress)
         if not isinstance(found, Wait):
             break
-        world = replace(world, now=found.until)
+        world, progress = replace(world, now=found.until), progress.not_ahead_of(found.until)
     assert world.now <= NOW + 2 * LONGEST
     assert not isinstance(found, Wait)
 

@@ -3,20 +3,20 @@
 Only the end of a process that runs is always noticed: the driver holds a descriptor for it.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes_cli.instance import Drain, Instance
-from hermes_cli.intents.decide import Kill, Observation, Policy, Service, Settle, Signal, Start, Wait, decide
+from hermes_cli.intents.decide import Kill, Observation, Policy, Service, Settle, Signal, Start, Wait, decide, noted
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.process import Identity
 
 EPOCH = 1_800_000_000.0
 NEVER = 1e9
-STEPS = 1000
+STEPS = 5000
 POLICY = Policy()
 
 
@@ -104,14 +104,6 @@ class World:
         return Observation(self.now, instance=running, service=service, installed=installed)
 
 
-def after(progress, found, now):
-    if isinstance(found, Signal):
-        return replace(progress, signals=progress.signals + 1, signalled_pid=found.target.pid, signalled_at=now)
-    if isinstance(found, Start):
-        return replace(progress, attempts=progress.attempts + 1, attempted_at=now)
-    return progress
-
-
 def live(world, asked, installed, hints):
     """Drive until the intent settles: the step, and whom it signalled."""
     progress, signalled = Progress(since=world.now), []
@@ -126,9 +118,10 @@ def live(world, asked, installed, hints):
             hint = min(hint, world.exit_at() if world.pid else world.now + 1.0)
             world.advance(min(found.until, max(hint, world.now + 0.001)))
             continue
-        progress = after(progress, found, world.now)
+        progress = noted(progress, found, world.now)
         if isinstance(found, Signal):
-            signalled.append(found.target.pid)
+            if found.target.pid not in signalled:  # saying it again to one that shows nothing is no second restart
+                signalled.append(found.target.pid)
             if world.hears:
                 world.drain_since = world.now
         elif isinstance(found, Kill):

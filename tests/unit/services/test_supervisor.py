@@ -13,10 +13,10 @@ import pytest
 
 from hermes_cli import durable, instance, locks, process_table
 from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.gateway.sockets import connect
 from hermes_cli.instance import Instance
 from hermes_cli.process import Handle, Identity
 from hermes_cli.services.embedded import Embedded
+from hermes_cli.sockets import connect
 
 pytestmark = pytest.mark.e2e
 PATIENCE = 20.0
