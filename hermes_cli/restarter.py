@@ -32,9 +32,22 @@ def drive(paths: "Paths", trigger: str) -> bool:
     from hermes_cli.update.recovery import GitRecovery
 
     try:
-        return driver.drive(paths, choose(paths), GitRecovery(paths), policy_of(paths), trigger)
+        return driver.drive(
+            paths,
+            choose(paths),
+            GitRecovery(paths),
+            policy_of(paths),
+            trigger,
+            renew=lambda: _execute_anew(paths, trigger),
+        )
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+
+
+def _execute_anew(paths: "Paths", trigger: str) -> None:
+    """Become a fresh driver; the kernel releases the driver lock with this image."""
+    argv = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", paths.profile, "--trigger", trigger]
+    os.execv(sys.executable, argv)  # noqa: S606  an argv list of our own
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ import logging
 import select
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -72,15 +72,26 @@ def lock_path(paths: Paths) -> str:
     return f"{paths.intents}/driver.lock"
 
 
-def drive(paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, trigger: str) -> bool:
-    """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable."""
+def drive(
+    paths: Paths,
+    manager: Manager,
+    recovery: Recovery,
+    policy: Policy,
+    trigger: str,
+    *,
+    renew: Callable[[], object] = lambda: None,
+) -> bool:
+    """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
+
+    `renew` is called when a hold has ended: what this process has imported may be half of the code that was changed.
+    """
     make_directories(paths)
     while True:
         lock = locks.take(lock_path(paths))
         if lock is None:
             return False
         try:
-            Driver(paths, manager, recovery, policy, trigger).run()
+            Driver(paths, manager, recovery, policy, trigger, renew=renew).run()
         finally:
             lock.release()
         if not queue.scan(paths).intents:
@@ -90,7 +101,16 @@ def drive(paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, tr
 class Driver:
     """One run, under the lock."""
 
-    def __init__(self, paths: Paths, manager: Manager, recovery: Recovery, policy: Policy, trigger: str) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        manager: Manager,
+        recovery: Recovery,
+        policy: Policy,
+        trigger: str,
+        *,
+        renew: Callable[[], object],
+    ) -> None:
         """`trigger` is what started this run: watch, poke, exit, cli, login or supervisor."""
         self._paths = paths
         self._manager = manager
@@ -100,6 +120,8 @@ class Driver:
         self._progress: dict[str, Progress] = {}
         self._history: list[queue.Settled] | None = None
         self._immovable: set[queue.Broken] = set()
+        self._renew = renew
+        self._was_held = False
 
     def run(self) -> None:
         """Go round until nothing is pending. Raises OSError when the queue is unusable."""
@@ -131,6 +153,9 @@ class Driver:
 
     def _round(self, intents: tuple[Intent, ...], watch: DirectoryWatch) -> None:
         base = self._observe(intents)
+        if self._was_held and not base.held:
+            self._renew()
+        self._was_held = base.held
         steps = [(intent, self._step(intent, base)) for intent in intents]
         ends = [(intent, step) for intent, step in steps if isinstance(step, Settle)]
         if ends:

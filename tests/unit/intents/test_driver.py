@@ -153,7 +153,13 @@ def gateways(paths, monkeypatch):
 
 
 @pytest.fixture
-def drive(paths, gateways):
+def renewed() -> threading.Event:
+    """Whether the driver asked to be executed anew."""
+    return threading.Event()
+
+
+@pytest.fixture
+def drive(paths, gateways, renewed):
     """Run a driver to its end, within a deadline."""
 
     def run(policy=POLICY, recovery=None) -> bool:
@@ -161,7 +167,9 @@ def drive(paths, gateways):
 
         def work() -> None:
             try:
-                result.append(driver.drive(paths, gateways, recovery or NoUpdates(), policy, "watch"))
+                result.append(
+                    driver.drive(paths, gateways, recovery or NoUpdates(), policy, "watch", renew=renewed.set)
+                )
             except BaseException as error:  # noqa: BLE001  handed on to the test
                 result.append(error)
 
@@ -478,18 +486,20 @@ def held(publish, children, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["released", "killed"])
-def test_the_end_of_a_hold_wakes_the_driver(paths, gateways, background, held, end):
+def test_the_end_of_a_hold_wakes_the_driver_and_has_it_executed_anew(paths, gateways, background, held, end, renewed):
     identifier, holder = held
     # With this much patience only a wake-up ends the wait in time.
     still_at_it = background(replace(POLICY, start_timeout=600.0))
     await_progress(paths, identifier, "the update")
     assert gateways.starts == 0
+    assert not renewed.is_set()
     if end == "killed":
         holder.kill()
     else:
         holder.stdin.write("\n")
         holder.stdin.flush()
     assert not still_at_it()
+    assert renewed.is_set()
     assert outcome(paths, identifier) == "restarted"
 
 
