@@ -47,33 +47,29 @@ def ask(
     origin: "dict[str, Any] | None" = None,
     force: bool = False,
     drain_timeout: float | None = None,
-    action: str = "restart",
     revision: str | None = None,
-    in_tree: bool | None = None,
 ) -> "dict[str, Any]":
     """A record of what the caller wants of the gateway that runs now; not written yet. Raises TryAgainError."""
     described = _running(paths)
-    target = None
+    target, in_tree = None, False
     if described is not None:
-        target = {name: described.get(name) for name in ("pid", "create_time", "start_ticks")}
-        if in_tree is None:
-            in_tree = is_in_tree(paths.state, int(described["pid"]), described.get("start_ticks"))
+        target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
+        in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
     origin = origin or _origin()
-    limits = _limits(paths)
+    drain, expiry = _limits(paths)
     if in_tree or origin:
         _refuse_storm(paths)
     return records.compose(
         paths,
-        action=action,
         reason=reason,
         command=command,
         target=target,
-        in_tree=bool(in_tree),
+        in_tree=in_tree,
         revision=revision or (described or {}).get("revision"),
         origin=origin,
         force=force,
-        drain_timeout=limits[0] if drain_timeout is None else drain_timeout,
-        expiry=limits[1],
+        drain_timeout=drain if drain_timeout is None else drain_timeout,
+        expiry=expiry,
     )
 
 
@@ -96,26 +92,10 @@ def begin(paths: "Paths", submitted: Submitted) -> Submitted:
 
 
 def request(
-    paths: "Paths",
-    *,
-    reason: str,
-    command: str,
-    origin: "dict[str, Any] | None" = None,
-    force: bool = False,
-    drain_timeout: float | None = None,
-    in_tree: bool | None = None,
+    paths: "Paths", *, reason: str, command: str, origin: "dict[str, Any] | None" = None, force: bool = False
 ) -> Submitted:
     """Ask and send. Raises QueueError and TryAgainError."""
-    record = ask(
-        paths,
-        reason=reason,
-        command=command,
-        origin=origin,
-        force=force,
-        drain_timeout=drain_timeout,
-        in_tree=in_tree,
-    )
-    return send(paths, record)
+    return send(paths, ask(paths, reason=reason, command=command, origin=origin, force=force))
 
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
