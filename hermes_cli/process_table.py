@@ -9,11 +9,19 @@ import os
 import sys
 
 _LINUX = sys.platform == "linux"
+_boot_id: str | None = None
 _WALL_TOLERANCE = 2.0  # seconds; btime is whole seconds and may be re-derived after a clock step
 
 
 def boot_id() -> str:
     """An id of this boot of the machine: pids and tick counts of another one mean nothing."""
+    global _boot_id  # noqa: PLW0603  asked for with every look at a process, and it does not change
+    if _boot_id is None:
+        _boot_id = _read_boot_id()
+    return _boot_id
+
+
+def _read_boot_id() -> str:
     if _LINUX:
         descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
         try:

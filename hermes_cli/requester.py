@@ -56,9 +56,9 @@ def ask(
         target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
         in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
     origin = origin or _origin()
-    drain, expiry = _limits(paths)
+    limits = _limits(paths)
     if in_tree or origin:
-        _refuse_storm(paths)
+        _refuse_storm(paths, limits)
     return records.compose(
         paths,
         reason=reason,
@@ -68,8 +68,8 @@ def ask(
         revision=revision or (described or {}).get("revision"),
         origin=origin,
         force=force,
-        drain_timeout=drain if drain_timeout is None else drain_timeout,
-        expiry=expiry,
+        drain_timeout=limits.drain if drain_timeout is None else drain_timeout,
+        expiry=limits.expiry,
     )
 
 
@@ -153,10 +153,24 @@ def _origin() -> "dict[str, Any] | None":
     return {**found, "turn": found.get("message")} if found.get("channel") else None
 
 
-def _limits(paths: "Paths") -> tuple[float, float]:
-    """Drain and expiry in seconds; config.toml is only parsed where there is one, and a broken one is passed over."""
+class _Limits:
+    """The numbers of config.toml that a requester needs; the defaults are those of hermes_cli.config. Seconds."""
+
+    __slots__ = ("drain", "expiry", "storm_limit", "storm_window")
+
+    def __init__(
+        self, drain: float = 180.0, expiry: float = 3600.0, storm_limit: int = 10, storm_window: float = 600.0
+    ) -> None:
+        self.drain = drain
+        self.expiry = expiry
+        self.storm_limit = storm_limit
+        self.storm_window = storm_window
+
+
+def _limits(paths: "Paths") -> _Limits:
+    """config.toml is only parsed where there is one, and a broken one is passed over."""
     if not os.path.exists(paths.config):
-        return 180.0, 3600.0
+        return _Limits()
     from hermes_cli.config import Config, load
     from hermes_cli.errors import ConfigError
 
@@ -164,10 +178,11 @@ def _limits(paths: "Paths") -> tuple[float, float]:
         config = load(paths.config)
     except ConfigError:
         config = Config()
-    return config.gateway.drain_timeout, config.restart.expiry
+    restart = config.restart
+    return _Limits(config.gateway.drain_timeout, restart.expiry, restart.storm_limit, restart.storm_window)
 
 
-def _refuse_storm(paths: "Paths") -> None:
+def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
     """Refuse at the door what the driver would refuse; looks at names before it opens anything."""
     import time
 
@@ -176,8 +191,9 @@ def _refuse_storm(paths: "Paths") -> None:
     except OSError:
         return
     now = time.time()
-    horizon = records.new_id(now - 3600)[:15]
-    if not any(name[:15] >= horizon for name in names):
+    # A name says when it was asked for: settled at most one expiry later. Fewer names than the limit are no storm.
+    horizon = records.new_id(max(0.0, now - limits.expiry - limits.storm_window))[:15]
+    if sum(name[:15] >= horizon for name in names) < limits.storm_limit:
         return
     from hermes_cli.intents import queue
     from hermes_cli.intents.decide import storm

@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -78,6 +77,8 @@ def _address(path: str) -> Iterator[bytes | str]:
             os.close(descriptor)
         return
     # mkdtemp makes it 0700, so nobody else can point the link elsewhere; TMPDIR of macOS alone is half the limit.
+    import tempfile
+
     private = tempfile.mkdtemp(prefix="hermes-", dir="/tmp")
     link = f"{private}/s"
     try:

@@ -14,6 +14,10 @@ from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SILENT = 60.0  # seconds without a heartbeat; four of them
 
 
@@ -136,7 +140,7 @@ class Status:
         }
 
 
-def gather(paths: Paths, manager: ServiceManager, installed_revision: str | None) -> Status:
+def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[[], str | None]") -> Status:
     """One look. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
     scan = queue.scan(paths)
@@ -154,7 +158,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: str | None
         broken=scan.broken,
         config_error=_config_error(paths),
         config_path=paths.config,
-        installed_revision=installed_revision,
+        installed_revision=installed_revision(),  # last: it may still be under way
     )
 
 

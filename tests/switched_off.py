@@ -197,7 +197,7 @@ ROWS = [
     Row(
         "storms of automatic restarts are refused",
         "requester.py",
-        "    if in_tree or origin:\n        _refuse_storm(paths)",
+        "    if in_tree or origin:\n        _refuse_storm(paths, limits)",
         "",
         f"{SERVICE}a_storm_of_automatic_restarts",
     ),

@@ -20,17 +20,17 @@ _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver it
 @click.pass_obj
 def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
-    from hermes_cli.services import choose
+    from hermes_cli.services import check, choose
 
-    manager = choose(paths)
+    check()  # the managers themselves are only imported when the record is on the disk
     record = requester.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
-    if record["target"] is None and not manager.status().installed:
+    if record["target"] is None and not choose(paths).status().installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
     if not record["requester"]["in_tree"]:
         _want_running(paths)
     submitted = requester.send(paths, record)
     if submitted.in_tree or no_wait:
-        click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
+        click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 

@@ -29,13 +29,15 @@ def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
 
 
 def _look(paths: Paths) -> "Status":
+    from hermes_cli.revision import RevisionQuery
+
+    query = RevisionQuery()  # git looks while we import and look ourselves
     from hermes_cli.errors import HermesError
-    from hermes_cli.revision import installed_revision
     from hermes_cli.services import choose
     from hermes_cli.status import gather
 
     try:
-        return gather(paths, choose(paths), installed_revision())
+        return gather(paths, choose(paths), query.collect)
     except OSError as error:
         raise HermesError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions") from None
 

@@ -5,7 +5,6 @@ combination of facts can be tested, and any reader of a record comes to the same
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from hermes_cli.clocks import Clocks
 from hermes_cli.desired import Desired
@@ -15,20 +14,11 @@ from hermes_cli.intents.queue import Outcome
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE
 from hermes_cli.process import Identity
+from hermes_cli.service import Service
 
 EX_CONFIG = 78
 _LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
 _REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the service manager says. Three values: a manager that does not answer is not a stopped service."""
-
-    state: Literal["running", "stopped", "unknown"] = "unknown"
-    pid: int | None = None
-    exit_code: int | None = None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +29,7 @@ class Observation:
     desired: Desired = "running"
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the gateway
-    service: Service = Service()
+    service: Service = Service()  # noqa: RUF009  frozen
     held: bool = False  # an updater is changing the code
     unsound: str | None = None  # why a cut-off update could be neither finished nor undone
     installed: str | None = None  # the revision on disk; looked up for updates only

@@ -23,7 +23,6 @@ from hermes_cli.intents.decide import (
     Kill,
     Observation,
     Policy,
-    Service,
     Settle,
     Signal,
     Start,
@@ -38,6 +37,7 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
+from hermes_cli.service import Service
 
 _log = logging.getLogger("hermes.driver")
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.

@@ -150,7 +150,8 @@ def _text(value: Any) -> str | None:
     """A printable string of bounded length: it ends up on terminals and in chats."""
     if not isinstance(value, str):
         return None
-    return "".join(letter if letter.isprintable() else "?" for letter in value[:500])
+    text = value[:500]
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _drain(value: Any) -> float | None:

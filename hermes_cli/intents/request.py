@@ -29,9 +29,12 @@ def timestamp(at: float) -> str:
 
 def new_id(at: float) -> str:
     """An id that sorts by time and is never given twice: time, pid, random."""
-    whole = int(at)
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole))
-    return f"{stamp}.{int((at - whole) * 1e6):06d}Z-{os.getpid()}-{os.urandom(2).hex()}"
+    return _id(timestamp(at))
+
+
+def _id(stamp: str) -> str:
+    compact = stamp[:26].replace("-", "").replace(":", "")
+    return f"{compact}Z-{os.getpid()}-{os.urandom(2).hex()}"
 
 
 def compose(
@@ -50,12 +53,13 @@ def compose(
 ) -> "dict[str, Any]":
     """A record of schema 1, not written yet. `expiry` in seconds; an update's record has none (design 5)."""
     now = time.time()
+    requested_at = timestamp(now)
     return {
         "schema": SCHEMA,
-        "id": new_id(now),
+        "id": _id(requested_at),
         "action": action,
         "reason": reason,
-        "requested_at": timestamp(now),
+        "requested_at": requested_at,
         "profile": paths.profile,
         "boot_id": process_table.boot_id(),
         "target": target,

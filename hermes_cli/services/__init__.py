@@ -14,11 +14,16 @@ NAMES = ("auto", "launchd", "systemd", "embedded")
 
 def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
     """The manager asked for by name or HERMES_SERVICE_MANAGER, else the best there is. Raises UsageError."""
+    check(name)
+    from hermes_cli.services.embedded import Embedded
+
+    return Embedded(paths)
+
+
+def check(name: str | None = None) -> None:
+    """Raise the UsageError that `choose` would, importing no manager: for who has a record to write first."""
     asked = name or os.environ.get("HERMES_SERVICE_MANAGER") or "auto"
     if asked not in NAMES:
         raise UsageError(f"service manager {asked!r} is not known: use one of {', '.join(NAMES)}")
     if asked in {"launchd", "systemd"}:
         raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
-    from hermes_cli.services.embedded import Embedded
-
-    return Embedded(paths)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from hermes_cli.intents.decide import Service
+from hermes_cli.service import Service
 
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 

@@ -17,8 +17,8 @@ from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import CannotTellError, ConfigError, HermesError
-from hermes_cli.intents.decide import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.service import Service
 from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
 from hermes_cli.sockets import connect
 

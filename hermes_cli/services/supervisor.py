@@ -84,8 +84,10 @@ class Supervisor:
         """Supervise until told to leave; the exit code."""
         self._reap()
         self._adopt()
-        if self._gateway is None and desired.read(self._paths) == "running":
-            self._start_at = 0.0
+        if self._gateway is None:
+            wanted = desired.read(self._paths) == "running"
+            self._start_at = 0.0 if wanted else None
+            self._leaving = self._background and not wanted  # nobody needs a supervisor that supervises nothing
         self._drivers.look("login")
         while True:
             self._fire_timers()

@@ -1,17 +1,20 @@
 """A gateway as a real process with a home of its own, and a raw client of its socket."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from hermes_cli import durable, instance, sockets
+from hermes_cli import durable, instance, locks, sockets
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.intents import queue, request
 from hermes_cli.paths import Paths
@@ -173,7 +176,32 @@ def configure(paths) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def start(paths, tmp_path) -> Iterator[Callable[..., Gateway]]:
+def bystander(paths) -> Iterator[None]:
+    """A supervisor that answers and does nothing: without one, a gateway on its way out would start a real one."""
+    lock = locks.take(f"{paths.supervisor}/lock")
+    assert lock is not None
+    listener = sockets.listen(f"{paths.supervisor}/sock")
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):  # closed at the end
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(4096)
+                    connection.sendall(b'{"running": true}\n')
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
+    listener.close()
+    thread.join(PATIENCE)
+    lock.release()
+
+
+@pytest.fixture
+def start(paths, tmp_path, bystander) -> Iterator[Callable[..., Gateway]]:
     """Start a gateway of the test's home; all are ended afterwards."""
     started: list[Gateway] = []
 

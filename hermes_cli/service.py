@@ -1,0 +1,14 @@
+"""The service as its manager sees it: what managers say and the driver decides by."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the service manager says. Three values: a manager that does not answer is not a stopped service."""
+
+    state: Literal["running", "stopped", "unknown"] = "unknown"
+    pid: int | None = None
+    exit_code: int | None = None
+    detail: str = ""

@@ -1,0 +1,114 @@
+"""What a restart costs, as ratios to what it cannot cost less than: `python tests/benchmarks [--quick]`.
+
+Each line is taken in turns with its floor, in one run, so that a busy machine disturbs both. Absolute figures are
+this machine's. Exit code 0 when every target is met, else 1, with the misses listed. Linux only.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench import Bench
+    from measure import Figure, Row
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "support")]
+
+
+def main() -> int:
+    """Take the samples, print both tables; the exit code."""
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer samples, under a minute")
+    parser.add_argument("--directory", help="where to work; on a real disk, since an fsync in memory costs nothing")
+    parser.add_argument("groups", nargs="*", help=f"of {', '.join(_GROUPS)}; all when none is named")
+    asked = parser.parse_args()
+    unknown = set(asked.groups) - set(_GROUPS)
+    if unknown or sys.platform != "linux":
+        parser.error(f"no such groups: {', '.join(sorted(unknown))}" if unknown else "Linux only")
+
+    from bench import FULL, QUICK, Bench, file_system
+    from measure import Figure, Row
+    from table import figures, floors
+
+    began = time.monotonic()
+    bench = Bench(asked.directory, QUICK if asked.quick else FULL)
+    found: list[Row | Figure] = []
+    try:
+        _say_where(file_system(str(bench.root)), is_checkout=bench.is_checkout)
+        for name, group in _GROUPS.items():
+            if not asked.groups or name in asked.groups:
+                print(f"  {name}", file=sys.stderr, flush=True)
+                found += group(bench)
+    finally:
+        bench.close()
+    rows = [one for one in found if isinstance(one, Row)]
+    whole = [one for one in found if isinstance(one, Figure)]
+    print(f"\nFloors; milliseconds; * is the largest, of fewer than 100 samples\n\n{floors(rows)}" if rows else "")
+    print(f"\nWhole processes\n\n{figures(whole)}" if whole else "")
+    misses = [miss for one in found for miss in one.misses]
+    print(f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *misses, sep="\n  ")
+    return 1 if misses else 0
+
+
+def _say_where(file_system: str, *, is_checkout: bool) -> None:
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, load {load}, "
+        f"{file_system}, a copy of the code, {'a git checkout' if is_checkout else 'no git checkout'}, compiled\n"
+        "commands run as python -P -m hermes_cli, floors as python -P -c"
+    )
+
+
+def _queue(bench: "Bench") -> "list[Row | Figure]":
+    import queue_lines
+
+    return list(queue_lines.rows(bench))
+
+
+def _starts(bench: "Bench") -> "list[Row | Figure]":
+    import start_lines
+
+    return list(start_lines.rows(bench))
+
+
+def _requests(bench: "Bench") -> "list[Row | Figure]":
+    import requester_lines
+
+    return list(requester_lines.rows(bench))
+
+
+def _driver(bench: "Bench") -> "list[Row | Figure]":
+    import driver_line
+
+    return [driver_line.row(bench)]
+
+
+def _gateway(bench: "Bench") -> "list[Row | Figure]":
+    import gateway_lines
+    import start_lines
+
+    ready = gateway_lines.ready_figure(bench)
+    running = bench.installation("supervised")
+    running.install()
+    status = start_lines.status_row(bench, running)
+    row, figures = gateway_lines.signalled(bench, running)
+    return [status, row, ready, *figures, gateway_lines.in_tree_figure(bench, running)]
+
+
+_GROUPS: "dict[str, Callable[[Bench], list[Row | Figure]]]" = {
+    "queue": _queue,
+    "starts": _starts,
+    "requests": _requests,
+    "driver": _driver,
+    "gateway": _gateway,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

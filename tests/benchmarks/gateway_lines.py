@@ -1,0 +1,129 @@
+"""Whole processes: a supervised gateway that is restarted again and again, by a signal and by its own agent."""
+
+import os
+import shlex
+import signal
+import time
+from dataclasses import dataclass, field
+
+import psutil
+from bench import Bench, hermes, reap, spawn
+from driver_line import FLOOR, LIMITS, spawn_after_death
+from installation import Installation
+from measure import Figure, Row, Samples
+
+from hermes_cli import instance
+from hermes_cli.directory_watch import DirectoryWatch
+from hermes_cli.instance import Instance
+from hermes_cli.paths import Paths
+from hermes_cli.process import Handle
+
+_PATIENCE = 40.0  # seconds
+_STARTED = b"started the gateway, pid"
+
+
+@dataclass(slots=True)
+class _Signalled:
+    """One entry per restart by SIGUSR1."""
+
+    floor: list[float] = field(default_factory=list)
+    exit: list[float] = field(default_factory=list)
+    start: list[float] = field(default_factory=list)
+    resident: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+
+
+def ready_figure(bench: Bench) -> Figure:
+    """A gateway in the foreground, from its spawn until gateway.json says ready."""
+    running = bench.installation("foreground")
+    values = [_ready_after_spawn(bench, running) for _ in range(bench.effort.restarts + 1)]
+    return Figure("gateway ready after exec", Samples(tuple(values[1:])), "ms", 1e3, 250, "800 ms")
+
+
+def signalled(bench: Bench, running: Installation) -> tuple[Row, list[Figure]]:
+    """SIGUSR1 to an idle, supervised gateway: how large it was, when it was gone, when the next was started."""
+    seen = _Signalled()
+    for _ in range(bench.effort.restarts):
+        before = running.ready()
+        seen.floor.append(spawn_after_death(bench))  # and while that goes on, the gateway ends its start-up
+        memory = psutil.Process(before.identity.pid).memory_full_info()
+        seen.resident.append(memory.rss / 1e6)
+        seen.own.append(memory.uss / 1e6)
+        _signal(running, before, seen)
+        _await_ready(running.paths, other_than=before)
+    row = Row("old process dead → supervisor has started the next", FLOOR, _of(seen.floor), _of(seen.start), LIMITS)
+    return row, [
+        Figure("resident memory, idle", _of(seen.resident), "MB", 1, 35, "84 MB"),
+        Figure("  of it its own (uss)", _of(seen.own), "MB", 1),
+        Figure("SIGUSR1 → exit 75, idle", _of(seen.exit), "ms", 1e3, 50, "450 ms"),
+    ]
+
+
+def in_tree_figure(bench: Bench, running: Installation) -> Figure:
+    """`hermes gateway restart` typed in the agent's terminal: from its exec until a fresh instance is ready."""
+    values = [_restart_in_tree(bench, running) for _ in range(bench.effort.restarts)]
+    return Figure("in-tree request → fresh ready instance, idle", _of(values), "ms", 1e3, 500)
+
+
+def _ready_after_spawn(bench: Bench, running: Installation) -> float:
+    argv = hermes("gateway", "run")
+    with open(running.paths.gateway_log, "ab") as log, DirectoryWatch(running.paths.state) as watch:
+        quiet = [(os.POSIX_SPAWN_DUP2, log.fileno(), 2), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+        environment = bench.environment(str(running.home))
+        before = time.perf_counter()
+        pid = os.posix_spawn(argv[0], argv, environment, file_actions=quiet)
+        while (found := instance.read(running.paths)) is None or found.identity.pid != pid or not found.ready:
+            assert watch.wait(_PATIENCE), running.log()
+        taken = time.perf_counter() - before
+    os.kill(pid, signal.SIGTERM)
+    reap(pid, argv)
+    return taken
+
+
+def _signal(running: Installation, before: Instance, seen: _Signalled) -> None:
+    log = running.paths.gateway_log
+    with (
+        open(log, "rb") as lines,
+        DirectoryWatch(running.paths.logs, modified=True) as watch,
+        Handle(before.identity) as handle,
+    ):
+        lines.seek(0, os.SEEK_END)
+        asked = time.perf_counter()
+        handle.send(signal.SIGUSR1)
+        assert handle.wait(_PATIENCE), running.log()
+        dead = time.perf_counter()
+        read = lines.read()
+        while _STARTED not in read:
+            assert watch.wait(_PATIENCE), running.log()
+            read += lines.read()
+        started = time.perf_counter()
+    assert f"pid {before.identity.pid}, exited 75".encode() in read, read
+    seen.exit.append(dead - asked)
+    seen.start.append(started - dead)
+
+
+def _restart_in_tree(bench: Bench, running: Installation) -> float:
+    before = running.ready()
+    stamp = running.home / "asked"
+    command = f"date +%s.%N >{shlex.quote(str(stamp))}; exec {shlex.join(hermes('gateway', 'restart'))}"
+    argv = hermes("chat", f"!{command}")
+    settled = len(os.listdir(f"{running.paths.intents}/settled"))
+    pid = spawn(argv, bench.environment(str(running.home)))
+    ready_at = _await_ready(running.paths, other_than=before)
+    reap(pid, argv)
+    running.settled(min(settled + 1, 200))
+    return ready_at - float(stamp.read_text(encoding="ascii"))
+
+
+def _await_ready(paths: Paths, other_than: Instance) -> float:
+    """When (epoch seconds) gateway.json said that another instance was ready."""
+    with DirectoryWatch(paths.state) as watch:
+        while True:
+            found = instance.read(paths)
+            if found is not None and found.ready and not found.identity.is_same_as(other_than.identity):
+                return time.time()
+            assert watch.wait(_PATIENCE)
+
+
+def _of(values: list[float]) -> Samples:
+    return Samples(tuple(values))

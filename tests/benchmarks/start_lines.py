@@ -1,0 +1,41 @@
+"""Commands from spawn to exit, against the interpreter with the imports that no such command can do without."""
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from bench import Bench, hermes, python, to_end
+from installation import Installation
+from measure import Limits, Row, interleave
+
+from hermes_cli.intents.request import make_directories
+
+CLICK = "import click"
+
+
+def rows(bench: Bench) -> Iterator[Row]:
+    """The requester's imports, an idle driver, --help, --version."""
+    paths = bench.paths("starts")
+    make_directories(paths)
+    home = paths.state.removesuffix("/state")
+    writer = python("import hermes_cli.intents.request")
+    yield _row(bench, home, "import of the write path", writer, "import json,os,time,fcntl", ratio=1.15)
+    driver = [sys.executable, "-P", "-m", "hermes_cli.restarter", "--trigger", "watch"]
+    yield _row(bench, home, "driver, empty queue", driver, "import json,os", ratio=1.5)
+    yield _row(bench, home, "hermes --help", hermes("--help"), CLICK, ratio=1.3)
+    yield _row(bench, home, "hermes --version", hermes("--version"), CLICK, ratio=1.3)
+
+
+def status_row(bench: Bench, running: Installation) -> Row:
+    """`status` of a running, supervised gateway: it asks the supervisor, and git for the installed revision."""
+    modules = "import click, rich.console, rich.table" if find_spec("rich") else CLICK
+    return _row(bench, str(running.home), "hermes gateway status", hermes("gateway", "status"), modules, ratio=1.5)
+
+
+def _row(bench: Bench, home: str, name: str, argv: list[str], modules: str, *, ratio: float) -> Row:
+    environment = bench.environment(home)
+    floor, ours = interleave(
+        bench.effort.starts,
+        (lambda: to_end(python(modules), environment), lambda: to_end(argv, environment)),
+    )
+    return Row(name, f"python -c {modules!r}", floor, ours, Limits(ratio=ratio))
