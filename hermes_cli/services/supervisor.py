@@ -28,7 +28,7 @@ from hermes_cli.process import Handle, Identity
 from hermes_cli.revision import installed_revision
 from hermes_cli.services.control import Call, Control
 from hermes_cli.services.driver_runs import DriverRuns
-from hermes_cli.services.supervision import Rest, after_exit, counts_as_crash, describe_exit
+from hermes_cli.services.supervision import LONGEST_PAUSE, Rest, after_exit, counts_as_crash, describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _CARRIED = "HERMES_SUPERVISOR_STATE"  # what a supervisor hands to itself when it executes its new code
@@ -190,11 +190,14 @@ class Supervisor:
 
     def _own(self, pid: int) -> None:
         identity = Identity.of(pid)
-        if identity is None:
-            self._exit_code, self._why = None, "ended while the supervisor replaced itself"
-            self._start_at = 0.0
+        try:
+            handle = Handle(identity or Identity(pid))
+        except ProcessLookupError:  # it ended before it could be looked at, or while we executed our new code
+            self._crashes += 1
+            self._exit_code, self._why = None, "ended at once"
+            self._start_at = time.monotonic() + min(LONGEST_PAUSE, float(self._crashes))
             return
-        self._gateway = _Gateway(identity, Handle(identity), time.monotonic(), own=True)
+        self._gateway = _Gateway(handle.identity, handle, time.monotonic(), own=True)
 
     def _start(self) -> None:
         self._start_at = None
