@@ -23,10 +23,6 @@ class RevisionQuery:
             tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
             self._processes = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
 
-    def is_finished(self) -> bool:
-        """Whether `collect` would return at once."""
-        return all(process is None or process.poll() is not None for process in self._processes)
-
     def collect(self) -> str | None:
         """The short commit id, or the package's version outside a checkout; None when git does not say within 5 s."""
         from subprocess import TimeoutExpired

@@ -130,7 +130,7 @@ class _Manager:
         desired.write(self._paths, "stopped", "the benchmark")
 
     def reload(self) -> None:
-        raise NotImplementedError
+        raise AssertionError("nothing here asks for a reload")
 
 
 class _NoUpdate:
@@ -138,4 +138,4 @@ class _NoUpdate:
         return None
 
     def recover(self, identifier: str) -> str | None:
-        raise NotImplementedError(identifier)
+        raise AssertionError(f"{identifier} is no update")

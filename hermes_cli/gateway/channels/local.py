@@ -157,7 +157,7 @@ class LocalChannel:
             try:
                 operation = self._operations.get(str(document.get("op")))
                 if operation is None:
-                    raise protocol.RefusedError(f"op: one of {', '.join(self._operations)}")  # noqa: TRY301
+                    raise protocol.RefusedError(f"op: one of {', '.join(self._operations)}")  # noqa: TRY301  answered by the except below, like any refusal
                 result = operation(client, document)
                 if asyncio.iscoroutine(result):
                     await result
