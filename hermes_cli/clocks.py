@@ -22,6 +22,11 @@ class Clocks:
         return self.exit_backstop + self.teardown / 2
 
     @property
+    def spawn_interval(self) -> float:
+        """The service manager leaves at least this much between two starts (ThrottleInterval, RestartSec)."""
+        return self.teardown / 2
+
+    @property
     def driver_deadline(self) -> float:
         """The driver sends SIGKILL itself, if pid and start time still match."""
         return self.supervisor_kill + self.teardown / 2

@@ -84,16 +84,27 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
 
     Without `durable` a power cut may leave the file old, empty or gone: for facts that a fresh look restores.
     """
-    data = (json.dumps(document, indent=indent) + "\n").encode()
+    _replace(path, (json.dumps(document, indent=indent) + "\n").encode(), 0o600, durable=durable)
+
+
+def replace_text(path: str, text: str, mode: int) -> None:
+    """Replace a text file whole, on stable storage, with that mode whatever the umask. Raises OSError."""
+    _replace(path, text.encode(), mode, durable=True)
+
+
+def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
     temporary = f"{path}.{os.getpid()}.new"
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(temporary, flags, 0o600)
     except FileNotFoundError:
         make_private_directory(os.path.dirname(path))
-        descriptor = os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(temporary, flags, 0o600)
     try:
         try:
             _write_all(descriptor, data)
+            if mode != 0o600:
+                os.fchmod(descriptor, mode)
             if durable:
                 sync(descriptor)
         finally:

@@ -59,6 +59,11 @@ class Paths:
         return f"{self.state}/supervisor"
 
     @property
+    def restarter(self) -> str:
+        """The restarter's program, outside the code that updates replace."""
+        return f"{self.state}/restarter"
+
+    @property
     def updates(self) -> str:
         """Journals of updates under way."""
         return f"{self.state}/updates"

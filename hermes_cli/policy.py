@@ -6,8 +6,8 @@ from hermes_cli.intents.decide import Policy
 from hermes_cli.paths import Paths
 
 
-def policy_of(paths: Paths) -> Policy:
-    """This profile's policy."""
+def policy_of(paths: Paths, spawn_interval: float = 0.0) -> Policy:
+    """This profile's policy, under a manager that leaves `spawn_interval` seconds between two starts."""
     try:
         config = load(paths.config)
     except ConfigError:
@@ -18,6 +18,7 @@ def policy_of(paths: Paths) -> Policy:
         start_timeout=config.gateway.start_timeout,
         max_attempts=config.restart.max_attempts,
         backoff=config.restart.backoff,
+        spawn_interval=spawn_interval,
         storm_limit=config.restart.storm_limit,
         storm_window=config.restart.storm_window,
     )

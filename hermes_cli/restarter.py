@@ -32,11 +32,12 @@ def drive(paths: "Paths", trigger: str) -> bool:
     from hermes_cli.update.recovery import GitRecovery
 
     try:
+        manager = choose(paths)
         return driver.drive(
             paths,
-            choose(paths),
+            manager,
             GitRecovery(paths),
-            policy_of(paths),
+            policy_of(paths, manager.spawn_interval),
             trigger,
             renew=lambda: _execute_anew(paths, trigger),
         )

@@ -6,9 +6,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the service manager says. Three values: a manager that does not answer is not a stopped service."""
+    """What the service manager says. Three values: a manager that does not answer is not a stopped service.
+
+    `scheduled`: stopped, and the manager will start it by itself when its own interval between starts has passed.
+    """
 
     state: Literal["running", "stopped", "unknown"] = "unknown"
     pid: int | None = None
     exit_code: int | None = None
     detail: str = ""
+    scheduled: bool = False

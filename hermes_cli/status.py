@@ -12,22 +12,13 @@ from hermes_cli.intents import progress, queue
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
-from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
+from hermes_cli.services.base import Problem, RestarterStatus, ServiceManager, ServiceStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SILENT = 60.0  # seconds without a heartbeat; four of them
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that keeps a restart from happening, or that a person should know, with the command that mends it."""
-
-    code: str
-    text: str
-    mend: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,7 @@ class Status:
     def problems(self) -> list[Problem]:
         """What is wrong, each with its mend."""
         running, service, restarter, last = self.instance, self.service.service, self.restarter, self.last
-        found = []
+        found = list(self.service.problems)
         if self.service.installed and self.desired == "running":
             if running is None and service.state == "stopped":
                 found.append(Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start"))

@@ -92,7 +92,7 @@ ROWS = [
     Row(
         "the exit handler demands a start when nobody can be poked",
         "gateway/run.py",
-        'if not manager.poke("exit") and code:',
+        'if manager.poke("exit") is False and code:',
         "if False:",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),

@@ -42,9 +42,11 @@ def await_outcome(paths: Paths, submitted: requester.Submitted, drain_timeout: f
     from hermes_cli.clocks import Clocks
     from hermes_cli.errors import CannotTellError
     from hermes_cli.policy import policy_of
+    from hermes_cli.services import choose
 
-    policy = policy_of(paths)
+    policy = policy_of(paths, choose(paths).spawn_interval)
     patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
+    patience += policy.spawn_interval
     try:
         settled = _watch(paths, submitted.id, time.monotonic() + patience)
     except KeyboardInterrupt:

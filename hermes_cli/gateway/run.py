@@ -29,6 +29,7 @@ from hermes_cli.gateway.messages import Store, open_store
 from hermes_cli.gateway.notices import Notices
 from hermes_cli.gateway.turns import Turn, Turns, interrupt_left_behind
 from hermes_cli.intents import queue
+from hermes_cli.look import look
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle
 from hermes_cli.revision import RevisionQuery
@@ -203,8 +204,8 @@ class Gateway:
         if not code and not queue.pending(self._paths):
             return
         manager = self._manager or choose(self._paths)
-        if not manager.poke("exit") and code:
-            manager.demand_start()  # no restarter: what the manager itself can complete is better than nothing
+        if manager.poke("exit") is False and code:
+            manager.complete_exit()
 
     # --- what runs beside the turns
 
@@ -227,6 +228,10 @@ class Gateway:
             self._manager = await asyncio.to_thread(choose, self._paths)
         except HermesError as error:
             _log.warning("nobody to poke at the exit: %s", error)
+        # Whoever was to settle what brought us up may have died with the instance before: we are an invocation, too.
+        said = await asyncio.to_thread(look, self._paths)
+        if said is not None:
+            _log.info("%s", said)
 
     def _watch_settled(self) -> None:
         watch = self._notices.watch()

@@ -46,6 +46,7 @@ class Policy:
     start_timeout: float = 60.0
     max_attempts: int = 5
     backoff: float = 0.5
+    spawn_interval: float = 0.0
     storm_limit: int = 10
     storm_window: float = 600.0
 
@@ -54,9 +55,11 @@ class Policy:
         asked = 0.0 if intent.force else intent.drain_timeout
         return Clocks(self.drain_timeout if asked is None else asked, self.teardown_timeout)
 
-    def pause(self, attempts: int) -> float:
-        """How long after a demand start the next one may come."""
-        return float(self.backoff * 2 ** max(0, attempts - 1))
+    def pause(self, attempts: int, service: Service) -> float:
+        """How long after a demand start the next one may come; a start that the manager has scheduled comes first."""
+        pause = float(self.backoff * 2 ** max(0, attempts - 1))
+        # launchd floors whole seconds of runtime: start to start is anything up to one second longer.
+        return max(pause, self.spawn_interval + 1.0) if service.scheduled else pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy
     running = seen.instance
     if running is not None and _is_outdated(intent, running, seen):
         return _retire(intent, progress, seen, policy, running)
+    if running is not None and intent.action == "reload" and not progress.attempts:
+        return Start(reload=True)  # whatever came up meanwhile runs under the definition that is to go
     if running is not None:
         return _judge_fresh(intent, progress, seen, policy, running)
     if seen.target_alive:
@@ -255,10 +260,13 @@ def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Polic
         refused = _refusal(intent, seen, policy)
         if refused is not None:
             return refused
-    failing = progress.attempts > 0 and seen.service.state == "stopped"
+    due = progress.attempted_at + policy.pause(progress.attempts, seen.service)
+    scheduled = progress.attempts > 0 and seen.service.scheduled and progress.attempted_at <= seen.now < due
+    failing = progress.attempts > 0 and seen.service.state == "stopped" and not scheduled
     if failing and (seen.service.exit_code == EX_CONFIG or progress.attempts >= policy.max_attempts):
         return Settle("failed", _failure(progress, seen))
-    due = progress.attempted_at + policy.pause(progress.attempts)
+    if scheduled:
+        return Wait("the service manager's interval between two starts", due)
     if progress.attempts and seen.service.state != "stopped":
         ready_by = progress.attempted_at + policy.start_timeout
         if seen.now < ready_by:

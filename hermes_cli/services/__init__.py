@@ -1,6 +1,7 @@
 """Service managers behind one interface; this is the one place that chooses."""
 
 import os
+import sys
 
 from hermes_cli.errors import UsageError
 
@@ -13,8 +14,19 @@ NAMES = ("auto", "launchd", "systemd", "embedded")
 
 
 def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
-    """The manager asked for by name or HERMES_SERVICE_MANAGER, else the best there is. Raises UsageError."""
-    check(name)
+    """The manager asked for by name or HERMES_SERVICE_MANAGER, else the installed one, else the best there is.
+
+    Raises UsageError.
+    """
+    asked = _asked(name)
+    if asked == "auto":
+        from hermes_cli.services import installed
+
+        asked = installed.read(paths).get("manager") or ""
+        if asked not in NAMES[1:]:
+            asked = "embedded"
+    if asked in {"launchd", "systemd"}:
+        raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
     from hermes_cli.services.embedded import Embedded
 
     return Embedded(paths)
@@ -22,8 +34,11 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
 
 def check(name: str | None = None) -> None:
     """Raise the UsageError that `choose` would, importing no manager: for who has a record to write first."""
+    _asked(name)
+
+
+def _asked(name: str | None) -> str:
     asked = name or os.environ.get("HERMES_SERVICE_MANAGER") or "auto"
     if asked not in NAMES:
         raise UsageError(f"service manager {asked!r} is not known: use one of {', '.join(NAMES)}")
-    if asked in {"launchd", "systemd"}:
-        raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
+    return asked

@@ -9,6 +9,15 @@ RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps a restart from happening, or that a person should know, with the command that mends it."""
+
+    code: str
+    text: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """The service as its manager sees it. `domain` is where it is registered, as that manager names it."""
 
@@ -16,6 +25,7 @@ class ServiceStatus:
     domain: str | None
     installed: bool
     service: Service
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class ServiceManager(Protocol):
 
     name: str
     completed_by: str  # who will complete a recorded restart, as the in-tree answer names it
+    spawn_interval: float  # seconds that the manager leaves between two starts of the service
 
     def status(self) -> ServiceStatus:
         """Ask the manager; three values, never a guess."""
@@ -70,8 +81,11 @@ class ServiceManager(Protocol):
     def reload(self) -> None:
         """Load a changed definition and start it, from outside the gateway's tree."""
 
-    def poke(self, trigger: str) -> bool:
-        """Demand-start the restarter; False when there is none. Never raises."""
+    def poke(self, trigger: str) -> bool | None:
+        """Demand-start the restarter; False when there is none, None when that cannot be told. Never raises."""
+
+    def complete_exit(self) -> None:
+        """From the exiting gateway, without a restarter: have the manager itself start the service again."""
 
 
 def read_definition(path: str) -> str | None:

@@ -20,6 +20,7 @@ from hermes_cli.errors import CannotTellError, ConfigError, HermesError
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.service import Service
 from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
+from hermes_cli.services.installed import forget, path_of
 from hermes_cli.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
@@ -32,6 +33,7 @@ class Embedded:
 
     name = "embedded"
     completed_by = "the supervisor"
+    spawn_interval = 0.0
 
     def __init__(self, paths: Paths) -> None:
         """Nothing is looked at yet."""
@@ -42,7 +44,7 @@ class Embedded:
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
-        installed = os.path.exists(definition_path(self._paths)) or self._is_supervised()
+        installed = os.path.exists(path_of(self._paths)) or self._is_supervised()
         return ServiceStatus(label, None, installed, self.observe())
 
     def observe(self) -> Service:
@@ -81,7 +83,7 @@ class Embedded:
     def definitions(self) -> tuple[Definition, ...]:
         """One file: the supervisor is both jobs."""
         document = {"schema": 1, "manager": self.name, "program": supervisor_argv(self._paths)}
-        return (Definition(definition_path(self._paths), json.dumps(document, indent=2) + "\n"),)
+        return (Definition(path_of(self._paths), json.dumps(document, indent=2) + "\n"),)
 
     def drifted(self) -> tuple[str, ...]:
         """The definition's path, when it is there and not what `install` would write."""
@@ -105,8 +107,7 @@ class Embedded:
     def uninstall(self) -> None:
         """Stop the gateway, end the supervisor, remove the definition."""
         self._end("leave")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(definition_path(self._paths))
+        forget(self._paths)
 
     def demand_start(self) -> None:
         """Start through the supervisor, or start one. Raises CannotTellError."""
@@ -125,7 +126,11 @@ class Embedded:
         self.install()
         self.demand_start()
 
-    def poke(self, trigger: str) -> bool:
+    def complete_exit(self) -> None:
+        """Start another supervisor: it starts the gateway when this one is gone."""
+        self.demand_start()
+
+    def poke(self, trigger: str) -> bool | None:
         """Have the supervisor run a driver now; False when no supervisor answers."""
         if not self._is_supervised():
             return False
@@ -183,11 +188,6 @@ class Embedded:
                     watch.wait(min(left, 0.5))
                 except (OSError, ValueError) as error:
                     raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
-
-
-def definition_path(paths: Paths) -> str:
-    """The service's definition."""
-    return f"{paths.state}/service.json"
 
 
 def supervisor_argv(paths: Paths) -> list[str]:

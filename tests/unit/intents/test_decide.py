@@ -506,6 +506,7 @@ WORLDS = st.builds(
         st.sampled_from(["running", "stopped", "unknown"]),
         st.none() | st.integers(1, 9999),
         st.none() | st.sampled_from([0, 1, 75, 78, -9]),
+        scheduled=st.booleans(),
     ),
     held=st.booleans(),
     installed=REVISIONS,
@@ -536,9 +537,11 @@ def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
     if isinstance(found, Kill):
         assert alive is not None
         assert found.target == alive.identity
-    if isinstance(found, Start):
-        assert alive is None
+    if isinstance(found, Start) and alive is None:
         assert not world.target_alive
+    if isinstance(found, Start) and alive is not None:
+        assert found.reload
+        assert asked.target is None or not asked.target.is_same_as(alive.identity)
     if isinstance(found, Wait):
         assert math.isfinite(found.until)
         assert found.until >= world.now
@@ -558,3 +561,52 @@ def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
 @given(INTENTS, PROGRESS, WORLDS)
 def test_the_same_facts_always_give_the_same_step(asked, progress, world):
     assert decide(asked, progress, world, POLICY) == decide(asked, progress, world, POLICY)
+
+
+# A manager that leaves an interval between two starts.
+
+
+SCHEDULED = Service("stopped", exit_code=1, detail="exited 1", scheduled=True)
+
+
+def test_a_start_that_the_manager_has_scheduled_is_waited_for_and_costs_no_attempt():
+    policy = replace(POLICY, spawn_interval=10.0)
+    for attempts in (1, POLICY.max_attempts):
+        found = decide(intent(), Progress(attempts=attempts, attempted_at=NOW - 5), seen(service=SCHEDULED), policy)
+        assert found == Wait("the service manager's interval between two starts", NOW - 5 + 11.0)
+
+
+def test_a_scheduled_start_that_did_not_come_is_followed_by_a_demand_start():
+    policy = replace(POLICY, spawn_interval=10.0)
+    found = decide(intent(), Progress(attempts=1, attempted_at=NOW - 11.1), seen(service=SCHEDULED), policy)
+    assert found == Start()
+
+
+def test_starts_that_are_scheduled_again_and_again_end_in_failed():
+    policy = replace(POLICY, spawn_interval=10.0)
+    progress = Progress(attempts=POLICY.max_attempts, attempted_at=NOW - 11.1)
+    found = decide(intent(), progress, seen(service=SCHEDULED), policy)
+    assert isinstance(found, Settle)
+    assert found.outcome == "failed"
+
+
+def test_the_first_demand_start_does_not_wait_for_a_scheduled_one():
+    policy = replace(POLICY, spawn_interval=10.0)
+    assert decide(intent(), Progress(), seen(service=SCHEDULED), policy) == Start()
+
+
+# Reload.
+
+
+def test_a_reload_is_carried_out_even_if_a_fresh_instance_is_up_already():
+    assert step(intent(action="reload"), seen(fresh())) == Start(reload=True)
+
+
+def test_a_reload_settles_on_what_it_has_brought_up():
+    found = step(intent(action="reload"), seen(fresh()), Progress(attempts=1, attempted_at=NOW - 1))
+    assert isinstance(found, Settle)
+    assert found.outcome == "restarted"
+
+
+def test_a_reload_lets_the_named_instance_drain_first():
+    assert isinstance(step(intent(action="reload"), seen(running())), Signal)

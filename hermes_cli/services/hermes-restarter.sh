@@ -1,0 +1,85 @@
+#!/bin/sh
+# hermes-restarter PYTHON PROFILE STATE START...
+#
+# Runs the driver of one profile's restart intents. Started by the service manager whenever something is pending.
+# It lies outside the code that updates replace: when the installed package cannot run a driver, the copy beside this
+# file does, and when no Python can, it does the least itself: waits for the recorded process to go and runs START,
+# the service manager's own demand start of the service. Nothing in a record is ever executed.
+# `hermes gateway install` and `hermes update` bring this file up to date.
+
+python=$1 profile=$2 state=$3
+shift 3
+intents=$state/restart-intents
+here=$(dirname -- "$0")
+again=10      # seconds until it is tried again, while something is pending that no Python can finish
+longest=300   # seconds that the recorded process is waited for
+bound=20      # seconds for START
+cd / || exit 1
+
+pending() {
+  for record in "$intents"/pending/* "$intents"/pending/.[!.]*; do
+    [ -e "$record" ] || [ -L "$record" ] || continue
+    return 0
+  done
+  return 1
+}
+
+# 0: nothing is left to do, or another driver is at it (75).
+drive() {
+  "$python" -P -m hermes_cli.restarter -p "$profile" --trigger watch
+  code=$?
+  [ "$code" -eq 0 ] || [ "$code" -eq 75 ]
+}
+
+drive_copy() {
+  [ -d "$here/lib" ] || return 1
+  PYTHONPATH=$here/lib drive
+}
+
+is_stopped() { grep -q '"stopped"' "$state/desired.json" 2>/dev/null; }
+
+recorded_pid() {
+  sed -n 's/.*"target": *{[^}]*"pid": *\([0-9]\{1,10\}\)[^0-9].*/\1/p' "$1" 2>/dev/null | head -n 1
+}
+
+# The shell can only ask again and again whether a process that is not its child has gone.
+wait_for() {
+  waited=0
+  while kill -0 "$1" 2>/dev/null && [ "$waited" -lt "$longest" ] && pending; do
+    sleep 1
+    waited=$((waited + 1))
+  done
+}
+
+bounded() {
+  "$@" &
+  started=$!
+  (
+    sleep "$bound"
+    kill "$started"
+  ) 2>/dev/null &
+  guard=$!
+  wait "$started"
+  kill "$guard" 2>/dev/null
+}
+
+the_least() {
+  for record in "$intents"/pending/*.json; do
+    pid=$(recorded_pid "$record")
+    [ -z "$pid" ] || wait_for "$pid"
+  done
+  pending || return 0
+  is_stopped && return 0
+  echo "hermes-restarter: no driver can run (exit code $code): $*" >&2
+  bounded "$@"
+}
+
+while pending; do
+  drive && exit 0
+  # A driver that was killed says nothing about the code: once more before it is taken for broken.
+  [ "$code" -lt 128 ] || { drive && exit 0; }
+  drive_copy && exit 0
+  the_least "$@"
+  pending && sleep "$again"
+done
+exit 0

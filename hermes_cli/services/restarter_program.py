@@ -1,0 +1,54 @@
+"""The restarter's program: an `sh` script, kept outside the code that updates replace (design 7).
+
+launchd and systemd start it; see `hermes-restarter.sh` beside this module for what it does without us. Its name is
+what macOS shows under Login Items.
+"""
+
+import os
+import shutil
+
+from hermes_cli import durable
+from hermes_cli.errors import HermesError
+from hermes_cli.services.base import read_definition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+_SOURCE = os.path.join(os.path.dirname(__file__), "hermes-restarter.sh")
+
+
+def path_of(paths: "Paths") -> str:
+    """Where it is installed."""
+    return f"{paths.restarter}/hermes-restarter"
+
+
+def argv(paths: "Paths", python: str, start: list[str]) -> list[str]:
+    """Its command line; `start` is the manager's demand start of the service."""
+    return [path_of(paths), python, paths.profile, paths.state, *start]
+
+
+def text() -> str:
+    """What `install` would write. Raises HermesError when this installation is not whole."""
+    found = read_definition(_SOURCE)
+    if found is None:
+        raise HermesError(f"{_SOURCE} is missing: install hermes again")
+    return found
+
+
+def install(paths: "Paths") -> None:
+    """Write it, or replace it whole: a shell that is reading the old one goes on with the old one. Raises HermesError."""
+    wanted = text()
+    place = path_of(paths)
+    try:
+        if read_definition(place) == wanted and os.access(place, os.X_OK):
+            return
+        durable.make_private_directory(paths.restarter)
+        durable.replace_text(place, wanted, mode=0o700)
+    except OSError as error:
+        raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
+
+
+def remove(paths: "Paths") -> None:
+    """Remove it with all that lies beside it."""
+    shutil.rmtree(paths.restarter, ignore_errors=True)
