@@ -1,7 +1,6 @@
 """Service managers behind one interface; this is the one place that chooses."""
 
 import os
-import sys
 
 from hermes_cli.errors import UsageError
 

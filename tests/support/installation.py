@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+from interpreter import FAULTS, Interpreter
 
 from hermes_cli import durable, instance, locks, paths
 from hermes_cli.directory_watch import DirectoryWatch
@@ -23,7 +24,6 @@ from hermes_cli.process import Handle, Identity
 PATIENCE = float(
     os.environ.get("HERMES_TEST_PATIENCE", "40")
 )  # seconds; far beyond what anything takes, so that only a hang meets it
-FAULTS = Path(__file__).parent.parent / "faults"
 # Another copy of the package, in which tests/switched_off.py has taken something away.
 REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or Path(__file__).parent.parent.parent)
 SHORT_CLOCKS = """\
@@ -72,9 +72,21 @@ def end_processes_below(folder: Path) -> None:
 class Installation:
     """Runs `hermes` in its own home; `code` is the folder that holds the package."""
 
-    def __init__(self, home: Path, code: Path = REPOSITORY, config: str = SHORT_CLOCKS) -> None:
+    def __init__(
+        self,
+        home: Path,
+        code: Path = REPOSITORY,
+        config: str = SHORT_CLOCKS,
+        manager: str = "embedded",
+        variables: dict[str, str] | None = None,
+        interpreter: Interpreter | None = None,
+    ) -> None:
+        """`variables` are what its service manager is reached by; with an `interpreter`, no variable names the code."""
         self.home = home
         self.code = code
+        self.manager = manager
+        self.variables = variables or {}
+        self.interpreter = interpreter
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
         self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
@@ -83,15 +95,18 @@ class Installation:
 
     def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
         """What a person's shell has: nothing of a gateway's; with `fault`, tests/faults strikes."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
-        code = f"{FAULTS}{os.pathsep}{self.code}" if fault else str(self.code)
-        found = {**kept, "HERMES_HOME": str(self.home), "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HERMES_", "XDG_"))}
+        found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
+        if self.interpreter is None:
+            code = f"{FAULTS}{os.pathsep}{self.code}" if fault else str(self.code)
+            found |= {"PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1"}
+        found |= more
         return {**found, "HERMES_TEST_FAULT": fault} if fault else found
 
     def start(self, *arguments: str, fault: str | None = None, **more: str) -> subprocess.Popen[str]:
         """One `hermes` command, running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "hermes_cli", *arguments],
+            [str(self.interpreter.python if self.interpreter else sys.executable), "-m", "hermes_cli", *arguments],
             env=self.environment(fault, **more),
             cwd="/",
             stdin=subprocess.DEVNULL,
