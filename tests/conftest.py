@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from installation import SHORT_CLOCKS, Installation, end_processes_below
 
+pytest_plugins = ["launchd_emulator.fixture"]
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:

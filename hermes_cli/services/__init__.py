@@ -1,6 +1,7 @@
 """Service managers behind one interface; this is the one place that chooses."""
 
 import os
+import sys
 
 from hermes_cli.errors import UsageError
 
@@ -23,8 +24,12 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
 
         asked = installed.read(paths).get("manager") or ""
         if asked not in NAMES[1:]:
-            asked = "embedded"
-    if asked in {"launchd", "systemd"}:
+            asked = _best()
+    if asked == "launchd":
+        from hermes_cli.services.launchd import Launchd
+
+        return Launchd(paths)
+    if asked == "systemd":
         raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
     from hermes_cli.services.embedded import Embedded
 
@@ -41,3 +46,7 @@ def _asked(name: str | None) -> str:
     if asked not in NAMES:
         raise UsageError(f"service manager {asked!r} is not known: use one of {', '.join(NAMES)}")
     return asked
+
+
+def _best() -> str:
+    return "launchd" if sys.platform == "darwin" else "embedded"
