@@ -11,7 +11,8 @@ from hermes_cli.errors import HermesError
 from hermes_cli.service import Service
 from hermes_cli.services.call import Answer, call
 
-TIMEOUT = 10.0  # seconds for a call that launchd answers at once; `kickstart` was seen to block for minutes
+TIMEOUT = 10.0  # seconds for a call that changes something; `kickstart` was seen to block for minutes
+LOOK = 4.0  # seconds for one that only asks
 
 # launchctl's exit status is the error's number (xpc/launchd's errors, `launchctl error N`).
 NO_SUCH_PROCESS = 3
@@ -83,14 +84,14 @@ class Launchctl:
 
     def look(self, target: str) -> Job | int | None:
         """The job at DOMAIN/LABEL; else NO_SERVICE or NO_DOMAIN; None when that cannot be told."""
-        answer = self("print", target)
+        answer = self("print", target, timeout=LOOK)
         if answer.ok:
             return parse_print(answer.out)
         return answer.code if answer.code in {NO_SERVICE, NO_DOMAIN} else None
 
     def disabled(self, domain: str) -> frozenset[str]:
         """Labels that a person, or Login Items, has switched off in `domain`; `print` of a label does not show it."""
-        answer = self("print-disabled", domain)
+        answer = self("print-disabled", domain, timeout=LOOK)
         return parse_disabled(answer.out) if answer.ok else frozenset()
 
 

@@ -65,9 +65,13 @@ class Launchd:
         """Where the service is loaded, and what keeps it from running."""
         place = self._domains.find(self._label)
         there = os.path.exists(launchd_plists.path_of(self._label))
-        problems = () if desired.read(self._paths) == "stopped" else tuple(self._problems(place, there=there))
+        stopped = desired.read(self._paths) == "stopped"
         return ServiceStatus(
-            self._label, place.domain, there or place.job is not None, self._service_at(place), problems
+            self._label,
+            place.domain,
+            there or place.job is not None or self._is_remembered,
+            self._service_at(place),
+            () if stopped else tuple(self._problems(place, there=there)),
         )
 
     def observe(self) -> Service:
@@ -97,12 +101,12 @@ class Launchd:
         return tuple(launchd_plists.keeping_path(one, read_definition(one.path)) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
-        """Definitions that are of another release, or that were not loaded since they were changed."""
-        return tuple(
-            wanted.path
-            for wanted in self.definitions()
-            if (text := read_definition(wanted.path)) is not None and (text != wanted.text or self._is_stale(wanted))
-        )
+        """Definitions that are missing, of another release, or not loaded since they were changed; the program too."""
+        wanted = self.definitions()
+        if not self._is_remembered and not any(os.path.exists(one.path) for one in wanted):
+            return ()
+        found = [one.path for one in wanted if read_definition(one.path) != one.text or self._is_stale(one)]
+        return (*found, *restarter_program.drifted(self._paths))
 
     def _service_at(self, place: Place) -> Service:
         if place.job is not None:
@@ -133,13 +137,20 @@ class Launchd:
 
     def install(self) -> bool:
         """Write and load both jobs, and mend whatever keeps them from being loaded. Raises HermesError."""
+        for place in (self._paths.logs, self._paths.state):
+            if launchd_plists.is_out_of_reach(place, os.path.expanduser("~")):
+                why = f"launchd starts no job with its files in {place}"
+                raise HermesError(f"{why}: point HERMES_HOME at a folder on the boot volume")
         self._make_directories()
         restarter_program.install(self._paths)
         domain = self._domains.home(self._label)
         self._remember(domain=domain)
         service, restarter = self.definitions()
         for definition in (service, restarter):
-            _write(definition)
+            if read_definition(definition.path) != definition.text or _is_refused(definition.path):
+                # What launchd has loaded may be what is overwritten here: known no longer, also if we die in between.
+                self._remember(**{_label_of(definition): None})
+                _write(definition)
         for name in (self._label, self._restarter):
             self._leave_other_domains(name, domain)
         self._reload(domain, self._restarter, restarter, only_if_stale=True)
@@ -269,8 +280,11 @@ class Launchd:
 
     def _is_stale(self, definition: Definition) -> bool:
         """Whether what launchd has loaded under this label, which it copied then, is another text."""
-        name = os.path.basename(definition.path).removesuffix(".plist")
-        return bool(self._memory.get(name) != _digest(definition.text))
+        return bool(self._memory.get(_label_of(definition)) != _digest(definition.text))
+
+    @property
+    def _is_remembered(self) -> bool:
+        return self._memory.get("manager") == self.name
 
     def _make_directories(self) -> None:
         try:
@@ -309,9 +323,11 @@ def _is_refused(path: str) -> bool:
     return False
 
 
+def _label_of(definition: Definition) -> str:
+    return os.path.basename(definition.path).removesuffix(".plist")
+
+
 def _write(definition: Definition) -> None:
-    if read_definition(definition.path) == definition.text and not _is_refused(definition.path):
-        return
     try:
         durable.replace_text(definition.path, definition.text, mode=0o644)
     except OSError as error:

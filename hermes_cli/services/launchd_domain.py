@@ -43,16 +43,17 @@ class Domains:
         self.names = list(dict.fromkeys([*([remembered] if remembered in own else []), *own]))
 
     def find(self, label: str) -> Place:
-        """Look for a loaded label: where it was last, then elsewhere. Not known when any of them does not answer."""
-        home, known = None, True
+        """Look for a loaded label: where it was last, then elsewhere. Not known as soon as one does not answer."""
+        home = None
         for domain in self.names:
             found = self._launchctl.look(f"{domain}/{label}")
             if isinstance(found, Job):
                 return Place(domain, found)
-            known = known and found is not None
+            if found is None:  # it may be just there
+                return Place(home, None, known=False)
             if found == NO_SERVICE and home is None:
                 home = domain
-        return Place(home, None, known)
+        return Place(home, None)
 
     def home(self, label: str) -> str:
         """Where `label` belongs: the login session's domain, else the user's. Raises CannotTellError."""

@@ -75,6 +75,15 @@ def _definition(name: str, keys: dict[str, Any]) -> Definition:
     return Definition(path_of(name), plistlib.dumps(document).decode())
 
 
+def is_out_of_reach(place: str, home: str) -> bool:
+    """Whether a job could not open its log there: an external volume, or a folder that macOS asks the user about.
+
+    It exits 78 before its program runs (NousResearch/hermes-agent#78129).
+    """
+    protected = ("/Volumes", *(f"{home}/{name}" for name in ("Desktop", "Documents", "Downloads")))
+    return any(f"{place}/".startswith(f"{one}/") for one in protected)
+
+
 def keeping_path(wanted: Definition, text: str | None) -> Definition:
     """What is wanted, with the PATH that the definition that lies there has, if nothing else differs."""
     if text is None or _without_path(text) != _without_path(wanted.text):

@@ -117,3 +117,13 @@ def test_any_other_difference_is_drift(paths):
     wanted = launchd_plists.service(paths, GatewayConfig())
     other = launchd_plists.service(paths, GatewayConfig(teardown_timeout=99.0))
     assert launchd_plists.keeping_path(wanted, other.text) == wanted
+
+
+@pytest.mark.parametrize("place", ["/Volumes/Disk/hermes/logs", "/Users/u/Documents/h/logs", "/Users/u/Desktop"])
+def test_what_launchd_may_not_open_is_out_of_reach(place):
+    assert launchd_plists.is_out_of_reach(place, "/Users/u")
+
+
+@pytest.mark.parametrize("place", ["/Users/u/.hermes/logs", "/Users/u/Documents2/logs", "/Users/v/Documents/logs"])
+def test_what_it_may_open_is_not(place):
+    assert not launchd_plists.is_out_of_reach(place, "/Users/u")

@@ -175,5 +175,7 @@ def test_it_is_replaced_whole_when_it_is_of_another_release(program):
 def test_it_is_what_every_posix_shell_reads(program):
     for shell in ("/bin/dash", "/bin/bash"):
         if os.path.exists(shell):
-            done = subprocess.run([shell, "-n", restarter_program.path_of(program.paths)], capture_output=True, check=False)
+            done = subprocess.run(
+                [shell, "-n", restarter_program.path_of(program.paths)], capture_output=True, check=False
+            )
             assert done.stderr == b""
