@@ -154,8 +154,8 @@ class Launchd:
         for name in (self._label, self._restarter):
             self._leave_other_domains(name, domain)
         self._reload(domain, self._restarter, restarter, only_if_stale=True)
-        place = self._domains.find(self._label)
-        if place.job is not None and place.job.service.state != "stopped" and self._is_stale(service):
+        found = self._domains.find(self._label)
+        if found.job is not None and found.job.service.state != "stopped" and self._is_stale(service):
             return True
         self._reload(domain, self._label, service, only_if_stale=True)
         return False

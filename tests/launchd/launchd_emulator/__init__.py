@@ -1,0 +1,7 @@
+"""A launchd for tests on Linux and macOS: real processes, a launchctl, faults on request, and a trace."""
+
+from launchd_emulator.emulator import Launchd
+from launchd_emulator.knobs import INFINITE, Knobs
+from launchd_emulator.trace import Event
+
+__all__ = ["INFINITE", "Event", "Knobs", "Launchd"]

@@ -1,0 +1,35 @@
+"""What goes down with a job: what is left in its process group, and whatever it ever started."""
+
+import signal
+
+from launchd_emulator.definition import Definition
+from launchd_emulator.host import Host
+from launchd_emulator.run import Run
+from launchd_emulator.starts import Tell
+
+
+class Coalition:
+    """Every run of one job of which something may still live."""
+
+    def __init__(self, host: Host, definition: Definition, tell: Tell) -> None:
+        self._host = host
+        self._definition = definition
+        self._tell = tell
+        self._runs: list[Run] = []
+
+    def main_ended(self, run: Run) -> None:
+        """Signal what is left in its group, while the zombie still keeps the group's number from being reused."""
+        self._runs = [*(one for one in self._runs if not one.has_gone), run]
+        name = self._host.knobs.group_kill_signal
+        if self._definition.abandon_process_group or name == "none":
+            return
+        if members := run.group():
+            self._tell("group-kill", pid=run.pid, signal=f"SIG{name}", members=members)
+            run.signal_group(signal.Signals[f"SIG{name}"])
+
+    def end(self) -> None:
+        """SIGKILL to everything that this job ever started."""
+        members = [pid for run in self._runs for pid in run.coalition()]
+        self._tell("coalition-kill", pid=self._runs[-1].pid, members=members)
+        for run in self._runs:
+            run.end_coalition()

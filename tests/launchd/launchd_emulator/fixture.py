@@ -1,0 +1,30 @@
+"""A pytest plugin: `pytest_plugins = ["launchd_emulator.fixture"]`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launchd_emulator.emulator import Launchd
+
+
+@pytest.fixture
+def make_launchd(tmp_path: Path) -> Iterator[Callable[..., Launchd]]:
+    """A launchd with these knobs; everything that it started ends with the test."""
+    made = 0
+    with ExitStack() as closing:  # each is closed, also when another one cannot be
+
+        def make(**knobs: Any) -> Launchd:
+            nonlocal made
+            made += 1
+            return closing.enter_context(Launchd(tmp_path / f"launchd-{made}", **knobs))
+
+        yield make
+
+
+@pytest.fixture
+def launchd(make_launchd: Callable[..., Launchd]) -> Launchd:
+    """A launchd with the default knobs."""
+    return make_launchd()

@@ -1,0 +1,103 @@
+"""What every part of the daemon shares: time, trace, knobs, the means to start a process."""
+
+import os
+import pwd
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from launchd_emulator import process_table, shim
+from launchd_emulator.definition import Definition
+from launchd_emulator.knobs import Knobs
+from launchd_emulator.loop import Loop, Timer
+from launchd_emulator.run import Run
+from launchd_emulator.trace import Trace
+from launchd_emulator.watch import Watcher
+
+PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+
+
+class Host:
+    """The daemon's effects, and its knobs as they are now."""
+
+    def __init__(self, folder: Path, runtime: Path, home: Path, kept: tuple[int, ...]) -> None:
+        self.folder = folder
+        self.runtime = runtime
+        self.home = home
+        self.user = os.getuid()
+        self.loop = Loop()
+        self.watcher = Watcher(self.loop)
+        self.trace = Trace(str(folder / "trace.jsonl"))
+        self.on_demand_only = False
+        self._knobs_path = folder / "knobs.json"
+        self.knobs = Knobs.from_json(self._knobs_path.read_text()) if self._knobs_path.exists() else Knobs()
+        self._kept = kept
+        self._runs: dict[int, Run] = {}  # by shim
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call after so many of launchd's seconds."""
+        return self.loop.later(seconds * self.knobs.time_scale, call)
+
+    def change(self, **changes: object) -> None:
+        """Turn knobs; they are kept, as a restart of the daemon must find them."""
+        self.knobs = self.knobs.changed(changes)
+        staged = self._knobs_path.with_suffix(".new")
+        staged.write_text(self.knobs.to_json())
+        staged.replace(self._knobs_path)
+
+    def spend(self, name: str, label: str) -> bool:
+        """Whether a fault that counts strikes now; if so it is used up by one."""
+        left = getattr(self.knobs, name)
+        if not left or not self.knobs.hits(label):
+            return False
+        if isinstance(left, int):
+            self.change(**{name: left - 1})
+        return True
+
+    def environment(self, definition: Definition) -> dict[str, str]:
+        """What a job gets, and nothing of anybody's shell."""
+        user = pwd.getpwuid(self.user)
+        return {
+            "PATH": PATH,
+            "XPC_SERVICE_NAME": definition.label,
+            "HOME": str(self.home),
+            "USER": user.pw_name,
+            "LOGNAME": user.pw_name,
+            "SHELL": user.pw_shell,
+            "TMPDIR": f"{self.runtime}/T/",
+            **definition.environment,
+        }
+
+    def start(self, definition: Definition, on_exit: Callable[[int, str], None], *, fails: bool) -> Run:
+        """A main process, which waits for `go`."""
+        started = shim.start(
+            shim.Start(
+                definition.program,
+                definition.arguments,
+                self.environment(definition),
+                definition.directory,
+                definition.stdout,
+                definition.stderr,
+                definition.umask,
+                fails,
+            ),
+            self._kept,
+        )
+        run = Run(self.loop, definition.label, started, on_exit, self._gone)
+        self._runs[run.shim] = run
+        return run
+
+    def _gone(self, run: Run) -> None:
+        del self._runs[run.shim]
+        self.trace.add("run-gone", run.label, pid=run.pid)
+        if run.was_cut_off:
+            self._end_strays()
+
+    def _end_strays(self) -> None:
+        """What was below a shim that somebody killed is below us now."""
+        while strays := [
+            row.pid for row in process_table.rows() if row.parent == os.getpid() and row.pid not in self._runs
+        ]:
+            for pid in strays:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)

@@ -1,0 +1,285 @@
+"""One loaded job: the rules by which its process comes and goes.
+
+    not running ──start──► spawn scheduled ──throttle over──► running ──exit──► not running
+         │ on-demand-only        (no pid)                       │ stop
+         └──► pended (non-demand starts only)                   └──► SIGTERMed ──► SIGKILLed ──exit──► …
+
+`_spawn` is the only way to a process, and only `Starts` calls it; `_exited` is the only way back. A job that is being
+removed starts nothing any more.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from launchd_emulator import errors, keepalive
+from launchd_emulator.coalition import Coalition
+from launchd_emulator.definition import Definition
+from launchd_emulator.errors import Refused
+from launchd_emulator.host import Host
+from launchd_emulator.starts import Starts
+
+if TYPE_CHECKING:
+    from launchd_emulator.loop import Timer
+    from launchd_emulator.run import Run
+
+_LOAD_TO_SPAWN = 0.05  # seconds
+Done = Callable[[Refused | None], None]
+
+
+class Triggers(Protocol):
+    """What starts a job by itself: paths, queues, intervals."""
+
+    def arm(self) -> None:
+        """Begin."""
+
+    def disarm(self) -> None:
+        """End."""
+
+    def rearm(self) -> None:
+        """Watch as the knobs are now."""
+
+    def inject(self, count: int) -> None:
+        """So many events without a change."""
+
+    def queue_wants(self) -> bool:
+        """Whether a queue directory has an entry."""
+
+
+class Job:
+    """A definition, as it was when it was loaded, and what became of it."""
+
+    def __init__(
+        self,
+        host: Host,
+        domain_name: str,
+        definition: Definition,
+        triggers: Callable[["Job"], Triggers],
+        on_removed: Callable[["Job"], None],
+    ) -> None:
+        self.definition = definition
+        self.label = definition.label
+        self.domain_name = domain_name
+        self.run: Run | None = None
+        self.stopping: str | None = None
+        self.removing = False
+        self.runs = 0
+        self.last_status: int | None = None
+        self.spawn_cause: str | None = None
+        self.triggers = triggers(self)
+        self._host = host
+        self._starts = Starts(host, definition, self._tell, self._spawn)
+        self._coalition = Coalition(host, definition, self._tell)
+        self._on_removed = [on_removed]
+        self._stop_cause: str | None = None
+        self._kill_timer: Timer | None = None
+        self._restart: list[Done] = []  # who waits for a kickstart -k
+        self._restarting = False
+        self._again = False  # a path event came during the run
+        self._remove_at_exit = False
+
+    # --- what it looks like
+
+    @property
+    def state(self) -> str:
+        """As `print` words it."""
+        if self.run is not None:
+            return self.stopping or "running"
+        return "spawn scheduled" if self._starts.waiting else "not running"
+
+    @property
+    def pid(self) -> int | None:
+        """The main process."""
+        return self.run.pid if self.run else None
+
+    @property
+    def pended_reason(self) -> str | None:
+        """Why a non-demand start is held back."""
+        return self._starts.pended.reason if self._starts.pended else None
+
+    # --- what comes from outside
+
+    def load(self) -> None:
+        """Begin, as the definition wants it."""
+        self.triggers.arm()
+        if keepalive.wants_start_at_load(self.definition.keep_alive, self.definition.run_at_load, os.path.exists):
+            if not self._host.spend("bootstrap_no_spawn", self.label):
+                self._start_after_load("run-at-load" if self.definition.run_at_load else "keepalive")
+        elif self.triggers.queue_wants():
+            self._start_after_load("queue")
+
+    def _start_after_load(self, cause: str) -> None:
+        """The client has its answer before there is any process. What is pended is so at once."""
+        if self._starts.hold(cause) is None:
+            self._host.later(_LOAD_TO_SPAWN, lambda: self.start(cause))
+        else:
+            self.start(cause)
+
+    def kickstart(self, done: Done, *, kill: bool = False) -> None:
+        """A demand start; with `kill` of a new process in any case. `done` may be called later. Raises Refused."""
+        if self.removing:
+            raise Refused(errors.ALREADY, "")
+        self._tell("kickstart", cause="kickstart-k" if kill else "kickstart", pid=self.pid)
+        if self.run is None:
+            self._starts.demand("kickstart")
+            done(None)
+        elif not kill:
+            done(None)
+        else:
+            self._restart.append(done)
+            self._restarting = True
+            self.stop("kickstart-k")
+
+    def demand(self, cause: str) -> None:
+        """A demand start of a job that does not run."""
+        if self.run is None and not self.removing:
+            self._starts.demand(cause)
+
+    def event(self) -> str:
+        """A path event arrived; what becomes of it."""
+        if self.removing:
+            return "dropped"
+        if self.run is not None:
+            self._again = self._host.knobs.watch_while_running == "coalesce"
+            return "coalesced" if self._again else "dropped"
+        if self._starts.waiting:
+            return "coalesced"
+        if self._starts.hold("watch") is not None:
+            return "held"
+        return "fired"
+
+    def signal(self, number: int, cause: str) -> None:
+        """To the main process. Raises Refused."""
+        if self.run is None:
+            raise Refused(errors.NO_SUCH_PROCESS, "No process to signal.")
+        self._signal(number, cause)
+
+    def stop(self, cause: str) -> None:
+        """SIGTERM now, SIGKILL after ExitTimeOut. A second stop does not extend the deadline."""
+        if self.run is None or self.stopping:
+            return
+        self.stopping = "SIGTERMed"
+        self._stop_cause = cause
+        self._signal(signal.SIGTERM, cause)
+        if self.definition.exit_timeout > 0:
+            self._kill_timer = self._host.later(self.definition.exit_timeout, self._kill)
+
+    def remove(self, cause: str, on_removed: Callable[["Job"], None] = lambda _: None) -> None:
+        """Stop it, and forget it when its process has ended."""
+        self._on_removed.append(on_removed)
+        if self.removing:
+            return
+        self.removing = True
+        self._starts.cancel()
+        self.triggers.disarm()
+        for done in self._restart:
+            done(Refused(errors.ALREADY, ""))
+        self._restart.clear()
+        self._restarting = False
+        if self.run is None:
+            self._forget(cause)
+        elif self.stopping:
+            self._stop_cause = cause
+        else:
+            self.stop(cause)
+
+    def reconsider(self) -> None:
+        """The domain may hold less than before."""
+        self._starts.reconsider()
+
+    # --- starts
+
+    def start(self, cause: str) -> None:
+        """A non-demand start: now, or when it is no longer held back."""
+        if self.run is None and not self.removing:
+            self._starts.offer(cause)
+
+    def _spawn(self, cause: str, demand: str) -> None:
+        fails = self._fails()
+        self._again = False
+        self.run = self._host.start(self.definition, self._exited, fails=fails)
+        self.runs += 1
+        self.spawn_cause = demand
+        self._starts.spawned(self._tell("spawn", cause=cause, pid=self.run.pid, demand=demand), demand)
+        self.run.go()
+        self._answer_restart(None)
+
+    def _fails(self) -> bool:
+        removes = self._host.knobs.spawn_fail == "remove"
+        fails = self._host.spend("spawn_fail", self.label)
+        self._remove_at_exit = fails and removes
+        if self._remove_at_exit:
+            self._host.change(spawn_fail=0)
+        return fails
+
+    def _answer_restart(self, refused: Refused | None) -> None:
+        waiting, self._restart = self._restart, []
+        for done in waiting:
+            done(refused)
+
+    # --- ends
+
+    def _kill(self) -> None:
+        if self.run is not None:
+            self.stopping = "SIGKILLed"
+            self._signal(signal.SIGKILL, "exit-timeout")
+
+    def _signal(self, number: int, cause: str) -> None:
+        assert self.run is not None
+        self._tell("signal", cause=cause, pid=self.run.pid, signal=signal.Signals(number).name)
+        self.run.signal(number)
+
+    def _exited(self, status: int, error: str) -> None:
+        run, self.run = self.run, None
+        assert run is not None
+        cause, self._stop_cause, self.stopping = self._stop_cause, None, None
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
+        self.last_status = status
+        more = {"error": error} if error else {}
+        self._tell("exit", cause=cause, pid=run.pid, status=os.waitstatus_to_exitcode(status), raw=status, **more)
+        self._coalition.main_ended(run)
+        if self._ends_coalition():
+            self._coalition.end()
+        run.release()
+        if self.removing:
+            self._forget(cause or "bootout")
+        elif self._remove_at_exit or self.definition.launch_only_once:
+            self.remove("spawn-failed" if self._remove_at_exit else "launch-only-once")
+        else:
+            self._after_exit(status)
+
+    def _after_exit(self, status: int) -> None:
+        if self._restarting:
+            self._restarting = False
+            try:
+                self._starts.demand("kickstart-k")
+            except Refused as refused:
+                self._answer_restart(refused)
+        elif keepalive.wants_respawn(self.definition.keep_alive, status, os.path.exists):
+            self.start("keepalive")
+        elif self._again:
+            self._again = False
+            self.start("watch")
+        elif self.triggers.queue_wants():
+            self.start("queue")
+
+    def _ends_coalition(self) -> bool:
+        setting = self._host.knobs.coalition_kill
+        return (self.removing and setting != "off") or (self._restarting and setting == "bootout+kickstart")
+
+    def _forget(self, cause: str) -> None:
+        delay = self._host.knobs.bootout_extra_delay_s
+        if delay > 0 and self._host.knobs.hits(self.label):
+            self._host.later(delay, lambda: self._forgotten(cause))
+        else:
+            self._forgotten(cause)
+
+    def _forgotten(self, cause: str) -> None:
+        self._tell("removed", cause=cause)
+        for call in self._on_removed:
+            call(self)
+
+    def _tell(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> float:
+        return self._host.trace.add(event, self.label, pid=pid, cause=cause, domain=self.domain_name, **more)
