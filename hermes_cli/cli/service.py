@@ -10,7 +10,7 @@ from hermes_cli.errors import HermesError, NotInstalledError
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.policy import policy_of
-from hermes_cli.services import NAMES, choose
+from hermes_cli.services import NAMES, choose, installed
 from hermes_cli.services.base import ServiceManager, read_definition
 
 
@@ -18,19 +18,24 @@ from hermes_cli.services.base import ServiceManager, read_definition
 @click.option("--manager", type=click.Choice(NAMES), help="Which service manager.  [env: HERMES_SERVICE_MANAGER]")
 @click.option("--print", "only_print", is_flag=True, help="Show the definitions and change nothing.")
 @click.pass_obj
-def install(paths: Paths, *, manager: str | None, only_print: bool) -> None:
+def install(paths: Paths, *, manager: str | None, only_print: bool) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
     service = choose(paths, manager)
     if only_print:
         for definition in service.definitions():
             click.echo(f"# {definition.path}\n{definition.text}", nl=False)
-        return
-    changed = [one.path for one in service.definitions() if read_definition(one.path) != one.text]
-    service.install()
-    for path in changed:
-        click.echo(f"wrote {path}")
+        return 0
+    _leave_other_manager(paths, service)
+    before = {one.path: read_definition(one.path) for one in service.definitions()}
     desired.write(paths, "running", "hermes gateway install")
+    needs_reload = service.install()
+    for path, text in before.items():
+        if read_definition(path) != text:
+            click.echo(f"wrote {path}")
+    if needs_reload:
+        return _reload(paths, service)
     _start(paths, service)
+    return 0
 
 
 @click.command()
@@ -53,6 +58,7 @@ def start(paths: Paths) -> None:
     if not service.status().installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths, "running", "hermes gateway start")
+    service.enable()
     _start(paths, service)
 
 
@@ -70,6 +76,27 @@ def stop(paths: Paths) -> None:
     service.stop()
     line.clear()
     click.echo("stopped" if running else "was not running")
+
+
+def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
+    """Two managers of one gateway would fight over it."""
+    held = installed.read(paths).get("manager")
+    if held in NAMES and held != service.name:
+        choose(paths, held).uninstall()
+        click.echo(f"moved from {held} to {service.name}")
+
+
+def _reload(paths: Paths, service: ServiceManager) -> int:
+    """A changed definition is loaded by the restarter, after a drain; in-tree this very command would die with it."""
+    from hermes_cli import requester
+    from hermes_cli.cli.restart import await_outcome
+
+    record = requester.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
+    submitted = requester.send(paths, record)
+    if submitted.in_tree:
+        click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
+        return 0
+    return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
 
 def _start(paths: Paths, service: ServiceManager) -> None:

@@ -49,7 +49,10 @@ class ServiceManager(Protocol):
 
     name: str
     completed_by: str  # who will complete a recorded restart, as the in-tree answer names it
-    spawn_interval: float  # seconds that the manager leaves between two starts of the service
+
+    @property
+    def spawn_interval(self) -> float:
+        """Seconds that the manager leaves between two starts of the service."""
 
     def status(self) -> ServiceStatus:
         """Ask the manager; three values, never a guess."""
@@ -63,8 +66,11 @@ class ServiceManager(Protocol):
     def drifted(self) -> tuple[str, ...]:
         """Paths of installed definitions that are not what `install` would write now."""
 
-    def install(self) -> None:
-        """Write and load both definitions, whatever was there before; starts nothing."""
+    def install(self) -> bool:
+        """Write and load both definitions, whatever was there before.
+
+        True when the service runs under an older one that only a reload, from outside its tree, can change.
+        """
 
     def uninstall(self) -> None:
         """Stop both jobs and leave nothing behind."""
@@ -72,11 +78,14 @@ class ServiceManager(Protocol):
     def observe(self) -> Service:
         """Say whether the service runs: the driver's part of `status`."""
 
+    def enable(self) -> None:
+        """Have the service started at the next login again, after a `stop`."""
+
     def demand_start(self) -> None:
         """Start the service if it does not run, in every mode of the manager; a running one is left alone."""
 
     def stop(self) -> None:
-        """Stop the service and see that it is gone."""
+        """Stop the service, also for the next login, and see that it is gone."""
 
     def reload(self) -> None:
         """Load a changed definition and start it, from outside the gateway's tree."""

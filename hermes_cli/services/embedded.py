@@ -19,6 +19,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import CannotTellError, ConfigError, HermesError
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.service import Service
+from hermes_cli.services import unmanaged
 from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
 from hermes_cli.services.installed import forget, path_of
 from hermes_cli.sockets import connect
@@ -93,8 +94,8 @@ class Embedded:
             if (found := read_definition(wanted.path)) is not None and found != wanted.text
         )
 
-    def install(self) -> None:
-        """Write the definition. Raises HermesError."""
+    def install(self) -> bool:
+        """Write the definition; a supervisor that runs keeps nothing of it. Raises HermesError."""
         for wanted in self.definitions():
             if read_definition(wanted.path) == wanted.text:
                 continue
@@ -103,6 +104,10 @@ class Embedded:
                 durable.replace(wanted.path, json.loads(wanted.text), indent=2)
             except OSError as error:
                 raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+        return False
+
+    def enable(self) -> None:
+        """Nothing starts a supervisor at login."""
 
     def uninstall(self) -> None:
         """Stop the gateway, end the supervisor, remove the definition."""
@@ -144,9 +149,7 @@ class Embedded:
         clocks = _config(self._paths).gateway.stop_clocks
         if self._is_supervised():
             self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
-        running = instance.read_alive(self._paths)
-        if running is not None:
-            _terminate(running, clocks.supervisor_kill)
+        unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def _is_supervised(self) -> bool:
         return locks.is_held(f"{self._paths.supervisor}/lock")
@@ -204,22 +207,6 @@ def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, A
         raise ConnectionResetError("closed without an answer")
     answer = json.loads(line)
     return answer if isinstance(answer, dict) else {}
-
-
-def _terminate(running: instance.Instance, timeout: float) -> None:
-    """Stop a gateway that no supervisor has in hand."""
-    import signal
-
-    from hermes_cli.process import Handle
-
-    try:
-        with Handle(running.identity) as handle:
-            handle.send(signal.SIGTERM)
-            if not handle.wait(timeout):
-                handle.send(signal.SIGKILL)
-                handle.wait(_CALL)
-    except ProcessLookupError:
-        return
 
 
 def _config(paths: Paths) -> Config:

@@ -168,7 +168,7 @@ class Installation:
                 watch.wait(min(left, 0.5))
         return found
 
-    def ready(self, other_than: Instance | None = None) -> Instance:
+    def ready(self, other_than: Instance | None = None, patience: float = PATIENCE) -> Instance:
         """A ready instance, not the given one."""
 
         def look() -> Instance | None:
@@ -178,7 +178,7 @@ class Installation:
             same = other_than is not None and found.identity.is_same_as(other_than.identity)
             return None if same else found
 
-        return self.until(look, "a ready instance")
+        return self.until(look, "a ready instance", patience)
 
     def in_state(self, state: str) -> Instance:
         """The instance in that state."""
@@ -197,6 +197,10 @@ class Installation:
             return found if len(found) >= count and not os.listdir(self.paths.pending) else None
 
         return self.until(look, f"{count} settled intents")
+
+    def ever_settled(self) -> list[queue.Settled]:
+        """Settled intents, whatever is pending."""
+        return queue.settled(self.paths)
 
     def pending(self) -> list[queue.Intent]:
         """Unsettled intents."""
