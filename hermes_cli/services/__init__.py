@@ -1,6 +1,7 @@
 """Service managers behind one interface; this is the one place that chooses."""
 
 import os
+import sys
 
 from hermes_cli.errors import UsageError
 
@@ -23,9 +24,13 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
 
         asked = installed.read(paths).get("manager") or ""
         if asked not in NAMES[1:]:
-            asked = "embedded"
-    if asked in {"launchd", "systemd"}:
+            asked = _best()
+    if asked == "launchd":
         raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
+    if asked == "systemd":
+        from hermes_cli.services.systemd import Systemd
+
+        return Systemd(paths)
     from hermes_cli.services.embedded import Embedded
 
     return Embedded(paths)
@@ -41,3 +46,18 @@ def _asked(name: str | None) -> str:
     if asked not in NAMES:
         raise UsageError(f"service manager {asked!r} is not known: use one of {', '.join(NAMES)}")
     return asked
+
+
+def _best() -> str:
+    if sys.platform == "darwin":
+        return "launchd"
+    return "systemd" if _has_systemd() else "embedded"
+
+
+def _has_systemd() -> bool:
+    """Whether a systemd answers us: sd_booted(3), and the manager's own socket, the user's or for root the system's."""
+    if not os.path.isdir("/run/systemd/system"):
+        return False
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    user = bool(runtime) and os.path.exists(f"{runtime}/systemd/private")
+    return user or (os.getuid() == 0 and os.path.exists("/run/systemd/private"))
