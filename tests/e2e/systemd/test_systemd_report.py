@@ -9,12 +9,12 @@ SERVICE = "hermes-gateway.service"
 
 
 def test_a_restart_typed_in_the_agents_terminal_brings_up_a_new_process(
-    hermes: Installation, manager: UserManager
+    hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    assert manager.show(SERVICE, "MainPID") == str(before.identity.pid)
+    assert user_manager.show(SERVICE, "MainPID") == str(before.identity.pid)
     answer = hermes.chat("!hermes gateway restart")
     after = hermes.ready(other_than=before)
     assert "recorded, will be completed by the systemd restarter" in answer
     assert f"restarted: gateway is back as pid {after.identity.pid}" in answer
-    assert manager.show(SERVICE, "MainPID") == str(after.identity.pid)
+    assert user_manager.show(SERVICE, "MainPID") == str(after.identity.pid)
