@@ -86,6 +86,25 @@ class UserManager:
         """One property."""
         return self.systemctl("show", "--property", name, "--value", unit).stdout.strip()
 
+    def change(self, unit: str, *lines: str) -> None:
+        """A drop-in of an older release, or of a person, loaded."""
+        folder = self.units / f"{unit}.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "change.conf").write_text("\n".join([*lines, ""]))
+        self.load()
+
+    def mask(self, unit: str) -> None:
+        """The unit's file becomes a link to /dev/null, which is all that a mask is."""
+        path = self.units / unit
+        path.unlink()
+        path.symlink_to("/dev/null")
+        self.load()
+
+    def load(self) -> None:
+        """`daemon-reload`."""
+        done = self.systemctl("daemon-reload")
+        assert done.returncode == 0, done.stderr
+
     def kill(self) -> None:
         """SIGKILL to the manager, and then to all that it has started."""
         self._end_manager()

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from installation import PATIENCE, REPOSITORY, Installation
 from interpreter import Interpreter
-from user_manager import UserManager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from user_manager import UserManager
 
 _CALL = """
 import dataclasses, json, sys
