@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
+POKE = 2.0  # for the restarter to be poked: within the grace, so that who gets no answer can still start a driver
+
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
@@ -9,7 +12,7 @@ class Clocks:
 
     drain: float
     teardown: float = 10.0
-    requester_grace: float = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
+    requester_grace: float = REQUESTER_GRACE
 
     @property
     def exit_backstop(self) -> float:

@@ -14,12 +14,12 @@ _DEEPEST = 64  # ancestors; more is a loop of reused pids
 
 
 def is_in_tree(state: str, pid: int, start_ticks: int | None) -> bool:
-    """Whether the caller descends from the gateway `pid` of the profile in `state`, or shares its service cgroup."""
+    """Whether the caller descends from the gateway `pid` of the profile in `state`, or shares its cgroup or coalition."""
     inherited = os.environ.get(MARKER)
     if inherited is not None and _is_ours(inherited, state, pid, start_ticks):
         return True
     try:
-        return _descends_from(pid) or _shares_cgroup(pid)
+        return _descends_from(pid) or _shares_cgroup(pid) or _shares_coalition(pid)
     except OSError:
         return True
 
@@ -55,6 +55,15 @@ def _shares_cgroup(pid: int) -> bool:
     if theirs is None or mine is None or not theirs.endswith(".service"):
         return False
     return mine == theirs or mine.startswith(theirs + "/")
+
+
+def _shares_coalition(pid: int) -> bool:
+    """macOS: launchd's bootout ends a job by its coalition (NousResearch/hermes-agent#43842)."""
+    if sys.platform != "darwin":
+        return False
+    from hermes_cli.coalition import coalition_of
+
+    return coalition_of(pid) == coalition_of(os.getpid())
 
 
 def _cgroup(pid: int) -> str | None:

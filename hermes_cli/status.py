@@ -64,7 +64,7 @@ class Status:
             mend = f"hermes gateway intents retry {last.intent.id}"
             found.append(Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend))
         found += [
-            Problem("definition-drift", f"{path} is of another release", "hermes gateway install")
+            Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
             for path in self.drifted
         ]
         found += [

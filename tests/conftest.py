@@ -8,6 +8,8 @@ import pytest
 from installation import SHORT_CLOCKS, Installation, end_processes_below
 from user_manager import NoManagerError, UserManager
 
+pytest_plugins = ["launchd_emulator.fixture"]
+
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:

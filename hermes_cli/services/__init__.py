@@ -26,7 +26,9 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
         if asked not in NAMES[1:]:
             asked = _best()
     if asked == "launchd":
-        raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
+        from hermes_cli.services.launchd import Launchd
+
+        return Launchd(paths)
     if asked == "systemd":
         from hermes_cli.services.systemd import Systemd
 
@@ -58,6 +60,6 @@ def _has_systemd() -> bool:
     """Whether a systemd answers us: sd_booted(3), and the manager's own socket, the user's or for root the system's."""
     if not os.path.isdir("/run/systemd/system"):
         return False
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    user = bool(runtime) and os.path.exists(f"{runtime}/systemd/private")
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"  # su, sudo and cron do not set it
+    user = os.path.exists(f"{runtime}/systemd/private")
     return user or (os.getuid() == 0 and os.path.exists("/run/systemd/private"))

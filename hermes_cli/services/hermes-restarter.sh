@@ -12,7 +12,7 @@ shift 3
 intents=$state/restart-intents
 here=$(dirname -- "$0")
 again=10      # seconds until it is tried again, while something is pending that no Python can finish
-longest=300   # seconds that the recorded process is waited for
+longest=300   # seconds that recorded processes are waited for
 bound=20      # seconds for START
 cd / || exit 1
 
@@ -44,7 +44,6 @@ recorded_pid() {
 
 # The shell can only ask again and again whether a process that is not its child has gone.
 wait_for() {
-  waited=0
   while kill -0 "$1" 2>/dev/null && [ "$waited" -lt "$longest" ] && pending; do
     sleep 1
     waited=$((waited + 1))
@@ -54,16 +53,18 @@ wait_for() {
 bounded() {
   "$@" &
   started=$!
+  # Its sleep outlives it by some seconds, and must not keep our caller's pipes open.
   (
     sleep "$bound"
     kill "$started"
-  ) 2>/dev/null &
+  ) </dev/null >/dev/null 2>&1 &
   guard=$!
   wait "$started"
   kill "$guard" 2>/dev/null
 }
 
 the_least() {
+  waited=0
   for record in "$intents"/pending/*.json; do
     pid=$(recorded_pid "$record")
     [ -z "$pid" ] || wait_for "$pid"

@@ -41,12 +41,18 @@ def install(paths: "Paths") -> None:
     wanted = text()
     place = path_of(paths)
     try:
-        if read_definition(place) == wanted and os.access(place, os.X_OK):
+        if not drifted(paths):
             return
         durable.make_private_directory(paths.restarter)
         durable.replace_text(place, wanted, mode=0o700)
     except OSError as error:
         raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
+
+
+def drifted(paths: "Paths") -> tuple[str, ...]:
+    """Its path, when it is missing or of another release."""
+    place = path_of(paths)
+    return () if read_definition(place) == text() and os.access(place, os.X_OK) else (place,)
 
 
 def remove(paths: "Paths") -> None:

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from hermes_cli import desired, durable, instance
+from hermes_cli.clocks import POKE
 from hermes_cli.config import Config, load
 from hermes_cli.errors import CannotTellError, ConfigError, HermesError, NotInstalledError
 from hermes_cli.intents.request import make_directories
@@ -32,7 +33,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_POKE = 5.0  # seconds; a requester waits for it
 _EXIT = 3.0  # seconds; the exiting gateway waits for it
 _MEND = "hermes gateway install"
 
@@ -58,7 +58,7 @@ class Systemd:
     def status(self) -> ServiceStatus:
         """The service, and what keeps it from running or its restarter from being started."""
         units = self._systemctl.show(*self._names)
-        there = os.path.lexists(self._path_of(self._names.service))
+        there = bool(self._memory) or os.path.lexists(self._path_of(self._names.service))
         if isinstance(units, str):
             return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=units))
         unit = units[self._names.service]
@@ -97,12 +97,12 @@ class Systemd:
         return tuple(systemd_units.keeping_path(one, read_definition(one.path)) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
-        """Units that lie there and are of another release."""
-        return tuple(
-            wanted.path
-            for wanted in self.definitions()
-            if os.path.isfile(wanted.path) and read_definition(wanted.path) != wanted.text
-        )
+        """Units that are missing or of another release; the restarter's program too."""
+        wanted = self.definitions()
+        if not self._memory and not any(os.path.exists(one.path) for one in wanted):
+            return ()
+        found = [one.path for one in wanted if read_definition(one.path) != one.text]
+        return (*found, *restarter_program.drifted(self._paths))
 
     def _service(self, unit: Unit) -> Service:
         found = service_of(unit)
@@ -115,7 +115,7 @@ class Systemd:
         if unit.load == "masked":
             yield Problem("service-disabled", f"{unit.name} is masked", _MEND)
         elif not unit.is_there:
-            yield Problem("service-unloaded", f"{unit.name} lies there but is not loaded ({unit.load})", _MEND)
+            yield Problem("service-unloaded", f"{unit.name} is installed but not loaded ({unit.load})", _MEND)
         elif unit.fragment != self._path_of(unit.name):
             yield Problem(
                 "service-foreign", f"systemd has {unit.name} from {unit.fragment}", f"remove it, then {_MEND}"
@@ -212,11 +212,15 @@ class Systemd:
 
     def poke(self, trigger: str) -> bool | None:  # noqa: ARG002  systemd passes nothing on
         """Start the restarter, and its watch should that have failed."""
+        start = ("--no-block", "start", self._names.restarter)
         try:
-            start = ("--no-block", "start", self._names.restarter)
-            if self._systemctl(*start, self._names.path, timeout=_POKE).ok or self._systemctl(*start, timeout=_POKE).ok:
-                return True
-            units = self._systemctl.show(self._names.restarter, timeout=_POKE)
+            for also in ((self._names.path,), ()):
+                answer = self._systemctl(*start, *also, timeout=POKE)
+                if answer.ok:
+                    return True
+                if answer.code is None:
+                    return None
+            units = self._systemctl.show(self._names.restarter, timeout=POKE)
         except HermesError:
             return None
         return None if isinstance(units, str) or units[self._names.restarter].is_there else False

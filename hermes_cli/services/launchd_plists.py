@@ -1,0 +1,103 @@
+"""The two jobs of a profile as launchd reads them (launchd.plist(5)). Pure, but for the programs found on PATH."""
+
+import math
+import os
+import plistlib
+import sys
+from typing import Any
+
+from hermes_cli.config import GatewayConfig
+from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.services import job_environment, restarter_program
+from hermes_cli.services.base import Definition
+
+_NET = 300  # seconds: the restarter looks even if every event was lost
+# A login session, or one over ssh: without it a job of the user domain is refused (134).
+_SESSIONS = ["Aqua", "Background"]
+
+
+def label(paths: Paths) -> str:
+    """The service's label."""
+    return "ai.hermes.gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
+
+
+def restarter_label(paths: Paths) -> str:
+    """The restarter's label."""
+    return f"{label(paths)}.restarter"
+
+
+def path_of(name: str) -> str:
+    """Where the definition of a label lies. launchd loads what is there at login."""
+    return f"{os.path.expanduser('~')}/Library/LaunchAgents/{name}.plist"
+
+
+def service(paths: Paths, gateway: GatewayConfig) -> Definition:
+    """The gateway: kept alive, and stopped with time to drain."""
+    name = label(paths)
+    return _definition(
+        name,
+        {
+            "ProgramArguments": [sys.executable, "-P", "-m", "hermes_cli", "-p", paths.profile, "gateway", "run"],
+            "KeepAlive": True,
+            "ExitTimeOut": math.ceil(gateway.stop_clocks.supervisor_kill),
+            "ThrottleInterval": max(1, math.ceil(gateway.restart_clocks.spawn_interval)),
+            "StandardOutPath": paths.gateway_log,
+            "StandardErrorPath": paths.gateway_log,
+        },
+    )
+
+
+def restarter(paths: Paths, domain: str) -> Definition:
+    """The driver's job: started by the queue, by a poke, at load and by the clock; never kept alive (B5)."""
+    start = [job_environment.program("launchctl"), "kickstart", f"{domain}/{label(paths)}"]
+    return _definition(
+        restarter_label(paths),
+        {
+            "ProgramArguments": restarter_program.argv(paths, sys.executable, start),
+            "WatchPaths": [paths.pending],
+            "QueueDirectories": [paths.pending],
+            "StartInterval": _NET,
+            "ThrottleInterval": 1,  # two requests in a row are not to wait for each other
+            "StandardOutPath": paths.restarter_log,
+            "StandardErrorPath": paths.restarter_log,
+        },
+    )
+
+
+def _definition(name: str, keys: dict[str, Any]) -> Definition:
+    document = {
+        "Label": name,
+        "RunAtLoad": True,
+        "LimitLoadToSessionType": _SESSIONS,
+        "EnvironmentVariables": job_environment.variables("launchd", "launchctl"),
+        **keys,
+    }
+    return Definition(path_of(name), plistlib.dumps(document).decode())
+
+
+def is_out_of_reach(place: str, home: str) -> bool:
+    """Whether a job could not open its log there: an external volume, or a folder that macOS asks the user about.
+
+    It exits 78 before its program runs (NousResearch/hermes-agent#78129).
+    """
+    protected = ("/Volumes", *(f"{home}/{name}" for name in ("Desktop", "Documents", "Downloads")))
+    return any(f"{place}/".startswith(f"{one}/") for one in protected)
+
+
+def keeping_path(wanted: Definition, text: str | None) -> Definition:
+    """What is wanted, with the PATH that the definition that lies there has, if nothing else differs."""
+    if text is None or _without_path(text) != _without_path(wanted.text):
+        return wanted
+    return Definition(wanted.path, text)
+
+
+def _without_path(text: str) -> Any:
+    from xml.parsers.expat import ExpatError
+
+    try:
+        document = plistlib.loads(text.encode())
+    except (plistlib.InvalidFileException, ExpatError, ValueError):
+        return text
+    if isinstance(document, dict) and isinstance(document.get("EnvironmentVariables"), dict):
+        document["EnvironmentVariables"].pop("PATH", None)
+    return document

@@ -1,0 +1,412 @@
+"""`install`, `start`, `stop`, `status`, `uninstall` on launchd, and every way in which the two jobs are found broken."""
+
+import os
+import plistlib
+import time
+from pathlib import Path
+
+import pytest
+from installation import fault
+from mac import GATEWAY, RESTARTER, Mac
+
+pytestmark = pytest.mark.e2e
+
+
+def plist(mac: Mac, label: str = GATEWAY) -> Path:
+    return mac.agents / f"{label}.plist"
+
+
+def edit(path: Path, **keys) -> None:
+    """As a definition of another release would be."""
+    path.write_bytes(plistlib.dumps({**plistlib.loads(path.read_bytes()), **keys}))
+
+
+def launchctl(mac: Mac, verb: str, label: str = GATEWAY, domain: str | None = None) -> str:
+    done = mac.launchd.launchctl(verb, f"{domain or mac.launchd.domain}/{label}")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def unload(mac: Mac, label: str = GATEWAY) -> None:
+    launchctl(mac, "bootout", label)
+    mac.launchd.wait_for("removed", label)
+
+
+def kill(mac: Mac) -> None:
+    mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+
+
+def codes(mac: Mac) -> set[str]:
+    return {one["code"] for one in mac.status()["problems"]}
+
+
+def is_loaded(mac: Mac, label: str, domain: str | None = None) -> bool:
+    return mac.launchd.launchctl("print", f"{domain or mac.launchd.domain}/{label}").returncode == 0
+
+
+# The life of a service.
+
+
+def test_install_loads_both_jobs_and_waits_until_the_gateway_is_ready(mac):
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == f"wrote {plist(mac)}"
+    assert f"ready, pid {mac.launchd.pid(GATEWAY)}, " in done.stdout
+    assert is_loaded(mac, RESTARTER)
+    assert mac.spawns() == 1
+
+
+def test_status_says_who_runs_it_and_where(mac):
+    mac.install()
+    found = mac.status()
+    assert found["manager"] == "launchd"
+    assert found["service"]["label"] == GATEWAY
+    assert found["service"]["domain"] == mac.launchd.domain
+    assert found["service"]["state"] == "running"
+    assert found["service"]["pid"] == found["instance"]["pid"]
+    assert found["restarter"]["state"] == "loaded"
+    assert found["problems"] == []
+
+
+def test_a_second_install_changes_nothing(mac):
+    before = mac.install()
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"running already, pid {before.identity.pid}")
+    assert mac.spawns() == 1
+    assert len(mac.launchd.events("bootstrap")) == 2
+
+
+def test_the_restarter_is_idle_while_nothing_is_pending(mac):
+    mac.install()
+    mac.run("gateway", "status")
+    found = mac.launchd.events("spawn", RESTARTER)
+    assert [one.cause for one in found] == ["run-at-load"]
+    assert mac.launchd.wait_for("exit", RESTARTER).more["status"] == 0
+
+
+def test_a_stop_outlives_the_next_login(mac):
+    mac.install()
+    assert mac.run("gateway", "stop").stdout == "stopped\n"
+    assert not is_loaded(mac, GATEWAY)
+    assert mac.run("gateway", "status").returncode == 3
+    mac.launchd.logout()
+    mac.launchd.wait_for("domain-gone")
+    mark = mac.launchd.mark()
+    mac.launchd.login()
+    mac.launchd.wait_for("spawn", RESTARTER, after=mark)
+    mac.launchd.wait_for("exit", RESTARTER, after=mark)
+    assert mac.spawns(GATEWAY, mark) == 0
+
+
+def test_start_brings_it_back_also_after_the_next_login(mac):
+    mac.install()
+    mac.run("gateway", "stop")
+    done = mac.run("gateway", "start")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"ready, pid {mac.launchd.pid(GATEWAY)}, ")
+    mac.launchd.logout()
+    mac.launchd.wait_for("domain-gone")
+    mac.launchd.login()
+    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+
+
+def test_a_restart_of_a_stopped_service_starts_it(mac):
+    mac.install()
+    mac.run("gateway", "stop")
+    done = mac.run("gateway", "restart")
+    assert done.returncode == 0, done.stderr
+    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+
+
+def test_stop_wins_over_a_pending_restart(mac):
+    mac.install()
+    release = mac.busy()
+    mac.run("gateway", "restart", "--no-wait")
+    mac.in_state("draining")
+    done = mac.run("gateway", "stop")
+    release()
+    assert done.returncode == 0, done.stderr
+    (settled,) = mac.settled()
+    assert settled.outcome == "cancelled"
+    assert mac.spawns() == 1
+    assert mac.launchd.pid(GATEWAY) is None
+
+
+def test_uninstall_leaves_nothing_behind(mac):
+    mac.install()
+    done = mac.run("gateway", "uninstall")
+    assert (done.returncode, done.stdout) == (0, "uninstalled\n")
+    assert os.listdir(mac.agents) == []
+    assert not is_loaded(mac, GATEWAY)
+    assert not is_loaded(mac, RESTARTER)
+    assert not os.path.exists(mac.paths.restarter)
+    assert "=> disabled" not in mac.launchd.launchctl("print-disabled", mac.launchd.domain).stdout
+    assert mac.run("gateway", "status").returncode == 4
+    assert mac.processes() == []
+
+
+def test_print_shows_both_definitions_and_changes_nothing(mac):
+    done = mac.run("gateway", "install", "--print")
+    assert done.returncode == 0
+    assert done.stdout.count("<plist") == 2
+    assert mac.launchd.events("bootstrap") == []
+    assert not mac.agents.exists()
+
+
+def test_a_crash_is_launchds_to_mend_and_leaves_no_record(mac):
+    before = mac.install()
+    kill(mac)
+    after = mac.ready(other_than=before)
+    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ever_settled() == []
+
+
+# What `install` mends.
+
+
+def missing_service(mac: Mac) -> str:
+    plist(mac).unlink()
+    unload(mac)
+    return "down"
+
+
+def missing_restarter(mac: Mac) -> str:
+    plist(mac, RESTARTER).unlink()
+    unload(mac, RESTARTER)
+    return "restarter-missing"
+
+
+def unloaded(mac: Mac) -> str:
+    unload(mac)
+    return "service-unloaded"
+
+
+def disabled(mac: Mac) -> str:
+    launchctl(mac, "disable")
+    unload(mac)
+    return "service-disabled"
+
+
+def restarter_switched_off(mac: Mac) -> str:
+    launchctl(mac, "disable", RESTARTER)
+    unload(mac, RESTARTER)
+    return "restarter-disabled"
+
+
+def writable_by_others(mac: Mac) -> str:
+    plist(mac).chmod(0o666)
+    unload(mac)
+    return "definition-refused"
+
+
+def of_somebody_else(mac: Mac) -> str:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(plist(mac), 12345, 12345)
+    unload(mac)
+    return "definition-refused"
+
+
+def garbage(mac: Mac) -> str:
+    plist(mac).write_text("no plist")
+    unload(mac)
+    return "definition-drift"
+
+
+def program_missing(mac: Mac) -> str:
+    os.unlink(f"{mac.paths.restarter}/hermes-restarter")
+    return "definition-drift"
+
+
+BROKEN = [
+    missing_service,
+    missing_restarter,
+    unloaded,
+    disabled,
+    restarter_switched_off,
+    writable_by_others,
+    of_somebody_else,
+    garbage,
+    program_missing,
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.__name__)
+def test_status_says_what_is_broken_and_install_mends_it(mac, broken):
+    mac.install()
+    code = broken(mac)
+    assert code in codes(mac)
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert codes(mac) == set()
+    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.run("gateway", "restart").returncode == 0
+
+
+def test_a_service_in_the_wrong_domain_moves_to_the_right_one(make_mac):
+    mac = make_mac(gui_domain="absent")
+    mac.install()
+    assert mac.status()["service"]["domain"] == f"user/{os.getuid()}"
+    mac.launchd.knob(gui_domain="present")
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert mac.status()["service"]["domain"] == f"gui/{os.getuid()}"
+    for label in (GATEWAY, RESTARTER):
+        assert not is_loaded(mac, label, f"user/{os.getuid()}")
+
+
+# A definition that has changed.
+
+
+def test_a_drifted_definition_is_reloaded_by_the_restarter_after_a_drain(mac):
+    before = mac.install()
+    edit(plist(mac), ThrottleInterval=77, KeepAlive={"SuccessfulExit": False})
+    assert "definition-drift" in codes(mac)
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {plist(mac)}" in done.stdout
+    assert "restarted: pid " in done.stdout
+    after = mac.ready()
+    assert after.identity.pid != before.identity.pid
+    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert codes(mac) == set()
+    (bootout,) = mac.launchd.events("bootout", GATEWAY)
+    assert "properties = keepalive" in launchctl(mac, "print")
+    assert bootout.t > mac.launchd.events("spawn", GATEWAY)[0].t
+
+
+@pytest.mark.parametrize("coalition", ["off", "bootout", "bootout+kickstart"])
+def test_in_the_agents_terminal_too(make_mac, coalition):
+    mac = make_mac(coalition_kill=coalition)
+    before = mac.install()
+    edit(plist(mac), ThrottleInterval=77)
+    answer = mac.chat("!hermes gateway install")
+    assert "reload recorded, will be completed by the launchd restarter" in answer
+    assert "restarted: gateway is back as pid" in answer
+    assert mac.ready().identity.pid != before.identity.pid
+    assert "minimum runtime = 77" not in launchctl(mac, "print")
+    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+
+
+def test_a_reload_outlasts_a_busy_domain_and_a_slow_bootout(make_mac):
+    mac = make_mac()
+    before = mac.install()
+    edit(plist(mac), ThrottleInterval=77)
+    mac.launchd.knob(bootstrap_eio=3, bootout_extra_delay_s=5, fault_label=GATEWAY)
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+
+
+def test_a_drifted_restarter_is_reloaded_at_once_also_from_the_terminal(mac):
+    before = mac.install()
+    edit(plist(mac, RESTARTER), StartInterval=7777)
+    assert "definition-drift" in codes(mac)
+    answer = mac.chat("!hermes gateway install")
+    assert f"running already, pid {before.identity.pid}" in answer
+    assert codes(mac) == set()
+    assert mac.spawns() == 1
+    assert mac.run("gateway", "restart").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "keepalive",
+    [True, False, {"SuccessfulExit": False}, {"SuccessfulExit": True}, {"Crashed": True}],
+    ids=str,
+)
+def test_a_restart_comes_back_under_any_vintage_of_the_definition(mac, keepalive):
+    mac.install()
+    edit(plist(mac), KeepAlive=keepalive)
+    unload(mac)
+    mac.launchd.launchctl("bootstrap", mac.launchd.domain, str(plist(mac)), check=True)
+    before = mac.ready()
+    mac.chat("!hermes gateway restart")
+    after = mac.ready(other_than=before)
+    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ever_settled()[0].outcome == "restarted"
+
+
+# What launchd does not say.
+
+
+def test_a_launchd_that_does_not_answer_is_unknown_and_nothing_is_claimed(mac):
+    mac.install()
+    mac.launchd.knob(launchctl_latency_ms=200_000)
+    began = time.monotonic()
+    done = mac.run("gateway", "status", "--json")
+    assert time.monotonic() - began < 60
+    assert '"state": "unknown"' in done.stdout
+    assert done.returncode == 0  # the instance itself is alive
+
+
+def test_without_launchctl_there_is_one_line_with_the_mend(mac):
+    mac.variables["PATH"] = "/usr/bin:/bin"
+    done = mac.run("gateway", "install")
+    assert done.returncode == 1
+    assert done.stderr == "hermes: launchctl is not on PATH: use --manager embedded, or mend PATH and repeat\n"
+
+
+def test_start_without_an_installation_says_how_to_install(mac):
+    done = mac.run("gateway", "start")
+    assert (done.returncode, done.stderr) == (4, "hermes: the service is not installed: hermes gateway install\n")
+
+
+def test_a_gateway_of_another_manager_is_taken_over(mac):
+    mac.manager = "embedded"
+    before = mac.install()
+    mac.manager = "launchd"
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert "moved from embedded to launchd" in done.stdout
+    after = mac.ready(other_than=before)
+    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.supervisor() is None
+
+
+def test_two_profiles_are_two_services(mac):
+    mac.install()
+    done = mac.run("-p", "work", "gateway", "install")
+    assert done.returncode == 0, done.stderr
+    before = mac.launchd.pid(GATEWAY)
+    assert mac.run("-p", "work", "gateway", "restart").returncode == 0
+    assert mac.launchd.pid(GATEWAY) == before
+    assert mac.spawns("ai.hermes.gateway-work") == 2
+    assert mac.run("-p", "work", "gateway", "uninstall").returncode == 0
+    assert mac.launchd.pid(GATEWAY) == before
+
+
+def test_a_start_that_launchd_holds_back_is_shown_with_its_mend(mac):
+    mac.install()
+    mac.launchd.knob(on_demand_only=True)
+    kill(mac)
+    mac.launchd.wait_for("pended", GATEWAY)
+    found = mac.status()
+    assert found["service"]["state"] == "stopped"
+    held = next(one for one in found["problems"] if one["code"] == "start-held-back")
+    assert held["mend"] == "hermes gateway start"
+    assert mac.run("gateway", "start").returncode == 0
+    assert codes(mac) == set()
+
+
+def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(mac):
+    mac.install()
+    assert mac.interpreter is not None
+    mac.interpreter.strike(fault("fail", "hermes_cli.gateway.run:main", program="gateway run"))
+    mark = mac.launchd.mark()
+    mac.run("gateway", "restart", "--no-wait")
+    (settled,) = mac.settled()
+    assert settled.outcome == "failed"
+    assert "exited 1" in settled.detail
+    mac.launchd.wait_for("throttled", GATEWAY, after=mark)
+
+
+def test_an_installation_that_predates_the_memory_is_brought_up_to_date(mac):
+    before = mac.install()
+    os.unlink(f"{mac.paths.state}/service.json")
+    edit(plist(mac), KeepAlive={"SuccessfulExit": False})
+    assert "definition-drift" in codes(mac)
+    done = mac.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    assert mac.ready().identity.pid != before.identity.pid
+    assert codes(mac) == set()

@@ -1,0 +1,103 @@
+"""The report's case, in every world that launchd may turn out to be, with whatever may go wrong in it.
+
+Bounded by default; HERMES_LAUNCHD_MATRIX=whole runs every fault in every world.
+"""
+
+import os
+import signal
+import time
+
+import pytest
+from installation import fault as strike
+from mac import GATEWAY, Mac
+from matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
+
+from hermes_cli.instance import Instance
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
+CELLS = [
+    pytest.param(world, fault, id=f"{fault.name} - {name_of(world)}")
+    for fault in [NOTHING, *FAULTS]
+    for world in (WORLDS if WHOLE or fault is NOTHING else [KIND, HOSTILE])
+]
+
+
+class Cell:
+    """One machine in one world, its gateway installed and ready, and the restart asked for in its terminal."""
+
+    def __init__(self, mac: Mac, fault: Fault) -> None:
+        self.mac = mac
+        self.fault = fault
+        self._strike()
+        self.before = mac.install()
+
+    def ask(self) -> None:
+        """Ask in-tree, and kill the asking client as soon as the record is there: nobody is left who waits."""
+        mac, fault = self.mac, self.fault
+        if fault.later:
+            mac.launchd.knob(**fault.later)
+        if fault.before:
+            fault.before(mac)
+        release = mac.busy() if fault.during else None
+        mac.requested = mac.launchd.mark()
+        self.began = time.monotonic()
+        asking = mac.start("chat", "!hermes gateway restart")
+        mac.until(lambda: mac.pending() or mac.ever_settled(), "the record")
+        asking.send_signal(signal.SIGKILL)
+        asking.wait()
+        if release is not None:
+            assert fault.during is not None
+            mac.in_state("draining")
+            fault.during(mac)
+            release()
+        if fault.after:
+            fault.after(mac)
+
+    def _strike(self) -> None:
+        if self.fault.strike:
+            action, where, when, program = self.fault.strike
+            assert self.mac.interpreter is not None
+            self.mac.interpreter.strike(strike(action, where, when, self.mac.home / "struck", program))
+
+    def finish(self, patience: float, *, next_command: bool) -> tuple[Instance, str]:
+        """The fresh, supervised instance, and who finished it: launchd and hermes by themselves, or the next command."""
+        left = max(0.0, self.began + patience - time.monotonic())
+        by = "itself"
+        if next_command:
+            self.mac.run("gateway", "status")
+            by = "next command"
+        fresh = self.mac.ready(other_than=self.before, patience=left + (patience if next_command else 0.0))
+        self.mac.settled()
+        return fresh, by
+
+
+@pytest.mark.parametrize(("world", "fault"), CELLS)
+def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property):
+    mac: Mac = make_mac(**world, **(fault.knobs or {}), **({"config": fault.config} if fault.config else {}))
+    cell = Cell(mac, fault)
+    cell.ask()
+    limit = bound(world, fault)
+    fresh, by = cell.finish(limit, next_command=fault.next_command(world))
+    took = time.monotonic() - cell.began
+    spawns = [one for one in mac.launchd.events("spawn", GATEWAY) if one.t > mac.requested]
+    record_property(
+        "cell",
+        {
+            "fault": fault.name,
+            "world": name_of(world),
+            "seconds": f"{took:.1f}",
+            "bound": f"{limit:.0f}",
+            "spawns": str(len(spawns)),
+            "by": by,
+        },
+    )
+    assert mac.launchd.pid(GATEWAY) == fresh.identity.pid, "the fresh instance is supervised"
+    assert len(spawns) == 1, spawns
+    (settled,) = mac.ever_settled()
+    assert settled.outcome in {"restarted", "already-satisfied"}
+    assert mac.pending() == []
+    struck = {one.pid for one in mac.launchd.events("signal", GATEWAY) if one.t > mac.requested}
+    assert struck <= {cell.before.identity.pid}
+    if fault.strike:
+        assert (mac.home / "struck").exists()

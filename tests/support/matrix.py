@@ -1,0 +1,173 @@
+"""The cells of the launchd matrix: what is not known of launchd, crossed with what may fail."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
+
+KNOBS: dict[str, tuple[Any, Any]] = {
+    "on_demand_only": (False, True),
+    "on_demand_holds": ("keepalive+load", "all"),
+    "watch_while_running": ("coalesce", "drop"),
+    "coalition_kill": ("off", "bootout+kickstart"),
+    "kickstart_throttle": ("bypass", "block"),
+}
+WORLDS = [dict(zip(KNOBS, values, strict=True)) for values in itertools.product(*KNOBS.values())]
+KIND, HOSTILE = WORLDS[0], WORLDS[-1]
+
+
+def name_of(world: dict[str, Any]) -> str:
+    """A world in one word: what is in its worse position."""
+    worse = [name for name, (_, bad) in KNOBS.items() if world[name] == bad]
+    return "+".join(worse) or "kind"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong. Seconds are launchd's where an emulator's knob causes them, else real ones."""
+
+    name: str
+    knobs: dict[str, Any] | None = None  # from the start
+    later: dict[str, Any] | None = None  # once the gateway is ready
+    before: Callable[[Mac], object] | None = None  # with the gateway ready, before the request
+    during: Callable[[Mac], object] | None = None  # while the gateway drains, its turn held open
+    after: Callable[[Mac], object] | None = None  # when that turn has been let go
+    strike: tuple[str, str, str, str] | None = None  # action, function, before|after, program: once
+    costs: float = 0.0  # real seconds on top of an undisturbed restart
+    next_command: Callable[[dict[str, Any]], bool] = lambda _: False  # worlds that wait for the next invocation
+    config: str | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it meets one of hermes' own timeouts."""
+        return self.costs >= 5
+
+
+def bound(world: dict[str, Any], fault: Fault) -> float:
+    """Seconds from the request to a fresh, ready instance: starts of processes on a busy machine, and what is held up."""
+    throttle = 10 * TIME_SCALE if world["kickstart_throttle"] == "block" else 0.0
+    return 8.0 + throttle + fault.costs
+
+
+def table(cells: list[dict[str, str]]) -> str:
+    """The cells of a run as a page."""
+    rows = [
+        f"| {one['fault']} | {one['world']} | {one['seconds']} | {one['bound']} | {one['spawns']} | {one['by']} |"
+        for one in sorted(cells, key=lambda one: (one["fault"], one["world"]))
+    ]
+    return "\n".join([*_HEAD, *rows, ""])
+
+
+_HEAD = [
+    "# The launchd matrix",
+    "",
+    "Written by a run of the whole matrix, on the emulated launchd (nothing here was run on a Mac):",
+    "",
+    "```sh",
+    "HERMES_LAUNCHD_MATRIX=whole HERMES_LAUNCHD_TABLE=docs/launchd-matrix.md python -m pytest -n 2 tests/e2e/launchd/test_matrix.py",
+    "```",
+    "",
+    "Each row is the report's case: a restart asked for in the agent's terminal, whose caller is killed as soon as the",
+    "record is on the disk. A world names the knobs that are in their worse position (docs of the emulator:",
+    "`tests/launchd/README.md`). In every row exactly one fresh instance came up under launchd, the record settled, and",
+    "nothing stayed pending. Seconds are from the request to the fresh instance's readiness, the emulator's own durations",
+    f"scaled by {TIME_SCALE}; `next command` means that a `hermes` command was needed, which is what the design promises",
+    "when everything else was switched off.",
+    "",
+    "| fault | world | seconds | bound | spawns | finished by |",
+    "| --- | --- | --- | --- | --- | --- |",
+]
+
+
+def _unload_restarter(mac: Mac) -> None:
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{RESTARTER}", check=True)
+    mac.launchd.wait_for("removed", RESTARTER)
+
+
+def _switch_restarter_off(mac: Mac) -> None:
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{RESTARTER}", check=True)
+    _unload_restarter(mac)
+
+
+def _unload_gateway(mac: Mac) -> None:
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+
+
+def _disable_and_unload(mac: Mac) -> None:
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    _unload_gateway(mac)
+
+
+def _log_out_and_in(mac: Mac) -> None:
+    mac.launchd.logout()
+    mac.launchd.wait_for("domain-gone")
+    mac.launchd.login()
+
+
+def _kill(label: str) -> Callable[[Mac], None]:
+    def kill(mac: Mac) -> None:
+        mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{label}")
+
+    return kill
+
+
+def _let_go(mac: Mac) -> None:
+    """The first kickstart of the gateway hangs for good, later ones do not."""
+    mac.launchd.wait_for("request", argv=["kickstart", f"{mac.launchd.domain}/{GATEWAY}"], after=mac.requested)
+    mac.launchd.knob(kickstart_hang_s=0)
+
+
+def _nothing_is_started_by_launchd(world: dict[str, Any]) -> bool:
+    return bool(world["on_demand_only"])
+
+
+def _no_event_is_admitted(world: dict[str, Any]) -> bool:
+    return bool(world["on_demand_only"]) and world["on_demand_holds"] == "all"
+
+
+_LONG_THROTTLE = """\
+[gateway]
+drain_timeout = 20
+stop_timeout = 2
+teardown_timeout = 20
+start_timeout = 15
+"""
+_NEVER = {"kickstart_hang_effect": "never"}
+
+NOTHING = Fault("nothing")
+FAULTS = [
+    Fault("watch events dropped", {"drop_watch_events": "all"}),
+    Fault("restarter unloaded", before=_unload_restarter),
+    Fault("restarter switched off", before=_switch_restarter_off),
+    Fault("kickstart of the restarter hangs", later={"kickstart_hang_s": {RESTARTER: 100}, **_NEVER}, costs=12),
+    Fault("kickstart of the restarter is late", later={"kickstart_hang_s": {RESTARTER: 10}}, costs=4),
+    Fault(
+        "kickstart of the gateway hangs", later={"kickstart_hang_s": {GATEWAY: 200}, **_NEVER}, after=_let_go, costs=12
+    ),
+    Fault("kickstart of the gateway is late", later={"kickstart_hang_s": {GATEWAY: 10}}, costs=4),
+    Fault("kickstart answers 37 once", later={"kickstart_rc_once": 37, "fault_label": GATEWAY}, costs=2),
+    Fault("kickstart answers 113 once", later={"kickstart_rc_once": 113, "fault_label": GATEWAY}, costs=2),
+    Fault("label unloaded while draining", during=_unload_gateway, costs=3),
+    Fault("bootstrap EIO three times", later={"bootstrap_eio": 3}, during=_unload_gateway, costs=4),
+    Fault("slow bootout", later={"bootout_extra_delay_s": 10}, during=_unload_gateway, costs=6),
+    Fault("label disabled and unloaded", during=_disable_and_unload, costs=3),
+    Fault("no gui domain", {"gui_domain": "absent"}),
+    Fault("throttled spawn", config=_LONG_THROTTLE),
+    Fault("print with unknown fields", later={"print_noise": "unknown fields"}),
+    Fault("print reordered", later={"print_noise": "reordered"}),
+    Fault("print truncated", later={"print_noise": "truncated"}, costs=4),
+    Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
+    Fault(
+        "requester killed before the signal",
+        strike=("kill", "hermes_cli.requester:begin", "before", "gateway restart"),
+        next_command=_no_event_is_admitted,
+    ),
+    Fault("gateway killed while draining", during=_kill(GATEWAY)),
+    Fault(
+        "driver killed while it waits", strike=("kill", "hermes_cli.intents.driver:Driver._wait", "before", "restarter")
+    ),
+    Fault("restarter killed while draining", during=_kill(RESTARTER)),
+    Fault("exit handler killed", strike=("kill", "hermes_cli.gateway.run:Gateway._poke", "before", "gateway run")),
+]
