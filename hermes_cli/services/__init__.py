@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 NAMES = ("auto", "launchd", "systemd", "embedded")
 
 
-def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
+def choose(paths: "Paths", name: str | None = None, *, system: bool | None = None) -> "ServiceManager":
     """The manager asked for by name or HERMES_SERVICE_MANAGER, else the installed one, else the best there is.
 
-    Raises UsageError.
+    `system`: root's own systemd instead of the user's. Raises UsageError.
     """
     asked = _asked(name)
     if asked == "auto":
@@ -32,7 +32,7 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
     if asked == "systemd":
         from hermes_cli.services.systemd import Systemd
 
-        return Systemd(paths)
+        return Systemd(paths, system=system)
     from hermes_cli.services.embedded import Embedded
 
     return Embedded(paths)

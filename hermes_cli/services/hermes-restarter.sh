@@ -24,7 +24,7 @@ pending() {
   return 1
 }
 
-# 0: nothing is left to do; while another driver is at it, it waits for that one (75: a release that does not).
+# 0: it has done what it can, or waited for another driver (75: that is at it still).
 drive() {
   "$python" -P -m hermes_cli.restarter -p "$profile" --trigger watch --busy wait
   code=$?
@@ -81,6 +81,7 @@ while pending; do
   left=$(names)
   # A driver that was killed says nothing about the code: once more before it is taken for broken.
   if drive || { [ "$code" -ge 128 ] && drive; } || drive_copy; then
+    [ "$code" -eq 75 ] && exit 0
     # What no driver can finish or set aside would have a level-triggered watch start us again at once, for ever.
     pending && [ "$(names)" = "$left" ] && sleep "$again"
     continue

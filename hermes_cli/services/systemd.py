@@ -87,12 +87,12 @@ class Systemd:
 
     def definitions(self) -> tuple[Definition, ...]:
         """The three units. One that lies there and differs in PATH only stays: that of another shell is no drift."""
-        directory, target = self._directory(), "multi-user.target" if self._systemctl.system else "default.target"
+        place = systemd_units.Place(self._directory(), root=self._systemctl.system)
         start = [job_environment.program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
-            systemd_units.service(self._paths, self._config().gateway, directory, target),
-            systemd_units.restarter(self._paths, directory, [*start, self._names.service]),
-            systemd_units.watch(self._paths, directory, target),
+            systemd_units.service(self._paths, self._config().gateway, place),
+            systemd_units.restarter(self._paths, place, [*start, self._names.service]),
+            systemd_units.watch(self._paths, place),
         )
         return tuple(systemd_units.keeping_path(one, read_definition(one.path)) for one in wanted)
 
@@ -140,6 +140,9 @@ class Systemd:
     def install(self) -> bool:
         """Write, load and enable the units, and mend what keeps them from being loaded. Raises HermesError."""
         self._systemctl.require()
+        if self._memory and self._memory.get("scope") != self._scope:
+            Systemd(self._paths).uninstall()  # two managers of one gateway would fight over it
+            self._memory = {}
         self._make_directories()
         restarter_program.install(self._paths)
         self._remember()
@@ -274,6 +277,10 @@ class Systemd:
 
     # --- what is remembered
 
+    @property
+    def _scope(self) -> str:
+        return "system" if self._systemctl.system else "user"
+
     def _is_system(self) -> bool:
         if self._memory:
             return self._memory.get("scope") == "system"
@@ -282,7 +289,7 @@ class Systemd:
     def _directory(self) -> str:
         """Where the units lie: where they were installed, else where this manager looks for the user's own."""
         remembered = self._memory.get("directory")
-        if isinstance(remembered, str) and self._systemctl.system == (self._memory.get("scope") == "system"):
+        if isinstance(remembered, str) and self._memory.get("scope") == self._scope:
             return remembered
         if self._systemctl.system:
             return "/etc/systemd/system"

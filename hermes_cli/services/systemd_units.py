@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import dataclass
 
 from hermes_cli.config import GatewayConfig
 from hermes_cli.errors import HermesError, UsageError
@@ -19,6 +20,24 @@ _UNTIL_KILLED = 30  # seconds after start_timeout: who waits for the start has g
 _HEAD = "# Written by hermes gateway install, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
 _UNSAYABLE = "cannot be said in a unit of systemd: rename it, or use --manager embedded"
 _PATH = 'Environment="PATH='
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the units lie: the user's manager, or with `root` the system's."""
+
+    directory: str
+    root: bool = False
+
+    @property
+    def target(self) -> str:
+        """What starts them at login or boot."""
+        return "multi-user.target" if self.root else "default.target"
+
+    @property
+    def user(self) -> list[str]:
+        """The system's manager gives a job a HOME only when it is told whose."""
+        return ["User=root"] if self.root else []
 
 
 class Names:
@@ -39,12 +58,12 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, directory: str, target: str) -> Definition:
+def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
     """The gateway: kept alive, told to stop before its commands are, killed only when its own clocks have run out."""
     argv = [sys.executable, "-P", "-m", "hermes_cli", "-p", paths.profile, "gateway", "run"]
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
     return _definition(
-        directory,
+        place,
         Names(paths).service,
         {
             "Unit": [
@@ -54,6 +73,7 @@ def service(paths: Paths, gateway: GatewayConfig, directory: str, target: str) -
                 "StartLimitBurst=5",
             ],
             "Service": [
+                *place.user,
                 "Type=notify",
                 "NotifyAccess=main",
                 f"ExecStart={command(argv)}",
@@ -71,19 +91,19 @@ def service(paths: Paths, gateway: GatewayConfig, directory: str, target: str) -
                 "KillMode=mixed",
                 "OOMPolicy=continue",  # the kernel ends a command of the agent's: no reason to end the gateway
             ],
-            "Install": [f"WantedBy={target}"],
+            "Install": [f"WantedBy={place.target}"],
         },
     )
 
 
-def restarter(paths: Paths, directory: str, start: list[str]) -> Definition:
+def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
     """The driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
 
     What the watch starts must never fail for good, and never spin: a failed run is repeated with a pause, and no
     number of runs is too many.
     """
     return _definition(
-        directory,
+        place,
         Names(paths).restarter,
         {
             "Unit": [
@@ -91,6 +111,7 @@ def restarter(paths: Paths, directory: str, start: list[str]) -> Definition:
                 "StartLimitIntervalSec=0",
             ],
             "Service": [
+                *place.user,
                 "Type=oneshot",
                 f"ExecStart={command(restarter_program.argv(paths, sys.executable, start))}",
                 "WorkingDirectory=/",
@@ -103,10 +124,10 @@ def restarter(paths: Paths, directory: str, start: list[str]) -> Definition:
     )
 
 
-def watch(paths: Paths, directory: str, target: str) -> Definition:
+def watch(paths: Paths, place: Place) -> Definition:
     """What starts the restarter: level-triggered, so that no event can be missed."""
     return _definition(
-        directory,
+        place,
         Names(paths).path,
         {
             "Unit": [
@@ -114,7 +135,7 @@ def watch(paths: Paths, directory: str, target: str) -> Definition:
                 "StartLimitIntervalSec=0",
             ],
             "Path": [f"DirectoryNotEmpty={literal(paths.pending)}", f"Unit={Names(paths).restarter}"],
-            "Install": [f"WantedBy={target}"],
+            "Install": [f"WantedBy={place.target}"],
         },
     )
 
@@ -169,6 +190,6 @@ def _output(log: str) -> list[str]:
     return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
 
 
-def _definition(directory: str, name: str, sections: dict[str, list[str]]) -> Definition:
+def _definition(place: Place, name: str, sections: dict[str, list[str]]) -> Definition:
     blocks = ["\n".join([f"[{section}]", *lines]) + "\n" for section, lines in sections.items()]
-    return Definition(f"{directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))
+    return Definition(f"{place.directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))
