@@ -95,7 +95,7 @@ def _why_down(unit: Unit) -> str:
 
 def _ended(unit: Unit) -> str:
     if unit.exit_code is None:
-        return "not started yet" if unit.result in {"", "success"} else unit.result
+        return f"systemd says {unit.active}" if unit.result in {"", "success"} else unit.result
     if unit.exit_code in _REFUSED:
         return f"exited {unit.exit_code}: systemd could not execute it"
     # How it ended is news only where the process does not say it: it was not ready in time, or it stopped to beat.

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli.errors import UsageError
+from hermes_cli.cli.main import run
+from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.services import installed, linger, systemctl
 from hermes_cli.services.systemd import Systemd
@@ -79,3 +80,42 @@ def test_the_gateway_ends_at_logout_unless_its_user_lingers(
         if there:
             (tmp_path / name / file).touch()
     assert linger.ends_at_logout() is ends
+
+
+@pytest.fixture
+def loginctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def answers(line: str) -> Path:
+        program = tmp_path / "bin" / "loginctl"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n{line}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        return tmp_path / "asked"
+
+    return answers
+
+
+def test_lingering_is_asked_for_the_user_alone(loginctl) -> None:
+    asked = loginctl("exit 0")
+    linger.enable()
+    assert asked.read_text() == f"enable-linger {systemctl.user_name()}\n"
+
+
+def test_refused_lingering_is_said_in_one_line_with_the_mend(loginctl) -> None:
+    loginctl("echo 'Could not enable linger: Access denied' >&2; exit 1")
+    with pytest.raises(HermesError) as refused:
+        linger.enable()
+    assert str(refused.value) == (
+        "lingering could not be enabled (Could not enable linger: Access denied): "
+        f"as root: loginctl enable-linger {systemctl.user_name()}"
+    )
+
+
+@pytest.mark.parametrize("option", ["--system", "--linger"])
+def test_what_only_systemd_has_is_refused_of_another_manager(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    assert run(["gateway", "install", "--manager", "embedded", option]) == 2
+    assert "are of systemd, and the service manager is embedded" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,7 @@ def test_a_unit_of_which_little_is_said_is_unknown() -> None:
         ({"active": "deactivating", "sub": "stop-sigterm", "pid": 7}, "running", False, "stop-sigterm"),
         ({"active": "deactivating", "sub": "final-sigkill", "exit_code": 75}, "stopped", False, "final-sigkill"),
         ({"active": "inactive", "sub": "dead", "queued": True}, "running", False, "a job is queued"),
-        ({"active": "inactive", "sub": "dead"}, "stopped", False, "not started yet"),
+        ({"active": "inactive", "sub": "dead"}, "stopped", False, "systemd says inactive"),
         ({"active": "inactive", "sub": "dead", "exit_code": 0}, "stopped", False, "exited 0"),
         ({"active": "inactive", "load": "masked"}, "stopped", False, "g.service is masked"),
         ({"active": "inactive", "load": "not-found"}, "stopped", False, "systemd knows no g.service"),
