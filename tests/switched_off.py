@@ -235,7 +235,7 @@ ROWS = [
         "gateway/run.py",
         'if manager.poke("exit") is False and code:',
         "if False:",
-        f"{SYSTEMD}faults.py::test_with_a_masked_restarter",
+        f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
         "systemd: a poke starts a stopped watch again",
