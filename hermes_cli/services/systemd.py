@@ -158,17 +158,23 @@ class Systemd:
 
     def uninstall(self) -> None:
         """Stop all three and remove what `install` wrote; drop-ins of the user's own stay. Raises HermesError."""
-        self._systemctl.require()
-        for name in (self._names.path, self._names.restarter):
-            self._systemctl("disable", name)
-            self._systemctl("stop", name)
-        self.stop()
+        # What was installed on another machine, or in another container's home, runs nowhere here.
+        there = systemctl.is_booted()
+        if there:
+            self._systemctl.require()
+            for name in (self._names.path, self._names.restarter):
+                self._systemctl("disable", name)
+                self._systemctl("stop", name)
+            self.stop()
+        else:
+            unmanaged.stop(self._paths, self._config().gateway.stop_clocks.supervisor_kill)
         for name in self._names:
             _remove(self._path_of(name))
             for links in ("default.target.wants", "multi-user.target.wants"):  # `disable` knows only what is loaded
                 _remove(f"{self._directory()}/{links}/{name}")
-        self._systemctl.do("daemon-reload")
-        self._systemctl("reset-failed", *self._names)
+        if there:
+            self._systemctl.do("daemon-reload")
+            self._systemctl("reset-failed", *self._names)
         restarter_program.remove(self._paths)
         installed.forget(self._paths)
 

@@ -82,6 +82,21 @@ def test_the_gateway_ends_at_logout_unless_its_user_lingers(
     assert linger.ends_at_logout() is ends
 
 
+def test_what_was_installed_where_systemd_ran_is_removed_where_it_does_not(
+    paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemctl, "is_booted", lambda: False)
+    units = tmp_path / "units"
+    (units / "default.target.wants").mkdir(parents=True)
+    unit = units / "hermes-gateway.service"
+    unit.touch()
+    (units / "default.target.wants" / unit.name).symlink_to(unit)
+    installed.write(paths, "systemd", scope="user", directory=str(units))
+    Systemd(paths).uninstall()
+    assert [one.name for one in units.rglob("*")] == ["default.target.wants"]
+    assert installed.read(paths) == {}
+
+
 @pytest.fixture
 def loginctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def answers(line: str) -> Path:
