@@ -279,7 +279,9 @@ class Systemd:
 
     def _start_watch(self) -> None:
         self._systemctl("reset-failed", self._names.path, self._names.restarter)
-        self._systemctl.do("start", self._names.path)
+        # It fails where the kernel has no watch left (inotify's limits are small and shared). A watch is a hint: `status`
+        # shows it, and a restart relies on the poke.
+        self._systemctl("start", self._names.path)
 
     # --- what is remembered
 

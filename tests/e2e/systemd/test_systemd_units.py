@@ -123,6 +123,19 @@ def test_a_changed_definition_is_taken_up_by_a_restart_after_a_drain(
     assert user_manager.show(SERVICE, "OOMPolicy") == "continue"
 
 
+def test_a_watch_that_cannot_be_started_is_said_and_keeps_nobody_from_installing_and_restarting(
+    hermes: Installation, user_manager: UserManager
+) -> None:
+    user_manager.change(WATCH, "[Unit]", "AssertPathExists=/nonexistent")  # as where inotify has no instance left
+    done = hermes.run("gateway", "install")
+    assert (done.returncode, done.stdout.count("ready, pid ")) == (0, 1), done.stderr
+    assert done.stderr.startswith(f"problem: {WATCH} watches nothing (")
+    before = hermes.ready()
+    hermes.chat("!hermes gateway restart")
+    hermes.ready(other_than=before)
+    assert [one.outcome for one in hermes.settled()] == ["restarted"]
+
+
 def test_without_a_manager_install_says_so_in_one_line(make_installation: Callable[..., Installation]) -> None:
     hermes = make_installation(manager="systemd", variables={"XDG_RUNTIME_DIR": "/nonexistent"})
     done = hermes.run("gateway", "install")
