@@ -263,7 +263,7 @@ ROWS = [
         "gateway/run.py",
         "self._notifier.ready()",
         "pass",
-        f"{SYSTEMD}units.py::test_systemctl_start_returns_when_the_gateway_is_ready",
+        f"{SYSTEMD}install.py::test_systemctl_start_returns_when_the_gateway_is_ready",
     ),
     Row(
         "systemd: the address of its manager does not leak to the agent's commands",
