@@ -29,6 +29,18 @@ def is_held(path: str) -> bool:
     return False
 
 
+def await_release(path: str) -> None:
+    """Return when nobody holds the lock; the kernel wakes us, also when the holder is killed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
 def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> "UnixFileLock | None":
     """Take the lock within `timeout` seconds, or None. The holder must not fork without exec: a child keeps it."""
     from filelock import Timeout, UnixFileLock

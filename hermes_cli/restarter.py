@@ -52,7 +52,11 @@ def _execute_anew(paths: "Paths", trigger: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Parse `-p PROFILE --trigger NAME`; the exit code, 75 when another driver is at it."""
+    """Parse `-p PROFILE --trigger NAME [--busy wait]`; the exit code, 75 when another driver is at it.
+
+    With `--busy wait` it waits for that one and finishes what it has left: what a level-triggered watch starts would
+    otherwise be started again and again for as long as the other waits for a drain.
+    """
     from hermes_cli.errors import HermesError
     from hermes_cli.paths import resolve
 
@@ -63,10 +67,24 @@ def main(arguments: list[str]) -> int:
         if not is_something_pending(paths):
             return 0
         _log_to(paths)
-        return 0 if drive(paths, trigger if trigger in TRIGGERS else "cli") else EX_TEMPFAIL
+        trigger = trigger if trigger in TRIGGERS else "cli"
+        while not drive(paths, trigger):
+            if options.get("--busy") != "wait":
+                return EX_TEMPFAIL
+            _await_other_driver(paths)
+            if not is_something_pending(paths):
+                break
+        return 0  # noqa: TRY300  the loop's end
     except HermesError as error:
         print(f"hermes: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _await_other_driver(paths: "Paths") -> None:
+    from hermes_cli import locks
+    from hermes_cli.intents.driver import lock_path
+
+    locks.await_release(lock_path(paths))
 
 
 def _log_to(paths: "Paths") -> None:

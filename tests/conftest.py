@@ -1,10 +1,12 @@
 """What every test may ask for: whole installations, and that nothing outlives it."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from installation import SHORT_CLOCKS, Installation, end_processes_below
+from user_manager import NoManagerError, UserManager
 
 pytest_plugins = ["launchd_emulator.fixture"]
 
@@ -32,3 +34,20 @@ def make_installation(tmp_path: Path) -> Callable[..., Installation]:
 def hermes(make_installation: Callable[..., Installation]) -> Installation:
     """An installation whose home has spaces, quotes and non-ASCII letters in its name; nothing runs yet."""
     return make_installation()
+
+
+@pytest.fixture
+def user_manager(tmp_path: Path) -> Iterator[UserManager]:
+    """A systemd user manager of this test's own; skipped with the reason where there can be none.
+
+    HERMES_TEST_REQUIRE=systemd says that there must be one.
+    """
+    try:
+        found = UserManager()
+        found.start()
+    except NoManagerError as error:
+        if "systemd" in os.environ.get("HERMES_TEST_REQUIRE", ""):
+            raise
+        pytest.skip(str(error))
+    yield found
+    found.close()

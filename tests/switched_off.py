@@ -31,6 +31,7 @@ REPORT, KILLED, UPDATE = (
     "e2e/test_killed_participants.py::test_",
     "e2e/test_update.py::test_",
 )
+SYSTEMD = "e2e/systemd/test_systemd_"
 MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
 ROWS = [
     Row(
@@ -207,6 +208,69 @@ ROWS = [
         "if intent.expires_at is not None and seen.now >= intent.expires_at:",
         "if False:",
         f"{SERVICE}an_old_request_is_settled_as_expired",
+    ),
+    Row(
+        "systemd: what RestartSec holds back is restarted",
+        "services/systemd.py",
+        'verb = "restart" if unit.is_awaiting_restart or unit.active == "deactivating" else "start"',
+        'verb = "start"',
+        f"{SYSTEMD}faults.py::test_older_units_with_a_long_pause",
+    ),
+    Row(
+        "systemd: the count of the start limit is reset",
+        "services/systemd.py",
+        'self._systemctl("reset-failed", self._names.service)\n        # A `start`',
+        "# A `start`",
+        f"{SYSTEMD}faults.py::test_a_gateway_at_its_start_limit_is_restarted",
+    ),
+    Row(
+        "systemd: a restarter waits for another driver",
+        "services/hermes-restarter.sh",
+        " --busy wait",
+        "",
+        f"{SYSTEMD}faults.py::test_another_driver_at_work_is_waited_for",
+    ),
+    Row(
+        "systemd: without a restarter the gateway has systemd restart it",
+        "gateway/run.py",
+        'if manager.poke("exit") is False and code:',
+        "if False:",
+        f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
+    ),
+    Row(
+        "systemd: a poke starts a stopped watch again",
+        "services/systemd.py",
+        "for also in ((self._names.path,), ()):",
+        "for also in ((),):",
+        f"{SYSTEMD}faults.py::test_a_stopped_watch_is_shown",
+    ),
+    Row(
+        "systemd: a stop is for the next login, too",
+        "services/systemd.py",
+        'self._systemctl("disable", self._names.service)\n        answer',
+        "answer",
+        f"{SYSTEMD}faults.py::test_a_stop_survives_the_next_login",
+    ),
+    Row(
+        "systemd: who shares the gateway's cgroup is in its tree",
+        "in_tree.py",
+        "or _shares_cgroup(pid)",
+        "",
+        f"{SYSTEMD}report.py::test_a_caller_with_nothing_of_the_gateway_but_its_cgroup",
+    ),
+    Row(
+        "systemd: it is told when the gateway is ready",
+        "gateway/run.py",
+        "self._notifier.ready()",
+        "pass",
+        f"{SYSTEMD}install.py::test_systemctl_start_returns_when_the_gateway_is_ready",
+    ),
+    Row(
+        "systemd: the address of its manager does not leak to the agent's commands",
+        "gateway/notify.py",
+        "environment.pop(_ADDRESS, None)",
+        "environment.get(_ADDRESS)",
+        "services/test_conformance.py::test_the_gateway_knows_nothing_of_who_installed_it_and_nothing_leaks_from_its_manager",
     ),
 ]
 

@@ -6,7 +6,7 @@ import click
 
 from hermes_cli import desired, instance
 from hermes_cli.cli.progress_line import ProgressLine
-from hermes_cli.errors import HermesError, NotInstalledError
+from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.policy import policy_of
@@ -16,11 +16,15 @@ from hermes_cli.services.base import ServiceManager, read_definition
 
 @click.command()
 @click.option("--manager", type=click.Choice(NAMES), help="Which service manager.  [env: HERMES_SERVICE_MANAGER]")
+@click.option("--system", is_flag=True, help="systemd: as a unit of the system, for root.")
+@click.option("--linger", is_flag=True, help="systemd: let the service go on after logout.")
 @click.option("--print", "only_print", is_flag=True, help="Show the definitions and change nothing.")
 @click.pass_obj
-def install(paths: Paths, *, manager: str | None, only_print: bool) -> int:
+def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, only_print: bool) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
-    service = choose(paths, manager)
+    service = choose(paths, manager or ("systemd" if system else None), system=system or None)
+    if (system or linger) and service.name != "systemd":
+        raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
     if only_print:
         for definition in service.definitions():
             click.echo(f"# {definition.path}\n{definition.text}", nl=False)
@@ -32,10 +36,18 @@ def install(paths: Paths, *, manager: str | None, only_print: bool) -> int:
     for path, text in before.items():
         if read_definition(path) != text:
             click.echo(f"wrote {path}")
+    if linger:
+        from hermes_cli.services.linger import enable
+
+        enable()
+    code = 0
     if needs_reload:
-        return _reload(paths, service)
-    _start(paths, service)
-    return 0
+        code = _reload(paths, service)
+    else:
+        _start(paths, service)
+    for problem in service.status().problems:
+        click.echo(f"problem: {problem.text}: {problem.mend}", err=True)
+    return code
 
 
 @click.command()

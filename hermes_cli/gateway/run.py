@@ -19,7 +19,7 @@ from hermes_cli import __version__, instance, locks, log
 from hermes_cli.clocks import Clocks
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import supervision, terminal, tools
+from hermes_cli.gateway import notify, supervision, terminal, tools
 from hermes_cli.gateway.agent.builtin import BuiltinAgent, Tools
 from hermes_cli.gateway.channels.local import LocalChannel
 from hermes_cli.gateway.drain import Drain
@@ -47,6 +47,7 @@ _REVISION_WAIT = 0.2  # seconds that readiness waits for git at most
 
 def main(paths: Paths) -> int:
     """Run the gateway of one profile until a signal ends it. Returns an exit code, or ends the process itself."""
+    notifier = notify.claim(os.environ)
     query = RevisionQuery()
     log.configure()
     mark = supervision.claim(os.environ)
@@ -66,7 +67,7 @@ def main(paths: Paths) -> int:
                 file=sys.stderr,
             )
             return 1
-        return asyncio.run(Gateway(paths, config, query, mark).run())
+        return asyncio.run(Gateway(paths, config, query, mark, notifier).run())
     except (OSError, sqlite3.Error) as error:
         print(f"hermes: the gateway cannot start ({error}): see that {paths.state} is writable", file=sys.stderr)
         return 1
@@ -75,12 +76,15 @@ def main(paths: Paths) -> int:
 class Gateway:
     """One instance. It is also what the channel asks about turns and the agent about the gateway (`Desk`)."""
 
-    def __init__(self, paths: Paths, config: Config, query: RevisionQuery, mark: str | None) -> None:
-        """The caller holds gateway.lock. `mark` names the embedded supervisor, where there is one."""
+    def __init__(
+        self, paths: Paths, config: Config, query: RevisionQuery, mark: str | None, notifier: notify.Notifier
+    ) -> None:
+        """The caller holds gateway.lock. `mark` names the embedded supervisor, `notifier` speaks to systemd, if any."""
         self._paths = paths
         self._config = config
         self._query = query
         self._mark = mark
+        self._notifier = notifier
         self._backstop = Backstop()
         self._ending = asyncio.Event()
         self._drain: Drain | None = None
@@ -137,6 +141,8 @@ class Gateway:
     async def _serve(self) -> None:
         await self._note_revision(_REVISION_WAIT)
         self._lifecycle.ready()
+        self._notifier.ready()
+        self._notifier.beat(asyncio.get_running_loop().call_later)
         self._lifecycle.beat(self._config.gateway.heartbeat_interval)
         self._turns.open()
         self._watch_settled()
@@ -192,6 +198,7 @@ class Gateway:
 
     def _steps(self, code: int) -> list[Step]:
         return [
+            ("manager", self._notifier.stopping),
             ("channel", self._channel.close),
             ("commands", terminal.kill_all),
             ("messages", self._store.close),

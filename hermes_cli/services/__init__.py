@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 NAMES = ("auto", "launchd", "systemd", "embedded")
 
 
-def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
+def choose(paths: "Paths", name: str | None = None, *, system: bool | None = None) -> "ServiceManager":
     """The manager asked for by name or HERMES_SERVICE_MANAGER, else the installed one, else the best there is.
 
-    Raises UsageError.
+    `system`: root's own systemd instead of the user's. Raises UsageError.
     """
     asked = _asked(name)
     if asked == "auto":
@@ -30,7 +30,9 @@ def choose(paths: "Paths", name: str | None = None) -> "ServiceManager":
 
         return Launchd(paths)
     if asked == "systemd":
-        raise UsageError(f"the {asked} back end is not built yet: use --manager embedded")
+        from hermes_cli.services.systemd import Systemd
+
+        return Systemd(paths, system=system)
     from hermes_cli.services.embedded import Embedded
 
     return Embedded(paths)
@@ -49,4 +51,15 @@ def _asked(name: str | None) -> str:
 
 
 def _best() -> str:
-    return "launchd" if sys.platform == "darwin" else "embedded"
+    if sys.platform == "darwin":
+        return "launchd"
+    return "systemd" if _has_systemd() else "embedded"
+
+
+def _has_systemd() -> bool:
+    """Whether a systemd answers us: sd_booted(3), and the manager's own socket, the user's or for root the system's."""
+    if not os.path.isdir("/run/systemd/system"):
+        return False
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"  # su, sudo and cron do not set it
+    user = os.path.exists(f"{runtime}/systemd/private")
+    return user or (os.getuid() == 0 and os.path.exists("/run/systemd/private"))

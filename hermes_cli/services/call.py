@@ -27,9 +27,9 @@ class Answer:
         return lines[-1] if lines else f"exit code {self.code}"
 
 
-def call(argv: list[str], timeout: float) -> Answer:
-    """Run `argv` for at most `timeout` seconds. Raises FileNotFoundError when there is no such program."""
-    environment = {**os.environ, "LC_ALL": "C"}  # what is parsed must not be translated
+def call(argv: list[str], timeout: float, variables: dict[str, str] | None = None) -> Answer:
+    """Run `argv` for at most `timeout` seconds, with `variables` added. Raises FileNotFoundError: no such program."""
+    environment = {**os.environ, "LC_ALL": "C", **(variables or {})}  # what is parsed must not be translated
     try:
         ended = subprocess.run(
             argv,

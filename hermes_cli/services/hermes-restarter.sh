@@ -24,9 +24,9 @@ pending() {
   return 1
 }
 
-# 0: nothing is left to do, or another driver is at it (75).
+# 0: it has done what it can, or waited for another driver (75: that is at it still).
 drive() {
-  "$python" -P -m hermes_cli.restarter -p "$profile" --trigger watch
+  "$python" -P -m hermes_cli.restarter -p "$profile" --trigger watch --busy wait
   code=$?
   [ "$code" -eq 0 ] || [ "$code" -eq 75 ]
 }
@@ -75,11 +75,17 @@ the_least() {
   bounded "$@"
 }
 
+names() { ls -A "$intents/pending" 2>/dev/null; }
+
 while pending; do
-  drive && exit 0
+  left=$(names)
   # A driver that was killed says nothing about the code: once more before it is taken for broken.
-  [ "$code" -lt 128 ] || { drive && exit 0; }
-  drive_copy && exit 0
+  if drive || { [ "$code" -ge 128 ] && drive; } || drive_copy; then
+    [ "$code" -eq 75 ] && exit 0
+    # What no driver can finish or set aside would have a level-triggered watch start us again at once, for ever.
+    pending && [ "$(names)" = "$left" ] && sleep "$again"
+    continue
+  fi
   the_least "$@"
   pending && sleep "$again"
 done

@@ -21,9 +21,9 @@ class Interpreter:
         (library,) = (folder / "lib").glob("python*/site-packages")
         places = [str(code), *site.getsitepackages(), str(FAULTS)]
         (library / "installation.pth").write_text("".join(f"{place}\n" for place in places))
-        # What the package's console script is in a real installation.
+        # What the package's console script is in a real installation; a shebang could not hold a space.
         script = folder / "bin" / "hermes"
-        script.write_text(f"#!{self.python}\nimport sys\nfrom hermes_cli.__main__ import main\nsys.exit(main())\n")
+        script.write_text('#!/bin/sh\nexec "$(dirname -- "$0")/python" -P -m hermes_cli "$@"\n')
         script.chmod(0o755)
         # sitecustomize reads it; see tests/faults.
         self._faults = folder / "faults.json"

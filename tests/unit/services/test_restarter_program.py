@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ class Program:
         self.folder = folder
         self.runs = folder / "runs"
         self.python = folder / "python"
+        self.settles = f"find {shlex.quote(self.paths.pending)} -type f -delete; exit 0"  # what a driver does
 
     def interpreter(self, *lines: str) -> None:
         """`lines` of sh, run as PYTHON; each run is noted with its PYTHONPATH and arguments."""
@@ -75,16 +78,16 @@ def test_with_nothing_pending_it_ends_without_an_interpreter(program):
 def test_a_hidden_file_counts_as_pending_because_launchd_counts_it(program):
     hidden = Path(program.paths.pending, ".hidden")
     hidden.write_text("")
-    program.interpreter("exit 0")
+    program.interpreter(program.settles)
     program.run()
     assert len(program.noted()) == 1
 
 
 def test_it_runs_the_driver_of_its_profile_with_the_installed_package(program, gone):
     program.record(gone)
-    program.interpreter("exit 0")
+    program.interpreter(program.settles)
     program.run()
-    assert program.noted() == ["installed -P -m hermes_cli.restarter -p default --trigger watch"]
+    assert program.noted() == ["installed -P -m hermes_cli.restarter -p default --trigger watch --busy wait"]
 
 
 def test_another_driver_at_work_is_an_end_too(program, gone):
@@ -96,7 +99,9 @@ def test_another_driver_at_work_is_an_end_too(program, gone):
 
 def test_a_driver_that_was_killed_is_run_again(program, gone):
     program.record(gone)
-    program.interpreter(f"[ -e {program.folder}/once ] || {{ : > {program.folder}/once; kill -9 $$; }}", "exit 0")
+    program.interpreter(
+        f"[ -e {program.folder}/once ] || {{ : > {program.folder}/once; kill -9 $$; }}", program.settles
+    )
     program.run()
     assert [line.split()[0] for line in program.noted()] == ["installed", "installed"]
 
@@ -105,7 +110,7 @@ def test_when_the_installed_package_cannot_run_the_copy_does(program, gone):
     program.record(gone)
     lib = Path(program.paths.restarter, "lib")
     lib.mkdir()
-    program.interpreter('[ -n "$PYTHONPATH" ]')
+    program.interpreter('[ -n "$PYTHONPATH" ] || exit 1', program.settles)
     program.run()
     assert program.noted()[1].startswith(f"{lib} -P -m hermes_cli.restarter")
 
@@ -141,15 +146,28 @@ def test_it_waits_for_the_recorded_process_first(program):
 
 
 @pytest.mark.e2e
+def test_what_a_driver_has_to_leave_behind_is_not_driven_again_and_again(program, gone):
+    program.record(gone)
+    program.interpreter(
+        f"[ -e {program.folder}/once ] && {{ {program.settles}; }}", f": > {program.folder}/once", "exit 0"
+    )
+    began = time.monotonic()
+    program.run()
+    assert len(program.noted()) == 2
+    assert time.monotonic() - began >= 10
+
+
+@pytest.mark.e2e
 def test_it_does_not_start_what_was_stopped(program, gone):
-    record = program.record(gone)
+    program.record(gone)
     Path(program.paths.desired).write_text(json.dumps({"desired": "stopped"}))
     done = program.folder / "started"
     # The second attempt at a driver works: by then the first round has decided.
-    program.interpreter(f"[ -e {program.folder}/once ] && exit 0", f": > {program.folder}/once", "exit 1")
+    program.interpreter(
+        f"[ -e {program.folder}/once ] && {{ {program.settles}; }}", f": > {program.folder}/once", "exit 1"
+    )
     program.run("touch", str(done))
     assert not done.exists()
-    assert record.exists()
 
 
 def test_nothing_in_a_record_is_executed(program, gone):
