@@ -39,6 +39,25 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str) -> None:
+    """Force a file that somebody else wrote to stable storage. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_ancestors(path: str) -> None:
+    """Force the names of every directory above `path` to stable storage, as far as they are ours. Raises OSError."""
+    directory = os.path.dirname(path)
+    while os.stat(directory).st_uid == os.geteuid():
+        sync_directory(directory)
+        if directory == os.path.dirname(directory):
+            return
+        directory = os.path.dirname(directory)
+
+
 def make_private_directory(path: str) -> None:
     """Create a directory, mode 0700, with its parents, and make each new name durable. Raises OSError."""
     if os.path.isdir(path):
@@ -103,7 +122,11 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
         os.unlink(temporary)
         raise
     if durable:
-        sync_directory(os.path.dirname(path))
+        directory = os.path.dirname(path)
+        sync_directory(directory)
+        sync_directory(
+            os.path.dirname(directory)
+        )  # who made the directory may have been killed before its name was safe
 
 
 def read_json(path: str, limit: int = 65536) -> "dict[str, Any] | None":

@@ -64,6 +64,13 @@ def test_a_missing_queue_is_made_again_by_whoever_publishes(paths, record):
     assert only(paths)
 
 
+@pytest.mark.parametrize("name", ["pending", "staging"])
+def test_a_queue_of_which_a_part_is_missing_is_made_whole_by_whoever_publishes(paths, record, name):
+    os.rmdir(f"{paths.intents}/{name}")  # as after the first requester of all was killed between the two
+    submit(paths, record())
+    assert only(paths)
+
+
 def test_non_ascii_survives(paths, publish):
     publish(command="hermes — größer 再起動")
     assert only(paths).requester.command == "hermes — größer 再起動"
