@@ -143,7 +143,10 @@ def settle(
             won = _read_settled(paths, name) is None and _replace_torn(paths, name, staged)
         else:
             won = True
-        durable.sync(descriptor)  # after the link, so that one journal commit carries both
+        if won:
+            durable.sync(descriptor)  # after the link, so that one journal commit carries both
+        else:
+            _sync_settled(paths, name)
     finally:
         os.close(descriptor)
         os.unlink(staged)
@@ -155,6 +158,7 @@ def settle(
 
 def finish(paths: Paths, identifier: str) -> None:
     """Complete a settlement that a crash cut short. Raises OSError."""
+    _sync_settled(paths, identifier + _SUFFIX)
     durable.sync_directory(f"{paths.intents}/settled")
     _remove(f"{paths.pending}/{identifier}{_SUFFIX}")
     _remove(f"{paths.intents}/progress/{identifier}{_SUFFIX}")
@@ -281,6 +285,12 @@ def _read_settled(paths: Paths, name: str) -> Settled | None:
         attempts=attempts if type(attempts) is int else 0,
         instance=instance if isinstance(instance, dict) else None,
     )
+
+
+def _sync_settled(paths: Paths, name: str) -> None:
+    """Make another process's settlement safe: whole to a reader is not yet on the disk, and its writer may be dead."""
+    with contextlib.suppress(FileNotFoundError):  # it was old, and is tidied away
+        durable.sync_file(f"{paths.intents}/settled/{name}")
 
 
 def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
