@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
+_UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
 
 def sync(descriptor: int) -> None:
     """Force a file or directory to stable storage. Raises OSError."""
@@ -129,15 +131,22 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
         )  # who made the directory may have been killed before its name was safe
 
 
-def read_json(path: str, limit: int = 65536) -> "dict[str, Any] | None":
-    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object."""
+def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
+    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object.
+
+    With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if strict and error.errno in _UNKNOWN:
+            raise
         return None
     try:
         data = os.read(descriptor, limit + 1)
-    except OSError:
+    except OSError as error:
+        if strict and error.errno in _UNKNOWN:
+            raise
         return None
     finally:
         os.close(descriptor)

@@ -1,6 +1,7 @@
 """The queue on a real disk: what a name in which directory means, and that no accident changes it."""
 
 import concurrent.futures
+import errno
 import json
 import os
 import socket
@@ -337,6 +338,52 @@ def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record
         place(f"{made['id']}.json", json.dumps(made).encode())
     found = queue.scan(paths)
     assert len(found.intents) == len(found.broken) == 1
+
+
+@pytest.fixture
+def failing_open(monkeypatch):
+    """Have the next `times` opens of a name fail."""
+
+    def fail(name, error, times):
+        real, left = os.open, [times]
+
+        def opening(path, *arguments, **options):
+            if str(path).endswith(name) and left[0]:
+                left[0] -= 1
+                raise OSError(error, os.strerror(error), path)
+            return real(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", opening)
+
+    return fail
+
+
+def test_a_record_that_could_not_be_read_once_is_no_broken_record(paths, publish, failing_open):
+    identifier = publish()
+    failing_open(f"{identifier}.json", errno.EIO, 1)
+    assert only(paths).id == identifier
+
+
+def test_a_record_that_can_never_be_read_is_set_aside_and_blocks_nobody(paths, publish, failing_open):
+    good, bad = publish(), publish()
+    failing_open(f"{bad}.json", errno.EIO, 100)
+    found = queue.scan(paths)
+    assert [one.id for one in found.intents] == [good]
+    assert [one.name for one in found.broken] == [f"{bad}.json"]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_reader_without_descriptors_says_so_and_takes_nothing_for_broken(paths, record, failing_open, is_settled):
+    made = record()
+    submit(paths, made)
+    if is_settled:
+        settle(paths, only(paths))
+        submit(paths, made)  # as after a power cut: settled, and pending again
+    failing_open(f"{made['id']}.json", errno.EMFILE, 1)
+    with pytest.raises(OSError, match="Too many open files"):
+        queue.scan(paths)
+    found = queue.scan(paths)
+    assert (len(found.intents), found.finished) == ((0, (made["id"],)) if is_settled else (1, ()))
 
 
 # Setting aside.
