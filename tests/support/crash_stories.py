@@ -248,14 +248,7 @@ class Judge:
         starts = in_place.drive(paths)
         if os.listdir(paths.pending):
             yield "something stays pending"
-        ended = {one.intent.id: one for one in queue.settled(paths)}
-        if told.acknowledged - ended.keys():
-            yield "acknowledged and not settled"
-        for identifier, one in ended.items():
-            if told.settled.get(identifier, one.outcome) != one.outcome:
-                yield f"{identifier} was {told.settled[identifier]} and is {one.outcome} now"
-            if one.intent.requester.command != "proof":
-                yield f"{identifier} is not what was asked for"
+        yield from _of_what_is_settled(paths, told)
         if starts > (0 if stopped else 1):
             yield f"{starts} demand starts"
         aside = os.listdir(f"{paths.intents}/rejected")
@@ -263,6 +256,17 @@ class Judge:
             yield f"set aside: {aside}"
         if in_place.drive(paths):
             yield "a second driver does it again"
+
+
+def _of_what_is_settled(paths: in_place.Paths, told: Told) -> Iterator[str]:
+    ended = {one.intent.id: one for one in queue.settled(paths)}
+    if told.acknowledged - ended.keys():
+        yield "acknowledged and not settled"
+    for identifier, one in ended.items():
+        if told.settled.get(identifier, one.outcome) != one.outcome:
+            yield f"{identifier} was {told.settled[identifier]} and is {one.outcome} now"
+        if one.intent.requester.command != "proof":
+            yield f"{identifier} is not what was asked for"
 
 
 def _of_the_journal(paths: in_place.Paths, told: Told) -> Iterator[str]:
