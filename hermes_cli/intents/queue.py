@@ -79,7 +79,7 @@ class Settled:
 def scan(paths: Paths) -> Scan:
     """One look at pending/. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
     try:
-        names = sorted(os.listdir(paths.pending))
+        names = sorted(_own_names(paths.pending))
     except FileNotFoundError:
         return Scan((), (), ())
     done = set(_names(f"{paths.intents}/settled"))
@@ -321,6 +321,17 @@ def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
     finally:
         os.close(directory)
     return True
+
+
+def _own_names(directory: str) -> list[str]:
+    """The names in a real directory of ours: through a link, what lies elsewhere would be set aside. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "owned by another user", directory)
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _names(directory: str) -> list[str]:
