@@ -125,9 +125,9 @@ def test_a_gateway_json_with_a_reused_pid_signals_nobody(paths, bystander, signa
 
 def test_no_command_path_or_label_in_a_record_is_ever_used(paths, tmp_path):
     proof = tmp_path / "executed"
-    hostile = {
-        name: f"touch {proof}" for name in ("command", "argv", "program", "label", "path", "reason", "revision", "hook")
-    }
+    hostile = dict.fromkeys(
+        ("command", "argv", "program", "label", "path", "reason", "revision", "hook"), f"touch {proof}"
+    )
     put(paths, {**hostile, "requester": {"command": f"$(touch {proof})"}, "label": "com.apple.loginwindow"})
     calls: list[tuple] = []
     with mock.patch.object(subprocess, "Popen", side_effect=lambda *a, **k: calls.append(a)):
