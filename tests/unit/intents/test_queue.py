@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from hermes_cli import locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import progress, queue
@@ -616,3 +617,56 @@ def test_tidying_passes_over_what_it_cannot_remove(paths):
         os.mkdir(f"{paths.intents}/{name}")
         os.utime(f"{paths.intents}/{name}", (0, 0))
     queue.tidy(paths)
+
+
+# What mutation testing found untested.
+
+
+def test_the_hold_of_a_settled_intent_goes_unless_somebody_holds_it(paths, publish):
+    published = [publish(), publish(), publish()]
+    first, second, _ = queue.scan(paths).intents
+    settle(paths, first)
+    settle(paths, second)
+    held = locks.take(f"{paths.intents}/holds/{published[1]}.lock")
+    for identifier in (published[0], published[2]):
+        with open(f"{paths.intents}/holds/{identifier}.lock", "wb"):
+            pass
+    try:
+        queue.tidy(paths)
+        assert names(paths, "holds") == sorted(f"{identifier}.lock" for identifier in published[1:])
+    finally:
+        held.release()
+
+
+def test_a_settlement_says_when_and_how_long_it_took(paths, record):
+    submit(paths, record(requested_at="2026-11-23T16:05:11+00:00"))
+    before = time.time()
+    settle(paths, only(paths))
+    (found,) = queue.settled(paths)
+    assert before - 1 <= found.settled_at <= time.time() + 1
+    assert found.took == pytest.approx(found.settled_at - found.intent.requested_at)
+    with open(f"{paths.intents}/settled/{found.intent.id}.json", encoding="utf-8") as file:
+        document = json.load(file)
+    assert document["took"] == round(document["took"], 3) == found.took
+    assert document["settled_at"].startswith(time.strftime("%Y-%m-%dT%H", time.gmtime(before)))
+
+
+def test_a_settlement_makes_a_queue_whole_that_lost_a_part(paths, publish):
+    publish()
+    intent = only(paths)
+    os.rmdir(f"{paths.intents}/staging")
+    assert settle(paths, intent)
+    assert queue.find_settled(paths, intent.id).outcome == "restarted"
+
+
+def test_a_name_that_is_no_id_finds_nothing_settled(paths):
+    with open(f"{paths.intents}/settled/x.json", "w", encoding="ascii") as file:
+        file.write('{"id": "x"}')
+    assert queue.find_settled(paths, "x") is None
+    assert queue.find_settled(paths, "../settled/x") is None
+
+
+def test_a_record_that_goes_during_a_look_hides_none_of_the_others(paths, publish, failing_open):
+    gone, left = publish(), publish()
+    failing_open(f"{gone}.json", errno.ENOENT, 1)
+    assert [one.id for one in queue.scan(paths).intents] == [left]
