@@ -126,9 +126,8 @@ def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, 
     if durable:
         directory = os.path.dirname(path)
         sync_directory(directory)
-        sync_directory(
-            os.path.dirname(directory)
-        )  # who made the directory may have been killed before its name was safe
+        # Who made the directory may have been killed before its own name was safe.
+        sync_directory(os.path.dirname(directory))
 
 
 def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":

@@ -137,7 +137,7 @@ MUTANTS = [
     Mutant(
         "the rule that a torn settlement does not count",
         "intents/queue.py",
-        "if name in done and _read_settled(paths, name) is not None:",
+        "if name in done and _read_settled(paths, name, strict=True) is not None:",
         "if name in done:",
         "a driver settles over a torn file",
     ),
@@ -147,15 +147,15 @@ MUTANTS = [
     Mutant(
         "fsync of a stop's name",
         "durable.py",
-        "        sync_directory(directory)\n        sync",
-        "        sync",
+        "        sync_directory(directory)\n        # Who",
+        "        # Who",
         "a stop",
     ),
     Mutant(
         "fsync of the name of a directory that a killed process made",
         "durable.py",
-        "        sync_directory(os.path.dirname(directory))  # who",
-        "        pass  # who",
+        "        sync_directory(os.path.dirname(directory))\n",
+        "        pass\n",
         "an update is killed before its journal, and another begun",
     ),
     Mutant(

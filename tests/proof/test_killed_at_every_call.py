@@ -177,9 +177,9 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             assert last.returncode == 0, f"{what}\n{last.stderr}"
             assert old.wait(PATIENCE) == 75, what
         fresh = instance.read_alive(paths)
-        assert fresh is not None, what
+        assert fresh is not None, f"no gateway runs after {what}: {instance.read(paths)}"
         found = queue.find_settled(paths, identifier)
-        assert found is not None, what
+        assert found is not None, f"not settled after {what}: {sorted(os.listdir(paths.intents))}"
         assert found.outcome == "restarted", f"{what}: {found}"
         ran = Path(home, "starts").read_text().split()
         assert ran == [str(old.pid), str(fresh.identity.pid)], f"{what}: {ran}"
@@ -199,7 +199,7 @@ def driving_points(alone: Callable[..., str], tmp_path: Path) -> list[Point]:
 
 
 def test_a_driver_killed_at_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
-    for point in (found := chosen(driving_points(alone, tmp_path), 4)):
+    for point in (found := chosen(driving_points(alone, tmp_path), 6)):
         alone(point.killed(), point)
     print(f"killed at {len(found)} calls")
 
@@ -208,6 +208,6 @@ def test_a_driver_that_is_refused_every_call(alone: Callable[..., str], tmp_path
     found = [
         (point, error) for point in driving_points(alone, tmp_path) for error in ERRORS if point.may_fail_with(error)
     ]
-    for point, error in (some := chosen(found, 12)):
+    for point, error in (some := chosen(found, 20)):
         alone(point.refused(error), f"{point} {error}")
     print(f"refused {len(some)} calls")

@@ -116,7 +116,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
             drivers.append(start(DRIVE, root, number))
         victim = chance.choice([*producers, *drivers])
         try:
-            victim.wait(chance.random())  # the moment of the blow, not a synchronisation
+            victim.wait(chance.random() / 3)  # the moment of the blow, not a synchronisation
         except subprocess.TimeoutExpired:
             victim.send_signal(signal.SIGKILL)
             victim.wait()

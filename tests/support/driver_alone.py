@@ -29,15 +29,13 @@ class Alone:
     def demand_start(self) -> None:
         if self.observe().state == "running":
             return
-        child = subprocess.Popen(
+        # No pipe to us: a stand-in that says "ready" to a driver that was killed would die of it.
+        subprocess.Popen(
             [sys.executable, str(GATEWAY), os.path.dirname(self.paths.config)],
-            stdout=subprocess.PIPE,
-            text=True,
-            stderr=subprocess.DEVNULL,  # it outlives us
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert child.stdout is not None
-        child.stdout.readline()
 
     def reload(self) -> None:
         self.demand_start()
