@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
+_UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
 
 def sync(descriptor: int) -> None:
     """Force a file or directory to stable storage. Raises OSError."""
@@ -37,6 +39,25 @@ def sync_directory(path: str) -> None:
         sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: str) -> None:
+    """Force a file that somebody else wrote to stable storage. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_ancestors(path: str) -> None:
+    """Force the names of every directory above `path` to stable storage, as far as they are ours. Raises OSError."""
+    directory = os.path.dirname(path)
+    while os.stat(directory).st_uid == os.geteuid():
+        sync_directory(directory)
+        if directory == os.path.dirname(directory):
+            return
+        directory = os.path.dirname(directory)
 
 
 def make_private_directory(path: str) -> None:
@@ -114,18 +135,28 @@ def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
         os.unlink(temporary)
         raise
     if durable:
-        sync_directory(os.path.dirname(path))
+        directory = os.path.dirname(path)
+        sync_directory(directory)
+        # Who made the directory may have been killed before its own name was safe.
+        sync_directory(os.path.dirname(directory))
 
 
-def read_json(path: str, limit: int = 65536) -> "dict[str, Any] | None":
-    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object."""
+def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
+    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object.
+
+    With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if strict and error.errno in _UNKNOWN:
+            raise
         return None
     try:
         data = os.read(descriptor, limit + 1)
-    except OSError:
+    except OSError as error:
+        if strict and error.errno in _UNKNOWN:
+            raise
         return None
     finally:
         os.close(descriptor)

@@ -7,7 +7,7 @@ import contextlib
 import os
 
 from hermes_cli import durable, process_table
-from hermes_cli.errors import TryAgainError
+from hermes_cli.errors import QueueError, TryAgainError
 from hermes_cli.in_tree import is_in_tree
 from hermes_cli.intents import request as records
 
@@ -50,12 +50,20 @@ def ask(
     drain_timeout: float | None = None,
     revision: str | None = None,
 ) -> "dict[str, Any]":
-    """A record of what the caller wants of the gateway that runs now; not written yet. Raises TryAgainError."""
-    described = _running(paths)
+    """A record of what the caller wants of the gateway that runs now; not written yet.
+
+    Raises TryAgainError, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
+    """
     target, in_tree = None, False
-    if described is not None:
-        target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
-        in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
+    try:
+        described = _running(paths, strict=True)
+        if described is not None:
+            target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
+            in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
+    except OSError as error:
+        raise QueueError(
+            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
+        ) from error
     origin = origin or _origin()
     limits = _limits(paths)
     if in_tree or origin:
@@ -83,7 +91,8 @@ def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
 
 def begin(paths: "Paths", submitted: Submitted) -> Submitted:
     """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good."""
-    signal_target(paths, submitted.target)
+    with contextlib.suppress(OSError):
+        signal_target(paths, submitted.target)
     from hermes_cli.look import start_driver
     from hermes_cli.services import choose
 
@@ -134,9 +143,9 @@ def wait_for_outcome(paths: "Paths", identifier: str, deadline: float) -> "Settl
             watch.wait(left)
 
 
-def _running(paths: "Paths") -> "dict[str, Any] | None":
-    """gateway.json, if the process that it names is alive."""
-    found = durable.read_json(paths.instance)
+def _running(paths: "Paths", *, strict: bool = False) -> "dict[str, Any] | None":
+    """gateway.json, if the process that it names is alive; with `strict`, raise OSError when that cannot be told."""
+    found = durable.read_json(paths.instance, strict=strict)
     if found is None:
         return None
     pid, ticks, boot = found.get("pid"), found.get("start_ticks"), found.get("boot_id")

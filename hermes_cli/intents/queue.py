@@ -13,6 +13,7 @@ Locks only save work; no order here depends on one.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -31,6 +32,8 @@ OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", 
 _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
+_NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,9 @@ class Settled:
 
 
 def scan(paths: Paths) -> Scan:
-    """One look at pending/. Raises OSError only when the directory itself cannot be read."""
+    """One look at pending/. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
     try:
-        names = sorted(os.listdir(paths.pending))
+        names = sorted(_own_names(paths.pending))
     except FileNotFoundError:
         return Scan((), (), ())
     done = set(_names(f"{paths.intents}/settled"))
@@ -84,7 +87,7 @@ def scan(paths: Paths) -> Scan:
     broken: list[Broken] = []
     finished: list[str] = []
     for name in names:
-        if name in done and _read_settled(paths, name) is not None:
+        if name in done and _read_settled(paths, name, strict=True) is not None:
             finished.append(name.removesuffix(_SUFFIX))
             continue
         try:
@@ -140,10 +143,13 @@ def settle(
         try:
             os.link(staged, final, follow_symlinks=False)
         except FileExistsError:
-            won = _read_settled(paths, name) is None and _replace_torn(paths, name, staged)
+            won = _read_settled(paths, name, strict=True) is None and _replace_torn(paths, name, staged)
         else:
             won = True
-        durable.sync(descriptor)  # after the link, so that one journal commit carries both
+        if won:
+            durable.sync(descriptor)  # after the link, so that one journal commit carries both
+        else:
+            _sync_settled(paths, name)
     finally:
         os.close(descriptor)
         os.unlink(staged)
@@ -155,6 +161,7 @@ def settle(
 
 def finish(paths: Paths, identifier: str) -> None:
     """Complete a settlement that a crash cut short. Raises OSError."""
+    _sync_settled(paths, identifier + _SUFFIX)
     durable.sync_directory(f"{paths.intents}/settled")
     _remove(f"{paths.pending}/{identifier}{_SUFFIX}")
     _remove(f"{paths.intents}/progress/{identifier}{_SUFFIX}")
@@ -204,7 +211,7 @@ def rejected(paths: Paths) -> list[Broken]:
         try:
             _read(paths, name, directory=f"{paths.intents}/rejected")
             why = "set aside by an earlier release"
-        except FileNotFoundError:
+        except OSError:
             continue
         except RecordError as error:
             why = str(error)
@@ -234,16 +241,24 @@ def tidy(paths: Paths) -> None:
 
 
 def _read(paths: Paths, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
-    """Raises FileNotFoundError, and RecordError for everything else that is wrong with the entry."""
-    try:
-        # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
-        descriptor = os.open(
-            f"{directory or paths.pending}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        )
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RecordError(f"cannot be opened: {error.strerror}") from None
+    """Raises FileNotFoundError, RecordError for what is wrong with the entry, OSError for what is wrong with us."""
+    path = f"{directory or paths.pending}/{name}"
+    for attempts_left in reversed(range(_READS)):
+        try:
+            data = _content(path, limit)
+        except OSError as error:
+            if error.errno in _NOT_ITS_FAULT or isinstance(error, FileNotFoundError):
+                raise
+            if error.errno == errno.EIO and attempts_left:  # one failed read does not make a good record a broken one
+                continue
+            raise RecordError(f"cannot be read: {error.strerror}") from None
+        break
+    return parse(data, name.removesuffix(_SUFFIX), paths.profile)
+
+
+def _content(path: str, limit: int) -> bytes:
+    # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -254,19 +269,20 @@ def _read(paths: Paths, name: str, directory: str | None = None, limit: int = LI
             raise RecordError("writable by others")
         if status.st_size > limit:
             raise RecordError(f"larger than {limit} bytes")
-        try:
-            data = os.read(descriptor, limit + 1)
-        except OSError as error:
-            raise RecordError(f"cannot be read: {error.strerror}") from None
+        return os.read(descriptor, limit + 1)
     finally:
         os.close(descriptor)
-    return parse(data, name.removesuffix(_SUFFIX), paths.profile)
 
 
-def _read_settled(paths: Paths, name: str) -> Settled | None:
+def _read_settled(paths: Paths, name: str, *, strict: bool = False) -> Settled | None:
+    """None when it is not there or not whole; with `strict`, raise OSError when that cannot be told."""
     try:
         intent = _read(paths, name, directory=f"{paths.intents}/settled", limit=_SETTLED_LIMIT)
-    except (OSError, RecordError):
+    except RecordError:
+        return None
+    except OSError as error:
+        if strict and not isinstance(error, FileNotFoundError):
+            raise
         return None
     document = intent.document
     attempts, instance = document.get("attempts"), document.get("instance")
@@ -283,6 +299,12 @@ def _read_settled(paths: Paths, name: str) -> Settled | None:
     )
 
 
+def _sync_settled(paths: Paths, name: str) -> None:
+    """Make another process's settlement safe: whole to a reader is not yet on the disk, and its writer may be dead."""
+    with contextlib.suppress(FileNotFoundError):  # it was old, and is tidied away
+        durable.sync_file(f"{paths.intents}/settled/{name}")
+
+
 def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
     """Publish over a settled file that a power cut left torn; link has one winner here too."""
     final = f"{paths.intents}/settled/{name}"
@@ -290,7 +312,7 @@ def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
     try:
         # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
         fcntl.flock(directory, fcntl.LOCK_EX)
-        if _read_settled(paths, name) is not None:
+        if _read_settled(paths, name, strict=True) is not None:
             return False
         _remove(final)
         os.link(staged, final, follow_symlinks=False)
@@ -299,6 +321,17 @@ def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
     finally:
         os.close(directory)
     return True
+
+
+def _own_names(directory: str) -> list[str]:
+    """The names in a real directory of ours: through a link, what lies elsewhere would be set aside. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "owned by another user", directory)
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _names(directory: str) -> list[str]:

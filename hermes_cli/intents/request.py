@@ -85,7 +85,11 @@ def submit(paths: "Paths", record: "dict[str, Any]") -> str:
             make_directories(paths)
             durable.write_new(staged, data)
         try:
-            os.rename(staged, published)
+            try:
+                os.rename(staged, published)
+            except FileNotFoundError:  # somebody took the queue away meanwhile, or a part of it
+                make_directories(paths)
+                os.rename(staged, published)
         except BaseException:
             os.unlink(staged)
             raise
@@ -101,9 +105,18 @@ def submit(paths: "Paths", record: "dict[str, Any]") -> str:
 
 
 def make_directories(paths: "Paths") -> None:
-    """The queue's directories, each 0700. Raises OSError."""
-    for name in ("staging", "settled", "rejected", "progress", "holds", "pending"):
+    """The queue's directories, each 0700 and on stable storage. Raises OSError.
+
+    staging/ comes last: that it is there, which is all that a requester looks at, says that the others are safe.
+    """
+    for name in ("settled", "rejected", "progress", "holds", "pending"):
         durable.make_private_directory(f"{paths.intents}/{name}")
+    staging = f"{paths.intents}/staging"
+    if os.path.isdir(staging):
+        return
+    # Whoever made some of them may have been killed before their names were synced.
+    durable.sync_ancestors(staging)
+    durable.make_private_directory(staging)
 
 
 def _why(paths: "Paths", error: OSError) -> str:

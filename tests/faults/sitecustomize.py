@@ -2,7 +2,8 @@
 
 HERMES_TEST_FAULT is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
 function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
-does nothing, WHEN is ignored), fail (RuntimeError). With a path as ONCE the fault strikes once: whoever creates that
+does nothing, WHEN is ignored), fail (RuntimeError), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
+in PATH.go; see tests/support/gates.py). With a path as ONCE the fault strikes once: whoever creates that
 file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
 """
 
@@ -36,6 +37,12 @@ def _strike(action, once):
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action == "hang":
         threading.Event().wait()
+    elif action.startswith("gate:"):
+        place = action.removeprefix("gate:")
+        with open(f"{place}.at", "w", encoding="ascii") as announced:
+            announced.write(f"{os.getpid()}\n")
+        with open(f"{place}.go", "rb", buffering=0) as go:
+            go.read(1)
     elif action == "fail":
         raise RuntimeError("injected")
 

@@ -610,3 +610,43 @@ def test_a_reload_settles_on_what_it_has_brought_up():
 
 def test_a_reload_lets_the_named_instance_drain_first():
     assert isinstance(step(intent(action="reload"), seen(running())), Signal)
+
+
+# What mutation testing found untested.
+
+
+def test_a_process_that_survives_ten_kills_fails_with_where_to_look():
+    survivor = Progress(
+        since=NOW - 900, signals=2 * POLICY.max_attempts, repeats=3, signalled_pid=OLD.pid, signalled_at=NOW - 900
+    )
+    step = decide(intent(), survivor, Observation(NOW, instance=running()), POLICY)
+    assert step == Settle("failed", "pid 4242 survives SIGKILL: see what it waits for in the kernel")
+    once_less = replace(survivor, signals=2 * POLICY.max_attempts - 1)
+    assert decide(intent(), once_less, Observation(NOW, instance=running()), POLICY) == Kill(OLD)
+
+
+def test_a_gateway_that_shows_nothing_after_the_signal_is_signalled_again_then_waited_for():
+    begun = replace(BEGUN, repeats=0, signalled_at=NOW - 1)
+    waits = decide(intent(), begun, Observation(NOW, instance=running()), POLICY)
+    assert waits == Wait("the gateway to begin its drain", NOW + 4)
+    assert decide(intent(), begun, Observation(NOW + 4, instance=running()), POLICY) == Signal(OLD)
+    tired = decide(intent(), replace(begun, repeats=3), Observation(NOW + 4, instance=running()), POLICY)
+    assert tired == Wait("the gateway to begin its drain", NOW - 1 + POLICY.clocks(intent()).driver_deadline)
+
+
+def test_a_drain_is_given_the_time_that_the_gateway_gave_itself():
+    long = running(state="draining", drain=Drain(NOW - 10, NOW + 590, 1))
+    step = decide(intent(), Progress(since=NOW - 10), Observation(NOW, instance=long), POLICY)
+    assert isinstance(step, Wait)
+    assert step.waiting_for == "drain: 1 turn, 10 s of 600 s"
+    assert step.until > NOW + 590
+
+
+def test_an_update_that_changed_nothing_leaves_a_starting_gateway_alone():
+    seen = Observation(NOW, instance=running(state="starting"), installed="old")
+    assert decide(update(), Progress(since=NOW), seen, POLICY) == Settle("cancelled", "the update left the code at old")
+
+
+def test_a_restart_that_is_just_as_old_as_the_window_is_over():
+    edge = tuple(NOW - POLICY.storm_window for _ in range(POLICY.storm_limit))
+    assert storm(edge, NOW, POLICY) is None

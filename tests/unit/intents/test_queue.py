@@ -1,6 +1,7 @@
 """The queue on a real disk: what a name in which directory means, and that no accident changes it."""
 
 import concurrent.futures
+import errno
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from hermes_cli import locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import progress, queue
@@ -60,6 +62,13 @@ def test_a_missing_queue_is_made_again_by_whoever_publishes(paths, record):
     for name in os.listdir(paths.intents):
         os.rmdir(f"{paths.intents}/{name}")
     os.rmdir(paths.intents)
+    submit(paths, record())
+    assert only(paths)
+
+
+@pytest.mark.parametrize("name", ["pending", "staging"])
+def test_a_queue_of_which_a_part_is_missing_is_made_whole_by_whoever_publishes(paths, record, name):
+    os.rmdir(f"{paths.intents}/{name}")  # as after the first requester of all was killed between the two
     submit(paths, record())
     assert only(paths)
 
@@ -332,6 +341,52 @@ def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record
     assert len(found.intents) == len(found.broken) == 1
 
 
+@pytest.fixture
+def failing_open(monkeypatch):
+    """Have the next `times` opens of a name fail."""
+
+    def fail(name, error, times):
+        real, left = os.open, [times]
+
+        def opening(path, *arguments, **options):
+            if str(path).endswith(name) and left[0]:
+                left[0] -= 1
+                raise OSError(error, os.strerror(error), path)
+            return real(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", opening)
+
+    return fail
+
+
+def test_a_record_that_could_not_be_read_once_is_no_broken_record(paths, publish, failing_open):
+    identifier = publish()
+    failing_open(f"{identifier}.json", errno.EIO, 1)
+    assert only(paths).id == identifier
+
+
+def test_a_record_that_can_never_be_read_is_set_aside_and_blocks_nobody(paths, publish, failing_open):
+    good, bad = publish(), publish()
+    failing_open(f"{bad}.json", errno.EIO, 100)
+    found = queue.scan(paths)
+    assert [one.id for one in found.intents] == [good]
+    assert [one.name for one in found.broken] == [f"{bad}.json"]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_reader_without_descriptors_says_so_and_takes_nothing_for_broken(paths, record, failing_open, is_settled):
+    made = record()
+    submit(paths, made)
+    if is_settled:
+        settle(paths, only(paths))
+        submit(paths, made)  # as after a power cut: settled, and pending again
+    failing_open(f"{made['id']}.json", errno.EMFILE, 1)
+    with pytest.raises(OSError, match="Too many open files"):
+        queue.scan(paths)
+    found = queue.scan(paths)
+    assert (len(found.intents), found.finished) == ((0, (made["id"],)) if is_settled else (1, ()))
+
+
 # Setting aside.
 
 
@@ -562,3 +617,56 @@ def test_tidying_passes_over_what_it_cannot_remove(paths):
         os.mkdir(f"{paths.intents}/{name}")
         os.utime(f"{paths.intents}/{name}", (0, 0))
     queue.tidy(paths)
+
+
+# What mutation testing found untested.
+
+
+def test_the_hold_of_a_settled_intent_goes_unless_somebody_holds_it(paths, publish):
+    published = [publish(), publish(), publish()]
+    first, second, _ = queue.scan(paths).intents
+    settle(paths, first)
+    settle(paths, second)
+    held = locks.take(f"{paths.intents}/holds/{published[1]}.lock")
+    for identifier in (published[0], published[2]):
+        with open(f"{paths.intents}/holds/{identifier}.lock", "wb"):
+            pass
+    try:
+        queue.tidy(paths)
+        assert names(paths, "holds") == sorted(f"{identifier}.lock" for identifier in published[1:])
+    finally:
+        held.release()
+
+
+def test_a_settlement_says_when_and_how_long_it_took(paths, record):
+    submit(paths, record(requested_at="2026-11-23T16:05:11+00:00"))
+    before = time.time()
+    settle(paths, only(paths))
+    (found,) = queue.settled(paths)
+    assert before - 1 <= found.settled_at <= time.time() + 1
+    assert found.took == pytest.approx(found.settled_at - found.intent.requested_at)
+    with open(f"{paths.intents}/settled/{found.intent.id}.json", encoding="utf-8") as file:
+        document = json.load(file)
+    assert document["took"] == round(document["took"], 3) == found.took
+    assert document["settled_at"].startswith(time.strftime("%Y-%m-%dT%H", time.gmtime(before)))
+
+
+def test_a_settlement_makes_a_queue_whole_that_lost_a_part(paths, publish):
+    publish()
+    intent = only(paths)
+    os.rmdir(f"{paths.intents}/staging")
+    assert settle(paths, intent)
+    assert queue.find_settled(paths, intent.id).outcome == "restarted"
+
+
+def test_a_name_that_is_no_id_finds_nothing_settled(paths):
+    with open(f"{paths.intents}/settled/x.json", "w", encoding="ascii") as file:
+        file.write('{"id": "x"}')
+    assert queue.find_settled(paths, "x") is None
+    assert queue.find_settled(paths, "../settled/x") is None
+
+
+def test_a_record_that_goes_during_a_look_hides_none_of_the_others(paths, publish, failing_open):
+    gone, left = publish(), publish()
+    failing_open(f"{gone}.json", errno.ENOENT, 1)
+    assert [one.id for one in queue.scan(paths).intents] == [left]

@@ -1,0 +1,181 @@
+"""All crash states: whatever a power cut leaves of what the processes at the queue have done, nothing is lost or blocked.
+
+The calls of real processes are recorded, every state that they allow on the disk is enumerated, and in each of them a
+real driver runs. Each mutant takes away one fsync, or one order, and must be found out. With HERMES_PROOF=full also
+the stories that take minutes.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from crash_stories import STORIES, Judge, Story, disks
+from installation import REPOSITORY
+from recorded import need_strace
+
+
+def judged(story: Story, folder: Path, code: Path, *, stop_at_first: bool = False) -> tuple[int, list[str]]:
+    """How many states there are, and what is wrong in them."""
+    judge = Judge(story)
+    wrong = []
+    try:
+        for disk in disks(story, folder, code):
+            for found, tree in judge.wrongs(disk):
+                wrong.append(f"{found}\n  after {disk.said}\n  in {tree}")
+                if stop_at_first:
+                    return judge.judged, wrong
+    finally:
+        judge.close()
+    return judge.judged, wrong
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_in_every_state_that_a_power_cut_may_leave_a_driver_loses_nothing_and_ends(story, tmp_path, record_property):
+    need_strace()
+    if story.is_long and os.environ.get("HERMES_PROOF") != "full":
+        pytest.skip("takes minutes: HERMES_PROOF=full")
+    states, wrong = judged(story, tmp_path, REPOSITORY)
+    print(f"{states} states")
+    record_property("states", states)
+    assert not wrong, f"{len(wrong)} of {states} states:\n" + "\n".join(wrong[:5])
+    assert states > 3
+
+
+class Mutant(NamedTuple):
+    """`old` in `file` becomes `new`; then a state of that story must be wrong."""
+
+    without: str
+    file: str
+    old: str
+    new: str
+    story: str
+
+
+_SYNC = "        sync(descriptor)\n    except BaseException:"
+MUTANTS = [
+    Mutant("fsync of the record", "durable.py", _SYNC, _SYNC.replace("sync(descriptor)", "pass"), "a request"),
+    Mutant(
+        "fsync of pending/",
+        "intents/request.py",
+        "durable.sync_directory(paths.pending)",
+        "pass",
+        "a request",
+    ),
+    Mutant(
+        "acknowledgement after the record",
+        "intents/request.py",
+        "            durable.sync_directory(paths.pending)\n",
+        "            os.write(1, f'acknowledged {identifier}\\n'.encode()); durable.sync_directory(paths.pending)\n",
+        "a request",
+    ),
+    Mutant(
+        "fsync of a new directory's name",
+        "durable.py",
+        "        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None\n"
+        "    sync_directory(parent)",
+        "        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None\n    pass",
+        "a driver settles where settled/ was taken away",
+    ),
+    Mutant(
+        "fsync of directories that a killed process made",
+        "intents/request.py",
+        "durable.sync_ancestors(staging)",
+        "pass",
+        "the first request of all is killed, and another made",
+    ),
+    Mutant(
+        "staging/ made last",
+        "intents/request.py",
+        'for name in ("settled",',
+        'for name in ("staging", "settled",',
+        "the first request of all is killed, and another made",
+    ),
+    Mutant(
+        "fsync of the settlement",
+        "intents/queue.py",
+        "durable.sync(descriptor)  # after",
+        "pass  # after",
+        "a driver settles",
+    ),
+    Mutant(
+        "fsync of settled/",
+        "intents/queue.py",
+        '    durable.sync_directory(f"{paths.intents}/settled")\n    _remove(waiting)',
+        "    _remove(waiting)",
+        "a driver settles",
+    ),
+    Mutant(
+        "fsync of settled/ before the record goes",
+        "intents/queue.py",
+        '    durable.sync_directory(f"{paths.intents}/settled")\n    _remove(waiting)',
+        '    _remove(waiting)\n    durable.sync_directory(f"{paths.intents}/settled")',
+        "a driver settles",
+    ),
+    Mutant(
+        "fsync of a settlement that a killed process wrote",
+        "intents/queue.py",
+        "    _sync_settled(paths, identifier + _SUFFIX)\n",
+        "",
+        "a settling process is killed, and a driver finishes",
+    ),
+    Mutant(
+        "fsync of settled/ by who finishes",
+        "intents/queue.py",
+        '    _sync_settled(paths, identifier + _SUFFIX)\n    durable.sync_directory(f"{paths.intents}/settled")\n',
+        "    _sync_settled(paths, identifier + _SUFFIX)\n",
+        "a settling process is killed, and a driver finishes",
+    ),
+    Mutant(
+        "fsync of the winner's settlement by who came too late",
+        "intents/queue.py",
+        "        else:\n            _sync_settled(paths, name)\n",
+        "",
+        "a settling process is killed, and another settles",
+    ),
+    Mutant(
+        "the rule that a torn settlement does not count",
+        "intents/queue.py",
+        "if name in done and _read_settled(paths, name, strict=True) is not None:",
+        "if name in done:",
+        "a driver settles over a torn file",
+    ),
+    Mutant(
+        "fsync of a stop", "durable.py", "            if durable:\n                sync(descriptor)\n", "", "a stop"
+    ),
+    Mutant(
+        "fsync of a stop's name",
+        "durable.py",
+        "        sync_directory(directory)\n        # Who",
+        "        # Who",
+        "a stop",
+    ),
+    Mutant(
+        "fsync of the name of a directory that a killed process made",
+        "durable.py",
+        "        sync_directory(os.path.dirname(directory))\n",
+        "        pass\n",
+        "an update is killed before its journal, and another begun",
+    ),
+    Mutant(
+        "fsync of updates/ when the journal goes",
+        "update/journal.py",
+        "        durable.sync_directory(os.path.dirname(self.path))\n",
+        "",
+        "a journal",
+    ),
+]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"without {mutant.without}")
+def test_each_fsync_and_each_order_is_missed_when_it_is_taken_away(mutant, tmp_path):
+    need_strace()
+    shutil.copytree(REPOSITORY / "hermes_cli", tmp_path / "hermes_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "hermes_cli" / mutant.file
+    text = file.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.file} does not hold {mutant.old!r} once: mend the mutant"
+    file.write_text(text.replace(mutant.old, mutant.new))
+    (story,) = [one for one in STORIES if one.name == mutant.story]
+    _, wrong = judged(story, tmp_path, Path(tmp_path), stop_at_first=True)
+    assert wrong, f"nothing is wrong in any state without {mutant.without}"

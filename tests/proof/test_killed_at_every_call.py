@@ -1,0 +1,213 @@
+"""Kill every participant at every call into the kernel that matters, refuse it each of them, and see one trigger mend it.
+
+A dry run lists the calls; then the same run is made once for each of them. By default some are passed over, with
+HERMES_PROOF=full none is. Invariants: what was acknowledged is settled, there was one restart, and nothing is left.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import injected
+import psutil
+import pytest
+from driver_alone import paths_below
+from injected import ERRORS, Point, chosen, points
+from installation import PATIENCE, Installation
+from recorded import need_strace
+
+from hermes_cli import instance
+from hermes_cli.intents import queue
+from hermes_cli.intents.request import compose, make_directories, submit
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+SUPPORT = Path(__file__).parent.parent / "support"
+
+
+@pytest.fixture
+def traced(make_installation: Callable[..., Installation]) -> Installation:
+    """An installation at a path that strace shows as it is."""
+    need_strace()
+    found = make_installation("home")
+    found.install()
+    return found
+
+
+def run(hermes: Installation, argv: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        argv, env=hermes.environment(), cwd="/", capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def known(hermes: Installation) -> set[str]:
+    """Every intent that there is, ended or not."""
+    return {one.id for one in queue.pending(hermes.paths)} | {one.intent.id for one in queue.settled(hermes.paths)}
+
+
+# The requester.
+
+ASK = ("gateway", "restart", "--no-wait")
+
+
+def asked(hermes: Installation, options: list[str], point: Point, error: str | None) -> None:
+    """One request with one fault, one surviving trigger, and what must hold."""
+    before, had, starts = hermes.ready(), known(hermes), hermes.starts()
+    done = run(hermes, injected.hermes(options, hermes.home / "log", *ASK))
+    hermes.run("gateway", "status")
+    hermes.settled(0)
+    fresh = known(hermes) - had
+    said = f"{point}\n{error} {done.returncode} {done.stdout}{done.stderr}"
+    assert len(fresh) <= 1, said
+    if "recorded" in done.stdout or (error is not None and done.returncode == 0):
+        assert fresh, said
+    if error is not None and done.returncode != 0:
+        assert not fresh, said
+        assert "Traceback" not in done.stderr, said
+    for identifier in fresh:
+        hermes.ready(other_than=before)
+        found = queue.find_settled(hermes.paths, identifier)
+        assert found is not None, said
+        assert found.outcome == "restarted", said
+    assert hermes.starts() == starts + len(fresh), said
+    if not fresh:
+        assert hermes.ready().identity == before.identity, said
+
+
+def asking_points(hermes: Installation) -> list[Point]:
+    log = hermes.home / "log"
+    before = hermes.ready()
+    assert run(hermes, injected.hermes([], log, *ASK)).returncode == 0
+    hermes.ready(other_than=before)
+    hermes.settled()
+    return points(log, str(hermes.home))
+
+
+def test_a_requester_killed_at_every_call(traced: Installation) -> None:
+    for point in (found := chosen(asking_points(traced), 2)):
+        asked(traced, point.killed(), point, None)
+    print(f"killed at {len(found)} calls")
+    assert len(known(traced)) >= 2, "none was killed after its record"
+
+
+def test_a_requester_that_is_refused_every_call(traced: Installation) -> None:
+    found = [(point, error) for point in asking_points(traced) for error in ERRORS if point.may_fail_with(error)]
+    for point, error in (some := chosen(found, 4)):
+        asked(traced, point.refused(error), point, error)
+    print(f"refused {len(some)} calls")
+
+
+# The gateway on its way out.
+
+
+def left(hermes: Installation, options: list[str], point: Point | None) -> None:
+    """One restart with one fault in the gateway that leaves, one surviving trigger, and what must hold."""
+    before, had, starts = hermes.ready(), known(hermes), hermes.starts()
+    with injected.attach(before.identity.pid, options, hermes.home / "log") as tracer:
+        hermes.run("gateway", "restart", "--no-wait")
+        hermes.ready(other_than=before)
+        hermes.run("gateway", "status")
+        hermes.settled(0)
+        tracer.wait(PATIENCE)
+    (fresh,) = known(hermes) - had
+    found = queue.find_settled(hermes.paths, fresh)
+    assert found is not None, point
+    assert found.outcome == "restarted", f"{point}: {found}"
+    assert hermes.starts() == starts + 1, point
+
+
+def leaving_points(hermes: Installation) -> list[Point]:
+    left(hermes, [], None)
+    return points(hermes.home / "log", str(hermes.home))
+
+
+def test_a_gateway_killed_at_every_call_on_its_way_out(traced: Installation) -> None:
+    for point in (found := chosen(leaving_points(traced), 3)):
+        left(traced, point.killed(), point)
+    print(f"killed at {len(found)} calls")
+
+
+def test_a_gateway_that_is_refused_every_call_on_its_way_out(traced: Installation) -> None:
+    found = [(point, error) for point in leaving_points(traced) for error in ERRORS if point.may_fail_with(error)]
+    for point, error in (some := chosen(found, 6)):
+        left(traced, point.refused(error), point)
+    print(f"refused {len(some)} calls")
+
+
+# The driver.
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """A restart that is carried out by drivers alone: run one with a fault, another without, and see what must hold."""
+    need_strace()
+    monkeypatch.setenv("PYTHONPATH", f"{SUPPORT}{os.pathsep}{SUPPORT.parent.parent}")
+    made: list[str] = []
+
+    def restart(options: list[str], what: object) -> str:
+        home = f"{tmp_path}/{len(made)}"
+        os.mkdir(home, 0o700)
+        made.append(home)
+        paths = paths_below(home)
+        make_directories(paths)
+        with subprocess.Popen(
+            [sys.executable, str(SUPPORT.parent / "unit" / "stand_in_gateway.py"), home], stdout=subprocess.PIPE
+        ) as old:
+            assert old.stdout is not None
+            assert old.stdout.readline() == b"ready\n"
+            named = instance.read_alive(paths)
+            assert named is not None
+            asking = compose(
+                paths,
+                reason="manual",
+                command="proof",
+                target=named.identity.document(),
+                in_tree=False,
+                drain_timeout=1,
+            )
+            identifier = submit(paths, asking)
+            argv = [sys.executable, str(SUPPORT / "driver_alone.py"), home]
+            log = tmp_path / "log"
+            subprocess.run([*injected.argv(options, log), *argv], timeout=PATIENCE, capture_output=True, check=False)
+            last = subprocess.run(argv, timeout=PATIENCE, capture_output=True, text=True, check=False)
+            if last.returncode != 0 or not os.listdir(f"{paths.intents}/settled"):
+                old.kill()
+            assert last.returncode == 0, f"{what}\n{last.stderr}"
+            assert old.wait(PATIENCE) == 75, what
+        fresh = instance.read_alive(paths)
+        assert fresh is not None, f"no gateway runs after {what}: {instance.read(paths)}"
+        found = queue.find_settled(paths, identifier)
+        assert found is not None, f"not settled after {what}: {sorted(os.listdir(paths.intents))}"
+        assert found.outcome == "restarted", f"{what}: {found}"
+        ran = Path(home, "starts").read_text().split()
+        assert ran == [str(old.pid), str(fresh.identity.pid)], f"{what}: {ran}"
+        assert os.listdir(paths.pending) == []
+        psutil.Process(fresh.identity.pid).send_signal(signal.SIGKILL)
+        return home
+
+    yield restart
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if any(argument.startswith(f"{tmp_path}/") for argument in process.info["cmdline"] or ()):
+            process.kill()
+
+
+def driving_points(alone: Callable[..., str], tmp_path: Path) -> list[Point]:
+    home = alone([], None)
+    return points(tmp_path / "log", home)
+
+
+def test_a_driver_killed_at_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
+    for point in (found := chosen(driving_points(alone, tmp_path), 6)):
+        alone(point.killed(), point)
+    print(f"killed at {len(found)} calls")
+
+
+def test_a_driver_that_is_refused_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
+    found = [
+        (point, error) for point in driving_points(alone, tmp_path) for error in ERRORS if point.may_fail_with(error)
+    ]
+    for point, error in (some := chosen(found, 20)):
+        alone(point.refused(error), f"{point} {error}")
+    print(f"refused {len(some)} calls")

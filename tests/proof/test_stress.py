@@ -1,0 +1,184 @@
+"""Many producers and many drivers on one queue, killed at random, with clocks that step; every acknowledgement in a ledger.
+
+HERMES_PROOF_INTENTS says how many requests (default 10,000). Nothing may be lost, and nothing settled twice.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from in_place import drive, paths_below
+
+from hermes_cli.intents import queue
+from hermes_cli.intents.request import compose, make_directories, submit
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
+INTENTS = int(os.environ.get("HERMES_PROOF_INTENTS", "10000"))
+PRODUCERS, DRIVERS = 4, 3
+SUPPORT = Path(__file__).parent.parent / "support"
+_BEGIN = f"""
+import os, random, sys, time
+sys.path.append({str(SUPPORT)!r})
+import in_place
+from hermes_cli.intents import queue
+from hermes_cli.intents.request import compose, submit
+paths = in_place.paths_below(sys.argv[1])
+ledger = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+chance = random.Random(int(sys.argv[3]))
+real, offset = time.time, [0.0]
+time.time = lambda: real() + offset[0]
+
+def step_the_clock():
+    if chance.random() < 0.01:
+        offset[0] = chance.choice([0.0, -7200.0, 86400.0, 3.0])
+"""
+PRODUCE = (
+    _BEGIN
+    + """
+for _ in range(int(sys.argv[4])):
+    step_the_clock()
+    record = compose(paths, reason="manual", command="stress", target=None, in_tree=False, expiry=10**9)
+    os.write(ledger, f"acknowledged {submit(paths, record)}\\n".encode())
+"""
+)
+DRIVE = (
+    _BEGIN
+    + """
+settle = queue.settle
+def told(paths, intent, outcome, *arguments, **options):
+    won = settle(paths, intent, outcome, *arguments, **options)
+    step_the_clock()
+    if won:
+        os.write(ledger, f"settled {intent.id}\\n".encode())
+    return won
+queue.settle = told
+queue.tidy = lambda paths: None  # the ledger is compared with everything that was ever settled
+while True:
+    try:
+        in_place.drive(paths)
+    except AssertionError:  # another driver is at it
+        pass
+"""
+)
+
+
+def start(script: str, root: Path, number: int, count: int = 0) -> subprocess.Popen[bytes]:
+    repository = SUPPORT.parent.parent
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(root), str(root / f"ledger-{number}"), str(number), str(count)],
+        env={**os.environ, "PYTHONPATH": f"{repository}{os.pathsep}{SUPPORT}"},
+        cwd="/",
+    )
+
+
+def ledger(root: Path, word: str) -> list[str]:
+    lines = [line for path in root.glob("ledger-*") for line in path.read_text().splitlines()]
+    return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
+
+
+def verdict(root: Path, there: set[str]) -> tuple[list[str], list[str]]:
+    """What was acknowledged and is not there, and what was settled more than once."""
+    settled = Counter(ledger(root, "settled"))
+    lost = [one for one in ledger(root, "acknowledged") if f"{one}.json" not in there]
+    return lost, [one for one, count in settled.items() if count > 1]
+
+
+def test_the_ledger_tells_what_is_lost_and_what_is_doubled(tmp_path):
+    (tmp_path / "ledger-1").write_text("acknowledged a\nacknowledged b\nsettled b\n")
+    (tmp_path / "ledger-2").write_text("settled b\n")
+    assert verdict(tmp_path, {"b.json"}) == (["a"], ["b"])
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
+    seed = int(os.environ.get("HERMES_CHAOS_SEED", "0")) or random.SystemRandom().randrange(10**6)
+    print(f"HERMES_CHAOS_SEED={seed}")
+    chance = random.Random(seed)
+    root = tmp_path
+    paths = paths_below(str(root))
+    make_directories(paths)
+    began, number, killed = time.monotonic(), seed, 0
+    producers = []
+    drivers = []
+    while (left := INTENTS - len(ledger(root, "acknowledged"))) > 0:
+        while len(producers) < PRODUCERS:
+            number += 1
+            producers.append(start(PRODUCE, root, number, max(1, left // PRODUCERS)))
+        while len(drivers) < DRIVERS:
+            number += 1
+            drivers.append(start(DRIVE, root, number))
+        victim = chance.choice([*producers, *drivers])
+        try:
+            victim.wait(chance.random() / 3)  # the moment of the blow, not a synchronisation
+        except subprocess.TimeoutExpired:
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            killed += 1
+        producers = [one for one in producers if one.poll() is None]
+        drivers = [one for one in drivers if one.poll() is None]
+    for one in [*producers, *drivers]:
+        one.send_signal(signal.SIGKILL)
+        one.wait()
+    took = time.monotonic() - began
+    with mock.patch.object(queue, "tidy"):
+        drive(paths)
+    acknowledged = ledger(root, "acknowledged")
+    there = set(os.listdir(f"{paths.intents}/settled"))
+    lost, doubled = verdict(root, there)
+    print(
+        f"{len(acknowledged)} acknowledged, {len(there)} settled, {killed} processes killed, {len(lost)} lost, "
+        f"{len(doubled)} doubled, {len(acknowledged) / took:.0f} requests/s with 2 cores"
+    )
+    assert len(acknowledged) >= INTENTS
+    assert len(set(acknowledged)) == len(acknowledged)
+    assert killed > 0
+    assert not lost
+    assert not doubled
+    assert os.listdir(paths.pending) == []
+    assert os.listdir(f"{paths.intents}/rejected") == []
+
+
+def fill(paths, directory: str, count: int) -> None:
+    """So many records, as they lie there, without the fsyncs that make each of them safe."""
+    record = compose(paths, reason="manual", command="stress", target=None, in_tree=False)
+    for number in range(count):
+        identifier = f"20260101T000000.{number % 10**6:06d}Z-{1 + number // 10**6}-{number:08x}"
+        with open(f"{paths.intents}/{directory}/{identifier}.json", "w", encoding="ascii") as file:
+            json.dump({**record, "id": identifier, "outcome": "restarted", "took": 1.0}, file)
+        os.chmod(file.name, 0o600)
+
+
+@pytest.mark.parametrize(("pending", "settled"), [(0, 0), (10, 200), (100, 200), (1000, 200), (0, 100_000)])
+def test_the_cost_of_a_request_and_of_a_look_as_the_queue_grows(tmp_path, pending, settled):
+    paths = paths_below(str(tmp_path))
+    make_directories(paths)
+    fill(paths, "settled", settled)
+    for number in range(pending):
+        submit(
+            paths, compose(paths, reason="manual", command="stress", target=None, in_tree=False) | {"number": number}
+        )
+    asks, looks = [], []
+    for _ in range(30):
+        began = time.perf_counter()
+        submit(paths, compose(paths, reason="manual", command="stress", target=None, in_tree=False))
+        asks.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        queue.scan(paths)
+        looks.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    drive(paths)
+    driven = (time.perf_counter() - began) / (pending + 30)
+    ask, look = sorted(asks)[15] * 1000, sorted(looks)[15] * 1000
+    print(
+        f"{pending:5} pending {settled:6} settled: request {ask:.2f} ms, look {look:.1f} ms, settled in {driven * 1000:.2f} ms"
+    )
+    assert ask < 50
+    assert look < 1000
+    assert len(os.listdir(f"{paths.intents}/settled")) <= 200

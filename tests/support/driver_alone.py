@@ -1,0 +1,46 @@
+"""A driver as a process of its own whose gateway is the stand-in: `python driver_alone.py HOME`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import in_place
+from in_place import NoUpdates, paths_below
+
+from hermes_cli import locks
+from hermes_cli.intents import driver
+from hermes_cli.intents.decide import Policy
+from hermes_cli.service import Service
+
+GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"
+POLICY = Policy(drain_timeout=5.0, teardown_timeout=1.0, start_timeout=10.0, max_attempts=5, backoff=0.05)
+
+
+class Alone:
+    """Starts the stand-in on demand, in a session of its own; what gateway.lock says is whether one runs."""
+
+    def __init__(self, paths: in_place.Paths) -> None:
+        self.paths = paths
+
+    def observe(self) -> Service:
+        return Service("running" if locks.is_held(self.paths.gateway_lock) else "stopped")
+
+    def demand_start(self) -> None:
+        if self.observe().state == "running":
+            return
+        # No pipe to us: a stand-in that says "ready" to a driver that was killed would die of it.
+        subprocess.Popen(
+            [sys.executable, str(GATEWAY), os.path.dirname(self.paths.config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def reload(self) -> None:
+        self.demand_start()
+
+
+if __name__ == "__main__":
+    found = paths_below(sys.argv[1])
+    sys.exit(0 if driver.drive(found, Alone(found), NoUpdates(), POLICY, "watch") else 75)

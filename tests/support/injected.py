@@ -1,0 +1,95 @@
+"""Faults at the calls into the kernel, given by strace: a process is killed on entering one, or the call fails.
+
+strace counts each call by its name, so a point is a name and how often it was called before. A dry run gives the points.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorded import STRACE
+
+# What changes anything outside the process, or may be refused it; reading its own code is not among them.
+CALLS = (
+    "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,flock,"
+    "socket,connect,sendto,pidfd_open,pidfd_send_signal,clone,clone3,fork,vfork,inotify_init1,exit_group"
+)
+_ALWAYS = re.compile(r"^(socket|connect|sendto|pidfd_\w+|clone3?|v?fork|inotify_init1|exit_group)\(")
+ERRORS = ("ENOSPC", "EIO", "EMFILE", "EINTR")
+# What each call may really be refused with; write(2), open(2) and so on.
+_POSSIBLE = {
+    "ENOSPC": r"openat|mkdir|write|pwrite64|fsync|fdatasync|rename|link|inotify",
+    "EIO": r"openat|mkdir|write|pwrite64|fsync|fdatasync|rename|link|unlink",
+    "EMFILE": r"openat|socket|pidfd_open|inotify",
+    "EINTR": r"openat|write|pwrite64|fsync|fdatasync|connect|sendto|flock",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The `ordinal`-th call of that name by the process's first thread; `line` is what strace showed of it."""
+
+    name: str
+    ordinal: int
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.ordinal}: {self.line[:160]}"
+
+    def killed(self) -> list[str]:
+        """Options that kill the process on entering the call."""
+        return ["-e", f"inject={self.name}:signal=KILL:when={self.ordinal}"]
+
+    def refused(self, error: str) -> list[str]:
+        """Options that let the call fail."""
+        return ["-e", f"inject={self.name}:error={error}:when={self.ordinal}"]
+
+    def may_fail_with(self, error: str) -> bool:
+        """Whether a kernel could do so."""
+        return re.match(_POSSIBLE[error], self.name) is not None
+
+
+def argv(options: Iterable[str], log: Path) -> list[str]:
+    """strace with these options, for a command to follow."""
+    assert STRACE is not None
+    return [STRACE, "-y", "-s", "120", "-e", f"trace={CALLS}", "-o", str(log), *options]
+
+
+def hermes(options: Iterable[str], log: Path, *arguments: str) -> list[str]:
+    """One hermes command under strace."""
+    return [*argv(options, log), sys.executable, "-m", "hermes_cli", *arguments]
+
+
+def points(log: Path, home: str) -> list[Point]:
+    """Every point of a recorded run that concerns the files below `home`, other processes, or the end."""
+    counts: Counter[str] = Counter()
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        name, parenthesis, _ = line.partition("(")
+        if not parenthesis or not name.isidentifier():
+            continue
+        counts[name] += 1
+        if home in line or '"/proc/' in line or _ALWAYS.match(line):
+            found.append(Point(name, counts[name], line))
+    return found
+
+
+def attach(pid: int, options: Iterable[str], log: Path) -> subprocess.Popen[str]:
+    """strace on a living process's first thread; it is attached when this returns."""
+    process = subprocess.Popen([*argv(options, log), "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert "attached" in said, said
+    return process
+
+
+def chosen(found: list[Point], stride: int) -> list[Point]:
+    """Every `stride`-th, all with HERMES_PROOF=full; never fewer than one."""
+    stride = 1 if os.environ.get("HERMES_PROOF") == "full" else stride
+    assert found, "the recorded run made no call"
+    return found[stride // 2 :: stride] or found[:1]
