@@ -40,6 +40,13 @@ class RestartConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateConfig:
+    """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded."""
+
+    stay_ready: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalConfig:
     """Section [terminal]; seconds."""
 
@@ -54,9 +61,10 @@ class Config:
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     restart: RestartConfig = field(default_factory=RestartConfig)
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
+    update: UpdateConfig = field(default_factory=UpdateConfig)
 
 
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig)
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig)
 
 
 def load(path: str) -> Config:
@@ -77,6 +85,7 @@ def load(path: str) -> Config:
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
         terminal=_section(path, "terminal", TerminalConfig, document),
+        update=_section(path, "update", UpdateConfig, document),
     )
 
 

@@ -20,4 +20,5 @@ def policy_of(paths: Paths) -> Policy:
         backoff=config.restart.backoff,
         storm_limit=config.restart.storm_limit,
         storm_window=config.restart.storm_window,
+        stay_ready=config.update.stay_ready,
     )

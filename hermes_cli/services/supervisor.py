@@ -66,7 +66,7 @@ class Supervisor:
         self._why = "not started yet"
         self._start_at: float | None = None
         self._kill_at: float | None = None
-        self._drivers = DriverRuns(paths, lambda arguments: self._spawn(arguments, scrubbed()))
+        self._drivers = DriverRuns(paths, lambda argv: self._spawn(argv, scrubbed()))
         self._check: int | None = None
         self._leaving = False
         self._stop_calls: list[Call] = []
@@ -213,7 +213,8 @@ class Supervisor:
         assert me is not None
         environment = {**scrubbed(), "HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"}
         try:
-            pid = self._spawn(["-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment)
+            argv = [sys.executable, "-P", "-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"]
+            pid = self._spawn(argv, environment)
         except OSError as error:  # no memory, no processes, or the interpreter is being replaced
             self._why = f"{sys.executable} cannot be started: {error.strerror}"
             _log.error("%s", self._why)
@@ -274,7 +275,8 @@ class Supervisor:
         if self._check is None and self._gateway is not None and not self._leaving:
             self._refused = running.revision
             self._check = self._spawn(
-                ["-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"], scrubbed()
+                [sys.executable, "-P", "-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"],
+                scrubbed(),
             )
 
     def _checked(self, code: int) -> None:
@@ -341,13 +343,13 @@ class Supervisor:
         due = [at for at, _ in self._timers()]
         return self._watch.patience(max(0.0, min(due) - time.monotonic()) if due else None)
 
-    def _spawn(self, arguments: list[str], environment: dict[str, str]) -> int:
+    def _spawn(self, argv: list[str], environment: dict[str, str]) -> int:
         """A child in its own session, with our output and no input."""
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
         default = [*_FORWARDED, *_LEAVING, signal.SIGCHLD]
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-P", *arguments],
+            argv[0],
+            argv,
             environment,
             file_actions=actions,
             setsid=True,

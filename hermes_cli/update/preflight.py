@@ -17,6 +17,7 @@ _NEEDED = (
     "hermes_cli.services.supervisor",
     "hermes_cli.services.embedded",
     "hermes_cli.update.recovery",
+    "hermes_cli.update.definitions",
     "hermes_cli.cli.main",
 )
 

@@ -33,6 +33,9 @@ stop_timeout = 2
 teardown_timeout = 2
 start_timeout = 15
 
+[update]
+stay_ready = 0.3
+
 [restart]
 storm_limit = 1000
 """

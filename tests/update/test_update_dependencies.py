@@ -10,7 +10,9 @@ from checkouts import Source
 from installation import Installation
 
 from hermes_cli.errors import HermesError
-from hermes_cli.update import change, dependencies, git
+from hermes_cli.update.sources import checkout as change
+from hermes_cli.update.sources import git
+from hermes_cli.update.sources import git_dependencies as dependencies
 
 pytestmark = pytest.mark.e2e
 PIP = """

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from hermes_cli.update.command import Ended, run
-from hermes_cli.update.git import Checkout
+from hermes_cli.update.sources.git import Checkout
 
 TIMEOUT = 900.0
 _DISTRIBUTION = "hermes-cli"

@@ -1,0 +1,35 @@
+"""Where the code comes from. `find` looks at the installation; `of` finds what a journal speaks of."""
+
+import os
+
+from hermes_cli.errors import HermesError
+from hermes_cli.paths import Paths
+from hermes_cli.revision import installed_revision
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources import checkout, git
+from hermes_cli.update.sources.base import Source
+
+
+class GoneError(HermesError):
+    """What a journal speaks of is not there any more, or was never ours."""
+
+
+def find(paths: Paths, keep: tuple[int, ...]) -> Source:  # noqa: ARG001  its configuration may name a command
+    """The source of this installation. Raises HermesError when nothing that hermes knows installed it."""
+    return checkout.GitSource(git.find(keep))
+
+
+def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:  # noqa: ARG001
+    """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
+    found = journal.source
+    if found["kind"] == "git" and checkout.is_acceptable(journal):
+        package = str(found.get("package"))
+        if not os.path.isdir(os.path.dirname(package)):
+            raise GoneError(f"{package} is not there any more")
+        return checkout.GitSource(git.at(package, str(found.get("root")), keep))
+    raise GoneError(f"an update of {found['kind']} that this release does not know")
+
+
+def installed(paths: Paths) -> str | None:  # noqa: ARG001
+    """The installed revision, in the form in which a gateway describes itself; None when that cannot be told."""
+    return installed_revision()
