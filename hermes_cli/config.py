@@ -41,9 +41,14 @@ class RestartConfig:
 
 @dataclass(frozen=True, slots=True)
 class UpdateConfig:
-    """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded."""
+    """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded.
+
+    Wheels come from `index` (a URL), or from the directory `find_links` alone; empty: the installer's own index.
+    """
 
     stay_ready: float = 3.0
+    index: str = ""
+    find_links: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,14 @@ def end_processes_below(folder: Path) -> None:
 
 
 class Installation:
-    """Runs `hermes` in its own home; `code` is the folder that holds the package."""
+    """Runs `hermes` in its own home; `code` is the folder that holds the package, None: `python` has it."""
 
-    def __init__(self, home: Path, code: Path = REPOSITORY, config: str = SHORT_CLOCKS) -> None:
+    def __init__(
+        self, home: Path, code: Path | None = REPOSITORY, config: str = SHORT_CLOCKS, python: str = sys.executable
+    ) -> None:
         self.home = home
         self.code = code
+        self.python = python
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
         self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
@@ -87,14 +90,15 @@ class Installation:
     def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
         """What a person's shell has: nothing of a gateway's; with `fault`, tests/faults strikes."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
-        code = f"{FAULTS}{os.pathsep}{self.code}" if fault else str(self.code)
-        found = {**kept, "HERMES_HOME": str(self.home), "PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1", **more}
+        places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
+        found = {**kept, "HERMES_HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"}
+        found = {**found, "PYTHONPATH": os.pathsep.join(places), **more}
         return {**found, "HERMES_TEST_FAULT": fault} if fault else found
 
     def start(self, *arguments: str, fault: str | None = None, **more: str) -> subprocess.Popen[str]:
         """One `hermes` command, running."""
         return subprocess.Popen(
-            [sys.executable, "-m", "hermes_cli", *arguments],
+            [self.python, "-m", "hermes_cli", *arguments],
             env=self.environment(fault, **more),
             cwd="/",
             stdin=subprocess.DEVNULL,

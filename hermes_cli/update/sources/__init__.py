@@ -2,11 +2,12 @@
 
 import os
 
-from hermes_cli.errors import HermesError
+from hermes_cli.config import Config, UpdateConfig, load
+from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.revision import installed_revision
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources import checkout, git
+from hermes_cli.update.sources import checkout, git, wheel
 from hermes_cli.update.sources.base import Source
 
 
@@ -14,12 +15,13 @@ class GoneError(HermesError):
     """What a journal speaks of is not there any more, or was never ours."""
 
 
-def find(paths: Paths, keep: tuple[int, ...]) -> Source:  # noqa: ARG001  its configuration may name a command
+def find(paths: Paths, keep: tuple[int, ...]) -> Source:
     """The source of this installation. Raises HermesError when nothing that hermes knows installed it."""
-    return checkout.GitSource(git.find(keep))
+    config = load(paths.config).update
+    return wheel.WheelSource.look(config, keep) or checkout.GitSource(git.find(keep))
 
 
-def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:  # noqa: ARG001
+def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
     """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
     found = journal.source
     if found["kind"] == "git" and checkout.is_acceptable(journal):
@@ -27,9 +29,21 @@ def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:  # noqa
         if not os.path.isdir(os.path.dirname(package)):
             raise GoneError(f"{package} is not there any more")
         return checkout.GitSource(git.at(package, str(found.get("root")), keep))
+    if found["kind"] == "wheel" and (source := wheel.of(journal, _config(paths), keep)) is not None:
+        if not os.path.isdir(source.place):
+            raise GoneError(f"{source.place} is not there any more")
+        return source
     raise GoneError(f"an update of {found['kind']} that this release does not know")
 
 
 def installed(paths: Paths) -> str | None:  # noqa: ARG001
     """The installed revision, in the form in which a gateway describes itself; None when that cannot be told."""
     return installed_revision()
+
+
+def _config(paths: Paths) -> UpdateConfig:
+    """A broken configuration must not keep an update from being undone."""
+    try:
+        return load(paths.config).update
+    except ConfigError:
+        return Config().update

@@ -65,6 +65,8 @@ class GitSource:
             done = self.checkout.tell("checkout", "--quiet", *how, journal.new)
         if not done.ok:
             raise HermesError(f"git could not bring in {short} ({done.why})")
+        if new_ref and (follows := journal.notes.get("follows")):
+            self.checkout.tell("branch", "--quiet", f"--set-upstream-to={follows}", str(new_ref))
         if self.checkout.head() != journal.new:
             raise HermesError(f"git did not bring in {short}: somebody else is changing the checkout")
 

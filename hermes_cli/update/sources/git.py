@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shutil
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +10,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.revision import DIGITS
 from hermes_cli.update.command import Ended, run
+from hermes_cli.update.preflight import forget_bytecode
 
 READ_TIMEOUT = 30.0
 CHANGE_TIMEOUT = 300.0
@@ -126,10 +126,7 @@ class Checkout:
 
     def forget_bytecode(self) -> None:
         """Remove the package's __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
-        for directory, names, _ in os.walk(self.package):
-            if "__pycache__" in names:
-                names.remove("__pycache__")
-                shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)
+        forget_bytecode(self.package)
 
 
 def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:

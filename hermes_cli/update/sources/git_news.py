@@ -28,6 +28,7 @@ class _Target:
 
     commit: str
     branch: str | None
+    follows: str | None = None  # the remote branch that a new local one is to follow
 
 
 def fetch_news(checkout: Checkout, want: Want, say: Say) -> News:
@@ -111,7 +112,7 @@ def _named(checkout: Checkout, remote: str, name: str) -> _Target:
                     f"branch {name} of {checkout.root} has {ahead} commit(s) of its own: "
                     "git push, rebase or reset it and repeat"
                 )
-            return _Target(upstream, name)
+            return _Target(upstream, name, f"{remote}/{name}")
         for reference in (f"refs/tags/{name}", name):
             found = checkout.commit(reference)
             if found is not None:
@@ -189,7 +190,7 @@ def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target)
         is_new=new != head,
         headline=f"{old_shown} → {new_shown}, {_distance(behind if new != head else 0, ahead)}",
         details=tuple(printable(line) for line in subjects),
-        notes={"old_ref": branch, "new_ref": target.branch},
+        notes={"old_ref": branch, "new_ref": target.branch, "follows": target.follows},
     )
 
 

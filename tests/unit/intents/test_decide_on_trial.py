@@ -40,7 +40,9 @@ def test_a_fresh_instance_is_waited_for_until_it_has_stayed_ready():
 
 
 def test_a_fresh_instance_that_stayed_ready_has_restarted():
-    assert trial(fresh(revision="new", started_at=NOW - 5), READY) == Settle("restarted", f"pid {FRESH.pid}, revision new")
+    assert trial(fresh(revision="new", started_at=NOW - 5), READY) == Settle(
+        "restarted", f"pid {FRESH.pid}, revision new"
+    )
 
 
 def test_an_instance_that_says_no_revision_is_asked_for_it_and_then_distrusted():
