@@ -13,6 +13,7 @@ from pathlib import Path
 from installation import PATIENCE, REPOSITORY
 
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
+_SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 Change = tuple[str, str, str]  # a file of the package, some of its text, and what stands there instead
 
@@ -35,6 +36,7 @@ class Wheels:
         for path, old, new in changes:
             assert old in files[path]
             files[path] = files[path].replace(old, new)
+        files[f"hermes_cli-{version}.dist-info/entry_points.txt"] = _SCRIPTS
         self.publish("hermes-cli", version, {name: text.encode() for name, text in files.items()}, needs)
         return version
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
+from hermes_cli import durable
 from hermes_cli.config import UpdateConfig
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
@@ -25,9 +26,16 @@ class Installer:
     prefix: str
     keep: tuple[int, ...] = ()
 
+    @property
+    def _speaks_uv(self) -> bool:
+        """Whether its words are uv's: pipx hands them to what it says is its back end in this environment."""
+        if self.name != "pipx":
+            return self.name == "uv"
+        return (durable.read_json(f"{self.prefix}/pipx_metadata.json") or {}).get("backend") == "uv"
+
     def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
         """What the requirement would bring, new or changed: versions by name. Raises HermesError."""
-        if self.name == "uv":
+        if self._speaks_uv:
             done = self._run(["--dry-run", "--upgrade-package", "hermes-cli"], [requirement], config, pre=pre)
         else:
             done = self._run(["--dry-run", "--quiet", "--report", "-", "--upgrade"], [requirement], config, pre=pre)
@@ -36,7 +44,7 @@ class Installer:
             raise HermesError(
                 f"{where} has no {requirement} for us ({done.why}): nothing was changed; are you offline?"
             )
-        if self.name == "uv":
+        if self._speaks_uv:
             found = _PLANNED.findall(done.err)
         else:
             try:
@@ -51,7 +59,7 @@ class Installer:
         """Install exactly these versions."""
         pins = [f"{name}=={version}" for name, version in sorted(plan.items())]
         # A pinned pre-release is taken as it is by pip; uv wants to be told.
-        return self._run(["--quiet", "--no-deps"], pins, config, pre=self.name == "uv")
+        return self._run(["--quiet", "--no-deps"], pins, config, pre=self._speaks_uv)
 
     def _run(self, options: list[str], requirements: list[str], config: UpdateConfig, *, pre: bool) -> Ended:
         where = []
@@ -60,14 +68,16 @@ class Installer:
         if config.find_links:
             where += ["--find-links", config.find_links, *([] if config.index else ["--no-index"])]
         environment = scrubbed() | {"LC_ALL": "C"}
-        if self.name == "uv":
+        if self.name == "pipx":
+            argv = [_program("pipx"), "runpip", os.path.basename(self.prefix), "install"]
+            environment["PIPX_HOME"] = os.path.dirname(os.path.dirname(self.prefix))
+        elif self.name == "uv":
             argv = [_program("uv"), "pip", "install", "--python", self.python]
-            options = [*options, *(["--prerelease=allow"] if pre else [])]
         else:
             argv = [self.python, "-m", "pip", "install"]
-            if self.name == "pipx" and shutil.which("pipx"):
-                argv = [_program("pipx"), "runpip", os.path.basename(self.prefix), "install"]
-                environment["PIPX_HOME"] = os.path.dirname(os.path.dirname(self.prefix))
+        if self._speaks_uv:
+            options = [*options, *(["--prerelease=allow"] if pre else [])]
+        else:
             options = [*options, "--disable-pip-version-check", "--no-input", *(["--pre"] if pre else [])]
         timeout = LOOK_TIMEOUT if "--dry-run" in options else TIMEOUT
         try:
