@@ -44,7 +44,15 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
     where = ["--no-index", "--find-links", str(wheels.folder)]
     install = {
         "uv": ["uv", "tool", "install", "--python", sys.executable, *where, "hermes-cli"],
-        "pipx": ["pipx", "install", "--skip-maintenance", "--python", sys.executable, f"--pip-args={' '.join(where)}", "hermes-cli"],
+        "pipx": [
+            "pipx",
+            "install",
+            "--skip-maintenance",
+            "--python",
+            sys.executable,
+            f"--pip-args={' '.join(where)}",
+            "hermes-cli",
+        ],
     }[tool]
     done = subprocess.run(
         install, env={**os.environ, **folders, "PATH": PATH}, capture_output=True, text=True, timeout=200, check=False
