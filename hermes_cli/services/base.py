@@ -70,6 +70,12 @@ class ServiceManager(Protocol):
     def reload(self) -> None:
         """Load a changed definition and start it, from outside the gateway's tree."""
 
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """Start a program of ours outside the gateway's tree, and do not wait for it. Raises HermesError.
+
+        `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
+        """
+
     def poke(self, trigger: str) -> bool:
         """Demand-start the restarter; False when there is none. Never raises."""
 

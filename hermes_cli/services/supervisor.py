@@ -20,7 +20,7 @@ from typing import Any
 from hermes_cli import desired, durable, instance, locks, log
 from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.environment import scrubbed
+from hermes_cli.environment import SESSION_PREFIX, scrubbed
 from hermes_cli.errors import ConfigError, TryAgainError
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
@@ -309,7 +309,25 @@ class Supervisor:
             self._start()
         elif call.operation == "poke":
             self._drivers.demand(call.trigger)
+        elif call.operation == "run":
+            call.answer(self._run_outside(call.request))
+            return
         call.answer(self._described())
+
+    def _run_outside(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Start a module of ours for the gateway, which could not start it outside its own tree."""
+        argv, session = request.get("argv"), request.get("environment")
+        ours = [sys.executable, "-P", "-m"]
+        if not (isinstance(argv, list) and argv[:3] == ours and str(argv[3:4]).startswith("['hermes_cli.")):
+            return {"error": "not a program of hermes"}
+        given = session if isinstance(session, dict) else {}
+        more = {str(name): str(value) for name, value in given.items() if str(name).startswith(SESSION_PREFIX)}
+        try:
+            pid = self._spawn([str(word) for word in argv], scrubbed() | more)
+        except (OSError, ValueError) as error:
+            return {"error": f"it cannot be started: {error}"}
+        _log.info("started %s, pid %d", str(request.get("name"))[:20], pid)
+        return {"pid": pid}
 
     def _described(self) -> dict[str, Any]:
         return {

@@ -19,6 +19,7 @@ _NEEDED = (
     "hermes_cli.services.embedded",
     "hermes_cli.update.recovery",
     "hermes_cli.update.definitions",
+    "hermes_cli.update.in_chat",
     "hermes_cli.cli.main",
 )
 
