@@ -27,6 +27,7 @@ from hermes_cli.gateway.exit import Backstop, Step, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.messages import Store, open_store
 from hermes_cli.gateway.notices import Notices
+from hermes_cli.gateway.skew import SkewWatch
 from hermes_cli.gateway.turns import Turn, Turns, interrupt_left_behind
 from hermes_cli.gateway.updates import Updates
 from hermes_cli.intents import queue
@@ -145,6 +146,9 @@ class Gateway:
         self._watch_supervisor()
         self._spawn(self._choose_manager())
         self._spawn(self._updates.follow())
+        if self._config.update.restart_on_skew:
+            interval = self._config.gateway.heartbeat_interval or 15.0
+            self._spawn(SkewWatch(self._paths, lambda: self._lifecycle.described, interval).run())
         for number in self._early:
             self._handle(number)
         await self._ending.wait()

@@ -141,7 +141,9 @@ def _on_trial(intent: Intent, progress: Progress, seen: Observation, policy: Pol
     """New code that no gateway has stayed ready on yet: what would fail goes back instead."""
     if progress.lost >= _TRIES:
         return PutBack(f"the new gateway was ready and ended by itself, {progress.lost} times")
-    step = _next(intent, progress, seen, replace(policy, max_attempts=min(_TRIES, policy.max_attempts)))
+    # The code was changed, whatever its revision is called: nothing is cancelled for being what it was.
+    changed = replace(intent, revision=None)
+    step = _next(changed, progress, seen, replace(policy, max_attempts=min(_TRIES, policy.max_attempts)))
     if not isinstance(step, Settle):
         return step
     if step.outcome == "failed":

@@ -88,22 +88,37 @@ def _update(paths: Paths, manager: ServiceManager, report: Report, options: Opti
                 report.say(f"  {line}")
             return []
         source.refuse(news, options.want)
-        asked = [] if options.no_restart else _ask(paths, manager, news, report, all_profiles=options.all_profiles)
+        asked = (
+            []
+            if options.no_restart
+            else _ask(
+                paths, manager, news if source.kind != "command" else None, report, all_profiles=options.all_profiles
+            )
+        )
         for owner in {one.paths.profile: one.paths for one in asked} | {paths.profile: paths}:
             restarter_copy.keep(sibling(paths, owner))
-        _change(paths, source, news, asked, report, options.want)
-    report.say(f"updated {news.old_shown} → {news.new_shown}")
+        done = _change(paths, source, news, asked, report, options.want)
+    if done.new == done.old:
+        report.say(f"already up to date ({done.old_shown})")
+        return []
+    report.say(f"updated {done.old_shown} → {done.new_shown}")
     if not any(one.paths is paths for one in asked):
         _say_what_is_stale(paths, report)
         definitions.refresh(paths, report.say)
     return asked
 
 
-def _ask(paths: Paths, manager: ServiceManager, news: News, report: Report, *, all_profiles: bool) -> list[_Asked]:
-    """The records of the restarts that are to follow; not written yet."""
+def _ask(
+    paths: Paths, manager: ServiceManager, news: News | None, report: Report, *, all_profiles: bool
+) -> list[_Asked]:
+    """The records of the restarts that are to follow; not written yet.
+
+    `news` None: what its revisions are called says nothing of what a gateway calls itself.
+    """
     asked = []
+    old = news.old_shown if news is not None else None
     if _needs_restart(paths, manager):
-        record = requester.ask(paths, reason=records.UPDATE, command="hermes update", revision=news.old_shown)
+        record = requester.ask(paths, reason=records.UPDATE, command="hermes update", revision=old)
         asked.append(_Asked(paths, record))
     for name in profiles(paths) if all_profiles else ():
         owner = sibling(paths, name)
@@ -111,7 +126,7 @@ def _ask(paths: Paths, manager: ServiceManager, news: News, report: Report, *, a
             continue
         command = f"hermes update --all-profiles, of profile {paths.profile}"
         try:
-            record = requester.ask(owner, reason=records.UPDATE, command=command, revision=news.old_shown)
+            record = requester.ask(owner, reason=records.UPDATE, command=command, revision=old)
         except HermesError as error:  # one profile must not hold up the others
             report.say(f"profile {name} is left alone: {error}")
             continue
@@ -120,8 +135,8 @@ def _ask(paths: Paths, manager: ServiceManager, news: News, report: Report, *, a
     return asked
 
 
-def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], report: Report, want: Want) -> None:  # noqa: PLR0917  everything that was found out so far
-    """The intents first, held; then the code. Raises HermesError after the old revision was put back."""
+def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], report: Report, want: Want) -> Journal:  # noqa: PLR0917  everything that was found out so far
+    """The intents first, held; then the code; what was done. Raises HermesError after the old revision was put back."""
     own = next((one for one in asked if one.paths is paths), None)
     identifier = own.id if own is not None else records.new_id(time.time())
     begun = Journal(
@@ -155,9 +170,14 @@ def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], repor
             if isinstance(error, HermesError | OSError):
                 raise HermesError(end) from None
             raise
-        if own is None:
+        if begun.new == begun.old:  # a command that found nothing new
+            _cancel(asked, f"already up to date ({begun.old_shown})")
+            begun.end("updated", "nothing new")
+            asked.clear()
+        elif own is None:
             source.end(begun)
             begun.end("updated")
+    return begun
 
 
 def _undo(source: Source, begun: Journal, asked: list[_Asked], why: str, report: Report) -> str:
@@ -169,11 +189,15 @@ def _undo(source: Source, begun: Journal, asked: list[_Asked], why: str, report:
     except (HermesError, OSError) as error:
         end = f"{begun.old_shown} could not be put back ({error}), hermes update tries again"
     text = f"{why}: {end}, the running gateway was not touched"
+    _cancel(asked, text)
+    return text
+
+
+def _cancel(asked: list[_Asked], why: str) -> None:
     for one in asked:
         for intent in queue.pending(one.paths):
             if intent.id == one.id:
-                queue.settle(one.paths, intent, "cancelled", text, trigger="cli")
-    return text
+                queue.settle(one.paths, intent, "cancelled", why, trigger="cli")
 
 
 def _restart(

@@ -7,7 +7,7 @@ from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.revision import installed_revision
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources import checkout, git, wheel
+from hermes_cli.update.sources import checkout, custom, git, wheel
 from hermes_cli.update.sources.base import Source
 
 
@@ -18,6 +18,10 @@ class GoneError(HermesError):
 def find(paths: Paths, keep: tuple[int, ...]) -> Source:
     """The source of this installation. Raises HermesError when nothing that hermes knows installed it."""
     config = load(paths.config).update
+    if config.command:
+        if not config.revision:
+            raise ConfigError(f"{paths.config}: update.command needs update.revision, which says what is installed")
+        return custom.CommandSource(config, keep)
     return wheel.WheelSource.look(config, keep) or checkout.GitSource(git.find(keep))
 
 
@@ -33,6 +37,8 @@ def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
         if not os.path.isdir(source.place):
             raise GoneError(f"{source.place} is not there any more")
         return source
+    if found["kind"] == "command" and (config := _config(paths)).command and config.revision:
+        return custom.CommandSource(config, keep)
     raise GoneError(f"an update of {found['kind']} that this release does not know")
 
 
