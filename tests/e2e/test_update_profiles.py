@@ -107,5 +107,24 @@ def test_an_update_without_a_restart_that_is_cut_off_is_undone_by_the_supervisor
     assert not queue.settled(hermes.paths)
 
 
+@pytest.mark.parametrize("options", [(), ("--no-restart",)])
+def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
+    hermes: Installation, checkout: Checkout, options: tuple[str, ...]
+) -> None:
+    definition = Path(hermes.paths.state, "service.json")
+    drifted = definition.read_text().replace("-P", "-E")
+    definition.write_text(drifted)
+    # What a definition should be is known to the new release.
+    checkout.release(
+        "hermes_cli/services/embedded.py", 'document = {"schema": 1,', 'document = {"schema": 1, "news": True,'
+    )
+    assert hermes.run("update", *options).returncode == 0
+    hermes.until(lambda: definition.read_text() != drifted, "another definition")
+    assert '"news": true' in definition.read_text()
+    hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
+    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "embedded.py")
+    hermes.until(lambda: '"news": True' in copy.read_text(), "the copy of the new release")
+
+
 def test_no_restart_and_all_profiles_contradict_each_other(hermes: Installation) -> None:
     assert hermes.run("update", "--no-restart", "--all-profiles").returncode == 2
