@@ -154,6 +154,13 @@ def _tidy(updates: str) -> None:
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):
             os.unlink(f"{updates}/{name}")
+    horizon = time.time() - 3600  # an updater keeps files a moment before it has a journal
+    for name in _names(updates):
+        identifier = name.removesuffix(".files")
+        if identifier != name and not os.path.exists(f"{updates}/under-way/{identifier}.json"):
+            with contextlib.suppress(OSError):
+                if os.stat(f"{updates}/{name}").st_mtime < horizon:
+                    shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
 
 
 def _names(directory: str) -> list[str]:

@@ -9,8 +9,8 @@ from hermes_cli.errors import HermesError
 from hermes_cli.process import Handle, Identity
 from hermes_cli.update import preflight
 from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources import distributions, git_news
 from hermes_cli.update.sources import git_dependencies as dependencies
-from hermes_cli.update.sources import git_news
 from hermes_cli.update.sources.base import News, Say, Want
 from hermes_cli.update.sources.git import Checkout
 
@@ -80,6 +80,8 @@ class GitSource:
                 raise HermesError(f"the local changes do not fit {short} ({why})")
         self.checkout.forget_bytecode()
         if dependencies.differ(self.checkout, journal.old, journal.new):
+            if not journal.installing and (site := dependencies.keep(journal.files)) is not None:
+                journal.notes["site"] = site
             journal.note(installing=True)
             say(f"installing what {short} needs")
             installed = dependencies.install(self.checkout)
@@ -126,7 +128,7 @@ class GitSource:
             if journal.notes.get("stash") and (why := self._unstash(journal)) is not None:
                 raise HermesError(f"the local changes of {self.place} stay in {_stash_ref(journal)} ({why})")
         self.checkout.forget_bytecode()
-        if journal.installing:
+        if journal.installing and not distributions.restore(str(journal.notes.get("site")), journal.files):
             say("installing what the old revision needs")
             installed = dependencies.install(self.checkout)
             if installed is not None and not installed.ok:

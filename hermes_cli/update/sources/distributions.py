@@ -19,6 +19,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.update.sources.installers import canonical
 
 _MANIFEST = "kept.json"
+_DIST_INFO = re.compile(r"(.+)-([^-]+)\.dist-info")
 _RENAMED_BY_PIP = "-~.=%0123456789"  # what pip puts in front of the rest of a name that it moves out of the way
 
 
@@ -26,7 +27,7 @@ def versions(site: str, name: str) -> dict[str, str]:
     """What of this name is installed, or half: version → path of the dist-info."""
     found = {}
     for entry in _listed(site):
-        match = re.fullmatch(r"(.+)-([^-]+)\.dist-info", entry)
+        match = _DIST_INFO.fullmatch(entry)
         if match and canonical(match[1]) == canonical(name):
             found[match[2]] = f"{site}/{entry}"
     return found
@@ -49,6 +50,37 @@ def keep(site: str, names: list[str], folder: str) -> None:
                     durable.write_new(f"{folder}/{len(kept)}", file.read())
                 kept.append([path, os.stat(path).st_mode & 0o777])
     durable.replace(f"{folder}/{_MANIFEST}", {"files": kept}, durable=True)
+
+
+def restore(site: str, folder: str) -> bool:
+    """Put back what was kept, whatever is in its place now; False when nothing was kept. Raises HermesError, OSError."""
+    manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24)
+    if manifest is None:
+        return False
+    old = {os.path.dirname(str(path)) for path, _ in manifest["files"] if str(path).endswith("/RECORD")}
+    names = {match[1] for info in old if (match := _DIST_INFO.fullmatch(os.path.basename(info)))}
+    for name in names:
+        newer = {version for version, info in versions(site, name).items() if info not in old}
+        for version in newer or {""}:
+            put_back(site, {name: version}, folder)
+    return True
+
+
+def needed(site: str, name: str) -> list[str]:
+    """A distribution and everything that it needs, as far as it is installed here; extras are nobody's need."""
+    found: list[str] = []
+    todo = [canonical(name)]
+    while todo:
+        one = todo.pop()
+        infos = list(versions(site, one).values())
+        if one in found or not infos:
+            continue
+        found.append(one)
+        lines = (_read(f"{infos[0]}/METADATA") or b"").decode("utf-8", "replace").splitlines()
+        needs = [line.partition(":")[2].strip() for line in lines if line.startswith("Requires-Dist:")]
+        matches = (re.match(r"[A-Za-z0-9._-]+", need) for need in needs if "extra ==" not in need)
+        todo += [canonical(match[0]) for match in matches if match]
+    return found
 
 
 def put_back(site: str, plan: dict[str, str], folder: str) -> None:
