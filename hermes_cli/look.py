@@ -4,7 +4,7 @@ One directory scan; nothing else is imported unless something is pending and no 
 """
 
 from hermes_cli import locks
-from hermes_cli.restarter import is_something_pending, is_update_cut_off
+from hermes_cli.restarter import is_restart_pending, is_something_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending; the line that says so, or None. Never raises for the queue's sake."""
     if not is_something_pending(paths) or locks.is_held(f"{paths.intents}/driver.lock"):
         return None
-    what = "an update was cut off" if is_update_cut_off(paths) else "a restart is pending"
+    what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 

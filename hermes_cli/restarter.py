@@ -16,7 +16,12 @@ EX_TEMPFAIL = 75
 
 def is_something_pending(paths: "Paths") -> bool:
     """One look at pending/, and one at the updates under way: an update may have been cut off."""
-    return _has_entries(paths.pending, "") or is_update_cut_off(paths)
+    return is_restart_pending(paths) or is_update_cut_off(paths)
+
+
+def is_restart_pending(paths: "Paths") -> bool:
+    """One look at pending/."""
+    return _has_entries(paths.pending, "")
 
 
 def is_update_cut_off(paths: "Paths") -> bool:

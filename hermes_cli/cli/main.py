@@ -12,7 +12,15 @@ from hermes_cli.errors import HermesError
 # What is started while a restart goes on, or is itself the driver, must not look for one.
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
 # What says itself that the installed code is not the code that runs, or is about to end that.
-_SAYS_SKEW_ITSELF = ({"update"}, {"gateway", "status"}, {"gateway", "restart"}, {"gateway", "stop"}, {"--version"})
+_SAYS_SKEW_ITSELF = (
+    {"update"},
+    {"gateway", "status"},
+    {"gateway", "restart"},
+    {"gateway", "stop"},
+    {"--version"},
+    {"--help"},
+    {"-h"},
+)
 
 
 class LazyGroup(click.Group):

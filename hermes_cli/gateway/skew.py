@@ -8,14 +8,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from hermes_cli import installation, skew
+from hermes_cli import installation, look, policy, restarter_copy, skew
 from hermes_cli.errors import HermesError
 from hermes_cli.instance import Instance
+from hermes_cli.intents import driver, queue
 from hermes_cli.paths import Paths
 from hermes_cli.requester import request
 from hermes_cli.update import preflight
 
 _log = logging.getLogger("hermes.skew")
+# What a request imports when it is made: by then, and that is the point, another release lies on the disk.
+_BEFORE_THE_CHANGE = (driver, look, policy, queue, restarter_copy)
 
 
 class SkewWatch:
