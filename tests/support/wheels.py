@@ -10,8 +10,9 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from installation import PATIENCE, REPOSITORY
+from installation import REPOSITORY
 
+SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
 _SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
@@ -94,7 +95,7 @@ class Environment:
         argv = [self.python, "-m", "pip", *arguments[:1], "--quiet", "--disable-pip-version-check"]
         where = ["--no-index", "--find-links", str(self.wheels.folder)] if arguments[0] == "install" else []
         done = subprocess.run(
-            [*argv, *where, *arguments[1:]], capture_output=True, text=True, timeout=PATIENCE, check=False
+            [*argv, *where, *arguments[1:]], capture_output=True, text=True, timeout=SLOW, check=False
         )
         assert done.returncode == 0, done.stderr
 
@@ -113,7 +114,7 @@ class Environment:
     @classmethod
     def make(cls, folder: Path, wheels: Wheels) -> "Environment":
         """An environment with pip, and nothing else yet."""
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], timeout=PATIENCE, check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], timeout=SLOW, check=True)
         return cls(folder, wheels)
 
     def copy(self, folder: Path, wheels: Wheels) -> "Environment":
