@@ -40,6 +40,23 @@ class RestartConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateConfig:
+    """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded.
+
+    `command`, with `revision` and `rollback`, is an argv that updates what hermes cannot: see update/sources/custom.
+    Wheels come from `index` (a URL), or from the directory `find_links` alone; empty: the installer's own index.
+    """
+
+    stay_ready: float = 3.0
+    restart_on_skew: bool = False
+    index: str = ""
+    find_links: str = ""
+    command: tuple[str, ...] = ()
+    revision: tuple[str, ...] = ()
+    rollback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TerminalConfig:
     """Section [terminal]; seconds."""
 
@@ -54,9 +71,10 @@ class Config:
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     restart: RestartConfig = field(default_factory=RestartConfig)
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
+    update: UpdateConfig = field(default_factory=UpdateConfig)
 
 
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig)
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig)
 
 
 def load(path: str) -> Config:
@@ -77,6 +95,7 @@ def load(path: str) -> Config:
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
         terminal=_section(path, "terminal", TerminalConfig, document),
+        update=_section(path, "update", UpdateConfig, document),
     )
 
 
@@ -90,13 +109,22 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
     for key, value in found.items():
         if key not in known:
             raise ConfigError(f"{path}: {name}.{key} is not a setting; known are {', '.join(known)}")
-        default = known[key]
-        if isinstance(default, str):
-            if not isinstance(value, str):
-                raise ConfigError(f"{path}: {name}.{key} must be a string, not {value!r}")
-            values[key] = value
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
-            raise ConfigError(f"{path}: {name}.{key} must be a number of at least 0, not {value!r}")
-        else:
-            values[key] = type(default)(value)
+        values[key] = _value(f"{path}: {name}.{key}", value, known[key])
     return kind(**values)
+
+
+def _value(where: str, value: Any, default: Any) -> Any:
+    """The value, in the type of the default. Raises ConfigError."""
+    if isinstance(default, bool):
+        fits, what = isinstance(value, bool), "true or false"
+    elif isinstance(default, str):
+        fits, what = isinstance(value, str), "a string"
+    elif isinstance(default, tuple):
+        fits = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
+        what = "a list of strings"
+    else:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+        what = "a number of at least 0"
+    if not fits:
+        raise ConfigError(f"{where} must be {what}, not {value!r}")
+    return type(default)(value)

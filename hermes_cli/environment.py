@@ -1,18 +1,29 @@
 """Variables that mark what runs inside the gateway, and their removal from what a service manager starts.
 
 The terminal tool sets them for its children. A service started from there must not carry them on: it would look
-in-tree for ever, and its requests would be answered in a chat that never asked.
+in-tree for ever, and its requests would be answered in a chat that never asked. Nor must what the restarter's copy
+starts be looked for in the copy.
 """
 
 import os
+
+from hermes_cli import installation
 
 MARKER = "HERMES_GATEWAY_INSTANCE"
 SESSION_PREFIX = "HERMES_SESSION_"
 
 
 def scrubbed() -> dict[str, str]:
-    """The caller's environment without the marker and without session variables."""
-    return {name: value for name, value in os.environ.items() if name != MARKER and not name.startswith(SESSION_PREFIX)}
+    """The caller's environment without the marker, without session variables, and without the restarter's copy."""
+    found = {
+        name: value for name, value in os.environ.items() if name != MARKER and not name.startswith(SESSION_PREFIX)
+    }
+    copy = installation.copy()
+    if copy is not None:
+        places = found.pop("PYTHONPATH", "").split(os.pathsep)
+        if others := [place for place in places if place and os.path.realpath(place) != os.path.realpath(copy)]:
+            found["PYTHONPATH"] = os.pathsep.join(others)
+    return found
 
 
 def marker(state: str, pid: int, start_ticks: int | None) -> str:

@@ -3,10 +3,8 @@
 One directory scan; nothing else is imported unless something is pending and no driver is at it.
 """
 
-import sys
-
 from hermes_cli import locks
-from hermes_cli.restarter import is_something_pending
+from hermes_cli.restarter import is_restart_pending, is_something_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,17 +15,18 @@ def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending; the line that says so, or None. Never raises for the queue's sake."""
     if not is_something_pending(paths) or locks.is_held(f"{paths.intents}/driver.lock"):
         return None
+    what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 
     try:
         manager = choose(paths)
         if manager.poke("cli"):
-            return f"a restart is pending, will be completed by {manager.completed_by}: see hermes gateway status"
+            return f"{what}, will be completed by {manager.completed_by}: see hermes gateway status"
         start_driver(paths, "cli")
     except (HermesError, OSError):
-        return "a restart is pending and no driver could be started: hermes gateway intents drive"
-    return "a restart is pending, a driver was started for it: see hermes gateway status"
+        return f"{what} and no driver could be started: hermes gateway intents drive"
+    return f"{what}, a driver was started for it: see hermes gateway status"
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:
@@ -35,10 +34,10 @@ def start_driver(paths: "Paths", trigger: str) -> None:
     import subprocess
 
     from hermes_cli.environment import scrubbed
+    from hermes_cli.restarter_copy import driver_argv
 
-    argv = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", paths.profile, "--trigger", trigger]
     subprocess.Popen(
-        argv,
+        driver_argv(paths, trigger),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -65,8 +65,13 @@ class Paths:
 
     @property
     def updates(self) -> str:
-        """Journals of updates under way."""
+        """Receipts of updates; see `hermes_cli.update.journal`."""
         return f"{self.state}/updates"
+
+    @property
+    def updates_under_way(self) -> str:
+        """Journals of updates that have no end yet."""
+        return f"{self.state}/updates/under-way"
 
     @property
     def update_lock(self) -> str:

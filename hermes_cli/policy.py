@@ -21,4 +21,5 @@ def policy_of(paths: Paths, spawn_interval: float = 0.0) -> Policy:
         spawn_interval=spawn_interval,
         storm_limit=config.restart.storm_limit,
         storm_window=config.restart.storm_window,
+        stay_ready=config.update.stay_ready,
     )

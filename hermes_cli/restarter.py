@@ -15,10 +15,28 @@ EX_TEMPFAIL = 75
 
 
 def is_something_pending(paths: "Paths") -> bool:
+    """One look at pending/, and one at the updates under way: an update may have been cut off."""
+    return is_restart_pending(paths) or is_update_cut_off(paths)
+
+
+def is_restart_pending(paths: "Paths") -> bool:
     """One look at pending/."""
+    return _has_entries(paths.pending, "")
+
+
+def is_update_cut_off(paths: "Paths") -> bool:
+    """Whether an update has a journal and no updater any more."""
+    if not _has_entries(paths.updates_under_way, ".json"):
+        return False
+    from hermes_cli import locks
+
+    return not locks.is_held(paths.update_lock)
+
+
+def _has_entries(directory: str, suffix: str) -> bool:
     try:
-        with os.scandir(paths.pending) as entries:
-            return next(entries, None) is not None
+        with os.scandir(directory) as entries:
+            return any(entry.name.endswith(suffix) for entry in entries)
     except OSError:
         return False
 
@@ -29,26 +47,29 @@ def drive(paths: "Paths", trigger: str) -> bool:
     from hermes_cli.intents import driver
     from hermes_cli.policy import policy_of
     from hermes_cli.services import choose
-    from hermes_cli.update.recovery import GitRecovery
+    from hermes_cli.update.recovery import UpdateRecovery
 
+    def renew() -> None:
+        _execute_anew(paths, trigger)
+
+    recovery = UpdateRecovery(paths, renew)
+    whole = recovery.finish_left_behind()
     try:
         manager = choose(paths)
-        return driver.drive(
-            paths,
-            manager,
-            GitRecovery(paths),
-            policy_of(paths, manager.spawn_interval),
-            trigger,
-            renew=lambda: _execute_anew(paths, trigger),
-        )
+        driven = driver.drive(paths, manager, recovery, policy_of(paths, manager.spawn_interval), trigger, renew=renew)
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+    if not whole:
+        raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
+    return driven
 
 
 def _execute_anew(paths: "Paths", trigger: str) -> None:
-    """Become a fresh driver; the kernel releases the driver lock with this image."""
+    """Become a fresh driver, of the installed code; the kernel releases the driver lock with this image."""
+    from hermes_cli.environment import scrubbed
+
     argv = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", paths.profile, "--trigger", trigger]
-    os.execv(sys.executable, argv)  # noqa: S606  an argv list of our own
+    os.execve(sys.executable, argv, scrubbed())  # noqa: S606  an argv list of our own
 
 
 def main(arguments: list[str]) -> int:

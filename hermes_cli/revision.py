@@ -1,8 +1,13 @@
-"""What code is installed: the checkout's commit, or the package's version. Cheap to import."""
+"""What code is installed: the checkout's commit, or the package's version. Cheap to import.
+
+Git is asked where the answer decides something. Where it is only shown, `glance` reads the two small files that
+git keeps it in: a command must not pay for a process to be told that nothing is stale.
+"""
 
 import os
+import re
 
-import hermes_cli
+from hermes_cli import installation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,15 +15,17 @@ if TYPE_CHECKING:
 
 GIT_TIMEOUT = 5.0
 DIGITS = 12  # git's own choice grows with the repository, and a revision must keep its name
+_VERSION = re.compile(r"""^__version__ = ["']([^"'\n]+)["']""", re.MULTILINE)
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 class RevisionQuery:
     """Two git processes under way: start early, collect late. Only the starting process may collect."""
 
     def __init__(self) -> None:
-        self._directory = os.path.dirname(os.path.abspath(hermes_cli.__file__))
+        self._package = installation.package()
         self._processes: tuple[Popen[bytes] | None, ...] = ()
-        if _is_below_git(self._directory):
+        if _git_above(self._package) is not None:
             # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
             tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
             self._processes = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
@@ -28,7 +35,7 @@ class RevisionQuery:
         from subprocess import TimeoutExpired
 
         if not self._processes:
-            return hermes_cli.__version__
+            return version(self._package)
         tracked, head = self._processes
         if tracked is None or head is None:
             return None
@@ -41,8 +48,8 @@ class RevisionQuery:
                 process.communicate()
             return None
         if tracked.returncode != 0 or head.returncode != 0:
-            return hermes_cli.__version__
-        return name.decode("ascii", "replace").strip() or hermes_cli.__version__
+            return version(self._package)
+        return name.decode("ascii", "replace").strip() or version(self._package)
 
     def _git(self, *arguments: str) -> "Popen[bytes] | None":
         from subprocess import DEVNULL, PIPE, Popen
@@ -52,7 +59,7 @@ class RevisionQuery:
         environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         try:
             return Popen(
-                ["git", "-C", self._directory, *arguments],
+                ["git", "-C", self._package, *arguments],
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -67,11 +74,53 @@ def installed_revision() -> str | None:
     return RevisionQuery().collect()
 
 
-def _is_below_git(directory: str) -> bool:
+def version(package: str) -> str | None:
+    """The version of the package in this directory as it lies there now; None when it cannot be read."""
+    found = _VERSION.search(_text(f"{package}/__init__.py") or "")
+    return found[1] if found else None
+
+
+def glance(running: str) -> str | None:
+    """What is installed, in the form of the revision `running`: commit or version. None when two files do not say."""
+    package = installation.package()
+    if not re.fullmatch(r"[0-9a-f]{12,64}", running):
+        return version(package)
+    place = _git_above(package)
+    if place is None:
+        return version(package)
+    return commit[: len(running)] if (commit := _head(place)) is not None else None
+
+
+def _head(place: str) -> str | None:
+    """The commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
+    if not os.path.isdir(place):
+        link = _text(place) or ""
+        place = os.path.join(os.path.dirname(place), link.removeprefix("gitdir:").strip())
+    head = (_text(f"{place}/HEAD") or "").strip()
+    if not head.startswith("ref: "):
+        return head if _COMMIT.fullmatch(head) else None
+    name = head.removeprefix("ref: ")
+    common = os.path.join(place, (_text(f"{place}/commondir") or ".").strip())
+    found = (_text(f"{common}/{name}") or "").strip()
+    if not found:
+        packed = (line.split(" ", 1) for line in (_text(f"{common}/packed-refs") or "").splitlines() if " " in line)
+        found = next((commit for commit, ref in packed if ref == name), "")
+    return found if _COMMIT.fullmatch(found) else None
+
+
+def _text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 22)
+    except OSError:
+        return None
+
+
+def _git_above(directory: str) -> str | None:
     while True:
         if os.path.lexists(f"{directory}/.git"):
-            return True
+            return f"{directory}/.git"
         parent = os.path.dirname(directory)
         if parent == directory:
-            return False
+            return None
         directory = parent

@@ -59,7 +59,7 @@ class Status:
                 found.append(Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start"))
             if restarter.state in {"missing", "disabled"}:
                 text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
-                found.append(Problem(f"restarter-{restarter.state}", text, "hermes gateway start"))
+                found.append(Problem(f"restarter-{restarter.state}", text, "hermes gateway install"))
         if last is not None and last.outcome == "failed":
             mend = f"hermes gateway intents retry {last.intent.id}"
             found.append(Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend))

@@ -32,6 +32,9 @@ REPORT, KILLED, UPDATE = (
     "e2e/test_update.py::test_",
 )
 SYSTEMD = "e2e/systemd/test_systemd_"
+
+
+TRIAL = "e2e/test_update_on_trial.py::test_"
 MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
 ROWS = [
     Row(
@@ -152,6 +155,62 @@ ROWS = [
         "if why is not None:",
         "if False:",
         f"{UPDATE}new_code_that_crashes_at_import_never_reaches",
+    ),
+    Row(
+        "a release that does not work is put back",
+        "intents/decide.py",
+        "    return _on_trial(intent, progress, seen, policy)",
+        "    return _next(intent, progress, seen, policy)",
+        f"{TRIAL}a_release_that_does_not_work_is_put_back",
+    ),
+    Row(
+        "a fresh gateway must stay ready",
+        "intents/decide.py",
+        "return step if seen.now >= stays else Wait",
+        "return step if True else Wait",
+        f"{TRIAL}a_release_that_does_not_work_is_put_back",
+    ),
+    Row(
+        "a driver runs from the copy when the package cannot be imported",
+        "restarter_copy.py",
+        "    if found is None:\n",
+        "    if True:\n",
+        f"{TRIAL}a_package_that_cannot_be_imported",
+    ),
+    Row(
+        "a driver follows one that was killed while it put back",
+        "update/change.py",
+        'journal.note(step="undoing", why=why or journal.why)',
+        "pass",
+        f"{TRIAL}a_driver_killed_while_it_puts_back",
+    ),
+    Row(
+        "an update without an intent is seen to",
+        "restarter.py",
+        "or is_update_cut_off(paths)",
+        "or False",
+        "e2e/test_update_profiles.py::test_an_update_without_a_restart_that_is_cut_off",
+    ),
+    Row(
+        "what a wheel replaces is kept",
+        "update/sources/distributions.py",
+        "        if _read(path) != data:",
+        "        if False:",
+        "update/test_update_wheels.py::test_a_release_that_cannot_be_imported_is_put_back",
+    ),
+    Row(
+        "the next instance delivers what an update says",
+        "gateway/run.py",
+        "        self._spawn(self._updates.follow())\n        if self",
+        "        if self",
+        "e2e/test_update_in_chat.py::test_the_output_comes_before_and_after",
+    ),
+    Row(
+        "skew is said",
+        "skew.py",
+        "    if installed is None or installed == running:",
+        "    if True:",
+        "e2e/test_update_skew.py::test_the_next_command_says_it",
     ),
     Row(
         "attempts are bounded",

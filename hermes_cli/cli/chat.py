@@ -113,6 +113,8 @@ def _await_outcome(conversation: Conversation, paths: Paths, intent: str) -> Eve
     for event in conversation.events(deadline=time.monotonic() + seconds):
         if event.get("event") == "message" and event.get("id") == f"outcome:{intent}":
             return event
+        if event.get("event") == "message" and str(event.get("id")).startswith("update:"):
+            print(event.get("text"), flush=True)
     raise HermesError(f"restart {intent} has no outcome after {seconds:.0f} s: hermes gateway status")
 
 

@@ -11,6 +11,16 @@ from hermes_cli.errors import HermesError
 
 # What is started while a restart goes on, or is itself the driver, must not look for one.
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
+# What says itself that the installed code is not the code that runs, or is about to end that.
+_SAYS_SKEW_ITSELF = (
+    {"update"},
+    {"gateway", "status"},
+    {"gateway", "restart"},
+    {"gateway", "stop"},
+    {"--version"},
+    {"--help"},
+    {"-h"},
+)
 
 
 class LazyGroup(click.Group):
@@ -121,7 +131,12 @@ def _look(arguments: list[str]) -> None:
     from hermes_cli.paths import resolve
 
     try:
-        line = look(resolve(_profile(arguments)))
+        paths = resolve(_profile(arguments))
+        line = look(paths)
+        if line is None and not any(one <= words for one in _SAYS_SKEW_ITSELF):
+            from hermes_cli import skew
+
+            line = skew.line(paths)
     except (HermesError, OSError):
         return  # the command itself meets the same cause and says it
     if line is not None:

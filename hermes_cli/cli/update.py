@@ -15,18 +15,39 @@ _BEFORE_THE_CHANGE = (DirectoryWatch, clocks, driver, locks, look, policy, progr
 
 @click.command()
 @click.option("--check", is_flag=True, help="Say what is new and change nothing.")
+@click.option("--to", metavar="REF", help="To this branch, tag, commit or version, also backwards.")
+@click.option("--pre", is_flag=True, help="Take pre-releases, too.")
+@click.option("--stash", is_flag=True, help="Take local changes of a checkout along.")
 @click.option("--no-restart", is_flag=True, help="Leave the running gateway on the old code.")
-@click.option("--all-profiles", is_flag=True, help="Restart the gateways of all profiles (not supported yet).")
-@click.option("--to", metavar="REF", help="Update to this revision (not supported yet).")
+@click.option("--all-profiles", is_flag=True, help="Restart the running gateways of all profiles.")
+@click.option("--history", is_flag=True, help="Show past updates and change nothing.")
 @click.pass_obj
-def update(paths: Paths, *, check: bool, no_restart: bool, all_profiles: bool, to: str | None) -> int:
-    """Update the installation, prove that the new code starts, and restart the gateway; also from inside it."""
-    if all_profiles:
-        raise UsageError(
-            "--all-profiles is not supported yet: hermes update, then hermes -p NAME gateway restart for each"
-        )
-    if to is not None:
-        raise UsageError("--to is not supported yet: hermes update brings in the upstream branch")
-    from hermes_cli.update.run import update as run
+def update(
+    paths: Paths,
+    *,
+    check: bool,
+    to: str | None,
+    pre: bool,
+    stash: bool,
+    no_restart: bool,
+    all_profiles: bool,
+    history: bool,
+) -> int:
+    """Update the installation, prove that the new code starts, and restart the gateway; also from inside it.
 
-    return run(paths, restart.await_outcome, check=check, no_restart=no_restart)
+    If the new gateway does not come or does not stay, the old code is put back and started.
+    """
+    if history:
+        from hermes_cli.update.history import lines
+
+        for line in lines(paths):
+            click.echo(line)
+        return 0
+    if no_restart and all_profiles:
+        raise UsageError("--no-restart and --all-profiles contradict each other: use one of them")
+    from hermes_cli.update.run import Options
+    from hermes_cli.update.run import update as run
+    from hermes_cli.update.sources.base import Want
+
+    options = Options(Want(to, pre, stash), check=check, no_restart=no_restart, all_profiles=all_profiles)
+    return run(paths, restart.await_outcome, options)

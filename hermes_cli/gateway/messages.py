@@ -149,9 +149,22 @@ class Store:
         """Messages whose turn was begun and not finished: at start-up, those of dead instances."""
         return self._select("state = 'running' ORDER BY seq")
 
-    def notice(self, session: str, identifier: str, text: str, restart: str, outcome: str) -> Message | None:
-        """Store an outcome; None when it is stored already, by this instance or an earlier one."""
+    def notice(
+        self, session: str, identifier: str, text: str, restart: str | None, outcome: str | None
+    ) -> Message | None:
+        """Store an outcome, or what an update says; None when it is stored already, by this instance or an earlier one."""
         return self._insert(session, identifier, "notice", text, restart=restart, outcome=outcome)
+
+    def reply_to(self, identifier: str) -> Message | None:
+        """The reply to the message with this id."""
+        found = self._select("reply_to = ?", identifier)
+        return found[0] if found else None
+
+    def last_with_prefix(self, prefix: str) -> str | None:
+        """The greatest id that begins like this."""
+        query = "SELECT max(id) FROM messages WHERE id >= ? AND id < ?"
+        found = self._database.execute(query, (prefix, f"{prefix}~")).fetchone()[0]
+        return None if found is None else str(found)
 
     def knows(self, session: str, before: float) -> bool:
         """Whether the session had a message at the time `before` (epoch seconds)."""

@@ -27,7 +27,9 @@ from hermes_cli.gateway.exit import Backstop, Step, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.messages import Store, open_store
 from hermes_cli.gateway.notices import Notices
+from hermes_cli.gateway.skew import SkewWatch
 from hermes_cli.gateway.turns import Turn, Turns, interrupt_left_behind
+from hermes_cli.gateway.updates import Updates
 from hermes_cli.intents import queue
 from hermes_cli.look import look
 from hermes_cli.paths import Paths
@@ -95,6 +97,7 @@ class Gateway:
         self._channel: LocalChannel
         self._turns: Turns
         self._notices: Notices
+        self._updates: Updates
         self._manager: ServiceManager | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -124,9 +127,10 @@ class Gateway:
             _log.error("%s was corrupt and is kept as %s: a new one was begun", self._paths.messages, aside)
         self._channel = LocalChannel(self._paths.socket, self._store, self)
         self._notices = Notices(self._paths, self._store, lambda: self._lifecycle.described, self._channel.publish)
+        self._updates = Updates(self._paths, self._store, self._channel.publish, self.is_draining)
         self._turns = Turns(
             self._store,
-            BuiltinAgent(Tools(self._run_command, self._status_text, self._request_restart)),
+            BuiltinAgent(Tools(self._run_command, self._status_text, self._request_restart, self._run_update)),
             f"{me.pid}:{me.start_ticks or me.create_time}",
             publish=self._channel.publish,
             stream=lambda turn, offset, text: self._channel.stream(turn.message, offset, text),
@@ -148,6 +152,10 @@ class Gateway:
         self._watch_settled()
         self._watch_supervisor()
         self._spawn(self._choose_manager())
+        self._spawn(self._updates.follow())
+        if self._config.update.restart_on_skew:
+            interval = self._config.gateway.heartbeat_interval or 15.0
+            self._spawn(SkewWatch(self._paths, lambda: self._lifecycle.described, interval).run())
         for number in self._early:
             self._handle(number)
         await self._ending.wait()
@@ -317,6 +325,12 @@ class Gateway:
         environment = tools.children_environment(self._paths, self._lifecycle.described.identity, turn.message)
         limits = terminal.Limits(self._config.terminal.timeout, min(2.0, self._config.gateway.teardown_timeout / 4))
         return await terminal.run(command, self._config.terminal.shell, environment, limits, turn.emit)
+
+    async def _run_update(self, turn: Turn, options: list[str]) -> str:
+        try:
+            return await self._updates.run(turn, options)
+        finally:
+            self._spawn(self._updates.follow())
 
     async def _request_restart(self, turn: Turn) -> str:
         return await tools.request_restart(turn, self._paths)

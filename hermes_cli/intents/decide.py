@@ -11,7 +11,7 @@ from hermes_cli.desired import Desired
 from hermes_cli.instance import Instance
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.queue import Outcome
-from hermes_cli.intents.record import Intent
+from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.intents.request import UPDATE
 from hermes_cli.process import Identity
 from hermes_cli.service import Service
@@ -19,6 +19,14 @@ from hermes_cli.service import Service
 EX_CONFIG = 78
 _LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
 _REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
+_TRIES = 2  # of code that worked nowhere yet: starts that fail, or fresh gateways that end by themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The change of code that an update's intent goes with. `undone`: why the old code was put back, None: it was not."""
+
+    undone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Observation:
     target_alive: bool = False  # the named process runs and may still be the gateway
     service: Service = Service()  # noqa: RUF009  frozen
     held: bool = False  # an updater is changing the code
+    change: Change | None = None  # of code, that this intent's restart is the proof of
     unsound: str | None = None  # why a cut-off update could be neither finished nor undone
     installed: str | None = None  # the revision on disk; looked up for updates only
     restarts: tuple[float, ...] = ()  # when recent restarts settled
@@ -49,6 +58,7 @@ class Policy:
     spawn_interval: float = 0.0
     storm_limit: int = 10
     storm_window: float = 600.0
+    stay_ready: float = 3.0
 
     def clocks(self, intent: Intent) -> Clocks:
         """The deadlines of this intent's restart."""
@@ -99,12 +109,79 @@ class Start:
     reload: bool = False
 
 
-Step = Settle | Wait | Signal | Kill | Start
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Bring the old code back: a gateway on the new one did not come, or did not stay."""
+
+    why: str
+
+
+Step = Settle | Wait | Signal | Kill | Start | PutBack
 
 
 def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
     """The next step towards this intent's end."""
     progress = progress.not_ahead_of(seen.now)
+    if seen.change is None or seen.held or seen.unsound is not None or seen.desired == "stopped":
+        return _next(intent, progress, seen, policy)
+    if seen.change.undone is not None:
+        return _after_putting_back(intent, progress, seen, policy, seen.change.undone)
+    return _on_trial(intent, progress, seen, policy)
+
+
+def witnessed(before: Progress, intent: Intent, seen: Observation) -> Progress:
+    """What a look shows of how long the fresh instance has been ready. A restart that was asked for is no loss."""
+    running = seen.instance
+    if running is not None and running.identity.pid == before.ready_pid:
+        return before if running.ready else replace(before, ready_pid=0)
+    lost = before.lost + (before.ready_pid != 0)
+    if running is not None and running.ready and not _is_outdated(intent, running, seen):
+        return replace(before, ready_pid=running.identity.pid, ready_since=seen.now, lost=lost)
+    return replace(before, ready_pid=0, lost=lost) if before.ready_pid else before
+
+
+def _on_trial(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
+    """New code that no gateway has stayed ready on yet: what would fail goes back instead."""
+    if progress.lost >= _TRIES:
+        return PutBack(f"the new gateway was ready and ended by itself, {progress.lost} times")
+    # The code was changed, whatever its revision is called: nothing is cancelled for being what it was.
+    changed = replace(intent, revision=None)
+    step = _next(changed, progress, seen, replace(policy, max_attempts=min(_TRIES, policy.max_attempts)))
+    if not isinstance(step, Settle):
+        return step
+    if step.outcome == "failed":
+        return PutBack(step.detail)
+    running = seen.instance
+    if step.outcome == "cancelled" or running is None:
+        return step
+    since = max(progress.ready_since if progress.ready_pid == running.identity.pid else seen.now, running.started_at)
+    if running.revision is None:
+        deadline = since + policy.start_timeout
+        if seen.now >= deadline:
+            return PutBack(f"the new gateway, pid {running.identity.pid}, does not say which revision it runs")
+        return Wait("the fresh instance to say its revision", deadline)
+    stays = min(since, seen.now) + policy.stay_ready
+    return step if seen.now >= stays else Wait("the fresh instance to stay ready", stays)
+
+
+def _after_putting_back(intent: Intent, progress: Progress, seen: Observation, policy: Policy, why: str) -> Step:
+    """A gateway on the old code has to run again, whichever it is; and then the update has failed all the same."""
+    running = seen.instance
+    if running is not None and running.revision is None and running.started_at < progress.since:
+        seen = replace(seen, instance=replace(running, revision="unknown"))  # it may run what was just put away
+    # Nobody's wish any more: neither the instance that it named nor who asked for it counts.
+    repair = replace(intent, target=None, revision=None, origin=None, requester=Requester(in_tree=False))
+    step = _next(repair, progress, seen, policy)
+    if isinstance(step, Signal) and running is not None and running.state == "starting":
+        return Kill(running.identity)  # it never had a turn, and it may never look at a signal
+    if not isinstance(step, Settle):
+        return step
+    if step.outcome == "failed":
+        return Settle("failed", f"{why}; the old code was put back, and does not come up either: {step.detail}")
+    return Settle("failed", f"{why}; the old code was put back: {step.detail}")
+
+
+def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
     if seen.desired == "stopped":
         return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
     if seen.held:
@@ -292,5 +369,7 @@ def noted(before: Progress, step: Step, now: float) -> Progress:
             return replace(before, signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
         case Start():
             return replace(before, attempts=before.attempts + 1, attempted_at=now)
+        case PutBack():  # the old code has all its attempts
+            return Progress(since=now)
         case _:
             return before

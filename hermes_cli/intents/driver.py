@@ -20,9 +20,11 @@ from hermes_cli.errors import HermesError
 from hermes_cli.intents import progress as progresses
 from hermes_cli.intents import queue
 from hermes_cli.intents.decide import (
+    Change,
     Kill,
     Observation,
     Policy,
+    PutBack,
     Settle,
     Signal,
     Start,
@@ -30,6 +32,7 @@ from hermes_cli.intents.decide import (
     Wait,
     decide,
     noted,
+    witnessed,
 )
 from hermes_cli.intents.hold import holders
 from hermes_cli.intents.progress import Progress
@@ -65,6 +68,15 @@ class Recovery(Protocol):
 
     def recover(self, identifier: str) -> str | None:
         """Finish or undo a half-made change; why that was not possible, or None. Never raises."""
+
+    def change(self, identifier: str) -> Change | None:
+        """The change of code whose proof this intent's restart is; None when there is none."""
+
+    def put_back(self, identifier: str, why: str) -> str | None:
+        """Bring the old code back; why that was not possible, or None. Never raises."""
+
+    def ended(self, identifier: str, outcome: str, detail: str) -> None:
+        """An update's intent is settled. Never raises."""
 
 
 def lock_path(paths: Paths) -> str:
@@ -122,6 +134,7 @@ class Driver:
         self._immovable: set[queue.Broken] = set()
         self._renew = renew
         self._was_held = False
+        self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
 
     def run(self) -> None:
         """Go round until nothing is pending. Raises OSError when the queue is unusable."""
@@ -162,7 +175,7 @@ class Driver:
             for intent, end in ends:
                 self._settle(intent, end, base)
             return
-        act = next((step for _, step in steps if isinstance(step, Signal | Kill | Start)), None)
+        act = next((step for _, step in steps if isinstance(step, Signal | Kill | Start | PutBack)), None)
         if act is not None:
             self._act(act, [intent for intent, step in steps if step == act], base)
             return
@@ -174,10 +187,13 @@ class Driver:
     def _step(self, intent: Intent, base: Observation) -> Step:
         known = self._progress.get(intent.id) or progresses.read(self._paths, intent.id)
         known = known if known.since else replace(known, since=base.now)
-        self._progress[intent.id] = known.not_ahead_of(base.now)
-        return decide(
-            intent, self._progress[intent.id], replace(base, target_alive=self._may_be_alive(intent)), self._policy
-        )
+        seen = replace(base, target_alive=self._may_be_alive(intent))
+        known = known.not_ahead_of(base.now)
+        if intent.reason == UPDATE and not base.held:
+            known = witnessed(known, intent, seen)
+            seen = replace(seen, change=self._recovery.change(intent.id))
+        self._progress[intent.id] = known
+        return decide(intent, known, seen, self._policy)
 
     def _may_be_alive(self, intent: Intent) -> bool:
         if intent.target is None or not locks.is_held(self._paths.gateway_lock):
@@ -187,7 +203,7 @@ class Driver:
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
         held = holders(self._paths)
         updates = [intent for intent in intents if intent.reason == UPDATE]
-        whys = [] if held else [self._recovery.recover(intent.id) for intent in updates]
+        whys = [] if held else [self._stuck.get(one.id) or self._recovery.recover(one.id) for one in updates]
         running = instance.read_alive(self._paths)
         service = Service()
         if running is None:
@@ -224,6 +240,8 @@ class Driver:
             instance=base.instance.identity.document() if base.instance else None,
         )
         self._history = None
+        if intent.reason == UPDATE:
+            self._recovery.ended(intent.id, step.outcome, step.detail)
         if won:
             _log.info("%s %s: %s", intent.id, step.outcome, step.detail)
 
@@ -235,6 +253,11 @@ class Driver:
             case Signal(target):
                 _log.info("SIGUSR1 to pid %d", target.pid)
                 process.send(target, signal.SIGUSR1)
+            case PutBack(why):
+                for intent in intents:
+                    stuck = self._recovery.put_back(intent.id, why)
+                    if stuck is not None:
+                        self._stuck[intent.id] = stuck
             case Kill(target):
                 _log.warning("every deadline has passed: SIGKILL to pid %d", target.pid)
                 process.send(target, signal.SIGKILL)

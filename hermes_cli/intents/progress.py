@@ -19,16 +19,20 @@ class Progress:
     attempted_at: float = 0.0
     waiting_for: str = ""
     repeats: int = 0  # of the last signal
+    ready_pid: int = 0  # the fresh instance that was seen ready, and since when
+    ready_since: float = 0.0
+    lost: int = 0  # fresh instances that were ready and ended by themselves
 
     def not_ahead_of(self, now: float) -> "Progress":
         """The same with no time in the future: the clock was stepped back since, and waiting for it to catch up is wrong."""
-        if max(self.since, self.signalled_at, self.attempted_at) <= now:
+        if max(self.since, self.signalled_at, self.attempted_at, self.ready_since) <= now:
             return self
         return replace(
             self,
             since=min(self.since, now),
             signalled_at=min(self.signalled_at, now),
             attempted_at=min(self.attempted_at, now),
+            ready_since=min(self.ready_since, now),
         )
 
 

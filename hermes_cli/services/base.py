@@ -96,6 +96,12 @@ class ServiceManager(Protocol):
     def complete_exit(self) -> None:
         """From the exiting gateway, without a restarter: have the manager itself start the service again."""
 
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """Start a program of ours outside the gateway's tree, and do not wait for it. Raises HermesError.
+
+        `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
+        """
+
 
 def read_definition(path: str) -> str | None:
     """A definition as it lies there; None when absent or unreadable."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from hermes_cli.sockets import listen, peer_uid
 
-_LINE = 4096
+_LINE = 16384
 
 
 class Call:
@@ -18,6 +18,7 @@ class Call:
 
     def __init__(self, connection: socket.socket, request: dict[str, Any]) -> None:
         self._connection = connection
+        self.request = request
         self.operation = str(request.get("op"))
         self.trigger = str(request.get("trigger"))[:20]
 

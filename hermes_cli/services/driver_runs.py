@@ -8,6 +8,7 @@ from hermes_cli import locks
 from hermes_cli.intents.driver import lock_path
 from hermes_cli.paths import Paths
 from hermes_cli.restarter import EX_TEMPFAIL, is_something_pending
+from hermes_cli.restarter_copy import driver_argv
 from hermes_cli.services.supervision import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
@@ -19,7 +20,7 @@ class DriverRuns:
     """At most one driver of ours at a time. `at` is when the next is due (monotonic), or None."""
 
     def __init__(self, paths: Paths, spawn: Callable[[list[str]], int]) -> None:
-        """`spawn` starts our interpreter with arguments and gives the pid."""
+        """`spawn` starts a program and gives the pid."""
         self._paths = paths
         self._spawn = spawn
         self._trigger = "login"
@@ -46,9 +47,7 @@ class DriverRuns:
             self.at = time.monotonic() + _PAUSE
             return
         try:
-            self.pid = self._spawn(
-                ["-m", "hermes_cli.restarter", "-p", self._paths.profile, "--trigger", self._trigger]
-            )
+            self.pid = self._spawn(driver_argv(self._paths, self._trigger))
         except OSError as error:
             _log.error("no driver can be started: %s", error.strerror)
             self.at = time.monotonic() + _LONGEST_PAUSE

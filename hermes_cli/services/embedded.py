@@ -135,6 +135,14 @@ class Embedded:
         """Start another supervisor: it starts the gateway when this one is gone."""
         self.demand_start()
 
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """Have the supervisor start it. Raises HermesError."""
+        if not self._is_supervised():
+            raise HermesError("no supervisor runs that could do it: hermes gateway start")
+        answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
+        if answer.get("error"):
+            raise HermesError(str(answer["error"]))
+
     def poke(self, trigger: str) -> bool | None:
         """Have the supervisor run a driver now; False when no supervisor answers."""
         if not self._is_supervised():

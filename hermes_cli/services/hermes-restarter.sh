@@ -36,6 +36,9 @@ drive_copy() {
   PYTHONPATH=$here/lib drive
 }
 
+# An update was cut off while it changed the code: half a package may well begin to run, so the copy goes first.
+in_flux() { grep -qsE '"step": *"(begun|undoing)"' "$state"/updates/under-way/*.json; }
+
 is_stopped() { grep -q '"stopped"' "$state/desired.json" 2>/dev/null; }
 
 recorded_pid() {
@@ -80,7 +83,7 @@ names() { ls -A "$intents/pending" 2>/dev/null; }
 while pending; do
   left=$(names)
   # A driver that was killed says nothing about the code: once more before it is taken for broken.
-  if drive || { [ "$code" -ge 128 ] && drive; } || drive_copy; then
+  if { in_flux && drive_copy; } || drive || { [ "$code" -ge 128 ] && drive; } || drive_copy; then
     [ "$code" -eq 75 ] && exit 0
     # What no driver can finish or set aside would have a level-triggered watch start us again at once, for ever.
     pending && [ "$(names)" = "$left" ] && sleep "$again"

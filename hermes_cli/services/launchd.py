@@ -146,6 +146,9 @@ class Launchd:
         domain = self._domains.home(self._label)
         self._remember(domain=domain)
         service, restarter = self.definitions()
+        if os.environ.get("XPC_SERVICE_NAME") == self._restarter and self.drifted():
+            self._install_from_outside()
+            return False
         for definition in (service, restarter):
             if read_definition(definition.path) != definition.text or _is_refused(definition.path):
                 # What launchd has loaded may be what is overwritten here: known no longer, also if we die in between.
@@ -162,6 +165,8 @@ class Launchd:
 
     def uninstall(self) -> None:
         """Unload both jobs and remove what `install` wrote. Raises HermesError."""
+        for name in self._tasks():
+            self._unload(name)
         self._unload(self._restarter)
         self.stop()
         for domain in self._domains.names:
@@ -223,6 +228,23 @@ class Launchd:
             return None
         return False
 
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """A job of its own, loaded and started now; it stays loaded and idle until the next one or `uninstall`."""
+        label = f"{self._label}.{name}"
+        domain = self._domains.home(self._label)
+        path = f"{self._paths.restarter}/{label}.plist"
+        found = self._domains.find(label)
+        if found.job is not None and found.job.service.state == "running":
+            raise HermesError(f"{label} is under way already: hermes gateway status")
+        deadline = time.monotonic() + _LOAD
+        if found.job is not None and found.domain is not None:
+            self._domains.unload(found.domain, label, deadline)
+        _write(launchd_plists.task(label, path, argv, environment, self._paths.restarter_log))
+        self._domains.load(domain, label, path, deadline)
+        answer = self._launchctl("kickstart", f"{domain}/{label}")
+        if not answer.ok:
+            raise HermesError(f"launchd does not start {label} ({answer.why}): repeat")
+
     def complete_exit(self) -> None:
         """`kickstart -k`: launchd itself starts the service when this process has ended, also with the caller dead."""
         before = signal.signal(signal.SIGTERM, _accepted)
@@ -257,6 +279,19 @@ class Launchd:
             self._domains.unload(domain, label, deadline)
         self._domains.load(domain, label, definition.path, deadline)
         self._remember(domain=domain, **{label: _digest(definition.text)})
+
+    def _install_from_outside(self) -> None:
+        """A driver that has ended an update is the restarter itself, and would not outlive its own reload."""
+        argv = [sys.executable, "-P", "-m", "hermes_cli.update.definitions", self._paths.profile]
+        self.run_outside("definitions", argv, {})
+
+    def _tasks(self) -> list[str]:
+        """Labels that `run_outside` has left loaded."""
+        try:
+            names = os.listdir(self._paths.restarter)
+        except OSError:
+            return []
+        return [name.removesuffix(".plist") for name in names if name.endswith(".plist")]
 
     def _unload(self, label: str) -> None:
         deadline = time.monotonic() + self._patience()

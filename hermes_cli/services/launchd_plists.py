@@ -64,15 +64,24 @@ def restarter(paths: Paths, domain: str) -> Definition:
     )
 
 
+def task(name: str, path: str, argv: list[str], variables: dict[str, str], log: str) -> Definition:
+    """A program of ours that is to run once, outside the gateway's tree; it lies where no login looks for it."""
+    keys = {"ProgramArguments": argv, "StandardOutPath": log, "StandardErrorPath": log}
+    return Definition(path, _plist(name, variables, keys))
+
+
 def _definition(name: str, keys: dict[str, Any]) -> Definition:
+    return Definition(path_of(name), _plist(name, {}, {"RunAtLoad": True, **keys}))
+
+
+def _plist(name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:
     document = {
         "Label": name,
-        "RunAtLoad": True,
         "LimitLoadToSessionType": _SESSIONS,
-        "EnvironmentVariables": job_environment.variables("launchd", "launchctl"),
+        "EnvironmentVariables": {**job_environment.variables("launchd", "launchctl"), **variables},
         **keys,
     }
-    return Definition(path_of(name), plistlib.dumps(document).decode())
+    return plistlib.dumps(document).decode()
 
 
 def is_out_of_reach(place: str, home: str) -> bool:

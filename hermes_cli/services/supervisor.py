@@ -20,7 +20,7 @@ from typing import Any
 from hermes_cli import desired, durable, instance, locks, log
 from hermes_cli.config import Config, load
 from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.environment import scrubbed
+from hermes_cli.environment import SESSION_PREFIX, scrubbed
 from hermes_cli.errors import ConfigError, TryAgainError
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
@@ -66,7 +66,7 @@ class Supervisor:
         self._why = "not started yet"
         self._start_at: float | None = None
         self._kill_at: float | None = None
-        self._drivers = DriverRuns(paths, lambda arguments: self._spawn(arguments, scrubbed()))
+        self._drivers = DriverRuns(paths, lambda argv: self._spawn(argv, scrubbed()))
         self._check: int | None = None
         self._leaving = False
         self._stop_calls: list[Call] = []
@@ -213,7 +213,8 @@ class Supervisor:
         assert me is not None
         environment = {**scrubbed(), "HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"}
         try:
-            pid = self._spawn(["-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"], environment)
+            argv = [sys.executable, "-P", "-m", "hermes_cli", "-p", self._paths.profile, "gateway", "run"]
+            pid = self._spawn(argv, environment)
         except OSError as error:  # no memory, no processes, or the interpreter is being replaced
             self._why = f"{sys.executable} cannot be started: {error.strerror}"
             _log.error("%s", self._why)
@@ -274,7 +275,8 @@ class Supervisor:
         if self._check is None and self._gateway is not None and not self._leaving:
             self._refused = running.revision
             self._check = self._spawn(
-                ["-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"], scrubbed()
+                [sys.executable, "-P", "-c", "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"],
+                scrubbed(),
             )
 
     def _checked(self, code: int) -> None:
@@ -307,7 +309,25 @@ class Supervisor:
             self._start()
         elif call.operation == "poke":
             self._drivers.demand(call.trigger)
+        elif call.operation == "run":
+            call.answer(self._run_outside(call.request))
+            return
         call.answer(self._described())
+
+    def _run_outside(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Start a module of ours for the gateway, which could not start it outside its own tree."""
+        argv, session = request.get("argv"), request.get("environment")
+        ours = [sys.executable, "-P", "-m"]
+        if not (isinstance(argv, list) and argv[:3] == ours and str(argv[3:4]).startswith("['hermes_cli.")):
+            return {"error": "not a program of hermes"}
+        given = session if isinstance(session, dict) else {}
+        more = {str(name): str(value) for name, value in given.items() if str(name).startswith(SESSION_PREFIX)}
+        try:
+            pid = self._spawn([str(word) for word in argv], scrubbed() | more)
+        except (OSError, ValueError) as error:
+            return {"error": f"it cannot be started: {error}"}
+        _log.info("started %s, pid %d", str(request.get("name"))[:20], pid)
+        return {"pid": pid}
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -341,13 +361,13 @@ class Supervisor:
         due = [at for at, _ in self._timers()]
         return self._watch.patience(max(0.0, min(due) - time.monotonic()) if due else None)
 
-    def _spawn(self, arguments: list[str], environment: dict[str, str]) -> int:
+    def _spawn(self, argv: list[str], environment: dict[str, str]) -> int:
         """A child in its own session, with our output and no input."""
         actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
         default = [*_FORWARDED, *_LEAVING, signal.SIGCHLD]
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-P", *arguments],
+            argv[0],
+            argv,
             environment,
             file_actions=actions,
             setsid=True,

@@ -54,11 +54,15 @@ class Systemctl:
 
     def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Answer:
         """One bounded call. Raises HermesError when there is no systemctl."""
+        return self.run("systemctl", self.switch, "--no-ask-password", *arguments, timeout=timeout)
+
+    def run(self, program: str, *arguments: str, timeout: float = TIMEOUT) -> Answer:
+        """One bounded call of systemd's own programs. Raises HermesError when there is no such program."""
         try:
-            return call(["systemctl", self.switch, "--no-ask-password", *arguments], timeout, self._variables)
+            return call([program, *arguments], timeout, self._variables)
         except OSError as error:
             raise HermesError(
-                f"systemctl cannot be run ({error.strerror}): use --manager embedded, or mend PATH"
+                f"{program} cannot be run ({error.strerror}): use --manager embedded, or mend PATH"
             ) from None
 
     def do(self, *arguments: str, timeout: float = TIMEOUT) -> None:

@@ -234,6 +234,16 @@ class Systemd:
             return None
         return None if isinstance(units, str) or units[self._names.restarter].is_there else False
 
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """A transient unit, which goes when it has ended (systemd-run(1)). Raises HermesError."""
+        unit = f"{self._names.service.removesuffix('.service')}-{name}"
+        variables = {**job_environment.variables(self.name, "systemctl"), **environment}
+        settings = [f"--setenv={key}={value}" for key, value in variables.items()]
+        options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
+        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
+        if not answer.ok:
+            raise HermesError(f"systemd does not start {unit} ({answer.why}): repeat")
+
     def complete_exit(self) -> None:
         """`restart` without waiting: systemd itself starts the service when this process has ended."""
         self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)

@@ -20,6 +20,7 @@ class Ended:
     code: int | None
     out: str
     why: str  # its last line on stderr, or what stands for one
+    err: str = ""
 
     @property
     def ok(self) -> bool:
@@ -54,7 +55,8 @@ def run(
     except BaseException:
         _end(process)
         raise
-    return Ended(process.returncode, out.decode(errors="replace"), _last_line(err, process.returncode))
+    why = _last_line(err, process.returncode)
+    return Ended(process.returncode, out.decode(errors="replace"), why, err.decode(errors="replace"))
 
 
 def printable(text: str) -> str:

@@ -1,97 +1,170 @@
 """The journal of one update: enough for anybody to finish or undo it after its updater has died.
 
-`<updates>/ID.json` is durable before the code is touched, and goes when the code is wholly old or wholly new.
+    <updates>/under-way/ID.json   durable before the code is touched; its step says how far it has come
+    <updates>/ID.json             the receipt: the same with an outcome, renamed when the code is wholly old or wholly
+                                  new and nothing is left to be judged
+    <updates>/ID.files/           what a source keeps to be able to go back; goes before the receipt comes
+
+Steps: begun → proven → (the restart is judged) → over, or begun → undoing → over, or proven → undoing → undone → over.
 """
 
 import contextlib
 import os
-import re
-from dataclasses import dataclass
-from typing import Literal
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 from hermes_cli import durable
 from hermes_cli.intents.record import is_id
+from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 
-SCHEMA = 1
-Step = Literal["begun", "undoing"]
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+SCHEMA = 2
+LIMIT = 1 << 20  # bytes
+Step = Literal["begun", "proven", "undoing", "undone"]
+Outcome = Literal["updated", "restarted", "undone", "failed", "left"]
+_STEPS = ("begun", "proven", "undoing", "undone")
+_KEPT = 50
 
 
 @dataclass(slots=True)
 class Journal:
-    """`old` and `new` are full commit ids of the checkout `root`; `installing`: pip was about to run, or did."""
+    """`old` and `new` name revisions as `source` does. `tried`: a gateway was started on the new code."""
 
     path: str
     intent: str
-    root: str
+    source: dict[str, Any]
     old: str
     new: str
+    old_shown: str = ""
+    new_shown: str = ""
+    command: str = "hermes update"
     step: Step = "begun"
-    installing: bool = False
+    why: str = ""  # why it is undone
+    tried: bool = False
+    installing: bool = False  # the packages around the code were about to change, or did
+    notes: dict[str, Any] = field(default_factory=dict)  # the source's own
+    others: list[list[str]] = field(default_factory=list)  # profile and intent of further restarts
+    began_at: float = 0.0
+    ended_at: float = 0.0
+    outcome: str = ""
+    log: list[str] = field(default_factory=list)  # the gateway's last words, of a release that did not work
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def files(self) -> str:
+        """A directory for what the source keeps."""
+        return f"{os.path.dirname(os.path.dirname(self.path))}/{self.intent}.files"
+
+    @property
+    def in_flux(self) -> bool:
+        """Whether the code may be neither wholly old nor wholly new."""
+        return self.step in {"begun", "undoing"}
 
     def write(self) -> None:
         """Make it durable. Raises OSError."""
-        document = {
-            "schema": SCHEMA,
-            "intent": self.intent,
-            "root": self.root,
-            "from": self.old,
-            "to": self.new,
-            "step": self.step,
-            "installing": self.installing,
-        }
-        durable.replace(self.path, document, durable=True)
+        document = {"schema": SCHEMA, **asdict(self)}
+        del document["path"]
+        durable.replace(self.path, document, durable=True, indent=1)
 
-    def note(self, *, step: Step | None = None, installing: bool | None = None) -> None:
+    def note(self, **changed: Any) -> None:
         """How far it has come, durable when this returns. Raises OSError."""
-        self.step = self.step if step is None else step
-        self.installing = self.installing if installing is None else installing
+        for name, value in changed.items():
+            setattr(self, name, value)
         self.write()
 
-    def remove(self) -> None:
-        """The update is over. Synced: a power cut must not bring back an order to undo it. Raises OSError."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """A step for the receipt; written with the next note."""
+        since = time.time()
+        try:
+            yield
+        finally:
+            self.steps.append({"step": name, "at": timestamp(since), "took": round(time.time() - since, 3)})
+
+    def end(self, outcome: Outcome, why: str = "") -> None:
+        """The update is over: the journal becomes a receipt. Raises OSError.
+
+        Synced: a power cut must not bring back an order to undo it.
+        """
+        shutil.rmtree(self.files, ignore_errors=True)
+        self.note(outcome=outcome, why=why or self.why, ended_at=time.time())
+        updates = os.path.dirname(os.path.dirname(self.path))
+        os.rename(self.path, f"{updates}/{self.intent}.json")
         durable.sync_directory(os.path.dirname(self.path))
+        durable.sync_directory(updates)
+        _tidy(updates)
 
 
 def path_of(paths: Paths, identifier: str) -> str:
     """Where the journal of an intent lies."""
-    return f"{paths.updates}/{identifier}.json"
+    return f"{paths.updates_under_way}/{identifier}.json"
 
 
 def read(paths: Paths, identifier: str) -> Journal | None:
     """The journal of an intent; None when there is none that this release can act on."""
-    if not is_id(identifier):
-        return None
-    path = path_of(paths, identifier)
-    document = durable.read_json(path)
+    return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
+
+
+def under_way(paths: Paths) -> list[Journal]:
+    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again."""
+    found = []
+    for name in _names(paths.updates_under_way):
+        journal = read(paths, name.removesuffix(".json"))
+        if journal is not None:
+            found.append(journal)
+        elif not name.endswith(".new"):  # one that is being written
+            with contextlib.suppress(OSError):
+                os.rename(f"{paths.updates_under_way}/{name}", f"{paths.updates}/unreadable-{name}")
+    return found
+
+
+def receipts(paths: Paths) -> list[Journal]:
+    """Ended updates of this profile, newest first."""
+    names = [name for name in _names(paths.updates) if name.endswith(".json")]
+    found = (_read(f"{paths.updates}/{name}", name.removesuffix(".json")) for name in reversed(names))
+    return [receipt for receipt in found if receipt is not None]
+
+
+def _read(path: str, identifier: str) -> Journal | None:
+    document = durable.read_json(path, LIMIT)
     if document is None or document.get("schema") != SCHEMA or document.get("intent") != identifier:
         return None
-    root, old, new = document.get("root"), document.get("from"), document.get("to")
-    if not (isinstance(root, str) and _is_commit(old) and _is_commit(new)):
+    source, step = document.get("source"), document.get("step")
+    if not (isinstance(source, dict) and isinstance(source.get("kind"), str) and step in _STEPS):
         return None
-    return Journal(
-        path=path,
-        intent=identifier,
-        root=root,
-        old=str(old),
-        new=str(new),
-        step="undoing" if document.get("step") == "undoing" else "begun",
-        installing=document.get("installing") is True,
-    )
+    journal = Journal(path, identifier, source, "", "")
+    for entry in fields(Journal):
+        value, default = document.get(entry.name), getattr(journal, entry.name)
+        kind = (int, float) if isinstance(default, float) else type(default)
+        if entry.name in {"path", "source"} or value is None:
+            continue
+        if not isinstance(value, kind):
+            return None
+        setattr(journal, entry.name, value)
+    return journal if journal.old and journal.new else None
 
 
-def left_behind(paths: Paths) -> list[Journal]:
-    """Every journal of this profile, oldest first."""
+def _tidy(updates: str) -> None:
+    """Keep the newest receipts, and nothing that dead updates kept for the way back."""
+    names = [name for name in _names(updates) if name.endswith(".json")]
+    for name in names[:-_KEPT]:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{updates}/{name}")
+    horizon = time.time() - 3600  # an updater keeps files a moment before it has a journal
+    for name in _names(updates):
+        identifier = name.removesuffix(".files")
+        if identifier != name and not os.path.exists(f"{updates}/under-way/{identifier}.json"):
+            with contextlib.suppress(OSError):
+                if os.stat(f"{updates}/{name}").st_mtime < horizon:
+                    shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
+
+
+def _names(directory: str) -> list[str]:
     try:
-        names = sorted(os.listdir(paths.updates))
+        return sorted(os.listdir(directory))
     except OSError:
         return []
-    found = (read(paths, name.removesuffix(".json")) for name in names if name.endswith(".json"))
-    return [journal for journal in found if journal is not None]
-
-
-def _is_commit(value: object) -> bool:
-    return isinstance(value, str) and _COMMIT.fullmatch(value) is not None

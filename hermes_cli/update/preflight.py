@@ -5,6 +5,7 @@ The old release runs `failure`, the new one `main`: which modules a gateway need
 
 import importlib
 import os
+import shutil
 import sys
 
 from hermes_cli.update.command import run
@@ -17,6 +18,8 @@ _NEEDED = (
     "hermes_cli.services.supervisor",
     "hermes_cli.services.embedded",
     "hermes_cli.update.recovery",
+    "hermes_cli.update.definitions",
+    "hermes_cli.update.in_chat",
     "hermes_cli.cli.main",
 )
 
@@ -35,6 +38,14 @@ def failure(profile: str, package: str) -> str | None:
         if not ended.ok:
             return ended.why
     return None
+
+
+def forget_bytecode(package: str) -> None:
+    """Remove every __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
+    for directory, names, _ in os.walk(package):
+        if "__pycache__" in names:
+            names.remove("__pycache__")
+            shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)
 
 
 def main() -> None:

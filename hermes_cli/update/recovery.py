@@ -1,94 +1,193 @@
-"""Finish or undo what a dead updater left: the code is wholly old or wholly new afterwards, and the journal gone.
+"""What a driver knows of updates: it finishes or undoes what a dead updater left, and judges what is on trial.
 
-Old when it never got further, when it was cut off inside git, or when the new code does not start; else new.
+The code is wholly old or wholly new afterwards. Old when the change never got further, when it was cut off in the
+middle, when the new code does not start, or when a gateway on it did not come or stay; else new.
 """
 
+import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 
 from hermes_cli.errors import HermesError
+from hermes_cli.intents import queue
+from hermes_cli.intents.decide import Change
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.revision import installed_revision
-from hermes_cli.update import change, git, journal
-from hermes_cli.update.change import Say
+from hermes_cli.update import change, definitions, journal, sources
 from hermes_cli.update.exclusive import descriptor, update_lock
-from hermes_cli.update.git import Checkout
 from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.base import Say
 
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.
 _PATIENCE = 60.0
+_TAIL = 20  # lines of the gateway's log
 
 
-class GitRecovery:
-    """What a driver asks about an update whose updater is gone."""
+class UpdateRecovery:
+    """One profile's updates. `renew` is called when code was changed: the caller has imported the other release."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, renew: Callable[[], object] = lambda: None) -> None:
         """Nothing is looked at yet."""
         self._paths = paths
+        self._renew = renew
 
     def installed(self) -> str | None:
         """What is installed, in the form in which a gateway describes itself; None when that cannot be told."""
-        return installed_revision()
+        return sources.installed(self._paths)
+
+    def change(self, identifier: str) -> Change | None:
+        """The change of code that this intent goes with, while its end is open."""
+        found = journal.read(self._paths, identifier)
+        if found is None or found.in_flux:
+            return None
+        return Change(found.why or "the new code did not work" if found.step == "undone" else None)
 
     def recover(self, identifier: str) -> str | None:
         """Finish or undo the update of this intent; why the code could not be made whole, or None. Never raises."""
+        owner, found = self._find(identifier)
+        if found is None or not found.in_flux:
+            return None
+        return self._attempt(owner, found, lambda journal, lock: _finish(owner, journal, lock, _log.info))
+
+    def put_back(self, identifier: str, why: str) -> str | None:
+        """The old code again, because the new one did not work; why that was not possible, or None. Never raises."""
+        found = journal.read(self._paths, identifier)
+        if found is None:
+            return "its journal is gone"
+        words = _last_words(self._paths)
+        found.tried, found.log = True, words
+        reason = f"{why}; the log ends: {words[-1]}" if words else why
+
+        def undo(fresh: Journal, lock: int) -> None:
+            fresh.tried, fresh.log = True, words
+            change.put_back(sources.of(fresh, self._paths, (lock,)), fresh, _log.info, reason)
+
+        _log.warning("%s is put back: %s", found.old_shown, reason)
+        return self._attempt(self._paths, found, undo)
+
+    def ended(self, identifier: str, outcome: str, detail: str) -> None:
+        """The intent has its end, and so has its update. Never raises; what stays is ended by the next look."""
+        found = journal.read(self._paths, identifier)
+        if found is None or found.in_flux:
+            return
         try:
-            self._recover(identifier)
+            _end(found, self._paths, outcome, detail)
+            if found.outcome in {"restarted", "updated"}:
+                definitions.refresh(self._paths, _log.info)
         except (HermesError, OSError) as error:
-            _log.warning("the update of %s is left as it is: %s", identifier, error)
+            _log.warning("the receipt of %s cannot be written: %s", identifier, error)
+
+    def finish_left_behind(self) -> bool:
+        """See to every journal that no pending intent speaks of; False when one could not be made whole."""
+        waiting = {intent.id for intent in queue.pending(self._paths)}
+        whole = True
+        for found in journal.under_way(self._paths):
+            if found.intent in waiting:
+                continue
+            if found.in_flux:
+                whole = self.recover(found.intent) is None and whole
+            else:
+                self._end_left(found)
+        return whole
+
+    def _end_left(self, found: Journal) -> None:
+        with update_lock(self._paths, timeout=0.2) as lock:
+            fresh = journal.read(self._paths, found.intent)
+            if lock is None or fresh is None or fresh.in_flux:
+                return
+            settled = queue.find_settled(self._paths, found.intent)
+            self.ended(found.intent, settled.outcome if settled else "", settled.detail if settled else "")
+
+    def _find(self, identifier: str) -> tuple[Paths, Journal | None]:
+        """The journal that speaks of this intent; another profile's, when that one restarts this profile too."""
+        found = journal.read(self._paths, identifier)
+        if found is not None:
+            return self._paths, found
+        for name in profiles(self._paths):
+            owner = sibling(self._paths, name)
+            for other in journal.under_way(owner):
+                if [self._paths.profile, identifier] in other.others:
+                    return owner, other
+        return self._paths, None
+
+    def _attempt(self, owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> str | None:
+        """Act under the update lock on the journal as it is by then, and become a fresh process when code was changed."""
+        try:
+            if not _act_alone(owner, found, act):
+                return None
+        except (HermesError, OSError) as error:
+            _log.warning("the update of %s is left as it is: %s", found.intent, error)
             return str(error)
         except Exception as error:  # noqa: BLE001  logged; a driver has other intents to carry out
-            _log.exception("the update of %s is left as it is", identifier)
+            _log.exception("the update of %s is left as it is", found.intent)
             return repr(error)
+        self._renew()
         return None
 
-    def _recover(self, identifier: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while journal.read(self._paths, identifier) is not None:
-            with update_lock(self._paths, timeout=1.0) as lock:
-                if lock is not None:
-                    found = journal.read(self._paths, identifier)
-                    if found is not None:
-                        finish(git.find((descriptor(lock),)), found, self._paths.profile, _log.info)
-                    return
-            if time.monotonic() >= deadline:
-                raise HermesError("another update is under way")
+
+def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> bool:
+    """Act once nobody else updates; False when somebody else has seen to it meanwhile. Raises HermesError, OSError."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with update_lock(owner, timeout=1.0) as lock:
+            fresh = journal.read(owner, found.intent)
+            if fresh is None or (fresh.step != found.step and not fresh.in_flux):
+                return False
+            if lock is not None:
+                act(fresh, descriptor(lock))
+                return True
+    raise HermesError("another update is under way")
 
 
-def finish(checkout: Checkout, found: Journal, profile: str, say: Say) -> None:
-    """Make the code of one cut-off update whole. The caller holds the update lock. Raises HermesError, OSError."""
-    if found.root != checkout.root:
-        if os.path.isdir(found.root):
-            say(f"{found.intent} is an update of another checkout, {found.root}: left to the hermes that runs there")
-            return
-        found.remove()
+def _finish(owner: Paths, found: Journal, lock: int, say: Say) -> None:
+    try:
+        source = sources.of(found, owner, (lock,))
+    except sources.GoneError as error:
+        found.end("left", str(error))
+        say(f"{found.intent}: {error}")
         return
-    head = checkout.head()
-    if head not in {found.old, found.new}:
-        say(f"{found.intent}: {checkout.root} has moved on since, nothing is undone")
-        found.remove()
-        return
-    change.remove_stale_locks(checkout)
-    if found.step == "begun" and head == found.new and not checkout.changed_files():
-        try:
-            change.complete(checkout, found, profile, say)
-        except HermesError as error:
-            say(f"{found.intent}: {error}")
-        else:
-            say(f"{found.intent}: the update to {checkout.short(found.new)} was complete")
-            found.remove()
-            return
-    change.put_back(checkout, found, say)
-    found.remove()
-    say(f"{found.intent}: {checkout.short(found.old)} is in place")
+    change.finish(source, found, owner.profile, say)
 
 
-def finish_all(checkout: Checkout, paths: Paths, say: Say) -> None:
-    """Make every cut-off update whole, of whatever profile: they share the code. Raises HermesError, OSError."""
+def finish_all(paths: Paths, lock: int, say: Say) -> bool:
+    """Make every cut-off update whole, of whatever profile: they share the code. Whether there was one.
+
+    Raises HermesError, OSError.
+    """
+    changed = False
     for name in profiles(paths):
         owner = sibling(paths, name)
-        for found in journal.left_behind(owner):
-            say(f"an update was cut off (intent {found.intent}): finishing or undoing it")
-            finish(checkout, found, owner.profile, say)
+        for found in journal.under_way(owner):
+            if found.in_flux:
+                say(f"an update was cut off (intent {found.intent}): finishing or undoing it")
+                _finish(owner, found, lock, say)
+                changed = True
+    return changed
+
+
+def _end(found: Journal, paths: Paths, outcome: str, detail: str) -> None:
+    """The receipt. An update without an intent, or whose restart was not to be, is `updated` all the same."""
+    with contextlib.suppress(HermesError):
+        sources.of(found, paths, ()).end(found)
+    if found.step == "undone":
+        found.end("failed")
+    elif outcome in {"restarted", "already-satisfied"}:
+        found.end("restarted", detail)
+    elif outcome == "failed":
+        found.end("failed", detail)
+    else:
+        found.end("updated", f"the restart was {outcome}: {detail}" if outcome else "")
+
+
+def _last_words(paths: Paths) -> list[str]:
+    """The end of the gateway's log."""
+    try:
+        with open(paths.gateway_log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    # The embedded supervisor writes there, too; that a process exited is known already.
+    return [line[:500] for line in lines if line.strip() and " hermes.supervisor: " not in line][-_TAIL:]

@@ -1,12 +1,17 @@
-"""What an update says: plain lines on stdout, and the same in update.log with the time."""
+"""What an update says: plain lines on stdout, the same in update.log with the time, and a sign of life in between."""
 
 import contextlib
 import os
+import sys
+import threading
 import time
+from typing import Self
 
 from hermes_cli import durable
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
+
+_LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and where lines are kept
 
 
 class Report:
@@ -15,11 +20,17 @@ class Report:
     def __init__(self, paths: Paths) -> None:
         """Nothing is opened yet."""
         self._path = f"{paths.logs}/update.log"
+        self._lock = threading.Lock()
+        self._doing, self._since = "", 0.0
+        self._live = sys.stderr.isatty()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def say(self, line: str) -> None:
-        """Print a line, and keep it."""
-        with contextlib.suppress(OSError):
-            print(line, flush=True)
+        """Print a line, and keep it. What takes long is said before it begins."""
+        with self._lock:
+            self._doing, self._since = line, time.monotonic()
+            self._print(line)
         self.keep(line)
 
     def keep(self, line: str) -> None:
@@ -28,3 +39,40 @@ class Report:
             durable.make_private_directory(os.path.dirname(self._path))
             with open(self._path, "a", encoding="utf-8", errors="replace") as file:
                 file.write(f"{timestamp(time.time())} {os.getpid()} {line}\n")
+
+    def rest(self) -> None:
+        """No more signs of life: somebody else shows the progress of what follows."""
+        self._over.set()
+        with self._lock:
+            self._clear()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def _tick(self) -> None:
+        while not self._over.wait(_LIVE if self._live else _PLAIN):
+            with self._lock:
+                passed = time.monotonic() - self._since
+                if not self._doing or self._over.is_set():
+                    continue
+                if self._live and passed >= 1.0:
+                    with contextlib.suppress(OSError, ValueError):
+                        sys.stderr.write(f"\r\x1b[K  {passed:.0f} s")
+                        sys.stderr.flush()
+                elif not self._live and passed >= _PLAIN:
+                    self._print(f"still at it after {passed:.0f} s: {self._doing}")
+
+    def _print(self, line: str) -> None:
+        self._clear()
+        with contextlib.suppress(OSError, ValueError):
+            print(line, flush=True)
+
+    def _clear(self) -> None:
+        if self._live:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()

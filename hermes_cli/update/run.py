@@ -1,136 +1,233 @@
 """`hermes update`: the order of events (design 8).
 
-    lock → recover → fetch → hold, journal, intent → change → prove → journal away, hold released → signal, poke → wait
+    lock → recover → look → copy of the restarter → hold, journal, intent → change → prove → hold released
                                       └─ not sound: the old revision put back, the intent cancelled
+    → signal, poke → wait; the driver judges the fresh gateway, ends the journal, and goes back if it must
 
 Whatever this process needs is imported before the code changes: afterwards another release lies there (A10).
 """
 
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
-from hermes_cli import desired, instance, requester
+from hermes_cli import desired, instance, requester, restarter_copy
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.intents import queue
 from hermes_cli.intents import request as records
 from hermes_cli.intents.hold import hold
-from hermes_cli.paths import Paths
+from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.update import change, git, journal, recovery
+from hermes_cli.update import change, definitions, journal, recovery, sources
 from hermes_cli.update.exclusive import descriptor, only_update
-from hermes_cli.update.git import Checkout
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.news import News, fetch_news, refuse_local_changes
 from hermes_cli.update.report import Report
+from hermes_cli.update.sources.base import News, Source, Want
 
 # Waits for the outcome of a request that is on the disk, at most for its drain in seconds and what follows; the exit code.
 WaitForOutcome = Callable[[Paths, requester.Submitted, float], int]
 
 
-def update(paths: Paths, wait_for_outcome: WaitForOutcome, *, check: bool = False, no_restart: bool = False) -> int:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was typed."""
+
+    want: Want = Want()  # noqa: RUF009  frozen
+    check: bool = False
+    no_restart: bool = False
+    all_profiles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A restart that is to follow, of one profile."""
+
+    paths: Paths
+    record: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.record["id"])
+
+
+def update(paths: Paths, wait_for_outcome: WaitForOutcome, options: Options) -> int:
     """Update the installation and restart the gateway; the exit code. Raises HermesError."""
-    report = Report(paths)
     manager = choose(paths)
-    try:
-        asked = _update(paths, manager, report, check=check, no_restart=no_restart)
-    except HermesError as error:
-        report.keep(str(error))
-        raise
-    except OSError as error:
-        report.keep(repr(error))
-        place = error.filename or paths.updates
-        raise HermesError(f"{place} cannot be used ({error.strerror}): mend it and repeat") from None
-    return 0 if asked is None else _restart(paths, manager, asked, report, wait_for_outcome)
-
-
-def _update(
-    paths: Paths, manager: ServiceManager, report: Report, *, check: bool, no_restart: bool
-) -> dict[str, Any] | None:
-    """Everything under the update lock; the record of the restart that is to follow."""
-    with only_update(paths) as lock:
-        checkout = git.find((descriptor(lock),))
-        if not check:
-            recovery.finish_all(checkout, paths, report.say)
-        news = fetch_news(checkout, report.say)
-        if not news.count:
-            report.say(f"already up to date ({news.old_short})")
-            _say_what_is_stale(paths, report, news.old_short)
-            return None
-        report.say(news.headline)
-        if check:
-            for subject in news.subjects:
-                report.say(f"  {subject}")
-            return None
-        refuse_local_changes(checkout, news)
-        record = None
-        if not no_restart and _needs_restart(paths, manager):
-            record = requester.ask(paths, reason=records.UPDATE, command="hermes update", revision=news.old_short)
-        _change(paths, checkout, news, record, report)
-    report.say(f"updated {news.old_short} → {news.new_short}")
-    if record is None:
-        _say_what_is_stale(paths, report, news.new_short)
-    return record
-
-
-def _change(paths: Paths, checkout: Checkout, news: News, record: dict[str, Any] | None, report: Report) -> None:
-    """The intent first, held; then the code. Raises HermesError after the old revision was put back."""
-    identifier = str(record["id"]) if record is not None else records.new_id(time.time())
-    begun = Journal(journal.path_of(paths, identifier), identifier, checkout.root, news.old, news.new)
-    with contextlib.ExitStack() as stack:
-        if record is not None:
-            lock = stack.enter_context(hold(paths, identifier))
-            checkout = checkout.keeping(descriptor(lock))
+    with Report(paths) as report:
         try:
+            asked = _update(paths, manager, report, options)
+        except HermesError as error:
+            report.keep(str(error))
+            raise
+        except OSError as error:
+            report.keep(repr(error))
+            place = error.filename or paths.updates
+            raise HermesError(f"{place} cannot be used ({error.strerror}): mend it and repeat") from None
+    return _restart(paths, manager, asked, report, wait_for_outcome)
+
+
+def _update(paths: Paths, manager: ServiceManager, report: Report, options: Options) -> list[_Asked]:
+    """Everything under the update lock; the restarts that are to follow."""
+    with only_update(paths) as lock:
+        if not options.check and recovery.finish_all(paths, descriptor(lock), report.say):
+            _execute_anew()
+        source = sources.find(paths, (descriptor(lock),))
+        news = source.news(options.want, report.say)
+        if not news.is_new:
+            report.say(f"already up to date ({news.old_shown})")
+            _say_what_is_stale(paths, report)
+            return []
+        report.say(news.headline)
+        if options.check:
+            for line in news.details:
+                report.say(f"  {line}")
+            return []
+        source.refuse(news, options.want)
+        asked = (
+            []
+            if options.no_restart
+            else _ask(
+                paths, manager, news if source.kind != "command" else None, report, all_profiles=options.all_profiles
+            )
+        )
+        for owner in {one.paths.profile: one.paths for one in asked} | {paths.profile: paths}:
+            restarter_copy.keep(sibling(paths, owner))
+        done = _change(paths, source, news, asked, report, options.want)
+    if done.new == done.old:
+        report.say(f"already up to date ({done.old_shown})")
+        return []
+    report.say(f"updated {done.old_shown} → {done.new_shown}")
+    if not any(one.paths is paths for one in asked):
+        _say_what_is_stale(paths, report)
+        definitions.refresh(paths, report.say)
+    return asked
+
+
+def _ask(
+    paths: Paths, manager: ServiceManager, news: News | None, report: Report, *, all_profiles: bool
+) -> list[_Asked]:
+    """The records of the restarts that are to follow; not written yet.
+
+    `news` None: what its revisions are called says nothing of what a gateway calls itself.
+    """
+    asked = []
+    old = news.old_shown if news is not None else None
+    if _needs_restart(paths, manager):
+        record = requester.ask(paths, reason=records.UPDATE, command="hermes update", revision=old)
+        asked.append(_Asked(paths, record))
+    for name in profiles(paths) if all_profiles else ():
+        owner = sibling(paths, name)
+        if owner is paths or instance.read_alive(owner) is None:
+            continue
+        command = f"hermes update --all-profiles, of profile {paths.profile}"
+        try:
+            record = requester.ask(owner, reason=records.UPDATE, command=command, revision=old)
+        except HermesError as error:  # one profile must not hold up the others
+            report.say(f"profile {name} is left alone: {error}")
+            continue
+        record["origin"] = None  # the conversation is another gateway's
+        asked.append(_Asked(owner, record))
+    return asked
+
+
+def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], report: Report, want: Want) -> Journal:  # noqa: PLR0917  everything that was found out so far
+    """The intents first, held; then the code; what was done. Raises HermesError after the old revision was put back."""
+    own = next((one for one in asked if one.paths is paths), None)
+    identifier = own.id if own is not None else records.new_id(time.time())
+    begun = Journal(
+        path=journal.path_of(paths, identifier),
+        intent=identifier,
+        source=source.document(),
+        old=news.old,
+        new=news.new,
+        old_shown=news.old_shown,
+        new_shown=news.new_shown,
+        notes=dict(news.notes),
+        others=[[one.paths.profile, one.id] for one in asked if one is not own],
+        began_at=time.time(),
+    )
+    with contextlib.ExitStack() as stack:
+        for one in asked:
+            source = source.keeping(descriptor(stack.enter_context(hold(one.paths, one.id))))
+        try:
+            source.begin(begun, want)
             begun.write()
         except OSError as error:
-            raise HermesError(f"{begun.path} cannot be written ({error.strerror}): nothing was changed") from None
+            place = error.filename or begun.path
+            raise HermesError(f"{place} cannot be written ({error.strerror}): nothing was changed") from None
         try:
-            if record is not None:
-                records.submit(paths, record)
-            change.apply(checkout, begun, paths.profile, report.say)
+            for one in asked:
+                records.submit(one.paths, one.record)
+            change.apply(source, begun, paths.profile, report.say)
         except BaseException as error:
             why = str(error) or f"interrupted by {type(error).__name__}"
-            end = _undo(paths, checkout, begun, why, report)
+            end = _undo(source, begun, asked, why, report)
             if isinstance(error, HermesError | OSError):
                 raise HermesError(end) from None
             raise
-        begun.remove()
+        if begun.new == begun.old:  # a command that found nothing new
+            _cancel(asked, f"already up to date ({begun.old_shown})")
+            begun.end("updated", "nothing new")
+            asked.clear()
+        elif own is None:
+            source.end(begun)
+            begun.end("updated")
+    return begun
 
 
-def _undo(paths: Paths, checkout: Checkout, begun: Journal, why: str, report: Report) -> str:
-    """Put the old revision back and cancel the intent; what became of it, in one line. The journal stays if it fails."""
-    old = checkout.short(begun.old)
-    report.say(f"putting {old} back")
+def _undo(source: Source, begun: Journal, asked: list[_Asked], why: str, report: Report) -> str:
+    """Put the old revision back and cancel the intents; what became of it, in one line. The journal stays if it fails."""
+    report.say(f"putting {begun.old_shown} back")
     try:
-        change.put_back(checkout, begun, report.say)
-        begun.remove()
-        end = f"{old} was put back"
+        change.put_back(source, begun, report.say, why)
+        end = f"{begun.old_shown} was put back"
     except (HermesError, OSError) as error:
-        end = f"{old} could not be put back ({error}), hermes update tries again"
+        end = f"{begun.old_shown} could not be put back ({error}), hermes update tries again"
     text = f"{why}: {end}, the running gateway was not touched"
-    for intent in queue.pending(paths):
-        if intent.id == begun.intent:
-            queue.settle(paths, intent, "cancelled", text, trigger="cli")
+    _cancel(asked, text)
     return text
 
 
+def _cancel(asked: list[_Asked], why: str) -> None:
+    for one in asked:
+        for intent in queue.pending(one.paths):
+            if intent.id == one.id:
+                queue.settle(one.paths, intent, "cancelled", why, trigger="cli")
+
+
 def _restart(
-    paths: Paths, manager: ServiceManager, record: dict[str, Any], report: Report, wait_for_outcome: WaitForOutcome
+    paths: Paths, manager: ServiceManager, asked: list[_Asked], report: Report, wait_for_outcome: WaitForOutcome
 ) -> int:
-    ended = queue.find_settled(paths, str(record["id"]))
-    if ended is not None:  # stop wins, also over a signal of ours
-        report.say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
-        return 0
-    submitted = requester.Submitted(str(record["id"]), record["target"], in_tree=record["requester"]["in_tree"])
-    requester.begin(paths, submitted)
-    if submitted.in_tree:
-        report.say(f"restart recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
-        return 0
-    report.say(f"restarting the gateway (intent {submitted.id})")
-    return wait_for_outcome(paths, submitted, float(record["drain_timeout"]))
+    """Signal every gateway that is to restart, then wait for each; the worst exit code."""
+    submitted = []
+    for one in asked:
+        ended = queue.find_settled(one.paths, one.id)
+        if ended is not None:  # stop wins, also over a signal of ours
+            report.say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
+            continue
+        target = requester.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
+        submitted.append((one, requester.begin(one.paths, target)))
+    in_tree = any(sent.in_tree for _, sent in submitted)
+    worst = 0
+    for one, sent in submitted:
+        who = "" if one.paths is paths else f" of profile {one.paths.profile}"
+        if in_tree:
+            report.say(f"restart{who} recorded, will be completed by {manager.completed_by} (intent {sent.id})")
+            continue
+        report.say(f"restarting the gateway{who} (intent {sent.id})")
+        try:
+            worst = max(worst, wait_for_outcome(one.paths, sent, float(one.record["drain_timeout"])))
+        except HermesError as error:
+            if len(submitted) == 1:
+                raise
+            report.say(f"profile {one.paths.profile}: {error}")
+            worst = max(worst, error.exit_code)
+    return worst
 
 
 def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
@@ -145,9 +242,15 @@ def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
         return True
 
 
-def _say_what_is_stale(paths: Paths, report: Report, installed: str) -> None:
+def _say_what_is_stale(paths: Paths, report: Report) -> None:
     running = instance.read_alive(paths)
+    installed = sources.installed(paths)
     if running is None:
         report.say("the gateway is not running")
-    elif running.revision and not (installed.startswith(running.revision) or running.revision.startswith(installed)):
+    elif running.revision and installed and running.revision != installed:
         report.say(f"the running gateway is on {running.revision}: hermes gateway restart")
+
+
+def _execute_anew() -> NoReturn:
+    """Begin again as a fresh process: what this one has imported may be of the code that was just undone."""
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  our own command line

@@ -22,7 +22,7 @@ STEPS = [
     "after hermes_cli.intents.request:submit",
     "before hermes_cli.update.change:complete",
     "after hermes_cli.update.change:apply",
-    "after hermes_cli.update.journal:Journal.remove",
+    "after hermes_cli.update.journal:Journal.note",
     "before hermes_cli.requester:begin",
     "after hermes_cli.requester:signal_target",
     "after hermes_cli.requester:begin",

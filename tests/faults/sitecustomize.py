@@ -2,12 +2,13 @@
 
 HERMES_TEST_FAULT is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
 function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
-does nothing, WHEN is ignored), fail (RuntimeError), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
+does nothing, WHEN is ignored), fail (RuntimeError), full (no space left), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
 in PATH.go; see tests/support/gates.py). With a path as ONCE the fault strikes once: whoever creates that
 file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
 """
 
 import contextlib
+import errno
 import functools
 import importlib.abc
 import importlib.machinery
@@ -16,6 +17,8 @@ import os
 import signal
 import sys
 import threading
+
+_SIGNALS = {"int": signal.SIGINT, "hup": signal.SIGHUP}
 
 
 def _strikes(once):
@@ -43,6 +46,10 @@ def _strike(action, once):
             announced.write(f"{os.getpid()}\n")
         with open(f"{place}.go", "rb", buffering=0) as go:
             go.read(1)
+    elif action in _SIGNALS:
+        os.kill(os.getpid(), _SIGNALS[action])
+    elif action == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     elif action == "fail":
         raise RuntimeError("injected")
 

@@ -33,6 +33,9 @@ stop_timeout = 2
 teardown_timeout = 2
 start_timeout = 15
 
+[update]
+stay_ready = 0.3
+
 [restart]
 storm_limit = 1000
 """
@@ -70,16 +73,17 @@ def end_processes_below(folder: Path) -> None:
 
 
 class Installation:
-    """Runs `hermes` in its own home; `code` is the folder that holds the package."""
+    """Runs `hermes` in its own home; `code` is the folder that holds the package, None: `python` has it."""
 
     def __init__(
         self,
         home: Path,
-        code: Path = REPOSITORY,
+        code: Path | None = REPOSITORY,
         config: str = SHORT_CLOCKS,
         manager: str = "embedded",
         variables: dict[str, str] | None = None,
         interpreter: Interpreter | None = None,
+        python: str = sys.executable,
     ) -> None:
         """`variables` are what its service manager is reached by; with an `interpreter`, no variable names the code."""
         self.home = home
@@ -87,6 +91,7 @@ class Installation:
         self.manager = manager
         self.variables = variables or {}
         self.interpreter = interpreter
+        self.python = str(interpreter.python) if interpreter else python
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
         self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
@@ -98,15 +103,15 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HERMES_", "XDG_"))}
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
         if self.interpreter is None:
-            code = f"{FAULTS}{os.pathsep}{self.code}" if fault else str(self.code)
-            found |= {"PYTHONPATH": code, "PYTHONDONTWRITEBYTECODE": "1"}
+            places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
+            found |= {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
         found |= more
         return {**found, "HERMES_TEST_FAULT": fault} if fault else found
 
     def start(self, *arguments: str, fault: str | None = None, **more: str) -> subprocess.Popen[str]:
         """One `hermes` command, running."""
         return subprocess.Popen(
-            [str(self.interpreter.python if self.interpreter else sys.executable), "-m", "hermes_cli", *arguments],
+            [self.python, "-m", "hermes_cli", *arguments],
             env=self.environment(fault, **more),
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from installation import PATIENCE, REPOSITORY, Installation
 from interpreter import Interpreter
+from mac import Mac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,5 +89,18 @@ def _systemd(request: pytest.FixtureRequest) -> World:
     return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"))
 
 
-# launchd, emulated: its world goes here.
-WORLDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {"embedded": _embedded, "systemd": _systemd}
+def _launchd(request: pytest.FixtureRequest) -> World:
+    mac = Mac(request.getfixturevalue("tmp_path"), request.getfixturevalue("make_launchd"))
+
+    def silence() -> None:
+        mac.launchd.knob(launchctl_latency_ms=600_000)
+
+    drift = ("<key>KeepAlive</key>", "<key>ThisKeyIsOld</key><true/><key>KeepAlive</key>")
+    return World("launchd", mac, silence, drift)
+
+
+WORLDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {
+    "embedded": _embedded,
+    "systemd": _systemd,
+    "launchd": _launchd,
+}

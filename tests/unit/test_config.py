@@ -49,6 +49,10 @@ def test_unknown_sections_are_somebody_elses(written):
         ("[gateway]\ndrain_timeout = inf", "must be a number"),
         ("[restart]\nmax_attempts = []", "restart.max_attempts must be a number"),
         ("[terminal]\nshell = 3", "terminal.shell must be a string"),
+        ("[update]\nrestart_on_skew = 1", "update.restart_on_skew must be true or false"),
+        ("[update]\ncommand = 'rm'", "update.command must be a list of strings"),
+        ("[update]\ncommand = ['a', 1]", "update.command must be a list of strings"),
+        ('[update]\ncommand = ["\\u0000"]', "update.command must be a list of strings"),
         ("[gateway", "not valid TOML"),
         (b"\xff\xfe\x00", "not valid TOML"),
         ("x = " + "[" * 5000, "not valid TOML"),
@@ -70,8 +74,11 @@ def test_a_directory_in_its_place_is_a_configuration_error(tmp_path):
 
 def test_the_drivers_policy_comes_from_it(paths):
     with open(paths.config, "w", encoding="ascii") as file:
-        file.write("[gateway]\ndrain_timeout = 7\nstart_timeout = 8\n[restart]\nmax_attempts = 9\nstorm_limit = 4")
+        file.write(
+            "[gateway]\ndrain_timeout = 7\nstart_timeout = 8\n[restart]\nmax_attempts = 9\nstorm_limit = 4\n[update]\nstay_ready = 5"
+        )
     found = policy_of(paths)
+    assert found.stay_ready == 5
     assert (found.drain_timeout, found.start_timeout, found.max_attempts, found.storm_limit) == (7, 8, 9, 4)
 
 

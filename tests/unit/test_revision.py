@@ -19,7 +19,7 @@ _ASK_BRIEFLY = f"from hermes_cli import revision; revision.GIT_TIMEOUT = 0.5; {_
 @pytest.fixture
 def checkout(tmp_path) -> Path:
     """A directory with a copy of what `installed_revision` needs."""
-    for name in ("__init__.py", "revision.py"):
+    for name in ("__init__.py", "installation.py", "revision.py"):
         copy = tmp_path / "checkout" / "hermes_cli" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(_SOURCE / name, copy)

@@ -18,9 +18,9 @@ from hermes_cli.instance import Instance
 RECOVER = """
 import logging, sys
 from hermes_cli.paths import resolve
-from hermes_cli.update.recovery import GitRecovery
+from hermes_cli.update.recovery import UpdateRecovery
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-GitRecovery(resolve()).recover(sys.argv[1])
+UpdateRecovery(resolve()).recover(sys.argv[1])
 """
 
 
@@ -74,7 +74,9 @@ def recover(hermes: Installation) -> Callable[[], str]:
 
     def run() -> str:
         said = ""
-        for name in sorted(os.listdir(hermes.paths.updates)):
+        for name in sorted(
+            os.listdir(hermes.paths.updates_under_way) if os.path.isdir(hermes.paths.updates_under_way) else ()
+        ):
             done = subprocess.run(
                 [sys.executable, "-P", "-c", RECOVER, name.removesuffix(".json")],
                 env=hermes.environment(),

@@ -10,13 +10,20 @@ from checkouts import Source
 from installation import Installation
 
 from hermes_cli.errors import HermesError
-from hermes_cli.update import change, dependencies, git
+from hermes_cli.update.sources import checkout as change
+from hermes_cli.update.sources import git
+from hermes_cli.update.sources import git_dependencies as dependencies
 
 pytestmark = pytest.mark.e2e
 PIP = """
 import os, sys
 with open(os.environ["PIP_CALLS"], "a") as file:
     print(*sys.argv[1:], file=file)
+if os.environ.get("PIP_BREAKS"):
+    import pathlib, shutil
+    site = pathlib.Path(os.environ["PIP_BREAKS"])
+    (site / "extra.py").write_text("half of 2")
+    (site / "extra-1.dist-info").rename(site / "~xtra-1.dist-info")
 if os.environ.get("PIP_FAILS"):
     sys.exit("ERROR: no such package")
 """
@@ -108,6 +115,31 @@ def test_the_old_dependencies_are_installed_again_with_the_old_code(
     assert "RuntimeError: boom" in done.stderr
     assert source.is_exactly(old)
     assert len(calls(tmp_path)) == 2
+
+
+def test_what_pip_has_broken_is_put_back_from_its_files_and_needs_no_pip(
+    hermes: Installation, source: Source, pip: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    variables = pip(editable=True)
+    site = tmp_path / "site"
+    about = site / "hermes_cli-0.1.0.dist-info"
+    with (about / "METADATA").open("a") as file:
+        file.write("Requires-Dist: extra>=1\n")
+    (about / "RECORD").write_text("hermes_cli-0.1.0.dist-info/METADATA,,\nhermes_cli-0.1.0.dist-info/RECORD,,\n")
+    (site / "extra.py").write_text("1")
+    extra = site / "extra-1.dist-info"
+    extra.mkdir()
+    (extra / "METADATA").write_text("Name: extra\nVersion: 1\n")
+    (extra / "RECORD").write_text("extra.py,,\nextra-1.dist-info/METADATA,,\nextra-1.dist-info/RECORD,,\n")
+    old = source.head()
+    source.publish(more_dependencies(source))
+    done = hermes.run("update", PIP_FAILS="1", PIP_BREAKS=str(site), **variables)
+    assert done.returncode == 1
+    assert source.is_exactly(old)
+    assert (site / "extra.py").read_text() == "1"
+    assert (extra / "RECORD").exists()
+    assert not list(site.glob("~*"))
+    assert len(calls(tmp_path)) == 1
 
 
 def test_broken_project_files_differ(source: Source) -> None:

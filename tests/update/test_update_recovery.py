@@ -1,5 +1,6 @@
 """The updater dies at each step; whoever comes by makes the code wholly old or wholly new."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import hermes_cli
 from hermes_cli import locks
 from hermes_cli.instance import Instance
 from hermes_cli.intents.hold import holders
+from hermes_cli.update import journal
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
@@ -26,17 +28,17 @@ BEFORE_THE_CHANGE = (
     "before hermes_cli.update.change:apply",
 )
 AFTER_THE_CHANGE = (
-    "before hermes_cli.update.git:Checkout.forget_bytecode",
+    "before hermes_cli.update.sources.git:Checkout.forget_bytecode",
     "before hermes_cli.update.preflight:failure",
     "after hermes_cli.update.change:apply",
-    "before hermes_cli.update.journal:Journal.remove",
-    "after hermes_cli.update.journal:Journal.remove",
+    "before hermes_cli.update.journal:Journal.note",
+    "after hermes_cli.update.journal:Journal.note",
     "before hermes_cli.requester:begin",
 )
 WHILE_UNDOING = (
     "before hermes_cli.update.change:put_back",
-    "before hermes_cli.update.change:_keep_changes",
-    "after hermes_cli.update.change:_keep_changes",
+    "before hermes_cli.update.sources.checkout:GitSource._keep_changes",
+    "after hermes_cli.update.sources.checkout:GitSource._keep_changes",
     "after hermes_cli.update.change:put_back",
 )
 # A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.
@@ -88,11 +90,11 @@ def with_bomb(hermes: Installation, source: Source, at: int) -> None:
 
 
 def is_over(hermes: Installation) -> bool:
-    """Whether nothing holds the installation and no journal is left."""
+    """Whether nothing holds the installation and no journal says that the code is in flux."""
     lock = locks.take(hermes.paths.update_lock, timeout=PATIENCE)
     assert lock is not None
     lock.release()
-    return not os.listdir(hermes.paths.updates) and not any(holders(hermes.paths))
+    return not any(one.in_flux for one in journal.under_way(hermes.paths)) and not any(holders(hermes.paths))
 
 
 @pytest.mark.parametrize("step", BEFORE_THE_CHANGE)
@@ -233,20 +235,23 @@ def test_a_foreign_journal_is_neither_acted_on_nor_in_the_way(
     hermes: Installation, source: Source, recover: Callable[[], str]
 ) -> None:
     old = source.head()
-    os.makedirs(hermes.paths.updates, mode=0o700)
+    os.makedirs(hermes.paths.updates_under_way, mode=0o700)
     name = "20260101T000000.000000Z-1-abcd"
-    commit = f'{{"schema": 1, "intent": "{name}", "root": "/", "from": "--help", "to": "{old}"}}'
-    Path(hermes.paths.updates, f"{name}.json").write_text(commit)
-    Path(hermes.paths.updates, "nonsense.json").write_text("{")
-    assert recover() == ""
+    document = {"schema": 2, "intent": name, "source": {"kind": "git", "root": "/", "package": str(source.clone)}}
+    Path(hermes.paths.updates_under_way, f"{name}.json").write_text(
+        json.dumps({**document, "old": "--help", "new": old, "step": "begun"})
+    )
+    Path(hermes.paths.updates_under_way, "nonsense.json").write_text("{")
+    assert "that this release does not know" in recover()
     assert hermes.run("update").returncode == 0
     assert source.is_exactly(old)
+    assert not os.listdir(hermes.paths.updates_under_way)
 
 
 def test_what_is_installed_is_the_short_id_of_the_commit_and_the_version_without_one(
     hermes: Installation, source: Source
 ) -> None:
-    program = "from hermes_cli.update.recovery import GitRecovery as R; print(R(None).installed())"
+    program = "from hermes_cli.update.recovery import UpdateRecovery as R; print(R(None).installed())"
 
     def installed() -> str:
         command = [sys.executable, "-P", "-c", program]
@@ -265,8 +270,8 @@ def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
     source.publish(BROKEN)
     killed(hermes, "before hermes_cli.update.preflight:failure")
     shutil.move(source.clone / ".git", source.clone.parent / "away")
-    assert "is left as it is: hermes was not installed from a git checkout" in recover()
-    assert os.listdir(hermes.paths.updates)
+    assert "is left as it is: git does not say where the checkout of" in recover()
+    assert os.listdir(hermes.paths.updates_under_way)
 
 
 def test_no_process_is_left_behind(hermes: Installation, source: Source) -> None:

@@ -79,7 +79,7 @@ def test_the_checkout_is_brought_to_the_upstream_commit(hermes: Installation, so
     assert done.returncode == 0, done.stderr
     assert source.is_exactly(new)
     assert f"updated {old} → {source.short()}\nthe gateway is not running\n" in done.stdout
-    assert not os.listdir(hermes.paths.updates)
+    assert not os.listdir(hermes.paths.updates_under_way)
 
 
 def test_what_is_said_is_also_kept_in_the_log(hermes: Installation, source: Source) -> None:
@@ -147,7 +147,7 @@ def test_the_intent_of_an_update_that_was_put_back_is_cancelled_with_the_reason(
     assert (settled.outcome, settled.trigger) == ("cancelled", "cli")
     assert "RuntimeError: boom" in settled.detail
     assert not hermes.pending()
-    assert not os.listdir(hermes.paths.updates)
+    assert not os.listdir(hermes.paths.updates_under_way)
     assert not os.listdir(f"{hermes.paths.intents}/holds")
 
 
@@ -158,7 +158,7 @@ def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_bro
     sound = (source.clone / name).read_text()
     broken = sound.replace("import asyncio", "import asynciX", 1)
     source.publish({name: broken})
-    place = "hermes_cli.update.git:Checkout.forget_bytecode"
+    place = "hermes_cli.update.sources.git:Checkout.forget_bytecode"
     stop = fault("stop", place, once=hermes.home / "stopped", program="hermes_cli update")
     with hermes.start("update", fault=stop) as process:
         os.waitpid(process.pid, os.WUNTRACED)

@@ -4,8 +4,6 @@
 """
 
 import re
-import shlex
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -16,7 +14,7 @@ _HELP = """\
 !COMMAND or "run `COMMAND`"  run it in the terminal
 /status                      this gateway, its turns, pending restarts
 /restart                     restart the gateway; the outcome comes here
-/update                      update hermes and restart
+/update                      update hermes and restart; takes the options of hermes update
 /help                        this text"""
 
 
@@ -27,6 +25,7 @@ class Tools:
     terminal: Callable[[Turn, str], Awaitable[str]]
     status: Callable[[], str]
     restart: Callable[[Turn], Awaitable[str]]
+    update: Callable[[Turn, list[str]], Awaitable[str]]
 
 
 class BuiltinAgent:
@@ -43,10 +42,10 @@ class BuiltinAgent:
         if found := _RUN.search(text):
             return await self._run(turn, found[1])
         if text.startswith("/"):
-            return await self._slash(turn, text.split()[0])
+            return await self._slash(turn, *text.split())
         return f"You said: {text}. Type /help."
 
-    async def _slash(self, turn: Turn, command: str) -> str:
+    async def _slash(self, turn: Turn, command: str, *options: str) -> str:
         if command == "/help":
             return _HELP
         if command == "/status":
@@ -54,8 +53,7 @@ class BuiltinAgent:
         if command == "/restart":
             return await self._tools.restart(turn)
         if command == "/update":
-            # Not `hermes`: a checkout without the console script has an interpreter all the same.
-            return await self._run(turn, f"{shlex.quote(sys.executable)} -m hermes_cli update")
+            return await self._tools.update(turn, list(options))
         return f"{command} is not a command. Type /help."
 
     async def _run(self, turn: Turn, command: str) -> str:

@@ -16,7 +16,7 @@ from hermes_cli import desired, instance, locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents import driver, progress, queue
-from hermes_cli.intents.decide import Policy, Service
+from hermes_cli.intents.decide import Change, Policy, Service
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.request import submit
 from hermes_cli.paths import Paths
@@ -96,6 +96,15 @@ class NoUpdates:
         return None
 
     def recover(self, identifier: str) -> None:
+        pass
+
+    def change(self, identifier: str) -> Change | None:
+        return None
+
+    def put_back(self, identifier: str, why: str) -> None:
+        raise AssertionError("nothing is on trial")
+
+    def ended(self, identifier: str, outcome: str, detail: str) -> None:
         pass
 
 

@@ -2,17 +2,16 @@
 
 import dataclasses
 import os
-import shutil
 from dataclasses import dataclass
 from typing import Self
 
-import hermes_cli
+from hermes_cli import installation
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.revision import DIGITS
 from hermes_cli.update.command import Ended, run
+from hermes_cli.update.preflight import forget_bytecode
 
-PACKAGE = os.path.realpath(os.path.dirname(os.path.abspath(hermes_cli.__file__)))
 READ_TIMEOUT = 30.0
 CHANGE_TIMEOUT = 300.0
 # What says how to reach a remote; every other GIT_ variable may name another repository than this one.
@@ -52,6 +51,15 @@ class Checkout:
         """The one line that a command answers; None when it fails."""
         answer = self.ask(*arguments)
         return answer.out.strip() if answer.ok else None
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The lines that a command answers; none when it fails."""
+        answer = self.ask(*arguments)
+        return answer.out.splitlines() if answer.ok else []
+
+    def commit(self, name: str) -> str | None:
+        """The full id of the commit that a name stands for."""
+        return self.line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
 
     def short(self, revision: str) -> str:
         """A commit's id for a person."""
@@ -118,14 +126,12 @@ class Checkout:
 
     def forget_bytecode(self) -> None:
         """Remove the package's __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
-        for directory, names, _ in os.walk(self.package):
-            if "__pycache__" in names:
-                names.remove("__pycache__")
-                shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)
+        forget_bytecode(self.package)
 
 
-def find(keep: tuple[int, ...] = (), package: str = PACKAGE) -> Checkout:
-    """The checkout that tracks the package in this directory. Raises HermesError when there is none."""
+def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:
+    """The checkout that tracks the package in this directory, or the installed one. Raises HermesError without one."""
+    package = package or installation.package()
     answer = _git(package, ("ls-files", "--error-unmatch", "__init__.py"), READ_TIMEOUT)
     if not answer.ok:
         why = answer.why.removeprefix("fatal: ")
@@ -135,10 +141,18 @@ def find(keep: tuple[int, ...] = (), package: str = PACKAGE) -> Checkout:
             f"hermes was not installed from a git checkout ({package} is not tracked): "
             "update it with the tool that installed it, then hermes gateway restart"
         )
+    return at(package, None, keep)
+
+
+def at(package: str, root: str | None, keep: tuple[int, ...] = ()) -> Checkout:
+    """The checkout around a package directory that may be half gone; `root` where it must be. Raises HermesError."""
+    os.makedirs(package, exist_ok=True)  # git is run in it, and brings back what was in it
     places = _git(package, ("rev-parse", "--show-toplevel", "--absolute-git-dir"), READ_TIMEOUT)
     lines = places.out.splitlines()
     if not places.ok or len(lines) != 2:
         raise HermesError(f"git does not say where the checkout of {package} is ({places.why}): mend that and repeat")
+    if root is not None and root != lines[0]:
+        raise HermesError(f"{package} is in the checkout {lines[0]}, no longer in {root}: nothing is undone there")
     return Checkout(package, lines[0], lines[1], keep)
 
 

@@ -8,8 +8,9 @@ import os
 import sys
 from typing import Any
 
+from hermes_cli.errors import HermesError
 from hermes_cli.update.command import Ended, run
-from hermes_cli.update.git import Checkout
+from hermes_cli.update.sources.git import Checkout
 
 TIMEOUT = 900.0
 _DISTRIBUTION = "hermes-cli"
@@ -29,6 +30,23 @@ def install(checkout: Checkout) -> Ended | None:
     target = ["-e", checkout.project] if editable else [checkout.project]
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *target]
     return run(argv, TIMEOUT, keep=checkout.keep)
+
+
+def keep(folder: str) -> str | None:
+    """Keep the files of hermes's own distribution and of all that it needs; the environment, None without a way to.
+
+    Going back must not need a network, and pip may have been cut off with a package half replaced.
+    """
+    from importlib import metadata
+
+    from hermes_cli.update.sources import distributions
+
+    try:
+        site = os.path.realpath(str(metadata.distribution(_DISTRIBUTION).locate_file("")))
+        distributions.keep(site, distributions.needed(site, _DISTRIBUTION), folder)
+    except (metadata.PackageNotFoundError, HermesError):
+        return None
+    return site
 
 
 def _needs(text: str | None) -> Any:

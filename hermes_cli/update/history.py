@@ -1,0 +1,24 @@
+"""`hermes update --history`: one line for each receipt, and what is under way."""
+
+import time
+
+from hermes_cli.paths import Paths
+from hermes_cli.update import journal
+from hermes_cli.update.command import printable
+from hermes_cli.update.journal import Journal
+
+
+def lines(paths: Paths) -> list[str]:
+    """The newest first."""
+    found = [*reversed(journal.under_way(paths)), *journal.receipts(paths)]
+    return [_line(one) for one in found] or ["no updates yet"]
+
+
+def _line(one: Journal) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.began_at))
+    took = f", {one.ended_at - one.began_at:.1f} s" if one.ended_at else ""
+    steps = ", ".join(f"{step.get('step')} {step.get('took')} s" for step in one.steps)
+    why = f": {printable(one.why)}" if one.why else ""
+    outcome = one.outcome or f"under way ({one.step})"
+    kind = one.source.get("kind")
+    return f"{when}  {one.old_shown} → {one.new_shown}  {kind}  {outcome}{took}  ({steps}){why}"

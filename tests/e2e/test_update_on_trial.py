@@ -1,0 +1,151 @@
+"""New code that proves to be sound, and then does not work: the gateway comes back on the old one, by itself."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from installation import Installation, fault
+
+pytestmark = pytest.mark.e2e
+RUN = "hermes_cli/gateway/run.py"
+SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
+DIES_AT_START = (RUN, "return asyncio.run(Gateway(paths, config, query, mark).run())", 'sys.exit("a bad start")')
+DIES_WHEN_READY = (
+    RUN,
+    "        await self._ending.wait()\n",
+    "        asyncio.get_running_loop().call_later(0.05, os._exit, 9)\n        await self._ending.wait()\n",
+)
+IS_NEVER_READY = (RUN, "        self._lifecycle.ready()\n", "        await self._ending.wait()\n")
+PUTTING_BACK = [
+    "before hermes_cli.update.recovery:UpdateRecovery.put_back",
+    "before hermes_cli.update.sources.checkout:GitSource.put_back",
+    "before hermes_cli.update.sources.git:Checkout.forget_bytecode",
+    "after hermes_cli.update.sources.checkout:GitSource.put_back",
+    "after hermes_cli.update.change:put_back",
+    "before hermes_cli.intents.queue:settle",
+    "after hermes_cli.intents.queue:settle",
+    "before hermes_cli.update.journal:Journal.end",
+]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "git")
+
+
+@pytest.fixture
+def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -> Installation:
+    return make_installation(code=checkout.path)
+
+
+def receipt(hermes: Installation) -> dict:
+    """The one receipt, once it is there."""
+
+    def look() -> dict | None:
+        found = [path for path in Path(hermes.paths.updates).glob("*.json") if json.loads(path.read_text())["outcome"]]
+        return json.loads(found[0].read_text()) if found else None
+
+    return hermes.until(look, "a receipt")
+
+
+@pytest.mark.parametrize(
+    ("release", "reason"),
+    [
+        (DIES_AT_START, "no ready gateway after 2 demand starts"),
+        (DIES_WHEN_READY, "was ready and ended by itself, 2 times"),
+    ],
+)
+def test_a_release_that_does_not_work_is_put_back_and_the_old_one_started(
+    hermes: Installation, checkout: Checkout, release: tuple[str, str, str], reason: str
+) -> None:
+    before = hermes.install()
+    old = checkout.revision()
+    checkout.release(*release)
+    done = hermes.run("update")
+    after = hermes.ready(other_than=before)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert "the old code was put back" in done.stderr
+    assert (after.revision, checkout.revision(), checkout.changes()) == (old, old, "")
+    assert [one.outcome for one in hermes.settled()] == ["failed"]
+    found = receipt(hermes)
+    assert (found["outcome"], found["step"]) == ("failed", "undone")
+    assert found["log"]
+    assert [one["code"] for one in hermes.status()["problems"]] == ["last-restart-failed"]
+
+
+def test_a_gateway_that_never_becomes_ready_is_put_back_when_its_time_is_over(
+    checkout: Checkout, make_installation: Callable[..., Installation]
+) -> None:
+    hermes = make_installation(
+        code=checkout.path, config="[gateway]\nstart_timeout = 2\nteardown_timeout = 1\n[update]\nstay_ready = 0.1\n"
+    )
+    before = hermes.install()
+    old = checkout.revision()
+    checkout.release(*IS_NEVER_READY)
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert "was not ready after 2 s" in done.stderr
+    assert hermes.ready(other_than=before).revision == old
+
+
+def test_what_was_put_back_is_shown_by_the_history(hermes: Installation, checkout: Checkout) -> None:
+    hermes.install()
+    checkout.release(*DIES_AT_START)
+    hermes.run("update")
+    receipt(hermes)
+    checkout.release(DIES_AT_START[0], DIES_AT_START[2], DIES_AT_START[1])
+    hermes.run("update")
+    hermes.until(lambda: len(list(Path(hermes.paths.updates).glob("*.json"))) == 2, "two receipts")
+    newest, oldest = hermes.run("update", "--history").stdout.splitlines()
+    assert " git  restarted, " in newest
+    assert " git  failed, " in oldest
+    assert "a bad start" in oldest
+    assert "change 0." in newest
+
+
+@pytest.mark.parametrize("step", PUTTING_BACK)
+def test_a_driver_killed_while_it_puts_back_is_followed_by_one_that_finishes(
+    hermes: Installation, checkout: Checkout, step: str
+) -> None:
+    when, where = step.split()
+    struck = hermes.home / "struck"
+    before = hermes.install(fault=fault("kill", where, when, struck, "hermes_cli.restarter"))
+    old = checkout.revision()
+    checkout.release(*DIES_AT_START)
+    hermes.run("update")
+    assert struck.exists()
+    assert hermes.ready(other_than=before).revision == old
+    assert [one.outcome for one in hermes.settled()] == ["failed"]
+    assert (checkout.revision(), checkout.changes()) == (old, "")
+    assert receipt(hermes)["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("missing", ["__init__.py", "restarter.py", "update/recovery.py", "."])
+def test_a_package_that_cannot_be_imported_is_mended_by_the_restarters_copy(
+    hermes: Installation, checkout: Checkout, missing: str
+) -> None:
+    before = hermes.install()
+    old = checkout.revision()
+    checkout.release(*SOUND)
+    struck = hermes.home / "struck"
+    # Stopped in the middle of the change, then what a git that is killed there may leave behind, and then killed.
+    stop = fault("stop", "hermes_cli.update.change:apply", "before", struck, "hermes_cli update")
+    with hermes.start("update", fault=stop) as process:
+        os.waitpid(process.pid, os.WUNTRACED)
+        if missing == ".":
+            shutil.rmtree(checkout.path / "hermes_cli")
+        else:
+            (checkout.path / "hermes_cli" / missing).unlink()
+        process.send_signal(signal.SIGKILL)
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    assert (checkout.revision(), checkout.changes()) == (old, "")
+    assert hermes.ready().identity == before.identity
+    assert [one.outcome for one in hermes.settled()] == ["cancelled"]
+    assert hermes.run("update").returncode == 0
+    assert hermes.ready(other_than=before).revision == checkout.revision() != old

@@ -1,0 +1,130 @@
+"""`hermes update --all-profiles`, and what an update without a restart leaves."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from installation import Installation, fault
+
+from hermes_cli import instance, paths
+from hermes_cli.instance import Instance
+from hermes_cli.intents import queue
+
+pytestmark = pytest.mark.e2e
+SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "git")
+
+
+@pytest.fixture
+def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -> Installation:
+    made = make_installation(code=checkout.path)
+    made.install()
+    return made
+
+
+def of_profile(hermes: Installation, name: str) -> paths.Paths:
+    """That profile's paths."""
+    return paths.Paths(name, f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs")
+
+
+def started(hermes: Installation, name: str) -> Instance:
+    """A running gateway of another profile."""
+    done = hermes.run("-p", name, "gateway", "install")
+    assert done.returncode == 0, done.stderr
+    found = instance.read_alive(of_profile(hermes, name))
+    assert found is not None
+    return found
+
+
+def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(
+    hermes: Installation, checkout: Checkout
+) -> None:
+    before, work = hermes.ready(), started(hermes, "work")
+    started(hermes, "idle")
+    assert hermes.run("-p", "idle", "gateway", "stop").returncode == 0
+    new = checkout.release(*SOUND)
+    done = hermes.run("update", "--all-profiles")
+    assert done.returncode == 0, done.stderr
+    assert "of profile work" in done.stdout
+    assert hermes.ready(other_than=before).revision == new
+    now = instance.read_alive(of_profile(hermes, "work"))
+    assert now is not None
+    assert (now.revision, now.identity.is_same_as(work.identity)) == (new, False)
+    assert instance.read_alive(of_profile(hermes, "idle")) is None
+    assert len(queue.settled(of_profile(hermes, "work"))) == 1
+
+
+def test_a_wedged_profile_holds_up_no_other(hermes: Installation, checkout: Checkout) -> None:
+    before, work = hermes.ready(), started(hermes, "work")
+    new = checkout.release(*SOUND)
+    os.kill(work.identity.pid, signal.SIGSTOP)
+    try:
+        with hermes.start("update", "--all-profiles") as process:
+            assert hermes.ready(other_than=before).revision == new
+            hermes.until(lambda: queue.settled(hermes.paths), "the outcome of the default profile")
+            assert queue.pending(of_profile(hermes, "work"))
+            process.kill()
+    finally:
+        os.kill(work.identity.pid, signal.SIGCONT)
+    hermes.until(lambda: queue.settled(of_profile(hermes, "work")), "the outcome of the other one")
+
+
+def test_an_updater_that_is_killed_leaves_no_profile_behind(hermes: Installation, checkout: Checkout) -> None:
+    started(hermes, "work")
+    old = checkout.revision()
+    checkout.release(*SOUND)
+    kill = fault("kill", "hermes_cli.update.change:apply", program="hermes_cli update")
+    assert hermes.run("update", "--all-profiles", fault=kill).returncode == -signal.SIGKILL
+    hermes.until(lambda: queue.settled(of_profile(hermes, "work")), "the outcome of the other one")
+    assert [one.outcome for one in hermes.settled()] == ["cancelled"]
+    assert [one.outcome for one in queue.settled(of_profile(hermes, "work"))] == ["cancelled"]
+    assert (checkout.revision(), checkout.changes()) == (old, "")
+
+
+@pytest.mark.parametrize("missing", [None, "gateway/run.py", "__init__.py"])
+def test_an_update_without_a_restart_that_is_cut_off_is_undone_by_the_supervisor(
+    hermes: Installation, checkout: Checkout, missing: str | None
+) -> None:
+    before = hermes.ready()
+    old = checkout.revision()
+    checkout.release(*SOUND)
+    stop = fault("stop", "hermes_cli.update.change:apply", program="hermes_cli update")
+    with hermes.start("update", "--no-restart", fault=stop) as process:
+        os.waitpid(process.pid, os.WUNTRACED)
+        if missing:
+            (checkout.path / "hermes_cli" / missing).unlink()
+        process.kill()
+    hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
+    assert (checkout.revision(), checkout.changes()) == (old, "")
+    assert hermes.ready().identity == before.identity
+    assert not queue.settled(hermes.paths)
+
+
+@pytest.mark.parametrize("options", [(), ("--no-restart",)])
+def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
+    hermes: Installation, checkout: Checkout, options: tuple[str, ...]
+) -> None:
+    definition = Path(hermes.paths.state, "service.json")
+    drifted = definition.read_text().replace("-P", "-E")
+    definition.write_text(drifted)
+    # What a definition should be is known to the new release.
+    checkout.release(
+        "hermes_cli/services/embedded.py", 'document = {"schema": 1,', 'document = {"schema": 1, "news": True,'
+    )
+    assert hermes.run("update", *options).returncode == 0
+    hermes.until(lambda: definition.read_text() != drifted, "another definition")
+    assert '"news": true' in definition.read_text()
+    hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
+    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "embedded.py")
+    hermes.until(lambda: '"news": True' in copy.read_text(), "the copy of the new release")
+
+
+def test_no_restart_and_all_profiles_contradict_each_other(hermes: Installation) -> None:
+    assert hermes.run("update", "--no-restart", "--all-profiles").returncode == 2

@@ -1,0 +1,126 @@
+"""Real wheels of this package, and of what it needs, in a directory; no network and no build tool."""
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+from installation import REPOSITORY
+
+SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
+NEEDED = ("click", "filelock", "platformdirs", "psutil")
+_SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
+_LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+Change = tuple[str, str, str]  # a file of the package, some of its text, and what stands there instead
+
+
+class Wheels:
+    """A directory for --find-links."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def release(self, version: str, *changes: Change, needs: tuple[str, ...] = NEEDED) -> str:
+        """Publish this package as `version`, changed; the version."""
+        files = {}
+        for path in sorted((REPOSITORY / "hermes_cli").rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[str(path.relative_to(REPOSITORY))] = path.read_text()
+        name = "hermes_cli/__init__.py"
+        files[name] = re.sub(r'__version__ = "[^"]*"', f'__version__ = "{version}"', files[name])
+        for path, old, new in changes:
+            assert old in files[path]
+            files[path] = files[path].replace(old, new)
+        files[f"hermes_cli-{version}.dist-info/entry_points.txt"] = _SCRIPTS
+        self.publish("hermes-cli", version, {name: text.encode() for name, text in files.items()}, needs)
+        return version
+
+    def publish(self, name: str, version: str, files: dict[str, bytes], needs: tuple[str, ...] = ()) -> None:
+        """Write any pure wheel."""
+        stem = f"{name.replace('-', '_')}-{version}"
+        described = [f"Requires-Dist: {one}" for one in needs]
+        text = "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *described, ""])
+        tags = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        inside = {f"{stem}.dist-info/METADATA": text.encode(), f"{stem}.dist-info/WHEEL": tags.encode()}
+        _write(self.folder / f"{stem}-py3-none-any.whl", files | inside, f"{stem}.dist-info/RECORD")
+
+    def repack(self, name: str) -> None:
+        """The wheel of something that is installed here, from its own files."""
+        found = metadata.distribution(name)
+        assert found.files is not None
+        files = {}
+        for one in found.files:
+            if one.parts[0] in {"..", "/"} or one.suffix == ".pyc" or one.name in _LEFT_OUT:
+                continue
+            files[str(one)] = Path(str(one.locate())).read_bytes()
+        (about,) = [path for path in files if path.endswith(".dist-info/WHEEL")]
+        tag = re.search(r"^Tag: (\S+)", files[about].decode(), re.MULTILINE)
+        assert tag is not None
+        folder = about.partition("/")[0]
+        _write(self.folder / f"{folder.removesuffix('.dist-info')}-{tag[1]}.whl", files, f"{folder}/RECORD")
+
+
+def _write(path: Path, files: dict[str, bytes], record: str) -> None:
+    lines = []
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            lines.append(f"{name},sha256={digest},{len(data)}")
+        archive.writestr(record, "\n".join([*lines, f"{record},,", ""]))
+
+
+class Environment:
+    """A virtual environment with hermes in it."""
+
+    def __init__(self, folder: Path, wheels: Wheels) -> None:
+        self.folder = folder
+        self.wheels = wheels
+        self.python = str(folder / "bin" / "python")
+
+    @property
+    def site(self) -> Path:
+        """Where packages lie."""
+        (found,) = self.folder.glob("lib/python*/site-packages")
+        return found
+
+    def pip(self, *arguments: str) -> None:
+        """One pip command, without a network."""
+        argv = [self.python, "-m", "pip", *arguments[:1], "--quiet", "--disable-pip-version-check"]
+        where = ["--no-index", "--find-links", str(self.wheels.folder)] if arguments[0] == "install" else []
+        done = subprocess.run(
+            [*argv, *where, *arguments[1:]], capture_output=True, text=True, timeout=SLOW, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    def files(self) -> dict[str, bytes]:
+        """Everything that is installed, without bytecode."""
+        return {
+            str(path.relative_to(self.site)): path.read_bytes()
+            for path in self.site.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts and path.relative_to(self.site).parts[0] != "pip"
+        }
+
+    def version(self) -> list[str]:
+        """Which hermes is installed; more than one is half of each."""
+        return [re.sub(r"hermes_cli-(.*)\.dist-info", r"\1", path.name) for path in self.site.glob("hermes_cli-*")]
+
+    @classmethod
+    def make(cls, folder: Path, wheels: Wheels) -> "Environment":
+        """An environment with pip, and nothing else yet."""
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], timeout=SLOW, check=True)
+        return cls(folder, wheels)
+
+    def copy(self, folder: Path, wheels: Wheels) -> "Environment":
+        """Another one like this; its scripts are left out, for they name this one."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        for script in (folder / "bin").iterdir():
+            if not script.name.startswith("python"):
+                script.unlink()
+        return Environment(folder, wheels)

@@ -1,0 +1,123 @@
+"""decide() about code that is on trial, and about code that was put back."""
+
+from dataclasses import replace
+
+import pytest
+from test_decide import BEGUN, FRESH, NOW, OLD, POLICY, STOPPED, fresh, running, seen, update
+
+from hermes_cli.intents.decide import (
+    Change,
+    Kill,
+    PutBack,
+    Service,
+    Settle,
+    Signal,
+    Start,
+    Wait,
+    decide,
+    noted,
+    witnessed,
+)
+from hermes_cli.intents.progress import Progress
+
+ON_TRIAL, UNDONE = Change(), Change("it did not come")
+READY = replace(BEGUN, ready_pid=FRESH.pid, ready_since=NOW - POLICY.stay_ready)
+
+
+def trial(instance=None, progress=BEGUN, **world):
+    facts = {"installed": "new", "change": ON_TRIAL, "service": STOPPED, **world}
+    return decide(update(), progress, seen(instance, **facts), POLICY)
+
+
+def undone(instance=None, progress=None, **world):
+    facts = {"installed": "old", "change": UNDONE, "service": STOPPED, **world}
+    return decide(update(), progress or Progress(since=NOW), seen(instance, **facts), POLICY)
+
+
+def test_a_fresh_instance_is_waited_for_until_it_has_stayed_ready():
+    step = trial(fresh(revision="new"), replace(READY, ready_since=NOW - 1))
+    assert step == Wait("the fresh instance to stay ready", NOW - 1 + POLICY.stay_ready)
+
+
+def test_a_fresh_instance_that_stayed_ready_has_restarted():
+    assert trial(fresh(revision="new", started_at=NOW - 5), READY) == Settle(
+        "restarted", f"pid {FRESH.pid}, revision new"
+    )
+
+
+def test_an_instance_that_says_no_revision_is_asked_for_it_and_then_distrusted():
+    world = fresh(revision=None)
+    assert isinstance(trial(world, READY), Wait)
+    late = replace(READY, ready_since=NOW - POLICY.start_timeout)
+    old = replace(world, started_at=NOW - POLICY.start_timeout)
+    assert isinstance(trial(old, late), PutBack)
+
+
+def test_code_that_failed_to_start_twice_goes_back():
+    again = replace(BEGUN, attempts=2, attempted_at=NOW - 30)
+    assert isinstance(trial(None, again, service=Service("stopped", exit_code=1, detail="exited 1")), PutBack)
+
+
+def test_one_failed_start_is_tried_again():
+    again = replace(BEGUN, attempts=1, attempted_at=NOW - 30)
+    assert trial(None, again, service=Service("stopped", exit_code=1)) == Start()
+
+
+def test_code_that_was_ready_and_ended_twice_goes_back():
+    assert isinstance(trial(None, replace(BEGUN, lost=2)), PutBack)
+    assert not isinstance(trial(None, replace(BEGUN, lost=1)), PutBack)
+
+
+def test_stop_wins_also_over_a_trial():
+    assert trial(None, replace(BEGUN, lost=2), desired="stopped").outcome == "cancelled"
+
+
+def test_code_that_could_not_be_put_back_is_a_failure_and_not_tried_for_ever():
+    assert trial(None, replace(BEGUN, lost=2), unsound="no space left").outcome == "failed"
+
+
+def test_putting_back_gives_the_old_code_all_its_attempts():
+    assert noted(replace(READY, attempts=2, lost=2), PutBack("why"), NOW) == Progress(since=NOW)
+
+
+def test_a_ready_instance_on_the_old_code_is_the_end_of_a_failed_update():
+    step = undone(fresh(revision="old"))
+    assert step.outcome == "failed"
+    assert step.detail.startswith("it did not come; the old code was put back: pid 4300")
+
+
+def test_the_named_instance_itself_will_do_when_it_was_never_touched():
+    assert undone(running(OLD)).outcome == "failed"
+
+
+def test_an_instance_on_the_new_code_is_drained_when_it_is_ready_and_killed_when_it_never_was():
+    assert undone(fresh(revision="new")) == Signal(FRESH)
+    assert undone(fresh(state="starting", revision="new")) == Kill(FRESH)
+
+
+def test_an_instance_that_began_before_the_old_code_was_back_is_not_trusted():
+    before = replace(fresh(state="starting", revision=None), started_at=NOW - 5)
+    assert undone(before) == Kill(FRESH)
+
+
+def test_nothing_running_is_started_on_the_old_code_whatever_the_storm():
+    assert undone(None, restarts=tuple(NOW - number for number in range(20))) == Start()
+
+
+@pytest.mark.parametrize("revision", ["new", None])
+def test_readiness_is_noted_once_and_kept(revision):
+    world = seen(fresh(revision=revision), installed="new")
+    noticed = witnessed(BEGUN, update(), world)
+    assert (noticed.ready_pid, noticed.ready_since) == (FRESH.pid, NOW)
+    assert witnessed(noticed, update(), replace(world, now=NOW + 2)) == noticed
+
+
+def test_the_named_instance_being_ready_is_no_news():
+    assert witnessed(BEGUN, update(), seen(running(OLD), installed="new")) == BEGUN
+
+
+def test_a_fresh_instance_that_is_gone_is_a_loss_but_one_that_drains_is_not():
+    gone = witnessed(READY, update(), seen(None, installed="new"))
+    assert (gone.lost, gone.ready_pid) == (1, 0)
+    drains = witnessed(READY, update(), seen(fresh(state="draining", revision="new"), installed="new"))
+    assert (drains.lost, drains.ready_pid) == (0, 0)

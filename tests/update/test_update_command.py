@@ -1,0 +1,99 @@
+"""`[update] command`: the code of a gateway that hermes knows nothing of."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from installation import SHORT_CLOCKS, Installation, fault
+
+from hermes_cli.intents import queue
+
+pytestmark = pytest.mark.e2e
+STEPS = [
+    "after hermes_cli.intents.request:submit",
+    "before hermes_cli.update.sources.custom:CommandSource.change",
+    "after hermes_cli.update.sources.custom:CommandSource.change",
+    "after hermes_cli.update.change:apply",
+]
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """What is 'installed': a file with a revision in it, and the one that the next update brings."""
+    folder = tmp_path / "some 'gateway'"
+    folder.mkdir()
+    (folder / "revision").write_text("one\n")
+    (folder / "next").write_text("two\n")
+    return folder
+
+
+@pytest.fixture
+def hermes(make_installation: Callable[..., Installation], code: Path) -> Installation:
+    command = json.dumps(["cp", f"{code}/next", f"{code}/revision"])
+    revision = json.dumps(["cat", f"{code}/revision"])
+    rollback = json.dumps(["sh", "-c", 'echo "$HERMES_UPDATE_REVISION" > "$1"', "sh", f"{code}/revision"])
+    lines = f"[update]\ncommand = {command}\nrevision = {revision}\nrollback = {rollback}\n"
+    return make_installation(config=SHORT_CLOCKS.replace("[update]\n", lines))
+
+
+def test_it_is_run_and_the_gateway_restarted(hermes: Installation, code: Path) -> None:
+    before = hermes.install()
+    assert "one → what cp" in hermes.run("update", "--check").stdout
+    assert (code / "revision").read_text() == "one\n"
+    done = hermes.run("update")
+    assert done.returncode == 0, done.stderr
+    assert "updated one → two" in done.stdout
+    hermes.ready(other_than=before)
+    assert (code / "revision").read_text() == "two\n"
+
+
+def test_a_command_that_finds_nothing_new_restarts_nothing(hermes: Installation, code: Path) -> None:
+    before = hermes.install()
+    (code / "next").write_text("one\n")
+    done = hermes.run("update")
+    assert done.returncode == 0, done.stderr
+    assert "already up to date (one)" in done.stdout
+    assert hermes.ready().identity == before.identity
+    assert [one.outcome for one in hermes.settled()] == ["cancelled"]
+
+
+def test_a_command_that_fails_leaves_the_gateway_alone(hermes: Installation, code: Path) -> None:
+    before = hermes.install()
+    (code / "next").unlink()
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert "cp failed (cp: cannot stat" in done.stderr
+    assert hermes.ready().identity == before.identity
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_updater_killed_at_any_step_leaves_the_old_revision_untouched_or_the_new_one_restarted(
+    hermes: Installation, code: Path, step: str
+) -> None:
+    before = hermes.install()
+    when, where = step.split()
+    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    assert done.returncode == -signal.SIGKILL
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    (settled,) = queue.settled(hermes.paths)
+    if (code / "revision").read_text() == "one\n":
+        assert settled.outcome == "cancelled"
+        assert hermes.ready().identity == before.identity
+    else:
+        assert settled.outcome == "restarted"
+        hermes.ready(other_than=before)
+
+
+@pytest.mark.parametrize("option", ["--to=x", "--pre", "--stash"])
+def test_options_that_it_cannot_honour_are_refused(hermes: Installation, option: str) -> None:
+    done = hermes.run("update", option)
+    assert done.returncode == 1
+    assert "takes no --to, --pre or --stash" in done.stderr
+
+
+def test_a_command_without_a_revision_is_a_configuration_error(make_installation: Callable[..., Installation]) -> None:
+    done = make_installation(config='[update]\ncommand = ["true"]\n').run("update")
+    assert done.returncode == 78
+    assert "update.command needs update.revision" in done.stderr

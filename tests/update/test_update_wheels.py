@@ -1,0 +1,237 @@
+"""Updates of wheels that pip put into a real environment: forwards, into a broken release, and cut off anywhere."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from installation import SHORT_CLOCKS, Installation, fault
+from wheels import NEEDED, Environment, Wheels
+
+from hermes_cli.update import journal
+
+pytestmark = pytest.mark.e2e
+BROKEN = ("hermes_cli/gateway/run.py", "import asyncio\n", "import asyncio\nraise RuntimeError('boom')\n")
+DIES_AT_START = (
+    "hermes_cli/gateway/run.py",
+    "return asyncio.run(Gateway(paths, config, query, mark).run())",
+    'sys.exit("a bad start")',
+)
+STEPS = [
+    "after hermes_cli.update.journal:Journal.write",
+    "after hermes_cli.intents.request:submit",
+    "before hermes_cli.update.sources.wheel:WheelSource.change",
+    "after hermes_cli.update.sources.wheel:WheelSource.change",
+    "before hermes_cli.update.preflight:failure",
+    "after hermes_cli.update.change:apply",
+    "before hermes_cli.requester:begin",
+]
+# pip's own functions, in pip's own process: between the files of two releases.
+IN_PIP = [
+    "before pip._internal.req.req_install:InstallRequirement.uninstall",
+    "after pip._internal.req.req_install:InstallRequirement.uninstall",
+    "before pip._internal.operations.install.wheel:_install_wheel",
+    "after pip._internal.operations.install.wheel:_install_wheel",
+    "before pip._internal.req.req_uninstall:UninstallPathSet.commit",
+    "after pip._internal.req.req_uninstall:UninstallPathSet.commit",
+]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the first release, installed by pip."""
+    folder = tmp_path_factory.mktemp("wheels")
+    wheels = Wheels(folder / "wheels")
+    for name in NEEDED:
+        wheels.repack(name)
+    wheels.release("1.0")
+    made = Environment.make(folder / "environment", wheels)
+    made.pip("install", "hermes-cli")
+    return made
+
+
+@pytest.fixture
+def environment(tmp_path: Path, template: Environment) -> Environment:
+    wheels = Wheels(tmp_path / "wheels of 'hermes'")
+    for path in template.wheels.folder.iterdir():
+        os.link(path, wheels.folder / path.name)
+    return template.copy(tmp_path / "ünvironment", wheels)
+
+
+@pytest.fixture
+def hermes(make_installation: Callable[..., Installation], environment: Environment) -> Installation:
+    config = f"{SHORT_CLOCKS}\n[update]\nstay_ready = 0.3\nfind_links = {json.dumps(str(environment.wheels.folder))}\n"
+    config = config.replace("[update]\nstay_ready = 0.3\n\n", "", 1)
+    return make_installation(config=config, code=None, python=environment.python)
+
+
+def is_sound(environment: Environment, files: dict[str, bytes]) -> bool:
+    """Whether the environment has these files again, and no others."""
+    return environment.files() == files
+
+
+def test_the_newest_release_is_installed_and_runs(hermes: Installation, environment: Environment) -> None:
+    before = hermes.install()
+    assert before.revision == "1.0"
+    environment.wheels.release("1.1")
+    assert "1.0 → 1.1, pip" in hermes.run("update", "--check").stdout
+    assert environment.version() == ["1.0"]
+    done = hermes.run("update")
+    assert done.returncode == 0, done.stderr
+    assert hermes.ready(other_than=before).revision == "1.1"
+    assert environment.version() == ["1.1"]
+    assert "already up to date (1.1)" in hermes.run("update").stdout
+
+
+def test_from_the_agents_terminal_it_is_the_same(hermes: Installation, environment: Environment) -> None:
+    before = hermes.install()
+    environment.wheels.release("1.1")
+    assert "restarted: gateway is back" in hermes.chat("!python -m hermes_cli update")
+    assert hermes.ready(other_than=before).revision == "1.1"
+
+
+def test_a_version_is_gone_to_and_back_from(hermes: Installation, environment: Environment) -> None:
+    environment.wheels.release("1.1")
+    environment.wheels.release("1.2")
+    assert hermes.run("update", "--to", "1.1").returncode == 0
+    assert environment.version() == ["1.1"]
+    assert hermes.run("update", "--to", "1.0").returncode == 0
+    assert environment.version() == ["1.0"]
+
+
+def test_a_pre_release_is_only_taken_on_request(hermes: Installation, environment: Environment) -> None:
+    environment.wheels.release("1.1rc1")
+    assert "already up to date" in hermes.run("update").stdout
+    assert hermes.run("update", "--pre").returncode == 0
+    assert environment.version() == ["1.1rc1"]
+
+
+@pytest.mark.parametrize("version", ["9.9", "--help", "1.0 ; rm"])
+def test_a_version_that_is_not_there_is_named(hermes: Installation, environment: Environment, version: str) -> None:
+    done = hermes.run("update", f"--to={version}")
+    assert done.returncode == 1
+    assert version in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert environment.version() == ["1.0"]
+
+
+def test_a_release_that_cannot_be_imported_is_put_back_without_the_wheel_of_the_old_one(
+    hermes: Installation, environment: Environment
+) -> None:
+    files = environment.files()
+    environment.wheels.release("1.1", BROKEN)
+    for old in environment.wheels.folder.glob("hermes_cli-1.0*"):
+        old.unlink()
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert "RuntimeError: boom" in done.stderr
+    assert is_sound(environment, files)
+
+
+def test_a_release_that_does_not_start_is_put_back_and_the_old_one_started(
+    hermes: Installation, environment: Environment
+) -> None:
+    before = hermes.install()
+    files = environment.files()
+    environment.wheels.release("1.1", DIES_AT_START)
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert "a bad start" in done.stderr
+    assert hermes.ready(other_than=before).revision == "1.0"
+    assert is_sound(environment, files)
+
+
+def test_what_a_release_needs_is_installed_and_the_old_one_of_it_put_back(
+    hermes: Installation, environment: Environment
+) -> None:
+    environment.wheels.publish("extra", "1", {"extra.py": b"VERSION = 1\n"})
+    environment.pip("install", "extra==1")
+    files = environment.files()
+    environment.wheels.publish("extra", "2", {"extra.py": b"VERSION = 2\n", "more.py": b""})
+    environment.wheels.release("1.1", BROKEN, needs=(*NEEDED, "extra>=2"))
+    assert "extra 2" in hermes.run("update", "--check").stdout
+    assert hermes.run("update").returncode == 1
+    assert is_sound(environment, files)
+    environment.wheels.release("1.2", needs=(*NEEDED, "extra>=2"))
+    assert hermes.run("update").returncode == 0
+    assert environment.files()["extra.py"] == b"VERSION = 2\n"
+
+
+def test_a_need_that_is_not_there_is_said_before_anything_changes(
+    hermes: Installation, environment: Environment
+) -> None:
+    files = environment.files()
+    environment.wheels.release("1.1", needs=(*NEEDED, "nowhere"))
+    assert "already up to date (1.0)" in hermes.run("update").stdout
+    done = hermes.run("update", "--to", "1.1")
+    assert done.returncode == 1
+    assert "nothing was changed" in done.stderr
+    assert is_sound(environment, files)
+    assert not journal.under_way(hermes.paths)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_updater_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
+    hermes: Installation, environment: Environment, step: str
+) -> None:
+    hermes.install()
+    environment.wheels.release("1.1")
+    when, where = step.split()
+    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    assert done.returncode == -signal.SIGKILL
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    (version,) = environment.version()
+    assert hermes.ready().revision == version
+    assert not [path.name for path in environment.site.iterdir() if path.name.startswith("~")]
+    assert hermes.run("update").returncode == 0
+    assert hermes.ready().revision == "1.1"
+
+
+@pytest.mark.parametrize("step", IN_PIP)
+def test_a_pip_that_is_killed_between_two_releases_is_undone_by_the_restarters_copy(
+    hermes: Installation, environment: Environment, step: str
+) -> None:
+    before = hermes.install()
+    files = environment.files()
+    environment.wheels.release("1.1", ("hermes_cli/gateway/run.py", "EX_CONFIG = 78", "EX_CONFIG = 78 + 0"))
+    when, where = step.split()
+    struck = hermes.home / "struck"
+    # pip is killed, and with it, because it was its child, the updater that waits for it.
+    both = [
+        ["kill", str(struck), when, where, "pip install --quiet"],
+        ["kill", None, "before", "hermes_cli.update.change:put_back", "hermes_cli update"],
+    ]
+    done = hermes.run("update", fault=json.dumps(both))
+    assert struck.exists()
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    assert done.returncode in {0, -signal.SIGKILL}
+    if environment.version() == ["1.0"]:
+        assert is_sound(environment, files)
+        assert hermes.ready().identity == before.identity
+    assert hermes.ready().revision in environment.version()
+    assert len(environment.version()) == 1
+
+
+def test_a_package_of_a_directory_is_not_looked_for_on_an_index(
+    make_installation: Callable[..., Installation], environment: Environment, tmp_path: Path
+) -> None:
+    hermes = make_installation(code=None, python=environment.python)
+    (info,) = environment.site.glob("hermes_cli-*.dist-info")
+    (info / "direct_url.json").write_text(json.dumps({"url": tmp_path.as_uri(), "dir_info": {}}))
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert f"was installed from {tmp_path.as_uri()}, not from an index" in done.stderr
+
+
+def test_a_distribution_without_a_record_is_not_touched(hermes: Installation, environment: Environment) -> None:
+    environment.wheels.publish("extra", "1", {"extra.py": b""})
+    environment.pip("install", "extra==1")
+    (environment.site / "extra-1.dist-info" / "RECORD").unlink()
+    environment.wheels.publish("extra", "2", {"extra.py": b"2"})
+    environment.wheels.release("1.1", needs=(*NEEDED, "extra>=2"))
+    done = hermes.run("update")
+    assert done.returncode == 1
+    assert "has no RECORD" in done.stderr
+    assert environment.version() == ["1.0"]
