@@ -216,13 +216,17 @@ def test_a_queue_that_is_not_empty_is_run_at_load_and_until_it_is(jobs: Jobs, wa
     jobs.launchd.wait_for("spawn", "job", demand="queue", count=4)
 
 
-def test_an_empty_queue_starts_nothing_at_load_and_an_entry_does(jobs: Jobs, watched: Path) -> None:
-    jobs.load(f"rm -f {watched}/*", QueueDirectories=[str(watched)])
+def test_an_empty_queue_starts_nothing_and_every_entry_does(make_jobs: Callable[..., Jobs], watched: Path) -> None:
+    jobs = make_jobs(fs_latency_ms=10)
+    jobs.load(f"rm -f {watched}/*", QueueDirectories=[str(watched)], ThrottleInterval=0)
     assert jobs.field("runs") == "0"
-    rename_into(watched)
-    jobs.launchd.wait_for("spawn", "job", cause="queue")
-    jobs.launchd.wait_for("exit", "job")
-    assert len(jobs.spawns()) == 1
+    for count in (1, 2, 3):  # were the emptying of a queue an event, there would be more
+        rename_into(watched)
+        jobs.launchd.wait_for("spawn", "job", cause="queue", count=count)
+        jobs.launchd.wait_for("exit", "job", count=count)
+        jobs.load("exit 0", f"clock-{count}", StartInterval=1)
+        jobs.launchd.wait_for("spawn", f"clock-{count}")
+    assert len(jobs.spawns()) == 3
 
 
 @pytest.mark.parametrize("by_looking", [False, True])

@@ -172,12 +172,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @LINUX_ONLY
-def test_a_main_process_is_noticed_as_it_dies_also_when_its_shim_was_killed(jobs: Jobs) -> None:
-    pid = jobs.run(f"{SETSID} sleep 1000 & echo > {{ready}}; exec sleep 1000")
+def test_a_job_ends_as_a_whole_when_somebody_kills_its_shim(jobs: Jobs) -> None:
+    jobs.load(f"trap '' TERM; {SETSID} sh -c 'echo $$ > {{ready}}; exec sleep 1000' & while :; do sleep 1000; done")
+    jobs.kickstart()
+    child = int(jobs.ready.wait())
+    pid = jobs.launchd.pid("job")
     os.kill(parent(pid), signal.SIGKILL)
-    jobs.launchd.wait_for("run-gone", "job")
+    jobs.launchd.wait_for("run-gone", "job", pid=pid)
     assert jobs.launchd.events("exit", "job")[0].status == -9
     assert not alive(pid)
+    assert not alive(child)
 
 
 def test_the_trace_survives_and_is_continued(jobs: Jobs) -> None:

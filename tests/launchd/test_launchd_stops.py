@@ -22,6 +22,7 @@ def end(jobs: Jobs, sign: str = "KILL") -> None:
     """Have the main process end by itself, as far as launchd knows."""
     jobs.launchd.launchctl("kill", sign, jobs.target(), check=True)
     jobs.launchd.wait_for("exit", "job")
+    jobs.launchd.pid("job")  # answered when launchd has done all that follows from an exit
 
 
 def test_a_stubborn_job_is_shown_while_it_is_stopped_and_killed_after_5_seconds(make_jobs: Callable[..., Jobs]) -> None:

@@ -89,9 +89,9 @@ class Host:
 
     def _gone(self, run: Run) -> None:
         del self._runs[run.shim]
-        self.trace.add("run-gone", run.label, pid=run.pid)
         if run.was_cut_off:
             self._end_strays()
+        self.trace.add("run-gone", run.label, pid=run.pid)
 
     def _end_strays(self) -> None:
         """What was below a shim that somebody killed is below us now."""
