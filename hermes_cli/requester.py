@@ -211,6 +211,7 @@ def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
     from hermes_cli.intents.driver import restart_times
     from hermes_cli.policy import policy_of
 
-    refused = storm(restart_times(queue.settled(paths)), now, policy_of(paths))
+    automatic = restart_times(one for one in queue.settled(paths) if one.intent.is_automatic)
+    refused = storm(automatic, now, policy_of(paths))
     if refused is not None:
         raise TryAgainError(refused)

@@ -18,6 +18,7 @@ from hermes_cli.service import Service
 
 EX_CONFIG = 78
 _LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
+_PERSON = 5  # a person may restart so many times as often as programs; who claims to be one, too
 _REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
 _TRIES = 2  # of code that worked nowhere yet: starts that fail, or fresh gateways that end by themselves
 
@@ -42,7 +43,8 @@ class Observation:
     change: Change | None = None  # of code, that this intent's restart is the proof of
     unsound: str | None = None  # why a cut-off update could be neither finished nor undone
     installed: str | None = None  # the revision on disk; looked up for updates only
-    restarts: tuple[float, ...] = ()  # when recent restarts settled
+    restarts: tuple[float, ...] = ()  # when recent automatic restarts settled
+    all_restarts: tuple[float, ...] = ()  # the same, of everybody's
     answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
 
 
@@ -202,10 +204,10 @@ def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy)
     return _revive(intent, progress, seen, policy)
 
 
-def storm(restarts: tuple[float, ...], now: float, policy: Policy) -> str | None:
-    """Why no further automatic restart is admitted now, or None (failure mode B6)."""
+def storm(restarts: tuple[float, ...], now: float, policy: Policy, times: int = 1) -> str | None:
+    """Why no further restart is admitted now, at `times` the limit, or None (failure mode B6)."""
     recent = [at for at in restarts if now - policy.storm_window < at <= now]
-    if len(recent) < policy.storm_limit:
+    if len(recent) < times * policy.storm_limit:
         return None
     return (
         f"refused: {len(recent)} restarts within {policy.storm_window / 60:.0f} min, something asks again and again; "
@@ -299,11 +301,10 @@ def _refusal(intent: Intent, seen: Observation, policy: Policy) -> Settle | None
         return Settle("expired", f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s")
     if intent.origin is not None and intent.origin.key in seen.answered:
         return Settle("already-satisfied", "this message's request was carried out before")
-    if intent.is_automatic:
+    refused = storm(seen.all_restarts, seen.now, policy, _PERSON)
+    if intent.is_automatic and refused is None:
         refused = storm(seen.restarts, seen.now, policy)
-        if refused is not None:
-            return Settle("failed", refused)
-    return None
+    return None if refused is None else Settle("failed", refused)
 
 
 def _judge_fresh(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:

@@ -212,7 +212,7 @@ class Driver:
             except HermesError as error:  # not an answer is not "stopped"
                 service = Service("unknown", detail=str(error))
         if self._history is None:
-            self._history = queue.settled(self._paths) if any(intent.is_automatic for intent in intents) else []
+            self._history = queue.settled(self._paths)
         return Observation(
             now=time.time(),
             desired=desired.read(self._paths),
@@ -221,7 +221,8 @@ class Driver:
             held=bool(held),
             unsound=next((why for why in whys if why is not None), None),
             installed=self._recovery.installed() if updates and not held else None,
-            restarts=restart_times(self._history),
+            restarts=restart_times(one for one in self._history if one.intent.is_automatic),
+            all_restarts=restart_times(self._history),
             answered=frozenset(
                 one.intent.origin.key
                 for one in self._history
@@ -308,7 +309,5 @@ class Driver:
 
 def restart_times(history: Iterable[queue.Settled]) -> tuple[float, ...]:
     """When each restart was seen; intents that one restart has satisfied count once."""
-    seen = {
-        str(one.instance): one.settled_at for one in history if one.outcome == "restarted" and one.intent.is_automatic
-    }
+    seen = {str(one.instance): one.settled_at for one in history if one.outcome == "restarted"}
     return tuple(sorted(seen.values()))

@@ -297,6 +297,12 @@ def test_an_interval_counts_from_load_and_skips_what_falls_into_a_run(jobs: Jobs
     assert second - first >= 4 * FAST + 0.3  # the one in between fell into the run
 
 
+def test_a_calendar_entry_starts_a_job_when_its_minute_comes(make_jobs: Callable[..., Jobs]) -> None:
+    jobs = make_jobs(time_scale=0.001)
+    jobs.load("exit 0", StartCalendarInterval={"Second": 0})
+    jobs.launchd.wait_for("spawn", "job", demand="calendar", count=2)
+
+
 def test_launch_only_once_leaves_the_domain_after_its_run(jobs: Jobs) -> None:
     jobs.load("exit 0", RunAtLoad=True, LaunchOnlyOnce=True)
     jobs.launchd.wait_for("removed", "job")

@@ -73,6 +73,13 @@ def test_bootout_of_an_unloaded_label_fails_with_3(jobs: Jobs) -> None:
     assert (done.returncode, done.stderr) == (3, "Boot-out failed: 3: No such process\n")
 
 
+def test_bootout_of_the_gui_domain_is_a_logout(jobs: Jobs) -> None:
+    jobs.run()
+    assert jobs.launchd.launchctl("bootout", jobs.launchd.domain).returncode == 0
+    jobs.launchd.wait_for("domain-gone")
+    assert jobs.shown().returncode == 112
+
+
 def test_bootout_wait_is_a_usage_error_and_stops_nothing(jobs: Jobs) -> None:
     pid = jobs.run()
     assert jobs.launchd.launchctl("bootout", "--wait", jobs.target()).returncode == 64

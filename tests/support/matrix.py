@@ -166,7 +166,8 @@ FAULTS = [
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),
     Fault(
-        "driver killed while it waits", strike=("kill", "hermes_cli.intents.driver:Driver._wait", "before", "restarter")
+        "driver killed after its first look",
+        strike=("kill", "hermes_cli.intents.driver:Driver._observe", "after", "restarter"),
     ),
     Fault("restarter killed while draining", during=_kill(RESTARTER)),
     Fault("exit handler killed", strike=("kill", "hermes_cli.gateway.run:Gateway._poke", "before", "gateway run")),

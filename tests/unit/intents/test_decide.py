@@ -650,3 +650,19 @@ def test_an_update_that_changed_nothing_leaves_a_starting_gateway_alone():
 def test_a_restart_that_is_just_as_old_as_the_window_is_over():
     edge = tuple(NOW - POLICY.storm_window for _ in range(POLICY.storm_limit))
     assert storm(edge, NOW, POLICY) is None
+
+
+# Who claims to be a person.
+
+
+def test_a_person_has_five_times_the_limit_of_programs():
+    restarts = tuple(NOW - 1 - at for at in range(5 * POLICY.storm_limit))
+    assert step(intent(), seen(running(), all_restarts=restarts[:-1])) == Signal(OLD)
+    refused = step(intent(), seen(running(), all_restarts=restarts))
+    assert refused.outcome == "failed"
+    assert "50 restarts within 10 min" in refused.detail
+
+
+def test_a_storm_of_persons_does_not_keep_what_began_from_its_end():
+    restarts = tuple(NOW - 1 - at for at in range(5 * POLICY.storm_limit))
+    assert step(intent(), seen(all_restarts=restarts)) == Start()
