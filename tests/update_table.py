@@ -27,7 +27,7 @@ WAYS = {"kill": "SIGKILL", "int": "Ctrl-C", "hup": "closed terminal", "full": "f
 SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
 DIES = (
     "hermes_cli/gateway/run.py",
-    "return asyncio.run(Gateway(paths, config, query, mark).run())",
+    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
     'sys.exit("a bad start")',
 )
 UPDATER, DRIVER, PIP = "hermes_cli update", "hermes_cli.restarter", "pip install --quiet"

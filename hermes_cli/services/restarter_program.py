@@ -7,7 +7,7 @@ what macOS shows under Login Items.
 import os
 import shutil
 
-from hermes_cli import durable
+from hermes_cli import durable, restarter_copy
 from hermes_cli.errors import HermesError
 from hermes_cli.services.base import read_definition
 
@@ -40,6 +40,7 @@ def install(paths: "Paths") -> None:
     """Write it, or replace it whole: a shell that is reading the old one goes on with the old one. Raises HermesError."""
     wanted = text()
     place = path_of(paths)
+    restarter_copy.keep(paths)  # what it runs when the installed package cannot
     try:
         if not drifted(paths):
             return

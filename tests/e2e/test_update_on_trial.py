@@ -14,7 +14,11 @@ from installation import Installation, fault
 pytestmark = pytest.mark.e2e
 RUN = "hermes_cli/gateway/run.py"
 SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-DIES_AT_START = (RUN, "return asyncio.run(Gateway(paths, config, query, mark).run())", 'sys.exit("a bad start")')
+DIES_AT_START = (
+    RUN,
+    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
+    'sys.exit("a bad start")',
+)
 DIES_WHEN_READY = (
     RUN,
     "        await self._ending.wait()\n",

@@ -38,6 +38,7 @@ class Fault:
     costs: float = 0.0  # real seconds on top of an undisturbed restart
     next_command: Callable[[dict[str, Any]], bool] = lambda _: False  # worlds that wait for the next invocation
     config: str | None = None
+    own_code: bool = False  # a package of its own, that can be broken
 
     @property
     def is_slow(self) -> bool:
@@ -113,6 +114,16 @@ def _kill(label: str) -> Callable[[Mac], None]:
     return kill
 
 
+def _break_the_package(mac: Mac) -> None:
+    """As an update that was cut off leaves it: no driver can be imported any more, and the one that ran is gone.
+
+    The gateway itself still can: what to do about one that cannot start is tests/e2e/test_update_on_trial.py's.
+    """
+    assert mac.code is not None
+    (mac.code / "hermes_cli" / "update" / "recovery.py").write_text("def half of a")
+    _kill(RESTARTER)(mac)
+
+
 def _let_go(mac: Mac) -> None:
     """The first kickstart of the gateway hangs for good, later ones do not."""
     mac.launchd.wait_for("request", argv=["kickstart", f"{mac.launchd.domain}/{GATEWAY}"], after=mac.requested)
@@ -170,5 +181,6 @@ FAULTS = [
         strike=("kill", "hermes_cli.intents.driver:Driver._observe", "after", "restarter"),
     ),
     Fault("restarter killed while draining", during=_kill(RESTARTER)),
+    Fault("package broken by the update", during=_break_the_package, own_code=True, costs=2),
     Fault("exit handler killed", strike=("kill", "hermes_cli.gateway.run:Gateway._poke", "before", "gateway run")),
 ]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 BROKEN = ("hermes_cli/gateway/run.py", "import asyncio\n", "import asyncio\nraise RuntimeError('boom')\n")
 DIES_AT_START = (
     "hermes_cli/gateway/run.py",
-    "return asyncio.run(Gateway(paths, config, query, mark).run())",
+    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
     'sys.exit("a bad start")',
 )
 STEPS = [

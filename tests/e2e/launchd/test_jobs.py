@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from installation import fault
+from installation import SHORT_CLOCKS, fault
 from mac import GATEWAY, RESTARTER, Mac
 
 pytestmark = pytest.mark.e2e
@@ -389,7 +389,8 @@ def test_a_start_that_launchd_holds_back_is_shown_with_its_mend(mac):
     assert codes(mac) == set()
 
 
-def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(mac):
+def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(make_mac):
+    mac = make_mac(config=f"{SHORT_CLOCKS}max_attempts = 3\n")
     mac.install()
     assert mac.interpreter is not None
     mac.interpreter.strike(fault("fail", "hermes_cli.gateway.run:main", program="gateway run"))

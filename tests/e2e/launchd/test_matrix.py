@@ -4,12 +4,14 @@ Bounded by default; HERMES_LAUNCHD_MATRIX=whole runs every fault in every world.
 """
 
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from installation import fault as strike
-from mac import GATEWAY, Mac
+from mac import GATEWAY, REPOSITORY, Mac
 from matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
 
 from hermes_cli.instance import Instance
@@ -72,9 +74,17 @@ class Cell:
         return fresh, by
 
 
+def own_package(folder: Path) -> Path:
+    """A copy of the package, to be broken."""
+    shutil.copytree(REPOSITORY / "hermes_cli", folder / "code" / "hermes_cli")
+    return folder / "code"
+
+
 @pytest.mark.parametrize(("world", "fault"), CELLS)
-def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property):
-    mac: Mac = make_mac(**world, **(fault.knobs or {}), **({"config": fault.config} if fault.config else {}))
+def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, tmp_path):
+    own = {"code": own_package(tmp_path)} if fault.own_code else {}
+    config = {"config": fault.config} if fault.config else {}
+    mac: Mac = make_mac(**world, **(fault.knobs or {}), **config, **own)
     cell = Cell(mac, fault)
     cell.ask()
     limit = bound(world, fault)

@@ -25,6 +25,7 @@ class Program:
         self.paths = Paths("default", f"{home}/state", str(home), f"{home}/logs")
         make_directories(self.paths)
         restarter_program.install(self.paths)
+        Path(self.paths.restarter, "lib").unlink()  # what runs without the copy is told apart from what runs with it
         self.folder = folder
         self.runs = folder / "runs"
         self.python = folder / "python"
