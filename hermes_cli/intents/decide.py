@@ -196,7 +196,9 @@ def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy)
     if running is not None and _is_outdated(intent, running, seen):
         return _retire(intent, progress, seen, policy, running)
     if running is not None and intent.action == "reload" and not progress.attempts:
-        return Start(reload=True)  # whatever came up meanwhile runs under the definition that is to go
+        # Whatever came up meanwhile runs under the definition that is to go.
+        refused = None if progress.signals else _refusal(intent, seen, policy)
+        return refused or Start(reload=True)
     if running is not None:
         return _judge_fresh(intent, progress, seen, policy, running)
     if seen.target_alive:

@@ -177,7 +177,11 @@ class Driver:
             return
         act = next((step for _, step in steps if isinstance(step, Signal | Kill | Start | PutBack)), None)
         if act is not None:
-            self._act(act, [intent for intent, step in steps if step == act], base)
+            served = [intent for intent, step in steps if step == act]
+            if isinstance(act, Start):  # one start serves all who want one, and a reload is one
+                act = Start(reload=any(step == Start(reload=True) for _, step in steps))
+                served = [intent for intent, step in steps if isinstance(step, Start)]
+            self._act(act, served, base)
             return
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
         for intent, wait in waits:

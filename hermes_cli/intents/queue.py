@@ -32,7 +32,7 @@ OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", 
 _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
-_NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 _READS = 3
 
 

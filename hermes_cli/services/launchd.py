@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from hermes_cli import desired, durable
+from hermes_cli import desired, durable, instance
 from hermes_cli.clocks import POKE
 from hermes_cli.config import Config, load
 from hermes_cli.errors import CannotTellError, ConfigError, HermesError, NotInstalledError, UsageError
@@ -109,11 +109,14 @@ class Launchd:
         return (*found, *restarter_program.drifted(self._paths))
 
     def _service_at(self, place: Place) -> Service:
-        if place.job is not None:
-            return place.job.service
         if not place.known:
             return Service("unknown", detail="launchd does not answer")
-        return Service("stopped", detail=f"{self._label} is not loaded")
+        found = (
+            place.job.service if place.job is not None else Service("stopped", detail=f"{self._label} is not loaded")
+        )
+        if found.state == "stopped" and (running := instance.read_alive(self._paths)) is not None:
+            return Service("running", running.identity.pid, detail=f"outside {self._label}")
+        return found
 
     def _problems(self, place: Place, *, there: bool) -> "Iterator[Problem]":
         mend = "hermes gateway install"
@@ -122,6 +125,8 @@ class Launchd:
                 f"launchd holds back its own starts in {place.domain} ({place.job.pended}); a demand start is admitted"
             )
             yield Problem("start-held-back", text, "hermes gateway start")
+        if self._service_at(place).detail.startswith("outside"):
+            yield Problem("unmanaged", f"the gateway runs outside {self._label}", "hermes gateway restart")
         for name in (self._label, self._restarter):
             if _is_refused(launchd_plists.path_of(name)):
                 text = f"launchd refuses {launchd_plists.path_of(name)}: it is not yours alone to write"
@@ -182,6 +187,8 @@ class Launchd:
         place = self._domains.find(self._label)
         if not place.known:
             raise CannotTellError("launchd does not answer: hermes gateway status")
+        if self._service_at(place).detail.startswith("outside"):
+            return  # two of one profile would fight over its lock
         domain = place.domain if place.job is not None else self._load_again(place.domain)
         answer = self._launchctl("kickstart", f"{domain}/{self._label}")
         if answer.code in {NO_SERVICE, *IN_PROGRESS}:  # it is being removed: by a stop of somebody else, or a logout

@@ -69,6 +69,8 @@ class Journal:
         document = {"schema": SCHEMA, **asdict(self)}
         del document["path"]
         durable.replace(self.path, document, durable=True, indent=1)
+        # An updater that was killed may have made updates/ without making its name durable.
+        durable.sync_ancestors(os.path.dirname(self.path))
 
     def note(self, **changed: Any) -> None:
         """How far it has come, durable when this returns. Raises OSError."""

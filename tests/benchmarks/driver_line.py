@@ -139,3 +139,12 @@ class _NoUpdate:
 
     def recover(self, identifier: str) -> str | None:
         raise AssertionError(f"{identifier} is no update")
+
+    def change(self, identifier: str) -> None:
+        return None
+
+    def put_back(self, identifier: str, why: str) -> str | None:
+        raise AssertionError(f"{identifier} is no update")
+
+    def ended(self, identifier: str, outcome: str, detail: str) -> None:
+        return None

@@ -159,7 +159,7 @@ MUTANTS = [
         "an update is killed before its journal, and another begun",
     ),
     Mutant(
-        "fsync of updates/ when the journal goes",
+        "fsync of under-way/ when the journal goes",
         "update/journal.py",
         "        durable.sync_directory(os.path.dirname(self.path))\n",
         "",

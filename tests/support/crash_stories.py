@@ -69,14 +69,14 @@ STOP = _BEGIN + "desired.write(paths, 'stopped', 'proof')\nsay('stopped')\n"
 JOURNAL = (
     _BEGIN
     + """
-made = Journal(paths.updates + "/20261123T160511.123456Z-4321-9f3a.json", "20261123T160511.123456Z-4321-9f3a",
-               "/nowhere", "0" * 40, "1" * 40)
+made = Journal(paths.updates_under_way + "/20261123T160511.123456Z-4321-9f3a.json", "20261123T160511.123456Z-4321-9f3a",
+               {"kind": "git", "root": "/nowhere"}, "0" * 40, "1" * 40)
 made.write()
 say("journal")
 made.note(step="undoing")
 say("undoing")
 say("removing")
-made.remove()
+made.end("undone")
 say("removed")
 """
 )
@@ -270,7 +270,7 @@ def _of_what_is_settled(paths: in_place.Paths, told: Told) -> Iterator[str]:
 
 
 def _of_the_journal(paths: in_place.Paths, told: Told) -> Iterator[str]:
-    found = journal.left_behind(paths)
+    found = journal.under_way(paths)
     if "removed" in told.words:
         if found:
             yield "an order to undo an update that is over has come back"

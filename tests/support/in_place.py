@@ -48,6 +48,15 @@ class NoUpdates:
     def recover(self, identifier: str) -> str | None:
         return None
 
+    def change(self, identifier: str) -> None:
+        return None
+
+    def put_back(self, identifier: str, why: str) -> str | None:
+        return None
+
+    def ended(self, identifier: str, outcome: str, detail: str) -> None:
+        return None
+
 
 class NoWatch:
     """No hint ever comes. To close an inotify descriptor takes the kernel 10 ms, most of what a driver run takes."""

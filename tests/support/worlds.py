@@ -68,8 +68,8 @@ class World:
         return [Path(one["path"]) for one in self.call("definitions")]
 
 
-def _embedded(request: pytest.FixtureRequest) -> World:
-    hermes = request.getfixturevalue("make_installation")()
+def _embedded(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
+    hermes = request.getfixturevalue("make_installation")(code=code)
 
     def silence() -> None:
         supervisor = hermes.supervisor()
@@ -79,27 +79,29 @@ def _embedded(request: pytest.FixtureRequest) -> World:
     return World("embedded", hermes, silence, ("--supervise", "--supervize"))
 
 
-def _systemd(request: pytest.FixtureRequest) -> World:
+def _systemd(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
     manager: UserManager = request.getfixturevalue("user_manager")
     hermes = request.getfixturevalue("make_installation")(
+        code=code,
         manager="systemd",
         variables=manager.variables,
-        interpreter=Interpreter(request.getfixturevalue("tmp_path") / "python", REPOSITORY),
+        interpreter=Interpreter(request.getfixturevalue("tmp_path") / "python", code),
     )
     return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"))
 
 
-def _launchd(request: pytest.FixtureRequest) -> World:
-    mac = Mac(request.getfixturevalue("tmp_path"), request.getfixturevalue("make_launchd"))
+def _launchd(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
+    mac = Mac(request.getfixturevalue("tmp_path"), request.getfixturevalue("make_launchd"), code=code)
 
     def silence() -> None:
-        mac.launchd.knob(launchctl_latency_ms=600_000)
+        # Nor does it start anything by itself meanwhile, which it would say to nobody.
+        mac.launchd.knob(launchctl_latency_ms=600_000, on_demand_only=True)
 
     drift = ("<key>KeepAlive</key>", "<key>ThisKeyIsOld</key><true/><key>KeepAlive</key>")
     return World("launchd", mac, silence, drift)
 
 
-WORLDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {
+WORLDS: dict[str, Callable[..., World]] = {
     "embedded": _embedded,
     "systemd": _systemd,
     "launchd": _launchd,

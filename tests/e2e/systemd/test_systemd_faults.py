@@ -336,6 +336,7 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
 ) -> None:
     hermes, code = broken
     before = hermes.install()
+    os.unlink(f"{hermes.paths.restarter}/lib")  # nor is there a copy that could
     user_manager.change(SERVICE, "[Service]", "Restart=no", "RestartForceExitStatus=")
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
