@@ -1,5 +1,6 @@
 """An installation of hermes with a home of its own: every process real, every wait an event with a deadline."""
 
+import errno
 import json
 import os
 import shlex
@@ -153,7 +154,19 @@ class Installation:
         before = self.ready().active_turns
         self.start("chat", "--session", session, f"!cat {shlex.quote(str(fifo))}")
         self.until(lambda: self.ready().active_turns > before, "a running turn")
-        return lambda: os.close(os.open(fifo, os.O_WRONLY))
+        holder = self.ready().identity
+
+        def is_let_go() -> bool:
+            try:
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # nobody reads yet, or no longer: the turn was cut off meanwhile
+                    raise
+                found = instance.read_alive(self.paths)
+                return found is None or not found.active_turns or not found.identity.is_same_as(holder)
+            return True
+
+        return lambda: self.until(is_let_go, "the end of the turn") and None
 
     # --- waiting for what is seen
 

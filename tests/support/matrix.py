@@ -58,28 +58,28 @@ def table(cells: list[dict[str, str]]) -> str:
         f"| {one['fault']} | {one['world']} | {one['seconds']} | {one['bound']} | {one['spawns']} | {one['by']} |"
         for one in sorted(cells, key=lambda one: (one["fault"], one["world"]))
     ]
-    return "\n".join([*_HEAD, *rows, ""])
+    return "\n".join([_HEAD.format(cells=len(cells), whole=(len(FAULTS) + 1) * len(WORLDS)), *rows, ""])
 
 
-_HEAD = [
-    "# The launchd matrix",
-    "",
-    "Written by a run of the whole matrix, on the emulated launchd (nothing here was run on a Mac):",
-    "",
-    "```sh",
-    "HERMES_LAUNCHD_MATRIX=whole HERMES_LAUNCHD_TABLE=docs/launchd-matrix.md python -m pytest -n 2 tests/e2e/launchd/test_matrix.py",
-    "```",
-    "",
-    "Each row is the report's case: a restart asked for in the agent's terminal, whose caller is killed as soon as the",
-    "record is on the disk. A world names the knobs that are in their worse position (docs of the emulator:",
-    "`tests/launchd/README.md`). In every row exactly one fresh instance came up under launchd, the record settled, and",
-    "nothing stayed pending. Seconds are from the request to the fresh instance's readiness, the emulator's own durations",
-    f"scaled by {TIME_SCALE}; `next command` means that a `hermes` command was needed, which is what the design promises",
-    "when everything else was switched off.",
-    "",
-    "| fault | world | seconds | bound | spawns | finished by |",
-    "| --- | --- | --- | --- | --- | --- |",
-]
+_HEAD = f"""\
+# The launchd matrix
+
+Written by its last run, {{cells}} of {{whole}} cells, on the emulated launchd (nothing here was run on a Mac):
+
+```sh
+HERMES_LAUNCHD_TABLE=$PWD/docs/launchd-matrix.md python -m pytest -n 4 tests/e2e/launchd/test_matrix.py
+```
+
+Without more it takes every world without a fault, and every fault in the kindest and in the worst world; with
+`HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each row is the report's case: a restart asked for in the agent's
+terminal, whose caller is killed as soon as the record is on the disk. A world names the knobs that are in their worse position
+([the emulator's page](../tests/launchd/README.md)). In every row exactly one fresh instance came up under launchd, the record
+settled, and nothing stayed pending. Seconds are from the request to the fresh, settled instance, the emulator's own durations
+scaled by {TIME_SCALE}. "next command": a `hermes` command was needed, which is what the design promises when everything else
+was switched off.
+
+| fault | world | seconds | bound | spawns | finished by |
+| --- | --- | --- | --- | --- | --- |"""
 
 
 def _unload_restarter(mac: Mac) -> None:
