@@ -111,3 +111,22 @@ def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, 
     assert struck <= {cell.before.identity.pid}
     if fault.strike:
         assert (mac.home / "struck").exists()
+
+
+@pytest.mark.parametrize("world", [pytest.param(world, id=name_of(world)) for world in WORLDS])
+def test_the_service_has_its_whole_life_in_every_world(make_mac, world):
+    mac: Mac = make_mac(**world)
+    first = mac.install()
+    assert mac.launchd.pid(GATEWAY) == first.identity.pid
+    assert mac.run("gateway", "restart").returncode == 0
+    second = mac.ready(other_than=first)
+    assert mac.run("gateway", "stop").stdout == "stopped\n"
+    assert mac.run("gateway", "status").returncode == 3
+    assert mac.run("gateway", "start").returncode == 0
+    third = mac.ready(other_than=second)
+    assert mac.launchd.pid(GATEWAY) == third.identity.pid
+    assert mac.spawns() == 3
+    assert mac.run("gateway", "status").returncode == 0
+    assert mac.run("gateway", "uninstall").stdout == "uninstalled\n"
+    assert mac.run("gateway", "status").returncode == 4
+    assert mac.launchd.pid(GATEWAY) is None
