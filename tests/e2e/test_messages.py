@@ -36,7 +36,7 @@ def test_messages_sent_throughout_five_restarts_are_answered_once_each(hermes: I
     for talker in talkers:
         talker.join(PATIENCE)
     assert outcomes == ["restarted"] * 5
-    assert len(answers) > 10
+    assert len(answers) >= 5
     assert {word: text for word, text in answers.items() if text.split() != [word]} == {}
     assert sorted(tally.read_text().split()) == sorted(answers)
 

@@ -154,7 +154,7 @@ def test_a_gateway_killed_in_mid_turn_is_waited_for(start, chat):
     start().ready()
     code, out, _ = ended(process)
     assert code == 0
-    assert out.startswith("begun\ncut off: the gateway ended")
+    assert "cut off: the gateway ended" in out  # "begun" before it, if it was kept by then
 
 
 def test_a_gateway_that_was_stopped_is_not_waited_for(gateway, chat, paths):

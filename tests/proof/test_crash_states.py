@@ -152,10 +152,10 @@ MUTANTS = [
         "a stop",
     ),
     Mutant(
-        "fsync of the name of a directory that a killed process made",
-        "durable.py",
-        "        sync_directory(os.path.dirname(directory))\n",
-        "        pass\n",
+        "fsync of the names of directories that a killed updater made",
+        "update/journal.py",
+        "        durable.sync_ancestors(os.path.dirname(self.path))\n",
+        "",
         "an update is killed before its journal, and another begun",
     ),
     Mutant(
