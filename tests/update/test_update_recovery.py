@@ -214,7 +214,8 @@ def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes:
     mended = source.publish({"hermes_cli/gateway/run.py": "def main(paths): ...\n"})
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr
-    # By the command itself, or by the driver that its look has started.
+    # By the command itself, or by the driver that its look has started, which says so on stderr.
+    assert "an update was cut off" in done.stdout + done.stderr
     assert source.is_exactly(mended)
     assert is_over(hermes)
 
