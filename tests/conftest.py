@@ -1,12 +1,12 @@
 """What every test may ask for: whole installations, and that nothing outlives it."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from installation import SHORT_CLOCKS, Installation, end_processes_below
-from user_manager import NoManagerError, UserManager
+from user_manager import UserManager, needed
+from wheels import Environment
 
 pytest_plugins = ["launchd_emulator.fixture"]
 
@@ -37,17 +37,16 @@ def hermes(make_installation: Callable[..., Installation]) -> Installation:
 
 
 @pytest.fixture
-def user_manager(tmp_path: Path) -> Iterator[UserManager]:
-    """A systemd user manager of this test's own; skipped with the reason where there can be none.
-
-    HERMES_TEST_REQUIRE=systemd says that there must be one.
-    """
-    try:
+def user_manager() -> Iterator[UserManager]:
+    """A systemd user manager of this test's own; skipped with the reason where there can be none."""
+    with needed():
         found = UserManager()
         found.start()
-    except NoManagerError as error:
-        if "systemd" in os.environ.get("HERMES_TEST_REQUIRE", ""):
-            raise
-        pytest.skip(str(error))
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A virtual environment with the first release, installed by pip; made once, to be copied."""
+    return Environment.template(tmp_path_factory.mktemp("wheels"))

@@ -1,20 +1,30 @@
-"""A real checkout, updated under every service manager: from a shell, from the agent's terminal, by a chat command."""
+"""Updates under every service manager: of a checkout and of a wheel; from a shell, from the agent's terminal, by `/update`.
+
+Some combinations by default; HERMES_UPDATES=whole runs them all.
+"""
 
 import os
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
+import cut_off
 import pytest
 from checkout import Checkout
+from cut_off import Step, steps
+from installation import SHORT_CLOCKS
+from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
 from worlds import WORLDS, World
 
+from hermes_cli import instance, paths
+from hermes_cli.intents import queue
 from hermes_cli.update import in_chat
 
-pytestmark = pytest.mark.e2e
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-DIES_AT_START = (
-    "hermes_cli/gateway/run.py",
-    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
-    'sys.exit("a bad start")',
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+WHOLE = os.environ.get("HERMES_UPDATES") == "whole"
+KINDS = ("git", "wheel")
+ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
+    "[gateway]\n", "[gateway]\nheartbeat_interval = 0.5\n"
 )
 OTHER_DEFINITION = {
     "launchd": (
@@ -31,76 +41,214 @@ OTHER_DEFINITION = {
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    """What hermes is installed from; `editable` is a checkout that pip installed in a real environment."""
+    if request.param == "git":
+        return Checkout(tmp_path / "git")
+    environment = request.getfixturevalue("wheels_template").branch(tmp_path)
+    return environment if request.param == "wheel" else Checkout(tmp_path / "git", environment)
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, checkout: Checkout) -> World:
-    found = WORLDS[request.param](request, code=checkout.path)
-    found.hermes.install()
-    return found
+def world(request: pytest.FixtureRequest, source: Source) -> World:
+    """One manager that runs hermes from there; nothing is installed yet."""
+    return WORLDS[request.param](request, interpreter=source.interpreter)
 
 
-everywhere = pytest.mark.parametrize("world", list(WORLDS), indirect=True)
+def everywhere(*kinds: str, managers: tuple[str, ...] = tuple(WORLDS)) -> pytest.MarkDecorator:
+    """Under each of these managers, from each kind of source."""
+    return pytest.mark.parametrize(("world", "source"), list(product(managers, kinds)), indirect=True)
 
 
-@everywhere
-def test_from_a_shell_the_new_revision_runs_when_the_command_ends(world: World, checkout: Checkout) -> None:
-    before = world.hermes.ready()
-    new = checkout.release(*SOUND)
+def by_shell(world: World) -> str:
     done = world.hermes.run("update")
-    assert done.returncode == 0, done.stderr + world.hermes.log()
-    after = world.hermes.ready(other_than=before)
-    assert (after.revision, checkout.revision()) == (new, new)
-    assert world.hermes.pending() == []
+    return done.stdout + done.stderr
 
 
-@everywhere
-def test_typed_in_the_agents_terminal_the_conversation_gets_the_outcome(world: World, checkout: Checkout) -> None:
-    before = world.hermes.ready()
-    new = checkout.release(*SOUND)
+def by_terminal(world: World) -> str:
     shown = world.hermes.chat("!hermes update")
-    after = world.hermes.ready(other_than=before)
     assert "restart recorded, will be completed by the " in shown
-    assert f"restarted: gateway is back as pid {after.identity.pid}, revision {new}" in shown
-    assert after.revision == new
+    return shown
 
 
-@everywhere
-def test_by_a_chat_command_it_runs_outside_the_gateway_and_tells_all_of_it(world: World, checkout: Checkout) -> None:
-    before = world.hermes.ready()
-    new = checkout.release(*SOUND)
+def by_chat(world: World) -> str:
     shown = world.hermes.chat("/update")
-    after = world.hermes.ready(other_than=before)
-    assert after.revision == new
-    assert "fetching origin" in shown
-    assert f"restarted: gateway is back as pid {after.identity.pid}" in shown
     world.hermes.until(lambda: not os.listdir(in_chat.folder(world.hermes.paths)), "the end of the update's output")
-    (settled,) = world.hermes.settled()
-    assert not settled.intent.requester.in_tree
+    assert not world.hermes.settled()[0].intent.requester.in_tree
+    return shown
 
 
-@everywhere
-def test_a_release_that_dies_at_its_start_is_put_back(world: World, checkout: Checkout) -> None:
-    before = world.hermes.ready()
-    old = checkout.revision()
-    checkout.release(*DIES_AT_START)
-    done = world.hermes.run("update")
-    assert done.returncode == 1, done.stdout
-    assert "the old code was put back" in done.stderr
+WAYS: dict[str, Callable[[World], str]] = {"shell": by_shell, "terminal": by_terminal, "chat": by_chat}
+
+
+def is_chosen(manager: str, kind: str, way: str) -> bool:
+    """Each pair of a manager, a kind and a way comes up; not every triple."""
+    order = list(WORLDS).index(manager) + KINDS.index(kind) + list(WAYS).index(way)
+    return WHOLE or (kind == "git" and manager != "embedded") or order % 3 == 0
+
+
+every_way = pytest.mark.parametrize(
+    ("world", "source", "way"),
+    [cell for cell in product(WORLDS, KINDS, WAYS) if is_chosen(*cell)],
+    indirect=["world", "source"],
+)
+
+
+def is_well(world: World) -> None:
+    """A ready gateway, nothing pending, no update under way."""
+    world.hermes.until(lambda: cut_off.is_over(world), "the end of the update")
+    shown = world.hermes.status()
+    assert (shown["instance"]["ready"], shown["pending"]) == (True, [])
+
+
+@every_way
+def test_a_new_release_runs_afterwards_and_who_asked_is_told(world: World, source: Source, way: str) -> None:
+    before = world.hermes.install()
+    new = source.release()
+    shown = WAYS[way](world)
     after = world.hermes.ready(other_than=before)
-    assert (after.revision, checkout.revision(), checkout.changes()) == (old, old, "")
-    assert world.hermes.pending() == []
+    assert (after.revision, source.revision()) == (new, new), shown
+    assert f"pid {after.identity.pid}, revision {new}" in shown, shown
+    assert [one.outcome for one in world.hermes.settled()] == ["restarted"]
+    assert world.hermes.starts() == 2
+    is_well(world)
 
 
-@pytest.mark.parametrize("world", list(OTHER_DEFINITION), indirect=True)
-def test_a_release_with_other_definitions_brings_them_in(world: World, checkout: Checkout) -> None:
-    before = world.hermes.ready()
-    new = checkout.release(*OTHER_DEFINITION[world.name])
+@every_way
+def test_a_release_that_dies_at_its_start_is_put_back_and_who_asked_is_told(
+    world: World, source: Source, way: str
+) -> None:
+    before = world.hermes.install()
+    old = source.revision()
+    source.release(*DIES_AT_START)
+    shown = WAYS[way](world)
+    after = world.hermes.ready(other_than=before)
+    assert (after.revision, source.revision()) == (old, old), shown
+    assert "the old code was put back" in shown, shown
+    assert [one.outcome for one in world.hermes.settled()] == ["failed"]
+    is_well(world)
+
+
+@everywhere(*KINDS)
+def test_new_code_that_crashes_at_import_never_reaches_the_gateway(world: World, source: Source) -> None:
+    before = world.hermes.install()
+    old = source.revision()
+    new = source.release(*CRASHES_AT_IMPORT)
+    done = world.hermes.run("update")
+    assert done.returncode == 1
+    assert f"{new} does not start" in done.stderr
+    assert "a bad day" in done.stderr
+    assert world.hermes.ready().identity == before.identity
+    assert source.revision() == old
+    assert [one.outcome for one in world.hermes.settled()] == ["cancelled"]
+    is_well(world)
+
+
+@everywhere("editable", "wheel")
+def test_what_a_release_needs_comes_with_it_and_goes_with_one_that_does_not_work(world: World, source: Source) -> None:
+    source.release(needs=("extra<2",))
+    source.pull()
+    first = world.hermes.install()
+    assert source.extra() == "1"
+    bad = source.release(*DIES_AT_START, needs=("extra>=2",))
+    done = world.hermes.run("update")
+    assert "the old code was put back" in done.stderr
+    assert source.revision() != bad
+    assert source.extra() == "1"
+    back = world.hermes.ready(other_than=first)
+    source.release(DIES_AT_START[0], DIES_AT_START[2], DIES_AT_START[1])
+    new = source.release(*NEEDS_EXTRA, needs=("extra>=2",))
+    done = world.hermes.run("update")
+    assert done.returncode == 0, done.stderr
+    assert world.hermes.ready(other_than=back).revision == new
+    assert source.extra() == "2"
+    is_well(world)
+
+
+@everywhere(*KINDS)
+def test_a_gateway_that_was_told_to_restarts_itself_once_into_what_was_installed_by_hand(
+    world: World, source: Source
+) -> None:
+    (world.hermes.home / "config.toml").write_text(ON_SKEW)
+    before = world.hermes.install()
+    new = source.release()
+    source.pull()
+    assert world.hermes.ready(other_than=before).revision == new
+    (settled,) = world.hermes.settled()
+    assert (settled.outcome, settled.intent.reason) == ("restarted", "skew")
+    assert world.hermes.starts() == 2
+    is_well(world)
+
+
+@everywhere(*KINDS)
+def test_a_gateway_does_not_restart_itself_into_code_that_does_not_start(world: World, source: Source) -> None:
+    (world.hermes.home / "config.toml").write_text(ON_SKEW)
+    before = world.hermes.install()
+    source.release(*CRASHES_AT_IMPORT)
+    source.pull()
+    world.hermes.until(lambda: "it does not start (ImportError: a bad day)" in world.hermes.log(), "the refusal")
+    assert world.hermes.ready().identity == before.identity
+    assert not world.hermes.pending()
+
+
+@everywhere("git")
+def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(world: World, source: Source) -> None:
+    hermes = world.hermes
+    work, idle = (
+        paths.Paths(name, f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs") for name in ("work", "idle")
+    )
+    before = hermes.install()
+    for name in ("work", "idle"):
+        done = hermes.run("-p", name, "gateway", "install")
+        assert done.returncode == 0, done.stderr
+    first = instance.read_alive(work)
+    assert first is not None
+    assert hermes.run("-p", "idle", "gateway", "stop").returncode == 0
+    new = source.release()
+    done = hermes.run("update", "--all-profiles")
+    assert done.returncode == 0, done.stderr
+    assert "of profile work" in done.stdout
+    assert hermes.ready(other_than=before).revision == new
+    now = instance.read_alive(work)
+    assert now is not None
+    assert (now.revision, now.identity.is_same_as(first.identity)) == (new, False)
+    assert instance.read_alive(idle) is None
+    assert [one.outcome for one in queue.settled(work)] == ["restarted"]
+    assert queue.settled(idle) == []
+    is_well(world)
+
+
+@everywhere("git", managers=tuple(OTHER_DEFINITION))
+def test_a_release_with_other_definitions_brings_them_in(world: World, source: Source) -> None:
+    before = world.hermes.install()
+    new = source.release(*OTHER_DEFINITION[world.name])
     done = world.hermes.run("update")
     assert done.returncode == 0, done.stderr
     world.hermes.until(lambda: not world.hermes.status()["problems"], "every definition as the new release writes it")
     after = world.hermes.ready(other_than=before)
     assert after.revision == new
     assert world.hermes.pending() == []
+
+
+# The whole of it is `python tests/update_table.py`, whose tables are in docs/update.md; the embedded manager's are
+# tests/e2e/test_update*.py and tests/update/test_update_wheels.py.
+TELLING = {
+    "git": ("the journal is written", "the code has changed", "a bad release: after the old code is back"),
+    "wheel": ("pip, the old files are moved away",),
+}
+
+
+@pytest.mark.parametrize(
+    ("world", "source", "step"),
+    [
+        pytest.param(manager, kind, step, id=f"{manager}-{kind}-{step.text}")
+        for manager, kind in product(("systemd", "launchd"), KINDS)
+        for step in steps(kind)
+        if step.text in TELLING[kind]
+    ],
+    indirect=["world", "source"],
+)
+def test_an_update_that_is_killed_ends_in_whole_code_and_a_gateway_on_it(
+    world: World, source: Source, step: Step
+) -> None:
+    cut_off.end_of(world, source, step, "kill")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from interpreter import FAULTS, Interpreter
+from interpreter import FAULTS, Python
 
 from hermes_cli import durable, instance, locks, paths
 from hermes_cli.directory_watch import DirectoryWatch
@@ -83,7 +83,7 @@ class Installation:
         config: str = SHORT_CLOCKS,
         manager: str = "embedded",
         variables: dict[str, str] | None = None,
-        interpreter: Interpreter | None = None,
+        interpreter: Python | None = None,
         python: str = sys.executable,
     ) -> None:
         """`variables` are what its service manager is reached by; with an `interpreter`, no variable names the code."""
@@ -101,7 +101,7 @@ class Installation:
 
     def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
         """What a person's shell has: nothing of a gateway's; with `fault`, tests/faults strikes."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HERMES_", "XDG_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HERMES_", "XDG_", "PIP_"))}
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
         if self.interpreter is None:
             places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]

@@ -11,22 +11,20 @@ from pathlib import Path
 FAULTS = Path(__file__).parent.parent / "faults"
 
 
-class Interpreter:
-    """`python` finds the package in `code`, and faults in a file of its own: a job has no variable that could tell it."""
+class Python:
+    """The `python` of a virtual environment. Faults are in a file of its own: a job has no variable that could tell it."""
 
-    def __init__(self, folder: Path, code: Path) -> None:
-        venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.python = folder / "bin" / "python"
-        (library,) = (folder / "lib").glob("python*/site-packages")
-        places = [str(code), *site.getsitepackages(), str(FAULTS)]
-        (library / "installation.pth").write_text("".join(f"{place}\n" for place in places))
-        # What the package's console script is in a real installation; a shebang could not hold a space.
-        script = folder / "bin" / "hermes"
-        script.write_text('#!/bin/sh\nexec "$(dirname -- "$0")/python" -P -m hermes_cli "$@"\n')
-        script.chmod(0o755)
         # sitecustomize reads it; see tests/faults.
         self._faults = folder / "faults.json"
+
+    @property
+    def site(self) -> Path:
+        """Where packages lie."""
+        (found,) = self.folder.glob("lib/python*/site-packages")
+        return found
 
     def strike(self, faults: str | None) -> None:
         """What strikes every process that starts from now on; None: nothing."""
@@ -35,3 +33,23 @@ class Interpreter:
         else:
             json.loads(faults)
             self._faults.write_text(faults)
+
+    def look_also_in(self, *places: Path | str) -> None:
+        """Where packages are looked for besides; `FAULTS` has the sitecustomize that strikes."""
+        (self.site / "installation.pth").write_text("".join(f"{place}\n" for place in places))
+
+    def write_script(self) -> None:
+        """What the package's console script is in a real installation; a shebang could not hold a space."""
+        script = self.folder / "bin" / "hermes"
+        script.write_text('#!/bin/sh\nexec "$(dirname -- "$0")/python" -P -m hermes_cli "$@"\n')
+        script.chmod(0o755)
+
+
+class Interpreter(Python):
+    """One that finds the package in `code`."""
+
+    def __init__(self, folder: Path, code: Path) -> None:
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+        super().__init__(folder)
+        self.look_also_in(code, *site.getsitepackages(), FAULTS)
+        self.write_script()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from installation import SHORT_CLOCKS, Installation
-from interpreter import Interpreter
+from interpreter import Interpreter, Python
 from launchd_emulator.emulator import Launchd
 
 GATEWAY = "ai.hermes.gateway"
@@ -23,7 +23,8 @@ class Mac(Installation):
         folder: Path,
         make_launchd: Callable[..., Launchd],
         config: str = SHORT_CLOCKS,
-        code: Path = REPOSITORY,
+        code: Path | None = REPOSITORY,
+        interpreter: Python | None = None,
         **knobs: Any,
     ) -> None:
         user = folder / "üser"
@@ -38,7 +39,7 @@ class Mac(Installation):
             config,
             manager="launchd",
             variables=variables,
-            interpreter=Interpreter(folder / "python", code),
+            interpreter=interpreter or Interpreter(folder / "python", code or REPOSITORY),
         )
 
     def spawns(self, label: str = GATEWAY, after: float = 0.0) -> int:

@@ -11,12 +11,13 @@ from importlib import metadata
 from pathlib import Path
 
 from installation import REPOSITORY
+from interpreter import FAULTS, Python
+from releases import Change
 
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
 _SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
-Change = tuple[str, str, str]  # a file of the package, some of its text, and what stands there instead
 
 
 class Wheels:
@@ -25,6 +26,17 @@ class Wheels:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def make(cls, folder: Path) -> "Wheels":
+        """Hermes 1.0, what it needs, and two versions of a package `extra`."""
+        made = cls(folder)
+        for name in NEEDED:
+            made.repack(name)
+        for version in ("1", "2"):
+            made.publish("extra", version, {"extra.py": f"VERSION = {version}\n".encode()})
+        made.release("1.0")
+        return made
 
     def release(self, version: str, *changes: Change, needs: tuple[str, ...] = NEEDED) -> str:
         """Publish this package as `version`, changed; the version."""
@@ -68,6 +80,7 @@ class Wheels:
 
 def _write(path: Path, files: dict[str, bytes], record: str) -> None:
     lines = []
+    path.unlink(missing_ok=True)  # it may be a link to what others use
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
@@ -76,28 +89,43 @@ def _write(path: Path, files: dict[str, bytes], record: str) -> None:
         archive.writestr(record, "\n".join([*lines, f"{record},,", ""]))
 
 
-class Environment:
-    """A virtual environment with hermes in it."""
+class Environment(Python):
+    """A virtual environment with hermes in it, or with what it needs."""
 
     def __init__(self, folder: Path, wheels: Wheels) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.wheels = wheels
-        self.python = str(folder / "bin" / "python")
 
     @property
-    def site(self) -> Path:
-        """Where packages lie."""
-        (found,) = self.folder.glob("lib/python*/site-packages")
-        return found
+    def interpreter(self) -> Python:
+        """Itself."""
+        return self
 
     def pip(self, *arguments: str) -> None:
         """One pip command, without a network."""
-        argv = [self.python, "-m", "pip", *arguments[:1], "--quiet", "--disable-pip-version-check"]
+        argv = [str(self.python), "-m", "pip", *arguments[:1], "--quiet", "--disable-pip-version-check"]
         where = ["--no-index", "--find-links", str(self.wheels.folder)] if arguments[0] == "install" else []
         done = subprocess.run(
             [*argv, *where, *arguments[1:]], capture_output=True, text=True, timeout=SLOW, check=False
         )
         assert done.returncode == 0, done.stderr
+
+    def release(self, *change: str, needs: tuple[str, ...] = ()) -> str:
+        """Publish the next release, with at most one change; its version."""
+        number = len(list(self.wheels.folder.glob("hermes_cli-*")))
+        changes: list[Change] = [(change[0], change[1], change[2])] if change else []
+        return self.wheels.release(f"1.{number}", *changes, needs=(*NEEDED, *needs))
+
+    def pull(self) -> None:
+        """Install the newest one by hand."""
+        self.pip("install", "--upgrade", "hermes-cli")
+
+    def revision(self) -> str:
+        """The version that is installed, whole."""
+        (found,) = self.version()
+        left = [path.name for path in self.site.iterdir() if path.name.startswith("~")]
+        assert left == [], f"pip has left {left}"
+        return found
 
     def files(self) -> dict[str, bytes]:
         """Everything that is installed, without bytecode."""
@@ -109,7 +137,33 @@ class Environment:
 
     def version(self) -> list[str]:
         """Which hermes is installed; more than one is half of each."""
-        return [re.sub(r"hermes_cli-(.*)\.dist-info", r"\1", path.name) for path in self.site.glob("hermes_cli-*")]
+        return self._versions("hermes_cli")
+
+    def extra(self) -> str | None:
+        """The version of the package `extra`; its file and what pip notes of it must agree."""
+        found = self._versions("extra")
+        assert len(found) <= 1, found
+        written = self.site / "extra.py"
+        assert written.exists() == bool(found)
+        assert not found or written.read_text() == f"VERSION = {found[0]}\n"
+        return found[0] if found else None
+
+    def _versions(self, name: str) -> list[str]:
+        return [re.sub(rf"{name}-(.*)\.dist-info", r"\1", path.name) for path in self.site.glob(f"{name}-*.dist-info")]
+
+    @classmethod
+    def template(cls, folder: Path) -> "Environment":
+        """One with the first release, installed by pip."""
+        made = cls.make(folder / "environment", Wheels.make(folder / "wheels"))
+        made.pip("install", "hermes-cli")
+        return made
+
+    def branch(self, folder: Path) -> "Environment":
+        """Another one like this, with wheels of its own. Their paths have spaces, quotes and non-ASCII letters."""
+        wheels = Wheels(folder / "wheels of 'hermes'")
+        for path in self.wheels.folder.iterdir():
+            (wheels.folder / path.name).hardlink_to(path)
+        return self.copy(folder / "ünvironment", wheels)
 
     @classmethod
     def make(cls, folder: Path, wheels: Wheels) -> "Environment":
@@ -123,4 +177,9 @@ class Environment:
         for script in (folder / "bin").iterdir():
             if not script.name.startswith("python"):
                 script.unlink()
-        return Environment(folder, wheels)
+        made = Environment(folder, wheels)
+        made.write_script()
+        made.look_also_in(FAULTS)
+        # What a service manager starts has no variable that could tell pip where wheels are.
+        (folder / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {wheels.folder.as_uri()}\n")
+        return made

@@ -1,4 +1,4 @@
-"""The service managers that the conformance suite runs under. A new back end is one function more in `WORLDS`.
+"""The service managers that tests run under. A new back end is one function more in `WORLDS`.
 
 A world is an installation, and the few things that are done to a manager from outside in ways of its own.
 """
@@ -7,20 +7,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import PATIENCE, REPOSITORY, Installation
-from interpreter import Interpreter
+from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation
+from interpreter import Interpreter, Python
+from launchd_emulator.emulator import Launchd
 from mac import Mac
+from user_manager import UserManager, needed
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from user_manager import UserManager
+_HOME = "höme 'of' \"hermes\""
 
 _CALL = """
 import dataclasses, json, sys
@@ -50,9 +50,8 @@ class World:
 
     def call(self, method: str, *arguments: str) -> Any:
         """One method of the back end, called in a process of its own; what it gives, or the error that it raises."""
-        interpreter = self.hermes.interpreter
         done = subprocess.run(
-            [str(interpreter.python if interpreter else sys.executable), "-c", _CALL, method, *arguments],
+            [self.hermes.python, "-c", _CALL, method, *arguments],
             env=self.hermes.environment(),
             cwd="/",
             capture_output=True,
@@ -68,8 +67,16 @@ class World:
         return [Path(one["path"]) for one in self.call("definitions")]
 
 
-def _embedded(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
-    hermes = request.getfixturevalue("make_installation")(code=code)
+def make(name: str, folder: Path, stack: ExitStack, interpreter: Python, config: str = SHORT_CLOCKS) -> World:
+    """A world in `folder`; nothing is installed yet. What it starts beside hermes itself ends with `stack`.
+
+    `interpreter` finds the package. Raises NoManagerError.
+    """
+    return _MAKERS[name](folder, stack, interpreter, config)
+
+
+def _embedded(folder: Path, stack: ExitStack, interpreter: Python, config: str) -> World:
+    hermes = Installation(folder / _HOME, config=config, interpreter=interpreter)
 
     def silence() -> None:
         supervisor = hermes.supervisor()
@@ -79,19 +86,21 @@ def _embedded(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
     return World("embedded", hermes, silence, ("--supervise", "--supervize"))
 
 
-def _systemd(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
-    manager: UserManager = request.getfixturevalue("user_manager")
-    hermes = request.getfixturevalue("make_installation")(
-        code=code,
-        manager="systemd",
-        variables=manager.variables,
-        interpreter=Interpreter(request.getfixturevalue("tmp_path") / "python", code),
+def _systemd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -> World:
+    manager = UserManager()
+    stack.callback(manager.close)
+    manager.start()
+    hermes = Installation(
+        folder / _HOME, config=config, manager="systemd", variables=manager.variables, interpreter=interpreter
     )
     return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"))
 
 
-def _launchd(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
-    mac = Mac(request.getfixturevalue("tmp_path"), request.getfixturevalue("make_launchd"), code=code)
+def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -> World:
+    def make_launchd(**knobs: Any) -> Launchd:
+        return stack.enter_context(Launchd(folder / "launchd", **knobs))
+
+    mac = Mac(folder, make_launchd, config, interpreter=interpreter)
 
     def silence() -> None:
         # Nor does it start anything by itself meanwhile, which it would say to nobody.
@@ -101,8 +110,19 @@ def _launchd(request: pytest.FixtureRequest, code: Path = REPOSITORY) -> World:
     return World("launchd", mac, silence, drift)
 
 
-WORLDS: dict[str, Callable[..., World]] = {
-    "embedded": _embedded,
-    "systemd": _systemd,
-    "launchd": _launchd,
-}
+_MAKERS = {"embedded": _embedded, "systemd": _systemd, "launchd": _launchd}
+
+
+def _for_test(name: str) -> Callable[..., World]:
+    def build(request: pytest.FixtureRequest, code: Path = REPOSITORY, interpreter: Python | None = None) -> World:
+        stack = ExitStack()
+        request.addfinalizer(stack.close)
+        folder = request.getfixturevalue("tmp_path")
+        with needed():
+            return make(name, folder, stack, interpreter or Interpreter(folder / "python", code))
+
+    return build
+
+
+# As a test asks for them: `WORLDS[name](request)`; skipped with the reason where there is no such manager.
+WORLDS: dict[str, Callable[..., World]] = {name: _for_test(name) for name in _MAKERS}

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from installation import SHORT_CLOCKS, Installation
-from wheels import NEEDED, Environment, Wheels
+from releases import CRASHES_AT_IMPORT
+from wheels import Environment, Wheels
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-BROKEN = ("hermes_cli/gateway/run.py", "import asyncio\n", "import asyncio\nraise RuntimeError('boom')\n")
 PATH = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
 DIRECTORIES = ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR", "UV_CACHE_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")
 
@@ -36,10 +36,7 @@ def tool(request: pytest.FixtureRequest, backend: str) -> str:
 @pytest.fixture
 def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
     """hermes 1.0, installed with that tool."""
-    wheels = Wheels(tmp_path / "wheels")
-    for name in NEEDED:
-        wheels.repack(name)
-    wheels.release("1.0")
+    wheels = Wheels.make(tmp_path / "wheels")
     folders = {name: str(tmp_path / name.lower()) for name in DIRECTORIES} | {"PIPX_DEFAULT_BACKEND": backend}
     where = ["--no-index", "--find-links", str(wheels.folder)]
     install = {
@@ -66,7 +63,7 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
 def hermes(make_installation: Callable[..., Installation], environment: Environment) -> Installation:
     links = json.dumps(str(environment.wheels.folder))
     config = SHORT_CLOCKS.replace("[update]\n", f"[update]\nfind_links = {links}\n")
-    return make_installation(config=config, code=None, python=environment.python)
+    return make_installation(config=config, code=None, python=str(environment.python))
 
 
 def test_a_tools_own_command_brings_in_a_release_goes_back_and_undoes_a_broken_one(
@@ -80,9 +77,9 @@ def test_a_tools_own_command_brings_in_a_release_goes_back_and_undoes_a_broken_o
     updated = hermes.ready(other_than=before)
     assert updated.revision == "1.1"
     files = environment.files()
-    environment.wheels.release("1.2", BROKEN)
+    environment.wheels.release("1.2", CRASHES_AT_IMPORT)
     done = hermes.run("update", PATH=PATH)
-    assert "RuntimeError: boom" in done.stderr
+    assert "ImportError: a bad day" in done.stderr
     assert environment.files() == files
     assert hermes.ready().identity == updated.identity
     assert hermes.run("update", "--to", "1.0", PATH=PATH).returncode == 0

@@ -1,24 +1,18 @@
 """Updates of wheels that pip put into a real environment: forwards, into a broken release, and cut off anywhere."""
 
 import json
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from installation import SHORT_CLOCKS, Installation, fault
-from wheels import NEEDED, Environment, Wheels
+from releases import CRASHES_AT_IMPORT, DIES_AT_START
+from wheels import NEEDED, Environment
 
 from hermes_cli.update import journal
 
 pytestmark = pytest.mark.e2e
-BROKEN = ("hermes_cli/gateway/run.py", "import asyncio\n", "import asyncio\nraise RuntimeError('boom')\n")
-DIES_AT_START = (
-    "hermes_cli/gateway/run.py",
-    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
-    'sys.exit("a bad start")',
-)
 STEPS = [
     "after hermes_cli.update.journal:Journal.write",
     "after hermes_cli.intents.request:submit",
@@ -39,32 +33,16 @@ IN_PIP = [
 ]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the first release, installed by pip."""
-    folder = tmp_path_factory.mktemp("wheels")
-    wheels = Wheels(folder / "wheels")
-    for name in NEEDED:
-        wheels.repack(name)
-    wheels.release("1.0")
-    made = Environment.make(folder / "environment", wheels)
-    made.pip("install", "hermes-cli")
-    return made
-
-
 @pytest.fixture
-def environment(tmp_path: Path, template: Environment) -> Environment:
-    wheels = Wheels(tmp_path / "wheels of 'hermes'")
-    for path in template.wheels.folder.iterdir():
-        os.link(path, wheels.folder / path.name)
-    return template.copy(tmp_path / "ünvironment", wheels)
+def environment(tmp_path: Path, wheels_template: Environment) -> Environment:
+    return wheels_template.branch(tmp_path)
 
 
 @pytest.fixture
 def hermes(make_installation: Callable[..., Installation], environment: Environment) -> Installation:
     config = f"{SHORT_CLOCKS}\n[update]\nstay_ready = 0.3\nfind_links = {json.dumps(str(environment.wheels.folder))}\n"
     config = config.replace("[update]\nstay_ready = 0.3\n\n", "", 1)
-    return make_installation(config=config, code=None, python=environment.python)
+    return make_installation(config=config, code=None, python=str(environment.python))
 
 
 def is_sound(environment: Environment, files: dict[str, bytes]) -> bool:
@@ -121,12 +99,12 @@ def test_a_release_that_cannot_be_imported_is_put_back_without_the_wheel_of_the_
     hermes: Installation, environment: Environment
 ) -> None:
     files = environment.files()
-    environment.wheels.release("1.1", BROKEN)
+    environment.wheels.release("1.1", CRASHES_AT_IMPORT)
     for old in environment.wheels.folder.glob("hermes_cli-1.0*"):
         old.unlink()
     done = hermes.run("update")
     assert done.returncode == 1
-    assert "RuntimeError: boom" in done.stderr
+    assert "ImportError: a bad day" in done.stderr
     assert is_sound(environment, files)
 
 
@@ -150,7 +128,7 @@ def test_what_a_release_needs_is_installed_and_the_old_one_of_it_put_back(
     environment.pip("install", "extra==1")
     files = environment.files()
     environment.wheels.publish("extra", "2", {"extra.py": b"VERSION = 2\n", "more.py": b""})
-    environment.wheels.release("1.1", BROKEN, needs=(*NEEDED, "extra>=2"))
+    environment.wheels.release("1.1", CRASHES_AT_IMPORT, needs=(*NEEDED, "extra>=2"))
     assert "extra 2" in hermes.run("update", "--check").stdout
     assert hermes.run("update").returncode == 1
     assert is_sound(environment, files)
@@ -217,7 +195,7 @@ def test_a_pip_that_is_killed_between_two_releases_is_undone_by_the_restarters_c
 def test_a_package_of_a_directory_is_not_looked_for_on_an_index(
     make_installation: Callable[..., Installation], environment: Environment, tmp_path: Path
 ) -> None:
-    hermes = make_installation(code=None, python=environment.python)
+    hermes = make_installation(code=None, python=str(environment.python))
     (info,) = environment.site.glob("hermes_cli-*.dist-info")
     (info / "direct_url.json").write_text(json.dumps({"url": tmp_path.as_uri(), "dir_info": {}}))
     done = hermes.run("update")

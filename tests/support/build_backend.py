@@ -1,0 +1,26 @@
+"""A build system without anything to download, for checkouts of tests: pip installs them editable (PEP 660)."""
+
+import os
+import tomllib
+import zipfile
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    """Write the wheel that names this directory; its file's name."""
+    with open("pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    about = f"hermes_cli-{project['version']}.dist-info"
+    lines = ["Metadata-Version: 2.1", "Name: hermes-cli", f"Version: {project['version']}"]
+    lines += [f"Requires-Dist: {need}" for need in project["dependencies"]]
+    files = {
+        "hermes_cli.pth": f"{os.getcwd()}\n",
+        f"{about}/METADATA": "\n".join([*lines, ""]),
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/entry_points.txt": "[console_scripts]\nhermes = hermes_cli.__main__:main\n",
+    }
+    name = f"hermes_cli-{project['version']}-py3-none-any.whl"
+    with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{about}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{about}/RECORD"]))
+    return name
