@@ -12,9 +12,8 @@ import cut_off
 import pytest
 from checkout import Checkout
 from cut_off import Step, steps
-from installation import SHORT_CLOCKS
 from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
-from worlds import WORLDS, World
+from worlds import UNHURRIED, WORLDS, World
 
 from hermes_cli import instance, paths
 from hermes_cli.intents import queue
@@ -23,7 +22,7 @@ from hermes_cli.update import in_chat
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 WHOLE = os.environ.get("HERMES_UPDATES") == "whole"
 KINDS = ("git", "wheel")
-ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
+ON_SKEW = UNHURRIED.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
     "[gateway]\n", "[gateway]\nheartbeat_interval = 0.5\n"
 )
 OTHER_DEFINITION = {
@@ -52,7 +51,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
 @pytest.fixture
 def world(request: pytest.FixtureRequest, source: Source) -> World:
     """One manager that runs hermes from there; nothing is installed yet."""
-    return WORLDS[request.param](request, interpreter=source.interpreter)
+    return WORLDS[request.param](request, interpreter=source.interpreter, config=UNHURRIED, time_scale=1.0)
 
 
 def everywhere(*kinds: str, managers: tuple[str, ...] = tuple(WORLDS)) -> pytest.MarkDecorator:
@@ -60,19 +59,23 @@ def everywhere(*kinds: str, managers: tuple[str, ...] = tuple(WORLDS)) -> pytest
     return pytest.mark.parametrize(("world", "source"), list(product(managers, kinds)), indirect=True)
 
 
-def by_shell(world: World) -> str:
-    done = world.hermes.run("update")
+def said(world: World, *arguments: str) -> str:
+    done = world.hermes.run(*arguments)
     return done.stdout + done.stderr
 
 
+def by_shell(world: World) -> str:
+    return said(world, "update")
+
+
 def by_terminal(world: World) -> str:
-    shown = world.hermes.chat("!hermes update")
-    assert "restart recorded, will be completed by the " in shown
+    shown = said(world, "chat", "!hermes update")
+    assert "restart recorded, will be completed by the " in shown, shown
     return shown
 
 
 def by_chat(world: World) -> str:
-    shown = world.hermes.chat("/update")
+    shown = said(world, "chat", "/update")
     world.hermes.until(lambda: not os.listdir(in_chat.folder(world.hermes.paths)), "the end of the update's output")
     assert not world.hermes.settled()[0].intent.requester.in_tree
     return shown

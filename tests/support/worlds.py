@@ -67,12 +67,20 @@ class World:
         return [Path(one["path"]) for one in self.call("definitions")]
 
 
-def make(name: str, folder: Path, stack: ExitStack, interpreter: Python, config: str = SHORT_CLOCKS) -> World:
+# What dies at its start shows under launchd in the pause before the next start (ThrottleInterval, half of this).
+UNHURRIED = SHORT_CLOCKS.replace("teardown_timeout = 2", "teardown_timeout = 10")
+
+
+def make(
+    name: str, folder: Path, stack: ExitStack, interpreter: Python, config: str = SHORT_CLOCKS, **knobs: Any
+) -> World:
     """A world in `folder`; nothing is installed yet. What it starts beside hermes itself ends with `stack`.
 
-    `interpreter` finds the package. Raises NoManagerError.
+    `interpreter` finds the package; `knobs` are the emulated launchd's. Raises NoManagerError.
     """
-    return _MAKERS[name](folder, stack, interpreter, config)
+    if name == "launchd":
+        return _launchd(folder, stack, interpreter, config, **knobs)
+    return {"embedded": _embedded, "systemd": _systemd}[name](folder, stack, interpreter, config)
 
 
 def _embedded(folder: Path, stack: ExitStack, interpreter: Python, config: str) -> World:
@@ -96,11 +104,11 @@ def _systemd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -
     return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"))
 
 
-def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -> World:
-    def make_launchd(**knobs: Any) -> Launchd:
-        return stack.enter_context(Launchd(folder / "launchd", **knobs))
+def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str, **knobs: Any) -> World:
+    def make_launchd(**more: Any) -> Launchd:
+        return stack.enter_context(Launchd(folder / "launchd", **more))
 
-    mac = Mac(folder, make_launchd, config, interpreter=interpreter)
+    mac = Mac(folder, make_launchd, config, interpreter=interpreter, **knobs)
 
     def silence() -> None:
         # Nor does it start anything by itself meanwhile, which it would say to nobody.
@@ -110,19 +118,18 @@ def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -
     return World("launchd", mac, silence, drift)
 
 
-_MAKERS = {"embedded": _embedded, "systemd": _systemd, "launchd": _launchd}
-
-
 def _for_test(name: str) -> Callable[..., World]:
-    def build(request: pytest.FixtureRequest, code: Path = REPOSITORY, interpreter: Python | None = None) -> World:
+    def build(
+        request: pytest.FixtureRequest, code: Path = REPOSITORY, interpreter: Python | None = None, **more: Any
+    ) -> World:
         stack = ExitStack()
         request.addfinalizer(stack.close)
         folder = request.getfixturevalue("tmp_path")
         with needed():
-            return make(name, folder, stack, interpreter or Interpreter(folder / "python", code))
+            return make(name, folder, stack, interpreter or Interpreter(folder / "python", code), **more)
 
     return build
 
 
 # As a test asks for them: `WORLDS[name](request)`; skipped with the reason where there is no such manager.
-WORLDS: dict[str, Callable[..., World]] = {name: _for_test(name) for name in _MAKERS}
+WORLDS: dict[str, Callable[..., World]] = {name: _for_test(name) for name in ("embedded", "systemd", "launchd")}
