@@ -39,6 +39,20 @@ drive_copy() {
 # An update was cut off while it changed the code: half a package may well begin to run, so the copy goes first.
 in_flux() { grep -qsE '"step": *"(begun|undoing)"' "$state"/updates/under-way/*.json; }
 
+# The ways to run a driver, the best one first. One that was killed says nothing about the code: once more, before that
+# is taken for broken.
+drive_somehow() {
+  { in_flux && drive_copy; } || drive || { [ "$code" -ge 128 ] && drive; } || drive_copy
+}
+
+# An updater may have died before its intent was recorded, or never meant to restart anything.
+is_update_cut_off() {
+  for journal in "$state"/updates/under-way/*.json; do
+    [ -e "$journal" ] && return 0
+  done
+  return 1
+}
+
 is_stopped() { grep -q '"stopped"' "$state/desired.json" 2>/dev/null; }
 
 recorded_pid() {
@@ -82,8 +96,7 @@ names() { ls -A "$intents/pending" 2>/dev/null; }
 
 while pending; do
   left=$(names)
-  # A driver that was killed says nothing about the code: once more before it is taken for broken.
-  if { in_flux && drive_copy; } || drive || { [ "$code" -ge 128 ] && drive; } || drive_copy; then
+  if drive_somehow; then
     [ "$code" -eq 75 ] && exit 0
     # What no driver can finish or set aside would have a level-triggered watch start us again at once, for ever.
     pending && [ "$(names)" = "$left" ] && sleep "$again"
@@ -92,4 +105,5 @@ while pending; do
   the_least "$@"
   pending && sleep "$again"
 done
+is_update_cut_off && drive_somehow
 exit 0

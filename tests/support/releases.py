@@ -16,7 +16,7 @@ DIES_AT_START: Change = (
     "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
     'sys.exit("a bad start")',
 )
-NEEDS_EXTRA: Change = (RUN, "import asyncio\n", "import asyncio\nimport extra\nassert extra.VERSION == 2\n")
+NEEDS_EXTRA: Change = (RUN, "import asyncio\n", "import asyncio\nimport extra as _extra\n")
 
 
 class Source(Protocol):

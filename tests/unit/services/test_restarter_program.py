@@ -98,6 +98,15 @@ def test_another_driver_at_work_is_an_end_too(program, gone):
     assert len(program.noted()) == 1
 
 
+def test_an_update_that_was_cut_off_before_its_intent_was_recorded_has_a_driver_once(program):
+    journal = Path(program.paths.updates_under_way, "one.json")
+    journal.parent.mkdir(parents=True)
+    journal.write_text('{"step": "proven"}')
+    program.interpreter("exit 0")
+    program.run()
+    assert program.noted() == ["installed -P -m hermes_cli.restarter -p default --trigger watch --busy wait"]
+
+
 def test_a_driver_that_was_killed_is_run_again(program, gone):
     program.record(gone)
     program.interpreter(
