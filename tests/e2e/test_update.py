@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 from checkout import Checkout, git
 from installation import PATIENCE, Installation, fault
+from releases import CRASHES_AT_IMPORT, SOUND
 
 pytestmark = pytest.mark.e2e
-NEW_VERSION = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-CRASHES_AT_IMPORT = (
-    "hermes_cli/gateway/run.py",
-    "import asyncio\n",
-    "import asyncio\nraise ImportError('a bad day')\n",
-)
 STEPS = [
     "after hermes_cli.requester:ask",
     "before hermes_cli.update.journal:Journal.write",
@@ -30,11 +25,6 @@ STEPS = [
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
-
-
-@pytest.fixture
 def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -> Installation:
     made = make_installation(code=checkout.path)
     made.install()
@@ -43,7 +33,7 @@ def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -
 
 def test_from_a_shell_the_new_revision_runs_afterwards(hermes: Installation, checkout: Checkout) -> None:
     before = hermes.ready()
-    new = checkout.release(*NEW_VERSION)
+    new = checkout.release(*SOUND)
     done = hermes.run("update")
     after = hermes.ready(other_than=before)
     assert done.returncode == 0, done.stderr
@@ -52,22 +42,9 @@ def test_from_a_shell_the_new_revision_runs_afterwards(hermes: Installation, che
     assert hermes.starts() == 2
 
 
-def test_from_the_agents_terminal_the_new_revision_runs_afterwards_and_the_chat_is_told(
-    hermes: Installation, checkout: Checkout
-) -> None:
-    before = hermes.ready()
-    new = checkout.release(*NEW_VERSION)
-    answer = hermes.chat("!hermes update")
-    after = hermes.ready(other_than=before)
-    assert "recorded, will be completed by the supervisor" in answer
-    assert f"restarted: gateway is back as pid {after.identity.pid}, revision {new}" in answer
-    assert after.revision == new
-    assert hermes.starts() == 2
-
-
 def test_the_supervisor_executes_its_new_code_and_keeps_the_gateway(hermes: Installation, checkout: Checkout) -> None:
     supervisor = hermes.supervisor()
-    new = checkout.release(*NEW_VERSION)
+    new = checkout.release(*SOUND)
     hermes.run("update")
     updated = hermes.ready()
     hermes.until(lambda: f"executing the new code, {new}" in hermes.log(), "the supervisor's new code")
@@ -111,7 +88,7 @@ def test_an_updater_killed_at_any_step_leaves_old_code_untouched_or_new_code_res
 ) -> None:
     before = hermes.ready()
     old = checkout.revision()
-    new = checkout.release(*NEW_VERSION)
+    new = checkout.release(*SOUND)
     when, where = step.split()
     struck = hermes.home / "struck"
     hermes.run("update", fault=fault("kill", where, when, struck, "hermes_cli update"))
@@ -131,7 +108,7 @@ def test_the_updater_finishes_when_the_package_it_runs_from_is_replaced_by_garba
     hermes: Installation, checkout: Checkout, tmp_path: Path
 ) -> None:
     before = hermes.ready()
-    new = checkout.release(*NEW_VERSION)
+    new = checkout.release(*SOUND)
     release = hermes.busy()
     updating = hermes.start("update")
     hermes.in_state("draining")

@@ -10,16 +10,11 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from installation import Installation, fault
+from releases import SOUND
 
 from hermes_cli.update import in_chat
 
 pytestmark = pytest.mark.e2e
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
 
 
 @pytest.fixture

@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from installation import Installation, fault
+from releases import DIES_AT_START, RUN, SOUND
 
 pytestmark = pytest.mark.e2e
-RUN = "hermes_cli/gateway/run.py"
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-DIES_AT_START = (
-    RUN,
-    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
-    'sys.exit("a bad start")',
-)
 DIES_WHEN_READY = (
     RUN,
     "        await self._ending.wait()\n",
@@ -35,11 +29,6 @@ PUTTING_BACK = [
     "after hermes_cli.intents.queue:settle",
     "before hermes_cli.update.journal:Journal.end",
 ]
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
 
 
 @pytest.fixture

@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from installation import Installation, fault
+from releases import SOUND
 
 from hermes_cli import instance, paths
 from hermes_cli.instance import Instance
 from hermes_cli.intents import queue
 
 pytestmark = pytest.mark.e2e
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
 
 
 @pytest.fixture
@@ -41,24 +36,6 @@ def started(hermes: Installation, name: str) -> Instance:
     found = instance.read_alive(of_profile(hermes, name))
     assert found is not None
     return found
-
-
-def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(
-    hermes: Installation, checkout: Checkout
-) -> None:
-    before, work = hermes.ready(), started(hermes, "work")
-    started(hermes, "idle")
-    assert hermes.run("-p", "idle", "gateway", "stop").returncode == 0
-    new = checkout.release(*SOUND)
-    done = hermes.run("update", "--all-profiles")
-    assert done.returncode == 0, done.stderr
-    assert "of profile work" in done.stdout
-    assert hermes.ready(other_than=before).revision == new
-    now = instance.read_alive(of_profile(hermes, "work"))
-    assert now is not None
-    assert (now.revision, now.identity.is_same_as(work.identity)) == (new, False)
-    assert instance.read_alive(of_profile(hermes, "idle")) is None
-    assert len(queue.settled(of_profile(hermes, "work"))) == 1
 
 
 def test_a_wedged_profile_holds_up_no_other(hermes: Installation, checkout: Checkout) -> None:

@@ -1,25 +1,18 @@
 """Code that was changed by hand under a running gateway: said by the next command, or ended by the gateway itself."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from checkout import Checkout, git
 from installation import SHORT_CLOCKS, Installation
+from releases import SOUND
 
 from hermes_cli import locks
 
 pytestmark = pytest.mark.e2e
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-BROKEN = ("hermes_cli/gateway/run.py", "import asyncio\n", "import asyncio\nraise RuntimeError('boom')\n")
 ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
     "[gateway]\n", "[gateway]\nheartbeat_interval = 0.5\n"
 )
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
 
 
 def pull(checkout: Checkout, release: tuple[str, str, str]) -> str:
@@ -47,28 +40,6 @@ def test_the_next_command_says_it_in_one_line(
     lock.release()
     assert hermes.run("gateway", "restart").returncode == 0
     assert hermes.run("gateway", "intents", "list").stderr == ""
-
-
-def test_a_gateway_that_was_told_to_restarts_itself_once(
-    checkout: Checkout, make_installation: Callable[..., Installation]
-) -> None:
-    hermes = make_installation(code=checkout.path, config=ON_SKEW)
-    before = hermes.install()
-    new = pull(checkout, SOUND)
-    assert hermes.ready(other_than=before).revision == new
-    (settled,) = hermes.settled()
-    assert (settled.outcome, settled.intent.reason) == ("restarted", "skew")
-
-
-def test_a_gateway_does_not_restart_itself_into_code_that_does_not_start(
-    checkout: Checkout, make_installation: Callable[..., Installation]
-) -> None:
-    hermes = make_installation(code=checkout.path, config=ON_SKEW)
-    before = hermes.install()
-    pull(checkout, BROKEN)
-    hermes.until(lambda: "it does not start (RuntimeError: boom)" in hermes.log(), "the refusal")
-    assert hermes.ready().identity == before.identity
-    assert not hermes.pending()
 
 
 def test_a_gateway_leaves_it_to_an_update_that_is_at_work(

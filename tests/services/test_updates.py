@@ -132,7 +132,7 @@ def test_a_release_that_dies_at_its_start_is_put_back_and_who_asked_is_told(
     is_well(world)
 
 
-@everywhere(*KINDS)
+@everywhere(*KINDS, managers=("systemd", "launchd"))  # the embedded one is tests/e2e/test_update.py's
 def test_new_code_that_crashes_at_import_never_reaches_the_gateway(world: World, source: Source) -> None:
     before = world.hermes.install()
     old = source.revision()
