@@ -1,13 +1,18 @@
 """`[update] command`: the code of a gateway that hermes knows nothing of."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-from installation import SHORT_CLOCKS, Installation, fault
+from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
 
+from hermes_cli import locks
 from hermes_cli.intents import queue
 
 pytestmark = pytest.mark.e2e
@@ -17,6 +22,18 @@ STEPS = [
     "after hermes_cli.update.sources.custom:CommandSource.change",
     "after hermes_cli.update.change:apply",
 ]
+
+UPDATER = """
+import sys
+from hermes_cli import locks
+from hermes_cli.config import UpdateConfig
+from hermes_cli.update import exclusive
+from hermes_cli.update.sources import custom
+custom.TIMEOUT, custom._GRACE = 1.0, 0
+lock = locks.take(sys.argv[1])
+config = UpdateConfig(command=tuple(sys.argv[2:]), revision=("true",))
+custom.CommandSource(config, (exclusive.descriptor(lock),)).change(None, print)
+"""
 
 
 @pytest.fixture
@@ -97,3 +114,23 @@ def test_a_command_without_a_revision_is_a_configuration_error(make_installation
     done = make_installation(config='[update]\ncommand = ["true"]\n').run("update")
     assert done.returncode == 78
     assert "update.command needs update.revision" in done.stderr
+
+
+def test_a_command_that_never_ends_gives_the_locks_back_though_its_updater_was_killed(tmp_path: Path) -> None:
+    path, begun = str(tmp_path / "lock"), tmp_path / "begun"
+    os.mkfifo(begun)
+    command = ("sh", "-c", 'sleep infinity & echo $! > "$0"; wait', str(begun))
+    code = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen([sys.executable, "-c", UPDATER, path, *command], env=code) as updater:
+        below = psutil.Process(int(begun.read_text()))
+        updater.send_signal(signal.SIGKILL)
+    assert locks.is_held(path)
+    assert psutil.wait_procs([below], timeout=PATIENCE)[1] == []
+    assert not locks.is_held(path)
+
+
+def test_a_command_that_is_not_there_is_a_configuration_error(make_installation: Callable[..., Installation]) -> None:
+    config = SHORT_CLOCKS.replace("[update]\n", '[update]\ncommand = ["nowhere"]\nrevision = ["echo", "1"]\n')
+    done = make_installation(config=config).run("update")
+    assert done.returncode == 1
+    assert "nowhere is no program that can be run: mend [update] in config.toml" in done.stderr

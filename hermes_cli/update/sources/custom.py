@@ -4,6 +4,8 @@
 to in HERMES_UPDATE_REVISION. What a journal says is only ever compared: what is run is what the configuration says now.
 """
 
+import shutil
+import sys
 from typing import Any, Self
 
 from hermes_cli.config import UpdateConfig
@@ -15,6 +17,18 @@ from hermes_cli.update.sources.base import News, Say, Want
 
 LOOK_TIMEOUT, TIMEOUT = 60.0, 1800.0
 UNKNOWN = "?"  # what a command will bring is known when it has
+# Who keeps a deadline when the updater is dead: the command has its locks, and nobody would ever get them again.
+_GUARD = """
+import os, signal, sys
+signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+signal.alarm(int(sys.argv[1]))
+child = os.fork()
+if not child:
+    os.execvp(sys.argv[2], sys.argv[2:])
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(code if code >= 0 else 128 - code)
+"""
+_GRACE = 15  # seconds that the updater has to end it first
 
 
 class CommandSource:
@@ -99,7 +113,7 @@ class CommandSource:
         return printable(lines[0])
 
     def _run(self, argv: tuple[str, ...], timeout: float, **more: str) -> Ended:
-        try:
-            return run(list(argv), timeout, environment=scrubbed() | more, keep=self._keep)
-        except OSError as error:
-            raise HermesError(f"{argv[0]} cannot be run ({error.strerror}): mend [update] in config.toml") from None
+        if shutil.which(argv[0]) is None:
+            raise HermesError(f"{argv[0]} is no program that can be run: mend [update] in config.toml")
+        guard = [sys.executable, "-ISc", _GUARD, str(int(timeout) + _GRACE)]
+        return run([*guard, *argv], timeout, environment=scrubbed() | more, keep=self._keep)

@@ -9,7 +9,6 @@ from hermes_cli.update.command import printable
 from hermes_cli.update.sources.base import News, Say, Want
 from hermes_cli.update.sources.git import Checkout
 
-FETCH_TIMEOUT = 300.0
 _SHOWN = 10
 _UNFINISHED = {
     "MERGE_HEAD": "merge",
@@ -152,7 +151,7 @@ def _version(tag: str) -> tuple[tuple[int, ...], bool, str]:
 
 
 def _fetch(checkout: Checkout, remote: str, *options: str) -> None:
-    fetched = checkout.tell("fetch", "--quiet", *options, remote, timeout=FETCH_TIMEOUT)
+    fetched = checkout.fetch(*options, remote)
     if fetched.ok:
         return
     place = printable(checkout.line("config", "--get", f"remote.{remote}.url") or "no address")
