@@ -5,6 +5,8 @@
                                   new and nothing is left to be judged
     <updates>/ID.files/           what a source keeps to be able to go back; goes before the receipt comes
 
+A rollback is an update like any other; `rolls_back` names the receipt of the one that it takes back.
+
 Steps: begun → proven → (the restart is judged) → over, or begun → undoing → over, or proven → undoing → undone → over.
 """
 
@@ -26,6 +28,7 @@ SCHEMA = 2
 LIMIT = 1 << 20  # bytes
 Step = Literal["begun", "proven", "undoing", "undone"]
 Outcome = Literal["updated", "restarted", "undone", "failed", "left"]
+DONE = ("updated", "restarted")  # outcomes that leave the new code in place
 _STEPS = ("begun", "proven", "undoing", "undone")
 _KEPT = 50
 
@@ -41,7 +44,8 @@ class Journal:
     new: str
     old_shown: str = ""
     new_shown: str = ""
-    command: str = "hermes update"
+    command: str = "hermes update"  # who asked
+    rolls_back: str = ""  # the update that is taken back by this one
     step: Step = "begun"
     why: str = ""  # why it is undone
     tried: bool = False
@@ -124,11 +128,12 @@ def under_way(paths: Paths) -> list[Journal]:
     return found
 
 
-def receipts(paths: Paths) -> list[Journal]:
+def receipts(paths: Paths) -> Iterator[Journal]:
     """Ended updates of this profile, newest first."""
-    names = [name for name in _names(paths.updates) if name.endswith(".json")]
-    found = (_read(f"{paths.updates}/{name}", name.removesuffix(".json")) for name in reversed(names))
-    return [receipt for receipt in found if receipt is not None]
+    for name in reversed(_names(paths.updates)):
+        receipt = _read(f"{paths.updates}/{name}", name.removesuffix(".json")) if name.endswith(".json") else None
+        if receipt is not None:
+            yield receipt
 
 
 def _read(path: str, identifier: str) -> Journal | None:

@@ -101,6 +101,19 @@ def test_a_version_is_gone_to_and_back_from(hermes: Installation, environment: E
     assert environment.version() == ["1.0"]
 
 
+def test_a_version_is_rolled_back_and_taken_again_only_by_name(hermes: Installation, environment: Environment) -> None:
+    files = environment.files()
+    environment.wheels.release("1.1")
+    assert hermes.run("update").returncode == 0
+    assert hermes.run("update", "--rollback").returncode == 0
+    assert environment.files() == files
+    line = "1.1 was rolled back (hermes update --rollback): hermes update --to 1.1 installs it anyway"
+    assert line in hermes.run("update").stdout
+    assert environment.version() == ["1.0"]
+    assert hermes.run("update", "--to", "1.1").returncode == 0
+    assert environment.version() == ["1.1"]
+
+
 def test_a_pre_release_is_only_taken_on_request(hermes: Installation, environment: Environment) -> None:
     environment.wheels.release("1.1rc1")
     assert "already up to date" in hermes.run("update").stdout

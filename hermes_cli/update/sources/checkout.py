@@ -39,6 +39,14 @@ class GitSource:
         """Fetch and compare."""
         return git_news.fetch_news(self.checkout, want, say)
 
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+        """The commit and the branch of before, without asking a remote."""
+        if not is_acceptable(receipt):
+            raise HermesError(
+                f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
+            )
+        return git_news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+
     def refuse(self, news: News, want: Want) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
         git_news.refuse_local_changes(self.checkout, news, stash=want.stash)
@@ -53,12 +61,12 @@ class GitSource:
         journal.notes["stash"] = stash
 
     def change(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
-        """Fast-forward the branch, or check another branch, tag or commit out."""
+        """Fast-forward the branch, or check another branch, tag or commit out. A rollback moves the branch back."""
         old_ref, new_ref = journal.notes.get("old_ref"), journal.notes.get("new_ref")
         short = self.checkout.short(journal.new)
         if journal.notes.get("stash"):
             self._reset(journal.old)
-        if new_ref and new_ref == old_ref:
+        if new_ref and new_ref == old_ref and not journal.rolls_back:
             done = self.checkout.tell("merge", "--ff-only", "--quiet", journal.new)
         else:
             how = ("-B", str(new_ref)) if new_ref else ("--detach",)

@@ -76,6 +76,10 @@ class WheelSource:
             notes={"plan": plan},
         )
 
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:
+        """The version of before, from where wheels come from."""
+        return self.news(dataclasses.replace(want, to=receipt.old), say)
+
     def refuse(self, news: News, want: Want) -> None:  # noqa: ARG002  the protocol's
         """Refuse an environment that cannot be written to."""
         if not os.access(self.place, os.W_OK):
