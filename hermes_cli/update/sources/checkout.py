@@ -1,6 +1,7 @@
 """A git checkout as a source of updates: from one commit to another, and back, with the user's changes kept."""
 
 import contextlib
+import dataclasses
 import os
 import re
 from typing import Any, Self
@@ -19,7 +20,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class GitSource:
-    """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes."""
+    """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes.
+
+    `site` is where packages were kept from; in a rollback `kept` is where the ones to go back to lie.
+    """
 
     kind = "git"
 
@@ -45,7 +49,8 @@ class GitSource:
             raise HermesError(
                 f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
             )
-        return git_news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        news = git_news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        return dataclasses.replace(news, notes={**news.notes, "kept": [receipt.notes.get("site"), receipt.files]})
 
     def refuse(self, news: News, want: Want) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
@@ -91,6 +96,8 @@ class GitSource:
             if not journal.installing and (site := dependencies.keep(journal.files)) is not None:
                 journal.notes["site"] = site
             journal.note(installing=True)
+            if journal.notes.get("kept") and distributions.restore(*map(str, journal.notes["kept"])):
+                return
             say(f"installing what {short} needs")
             installed = dependencies.install(self.checkout)
             if installed is None:
