@@ -147,8 +147,10 @@ def problems(paths: Paths) -> list[Problem]:
 
 
 def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:
-    """The newest update, if this profile made it, and it is no rollback itself."""
+    """The newest update, if this profile made it, it is no rollback itself, and none of it was tried yet."""
     if newest is None or newest.rolls_back or os.path.dirname(newest.path) != paths.updates:
+        return None
+    if any(one.rolls_back == newest.intent for one in rollback.receipts(paths)):
         return None
     revision = newest.new_shown if newest.source["kind"] == "git" else None
     return Receipt(newest.intent, revision, newest.began_at, newest.ended_at)

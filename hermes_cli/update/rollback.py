@@ -39,7 +39,9 @@ def find(paths: Paths, asked: Rollback) -> Journal:
     for name in profiles(paths):
         for one in journal.under_way(sibling(paths, name)):
             raise TryAgainError(f"the update to {one.new_shown} is under way: try again when it has ended")
-    found = newest(paths) if asked.of else next(receipts(paths), None)
+    # What a rollback that was not made has left is what it began with.
+    real = (one for one in receipts(paths) if one.outcome in DONE or not (one.rolls_back or asked.of))
+    found = next(real, None)
     if found is None:
         raise HermesError("nothing to roll back, no update is on record: hermes update --to REF")
     if asked.of and found.intent != asked.of:
