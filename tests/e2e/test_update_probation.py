@@ -15,6 +15,12 @@ from hermes_cli.update.journal import Journal
 
 pytestmark = pytest.mark.e2e
 SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
+NEVER_STARTS_AGAIN = (
+    "hermes_cli/gateway/run.py",
+    "        try:\n            await self._open()\n",
+    "        if os.path.isdir(self._paths.updates) and any('.json' in name for name in os.listdir(self._paths.updates)):\n"
+    "            os._exit(9)\n        try:\n            await self._open()\n",
+)
 ROLLBACK = "hermes_cli.update.probation"
 STEPS = [
     "before hermes_cli.update.rollback:find",
@@ -36,9 +42,9 @@ def hermes(checkout: Checkout, make_installation: Callable[..., Installation]) -
     return make_installation(code=checkout.path)
 
 
-def updated(hermes: Installation, checkout: Checkout) -> Journal:
+def updated(hermes: Installation, checkout: Checkout, release: tuple[str, str, str] = SOUND) -> Journal:
     """An update that has succeeded; its receipt."""
-    checkout.release(*SOUND)
+    checkout.release(*release)
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr
     return hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
@@ -101,6 +107,21 @@ def test_a_rollback_never_brings_another_one(hermes: Installation, checkout: Che
     assert hermes.ready().revision == checkout.revision() == old
     assert len(rollbacks(hermes)) == 1
     assert hermes.status()["problems"] == []
+
+
+def test_a_gateway_that_its_manager_has_given_up_comes_back_with_a_rollback_by_hand(
+    hermes: Installation, checkout: Checkout
+) -> None:
+    config = hermes.home / "config.toml"
+    config.write_text(config.read_text().replace("[update]\n", "[update]\nprobation = 0\n"))
+    hermes.install()
+    old = checkout.revision()
+    updated(hermes, checkout, NEVER_STARTS_AGAIN)
+    process.send(hermes.ready().identity, signal.SIGKILL)
+    hermes.until(lambda: "at rest: crash loop" in hermes.log(), "a crash loop")
+    done = hermes.run("update", "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert hermes.ready().revision == checkout.revision() == old
 
 
 @pytest.mark.parametrize("step", STEPS)

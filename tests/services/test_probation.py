@@ -10,7 +10,6 @@ from installation import SHORT_CLOCKS, Installation
 from wheels import NEEDED, Environment, Wheels
 from worlds import WORLDS, World
 
-from hermes_cli import instance
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
 
@@ -149,6 +148,3 @@ def test_a_release_that_does_not_start_again_goes_back_although_no_gateway_lives
     now = hermes.ready()
     os.kill(now.identity.pid, 9)
     ends_well(hermes, old, bad)
-    last = instance.read(hermes.paths)
-    assert last is not None
-    assert last.crashes is None
