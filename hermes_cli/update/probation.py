@@ -52,11 +52,12 @@ class Receipt:
 def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) -> Verdict:
     """What becomes of the update after so many crashes, `window` seconds being its probation.
 
-    Every third crash counts: should a rollback be refused, the next three ask again. One that is made ends it.
+    Should a rollback be refused or killed, the next crash asks again: managers give up after a few. One that is made
+    ends it.
     """
     if receipt is None or not 0 <= now - receipt.ended_at < window:
         return "over"
-    return "rolled back" if crashes and crashes % _CRASHES == 0 else "watched"
+    return "rolled back" if crashes >= _CRASHES else "watched"
 
 
 def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
@@ -147,10 +148,11 @@ def problems(paths: Paths) -> list[Problem]:
 
 
 def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:
-    """The newest update, if this profile made it, it is no rollback itself, and none of it was tried yet."""
+    """The newest update, if this profile made it, it is no rollback itself, and none of it was tried in vain."""
     if newest is None or newest.rolls_back or os.path.dirname(newest.path) != paths.updates:
         return None
-    if any(one.rolls_back == newest.intent for one in rollback.receipts(paths)):
+    # One that was cut off or refused has touched no gateway, and may be tried again.
+    if any(one.rolls_back == newest.intent and one.outcome == "failed" for one in rollback.receipts(paths)):
         return None
     revision = newest.new_shown if newest.source["kind"] == "git" else None
     return Receipt(newest.intent, revision, newest.began_at, newest.ended_at)
