@@ -37,19 +37,24 @@ class CommandSource:
 
     def news(self, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
         """Ask what is installed; what is new shows when the command has run."""
-        _refuse_options(want)
+        self._refuse_options(want)
         old = self._revision()
         headline = f"{old} → what {printable(' '.join(self._config.command))} brings"
         return News(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
 
     def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
         """What the rollback command is to bring."""
-        _refuse_options(want)
+        self._refuse_options(want)
         if not self._config.rollback:
             raise HermesError(f"{receipt.old_shown} cannot be brought back: name a command in [update] rollback")
         old = self._revision()
         headline = f"{old} → {receipt.old_shown}, by {printable(' '.join(self._config.rollback))}"
         return News(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
+
+    @staticmethod
+    def _refuse_options(want: Want) -> None:
+        if want.to or want.pre or want.stash:
+            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
 
     def refuse(self, news: News, want: Want) -> None:
         """Nothing is known that would be in the way."""
@@ -116,8 +121,3 @@ class CommandSource:
             return run(list(argv), timeout, environment=scrubbed() | more, keep=self._keep)
         except OSError as error:
             raise HermesError(f"{argv[0]} cannot be run ({error.strerror}): mend [update] in config.toml") from None
-
-
-def _refuse_options(want: Want) -> None:
-    if want.to or want.pre or want.stash:
-        raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
