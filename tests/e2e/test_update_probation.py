@@ -8,8 +8,9 @@ import pytest
 from checkout import Checkout
 from installation import SHORT_CLOCKS, Installation, fault
 
-from hermes_cli import process
+from hermes_cli import instance, process
 from hermes_cli.instance import Crashes, Instance
+from hermes_cli.paths import Paths
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
 
@@ -112,6 +113,20 @@ def test_a_rollback_never_brings_another_one(hermes: Installation, checkout: Che
     assert hermes.ready().revision == checkout.revision() == old
     assert len(rollbacks(hermes)) == 1
     assert hermes.status()["problems"] == []
+
+
+def test_profiles_that_went_along_come_back_along(hermes: Installation, checkout: Checkout) -> None:
+    hermes.install()
+    assert hermes.run("-p", "work", "gateway", "install").returncode == 0
+    work = Paths("work", f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs")
+    old = checkout.revision()
+    new = checkout.release(*SOUND)
+    assert hermes.run("update", "--all-profiles").returncode == 0
+    hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
+    assert [instance.read_alive(one).revision for one in (hermes.paths, work)] == [new, new]
+    done = hermes.run("update", "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert [instance.read_alive(one).revision for one in (hermes.paths, work)] == [old, old]
 
 
 def test_a_gateway_that_its_manager_has_given_up_comes_back_with_a_rollback_by_hand(
