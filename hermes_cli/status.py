@@ -173,9 +173,9 @@ def _pending(paths: Paths, intent: Intent, now: float) -> dict[str, Any]:
 def _of_updates(paths: Paths) -> list[Problem]:
     if not os.path.isdir(paths.updates):
         return []
-    from hermes_cli.update import probation  # much to import for who has never updated
+    from hermes_cli.update import rollback  # more to import than who has never updated should pay for
 
-    return probation.problems(paths)
+    return rollback.problems(paths)
 
 
 def _config_error(paths: Paths) -> str | None:

@@ -25,13 +25,11 @@ from hermes_cli.instance import Crashes, Instance
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.services import choose
-from hermes_cli.services.base import Problem
 from hermes_cli.update import rollback
-from hermes_cli.update.command import printable
 from hermes_cli.update.journal import Journal
+from hermes_cli.update.rollback import CRASHES
 
 _log = logging.getLogger("hermes.probation")
-_CRASHES = 3
 _ASKED_FOR = (0, 75)  # exit codes
 Verdict = Literal["over", "watched", "rolled back"]
 
@@ -57,7 +55,7 @@ def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) ->
     """
     if receipt is None or not 0 <= now - receipt.ended_at < window:
         return "over"
-    return "rolled back" if crashes >= _CRASHES else "watched"
+    return "rolled back" if crashes >= CRASHES else "watched"
 
 
 def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
@@ -129,22 +127,6 @@ def roll_back(paths: Paths, crashes: Crashes) -> None:
         _log.error("the update is not rolled back: %s", error)
     else:
         _log.warning("the update is to be rolled back: hermes update --history")
-
-
-def problems(paths: Paths) -> list[Problem]:
-    """What `hermes gateway status` says of it."""
-    newest = rollback.newest(paths)
-    if newest is None:
-        return []
-    if newest.rolls_back and newest.command != rollback.Rollback().command:
-        text = f"{newest.old_shown} was rolled back to {newest.new_shown} ({printable(newest.command)})"
-        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
-    last = instance.read(paths)
-    crashes = last.crashes if last is not None else None
-    if crashes is None or crashes.update != newest.intent or crashes.count < _CRASHES:
-        return []
-    text = f"the gateway has ended by itself {crashes.count} times since the update to {newest.new_shown}"
-    return [Problem("crashes", text, "hermes update --rollback")]
 
 
 def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:

@@ -4,14 +4,23 @@ What was rolled back is not taken again until somebody names it: an update that 
 """
 
 import heapq
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hermes_cli import instance
 from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.services.base import Problem
 from hermes_cli.update import journal
+from hermes_cli.update.command import printable
 from hermes_cli.update.journal import DONE, Journal
-from hermes_cli.update.sources.base import News, Say, Source, Want
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no sources
+    from collections.abc import Iterator
+
+    from hermes_cli.update.sources.base import News, Say, Source, Want
+
+CRASHES = 3  # of the gateway, and it asks itself; see hermes_cli.update.probation
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Rollback:
     of: str = ""
 
 
-def receipts(paths: Paths) -> Iterator[Journal]:
+def receipts(paths: Paths) -> "Iterator[Journal]":
     """Ended updates of this installation that had something to bring, of whatever profile, newest first."""
     each = (journal.receipts(sibling(paths, name)) for name in profiles(paths))
     merged = heapq.merge(*each, key=lambda one: one.intent, reverse=True)  # an id begins with the time
@@ -59,7 +68,7 @@ def find(paths: Paths, asked: Rollback) -> Journal:
     return found
 
 
-def news(source: Source, receipt: Journal, want: Want, say: Say) -> News:
+def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News":
     """The way back, from exactly what that update has brought. Raises HermesError."""
     here = source.document()
     if any(here.get(name) != receipt.source.get(name) for name in ("kind", "root", "site")):
@@ -73,7 +82,7 @@ def news(source: Source, receipt: Journal, want: Want, say: Say) -> News:
     return found
 
 
-def refusal(paths: Paths, found: News, want: Want) -> str | None:
+def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
     """Why these news are not taken by themselves: what they bring was rolled back before. None: they are."""
     if want.to is not None:
         return None
@@ -86,3 +95,18 @@ def refusal(paths: Paths, found: News, want: Want) -> str | None:
         if one.new == found.new:  # since then, by somebody who named it
             return None
     return None
+
+
+def problems(paths: Paths) -> list[Problem]:
+    """What `hermes gateway status` says of the newest update."""
+    update, last = newest(paths), instance.read(paths)
+    if update is None:
+        return []
+    if update.rolls_back and update.command != Rollback().command:
+        text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
+        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
+    crashes = last.crashes if last is not None else None
+    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
+        return []
+    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
+    return [Problem("crashes", text, "hermes update --rollback")]
