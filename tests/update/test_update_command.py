@@ -85,6 +85,42 @@ def test_a_command_that_fails_leaves_the_gateway_alone(hermes: Installation, cod
     assert hermes.ready().identity == before.identity
 
 
+def test_it_is_rolled_back_by_the_command_for_that(hermes: Installation, code: Path) -> None:
+    before = hermes.install()
+    assert hermes.run("update").returncode == 0
+    again = hermes.ready(other_than=before)
+    (code / "next").write_text("two\n")
+    assert "already up to date (two)" in hermes.run("update").stdout  # leaves a receipt, and nothing to roll back
+    assert "two → one, by sh -c" in hermes.run("update", "--rollback", "--check").stdout
+    done = hermes.run("update", "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert "rolled back two → one" in done.stdout
+    hermes.ready(other_than=again)
+    assert (code / "revision").read_text() == "one\n"
+
+
+def test_without_a_command_for_it_there_is_no_rollback(hermes: Installation, code: Path) -> None:
+    assert hermes.run("update").returncode == 0
+    config = hermes.home / "config.toml"
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if "rollback" not in line))
+    done = hermes.run("update", "--rollback")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "name a command in [update] rollback" in done.stderr
+    assert (code / "revision").read_text() == "two\n"
+
+
+def test_a_rollback_command_that_brings_something_else_is_taken_back(hermes: Installation, code: Path) -> None:
+    assert hermes.run("update").returncode == 0
+    config = hermes.home / "config.toml"
+    program = 'if [ $HERMES_UPDATE_REVISION = one ]; then echo three; else echo two; fi > "$1"'
+    strange = f"rollback = {json.dumps(['sh', '-c', program, 'sh', f'{code}/revision'])}"
+    lines = config.read_text().splitlines()
+    config.write_text("\n".join(strange if "rollback" in line else line for line in lines))
+    done = hermes.run("update", "--rollback")
+    assert "sh has brought three, not one: two was put back" in done.stderr
+    assert (code / "revision").read_text() == "two\n"
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_the_old_revision_untouched_or_the_new_one_restarted(
     hermes: Installation, code: Path, step: str

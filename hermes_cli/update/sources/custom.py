@@ -51,11 +51,24 @@ class CommandSource:
 
     def news(self, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
         """Ask what is installed; what is new shows when the command has run."""
-        if want.to or want.pre or want.stash:
-            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
+        self._refuse_options(want)
         old = self._revision()
         headline = f"{old} → what {printable(' '.join(self._config.command))} brings"
         return News(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
+
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+        """What the rollback command is to bring."""
+        self._refuse_options(want)
+        if not self._config.rollback:
+            raise HermesError(f"{receipt.old_shown} cannot be brought back: name a command in [update] rollback")
+        old = self._revision()
+        headline = f"{old} → {receipt.old_shown}, by {printable(' '.join(self._config.rollback))}"
+        return News(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
+
+    @staticmethod
+    def _refuse_options(want: Want) -> None:
+        if want.to or want.pre or want.stash:
+            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
 
     def refuse(self, news: News, want: Want) -> None:
         """Nothing is known that would be in the way."""
@@ -64,11 +77,14 @@ class CommandSource:
         """Nothing can be kept."""
 
     def change(self, journal: Journal, say: Say) -> None:
-        """Run the command."""
-        say(f"running {printable(' '.join(self._config.command))}")
-        done = self._run(self._config.command, TIMEOUT)
+        """Run the command, or the one that takes back what it has brought."""
+        argv, more = self._config.command, {}
+        if journal.rolls_back:
+            argv, more = self._config.rollback, {"HERMES_UPDATE_REVISION": journal.new}
+        say(f"running {printable(' '.join(argv))}")
+        done = self._run(argv, TIMEOUT, **more)
         if not done.ok:
-            raise HermesError(f"{self.place} failed ({done.why})")
+            raise HermesError(f"{argv[0]} failed ({done.why})")
         journal.note(notes={**journal.notes, "done": True})
 
     def complete(self, journal: Journal, say: Say) -> None:
@@ -76,6 +92,8 @@ class CommandSource:
         if not journal.notes.get("done"):
             self.change(journal, say)
         new = self._revision()
+        if journal.rolls_back and new != journal.new:
+            raise HermesError(f"{self._config.rollback[0]} has brought {new}, not {journal.new_shown}")
         journal.note(new=new, new_shown=new)
 
     def failure(self, profile: str) -> str | None:  # noqa: ARG002  the protocol's
