@@ -13,15 +13,15 @@ import time
 from typing import Any
 
 from hermes_cli import durable, instance, locks
-from hermes_cli.config import Config, load
+from hermes_cli.config import load_or_defaults
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import CannotTellError, ConfigError, HermesError
+from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.service import Service
-from hermes_cli.services import unmanaged
-from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
-from hermes_cli.services.installed import forget, path_of
+from hermes_cli.services import definition, installed, unmanaged
+from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.definition import Definition
 from hermes_cli.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
@@ -45,8 +45,8 @@ class Embedded:
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
-        installed = os.path.exists(path_of(self._paths)) or self._is_supervised()
-        return ServiceStatus(label, None, installed, self.observe())
+        there = os.path.exists(installed.path_of(self._paths)) or self._is_supervised()
+        return ServiceStatus(label, None, there, self.observe())
 
     def observe(self) -> Service:
         """Say whether the service runs."""
@@ -83,27 +83,15 @@ class Embedded:
 
     def definitions(self) -> tuple[Definition, ...]:
         """One file: the supervisor is both jobs."""
-        document = {"schema": 1, "manager": self.name, "program": supervisor_argv(self._paths)}
-        return (Definition(path_of(self._paths), json.dumps(document, indent=2) + "\n"),)
+        return (installed.wanted(self._paths, self.name, program=supervisor_argv(self._paths)),)
 
     def drifted(self) -> tuple[str, ...]:
         """The definition's path, when it is there and not what `install` would write."""
-        return tuple(
-            wanted.path
-            for wanted in self.definitions()
-            if (found := read_definition(wanted.path)) is not None and found != wanted.text
-        )
+        return definition.drifted(self.definitions(), is_installed=False)
 
     def install(self) -> bool:
         """Write the definition; a supervisor that runs keeps nothing of it. Raises HermesError."""
-        for wanted in self.definitions():
-            if read_definition(wanted.path) == wanted.text:
-                continue
-            try:
-                durable.make_private_directory(os.path.dirname(wanted.path))
-                durable.replace(wanted.path, json.loads(wanted.text), indent=2)
-            except OSError as error:
-                raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+        installed.write(self._paths, self.name, program=supervisor_argv(self._paths))
         return False
 
     def enable(self) -> None:
@@ -112,7 +100,7 @@ class Embedded:
     def uninstall(self) -> None:
         """Stop the gateway, end the supervisor, remove the definition."""
         self._end("leave")
-        forget(self._paths)
+        installed.forget(self._paths)
 
     def demand_start(self) -> None:
         """Start through the supervisor, or start one. Raises CannotTellError."""
@@ -154,7 +142,7 @@ class Embedded:
         return True
 
     def _end(self, operation: str) -> None:
-        clocks = _config(self._paths).gateway.stop_clocks
+        clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
         if self._is_supervised():
             self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
         unmanaged.stop(self._paths, clocks.supervisor_kill)
@@ -215,14 +203,6 @@ def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, A
         raise ConnectionResetError("closed without an answer")
     answer = json.loads(line)
     return answer if isinstance(answer, dict) else {}
-
-
-def _config(paths: Paths) -> Config:
-    """The configuration; a broken one must not keep anybody from stopping."""
-    try:
-        return load(paths.config)
-    except ConfigError:
-        return Config()
 
 
 def _open_log(paths: Paths) -> int:
