@@ -133,6 +133,9 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> insta
             if found is not None and found.ready:
                 line.clear()
                 return found
+            if desired.read(paths) == "stopped":
+                line.clear()
+                raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             if found is None and seen.state == "stopped" and seen.exit_code not in {None, 0, 75}:
                 line.clear()

@@ -12,7 +12,8 @@ import sys
 import time
 from typing import Any
 
-from hermes_cli import durable, instance, locks
+from hermes_cli import desired, durable, instance, locks
+from hermes_cli.clocks import POKE
 from hermes_cli.config import load_or_defaults
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
@@ -25,6 +26,7 @@ from hermes_cli.services.definition import Definition
 from hermes_cli.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
+_LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes us, one that has ended need not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
 _LOG_LIMIT = 10 * 1024 * 1024
 
@@ -50,11 +52,11 @@ class Embedded:
 
     def observe(self) -> Service:
         """Say whether the service runs."""
-        if self._is_supervised():
-            try:
-                answer = self._ask({"op": "status"})
-            except CannotTellError as error:
-                return Service("unknown", detail=str(error))
+        try:
+            answer = self._ask({"op": "status"})
+        except CannotTellError as error:
+            return Service("unknown", detail=str(error))
+        if answer is not None:
             pid, code = answer.get("pid"), answer.get("exit_code")
             return Service(
                 "running" if answer.get("running") else "stopped",
@@ -71,12 +73,12 @@ class Embedded:
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs: it is the restarter."""
-        if not self._is_supervised():
-            return RestarterStatus("missing", "no supervisor runs")
         try:
             answer = self._ask({"op": "status"})
         except CannotTellError as error:
             return RestarterStatus("unknown", str(error))
+        if answer is None:
+            return RestarterStatus("missing", "no supervisor runs")
         return RestarterStatus(
             "running" if answer.get("driving") else "loaded", f"supervisor pid {answer.get('supervisor')}"
         )
@@ -103,12 +105,12 @@ class Embedded:
         installed.forget(self._paths)
 
     def demand_start(self) -> None:
-        """Start through the supervisor, or start one. Raises CannotTellError."""
-        if not self._is_supervised():
-            self._spawn_supervisor()
-        answer = self._ask({"op": "start"})
-        if answer.get("error"):
-            raise HermesError(str(answer["error"]))
+        """Start through the supervisor, or start one. Raises HermesError."""
+        if self._ask({"op": "start"}) is not None:
+            return
+        self._spawn_supervisor()
+        if self._ask({"op": "start"}) is None and desired.read(self._paths) == "running":
+            raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
 
     def stop(self) -> None:
         """Stop the gateway and see that it is gone. Raises HermesError."""
@@ -125,35 +127,31 @@ class Embedded:
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Have the supervisor start it. Raises HermesError."""
-        if not self._is_supervised():
-            raise HermesError("no supervisor runs that could do it: hermes gateway start")
         answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
+        if answer is None:
+            raise HermesError("no supervisor runs that could do it: hermes gateway start")
         if answer.get("error"):
             raise HermesError(str(answer["error"]))
 
     def poke(self, trigger: str) -> bool | None:
-        """Have the supervisor run a driver now; False when no supervisor answers."""
-        if not self._is_supervised():
-            return False
+        """Have the supervisor run a driver now. One that holds its lock and says nothing will look when it goes on."""
         try:
-            self._ask({"op": "poke", "trigger": trigger})
+            return self._ask({"op": "poke", "trigger": trigger}, POKE, POKE) is not None
         except HermesError:
-            return False
-        return True
+            return None
 
     def _end(self, operation: str) -> None:
         clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
-        if self._is_supervised():
-            self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def _is_supervised(self) -> bool:
         return locks.is_held(f"{self._paths.supervisor}/lock")
 
     def _spawn_supervisor(self) -> None:
+        """Start one, and wait until it answers, or has left again: stop wins, and so does another one."""
         log = _open_log(self._paths)
         try:
-            # It forks and returns at once, so that the supervisor is nobody's child: not even of a gateway that starts it.
             subprocess.run(
                 [*supervisor_argv(self._paths), "--background"],
                 stdin=subprocess.DEVNULL,
@@ -170,23 +168,28 @@ class Embedded:
         finally:
             os.close(log)
 
-    def _ask(self, request: dict[str, Any], timeout: float = _CALL) -> dict[str, Any]:
-        """One exchange; while a supervisor is starting, its socket is awaited. Raises CannotTellError."""
-        deadline = time.monotonic() + _SPAWN
-        durable.make_private_directory(self._paths.supervisor)
+    def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
+        """One exchange; None without a supervisor. Raises CannotTellError.
+
+        One that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
+        """
+        if not self._is_supervised():
+            return None
+        deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
-            while True:
+            while self._is_supervised():
                 try:
                     return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise CannotTellError(
-                            f"no supervisor answers after {_SPAWN:.0f} s: see {self._paths.gateway_log}"
+                            f"no supervisor answers after {patience:.0f} s: see {self._paths.gateway_log}"
                         ) from None
-                    watch.wait(min(left, 0.5))
+                    watch.wait(min(left, _LOOK_AGAIN))
                 except (OSError, ValueError) as error:
                     raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
+        return None
 
 
 def supervisor_argv(paths: Paths) -> list[str]:
