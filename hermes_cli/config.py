@@ -101,6 +101,14 @@ def load(path: str) -> Config:
     )
 
 
+def load_or_defaults(path: str) -> Config:
+    """The same for who must not be stopped by a broken file: that would block a stop, a restart, or its undoing."""
+    try:
+        return load(path)
+    except ConfigError:
+        return Config()
+
+
 def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]) -> Section:
     found = document.get(name, {})
     if not isinstance(found, dict):

@@ -221,9 +221,9 @@ ROWS = [
     ),
     Row(
         "the supervisor executes its new code",
-        "services/supervisor.py",
-        "        os.execv(sys.executable, argv)",
-        "        return",
+        "services/reexecution.py",
+        "    os.execv(sys.executable, [*argv, *options])",
+        "    return",
         f"{UPDATE}the_supervisor_executes_its_new_code",
     ),
     Row(
