@@ -517,7 +517,19 @@ def _fails(row: Row, new: str) -> bool:
         file.write_text(text.replace(row.old, new))
         where, _, name = row.test.partition("::")
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"{TESTS}/{where}", "-k", name],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "pytest",
+                "-q",
+                "-x",
+                "-p",
+                "no:cacheprovider",
+                f"{TESTS}/{where}",
+                "-k",
+                name,
+            ],
             env={
                 **os.environ,
                 "PYTHONPATH": folder,
