@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = Path(__file__).parent
-PATIENCE = "12"  # seconds; with the mechanism each of these tests waits for less
+# Seconds; with the mechanism each of these tests waits for less, where the machine is not too busy.
+PATIENCE = os.environ.get("HERMES_TEST_PATIENCE", "12")
 
 
 class Row(NamedTuple):
@@ -397,7 +398,7 @@ ROWS = [
         f"{CELL}package and kind",
     ),
     Row(
-        "launchd: the least that the shell does",
+        "the least that the shell does",
         "services/hermes-restarter.sh",
         '  the_least "$@"\n',
         "",
