@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
-_UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+# Errors that say nothing about the file: the disk fails, or this process or the machine has run out of something.
+UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_READS = 3
 
 
 def sync(descriptor: int) -> None:
@@ -146,20 +148,17 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
 
     With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if strict and error.errno in _UNKNOWN:
-            raise
-        return None
-    try:
-        data = os.read(descriptor, limit + 1)
-    except OSError as error:
-        if strict and error.errno in _UNKNOWN:
-            raise
-        return None
-    finally:
-        os.close(descriptor)
+    for reads_left in reversed(range(_READS)):
+        try:
+            data = _content(path, limit + 1)
+            break
+        except OSError as error:
+            if error.errno not in UNKNOWN:
+                return None
+            if not reads_left:
+                if strict:
+                    raise
+                return None
     if len(data) > limit:
         return None
     try:
@@ -178,6 +177,14 @@ def finite(value: "Any") -> float | None:
     except OverflowError:
         return None
     return found if -1e300 < found < 1e300 else None
+
+
+def _content(path: str, most: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
