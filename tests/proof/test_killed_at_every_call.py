@@ -15,7 +15,7 @@ import injected
 import psutil
 import pytest
 from driver_alone import paths_below
-from injected import ERRORS, Point, chosen, points
+from injected import Point, chosen, kills, points, refusals
 from installation import PATIENCE, Installation
 from recorded import need_strace
 
@@ -86,15 +86,14 @@ def asking_points(hermes: Installation) -> list[Point]:
 
 
 def test_a_requester_killed_at_every_call(traced: Installation) -> None:
-    for point in (found := chosen(asking_points(traced), 2)):
+    for point in (found := chosen(kills(asking_points(traced)), 2)):
         asked(traced, point.killed(), point, None)
     print(f"killed at {len(found)} calls")
     assert len(known(traced)) >= 2, "none was killed after its record"
 
 
 def test_a_requester_that_is_refused_every_call(traced: Installation) -> None:
-    found = [(point, error) for point in asking_points(traced) for error in ERRORS if point.may_fail_with(error)]
-    for point, error in (some := chosen(found, 4)):
+    for point, error in (some := chosen(refusals(asking_points(traced)), 4)):
         asked(traced, point.refused(error), point, error)
     print(f"refused {len(some)} calls")
 
@@ -124,14 +123,13 @@ def leaving_points(hermes: Installation) -> list[Point]:
 
 
 def test_a_gateway_killed_at_every_call_on_its_way_out(traced: Installation) -> None:
-    for point in (found := chosen(leaving_points(traced), 3)):
+    for point in (found := chosen(kills(leaving_points(traced)), 3)):
         left(traced, point.killed(), point)
     print(f"killed at {len(found)} calls")
 
 
 def test_a_gateway_that_is_refused_every_call_on_its_way_out(traced: Installation) -> None:
-    found = [(point, error) for point in leaving_points(traced) for error in ERRORS if point.may_fail_with(error)]
-    for point, error in (some := chosen(found, 6)):
+    for point, error in (some := chosen(refusals(leaving_points(traced)), 6)):
         left(traced, point.refused(error), point)
     print(f"refused {len(some)} calls")
 
@@ -199,15 +197,12 @@ def driving_points(alone: Callable[..., str], tmp_path: Path) -> list[Point]:
 
 
 def test_a_driver_killed_at_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
-    for point in (found := chosen(driving_points(alone, tmp_path), 6)):
+    for point in (found := chosen(kills(driving_points(alone, tmp_path)), 6)):
         alone(point.killed(), point)
     print(f"killed at {len(found)} calls")
 
 
 def test_a_driver_that_is_refused_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
-    found = [
-        (point, error) for point in driving_points(alone, tmp_path) for error in ERRORS if point.may_fail_with(error)
-    ]
-    for point, error in (some := chosen(found, 20)):
+    for point, error in (some := chosen(refusals(driving_points(alone, tmp_path)), 20)):
         alone(point.refused(error), f"{point} {error}")
     print(f"refused {len(some)} calls")
