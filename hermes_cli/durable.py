@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
-# Errors that say nothing about the file: the disk fails, or this process or the machine has run out of something.
-UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+# What an open or a read says of the file itself. Any other error says nothing of it: the disk fails, or this process
+# or the machine has run out of something.
+_OF_THE_FILE = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.ENAMETOOLONG,
+}
 _READS = 3
 
 
@@ -153,7 +164,7 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
             data = _content(path, limit + 1)
             break
         except OSError as error:
-            if error.errno not in UNKNOWN:
+            if not is_unknown(error):
                 return None
             if not reads_left:
                 if strict:
@@ -166,6 +177,11 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def is_unknown(error: OSError) -> bool:
+    """Whether the error says nothing about the file that was to be read."""
+    return error.errno not in _OF_THE_FILE
 
 
 def finite(value: "Any") -> float | None:

@@ -339,7 +339,7 @@ def _names_of_settled(paths: Paths) -> set[str]:
     try:
         return set(_own_names(f"{paths.intents}/settled"))
     except OSError as error:
-        if error.errno in durable.UNKNOWN:
+        if durable.is_unknown(error):
             raise
         return set()
 

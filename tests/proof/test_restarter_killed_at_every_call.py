@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import injected
 import pytest
-from injected import Point, chosen, kills, points, refusals
+from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation, fault
 from recorded import need_strace
 
@@ -30,10 +31,15 @@ class Restarter(NamedTuple):
     hermes: Installation
     program: list[str]
     struck: list[str]
+    stride: int
+
+    @property
+    def log(self) -> Path:
+        return self.hermes.home / "log"
 
     def run(self, options: list[str], argv: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*injected.argv(options, self.hermes.home / "log"), *argv],
+            [*injected.argv(options, self.log), *argv],
             env=self.hermes.environment(),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -71,7 +77,7 @@ class Restarter(NamedTuple):
     def points(self) -> list[Point]:
         """The calls of a run that nothing is done to."""
         self.restart([], "nothing is wrong")
-        return points(self.hermes.home / "log", str(self.hermes.home))
+        return points(self.log, str(self.hermes.home))
 
 
 @pytest.fixture(params=["script", "python"])
@@ -83,16 +89,22 @@ def restarter(request: pytest.FixtureRequest, make_installation: Callable[..., I
     start = [sys.executable, "-m", "hermes_cli", "gateway", "start"]
     program = restarter_program.argv(hermes.paths, sys.executable, start)
     python = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", "default", "--trigger", "watch"]
-    return Restarter(hermes, program, {"script": ["/bin/sh", *program], "python": python}[request.param])
+    if request.param == "script":
+        return Restarter(hermes, program, ["/bin/sh", *program], stride=1)
+    return Restarter(hermes, program, python, stride=16)
 
 
 def test_a_restarter_killed_at_every_call(restarter: Restarter) -> None:
-    for point in (found := chosen(kills(restarter.points()), 12)):
+    strikes = Strikes(restarter.log)
+    for point in chosen(kills(restarter.points()), restarter.stride):
         restarter.restart(point.killed(), str(point))
-    print(f"killed at {len(found)} calls")
+        strikes.look()
+    strikes.told("killed")
 
 
 def test_a_restarter_that_is_refused_every_call(restarter: Restarter) -> None:
-    for point, error in (some := chosen(refusals(restarter.points()), 40)):
+    strikes = Strikes(restarter.log)
+    for point, error in chosen(refusals(restarter.points()), 4 * restarter.stride):
         restarter.restart(point.refused(error), f"{point} {error}")
-    print(f"refused {len(some)} calls")
+        strikes.look()
+    strikes.told("refused")

@@ -147,7 +147,7 @@ def test_json_is_written_in_ascii_on_one_line_so_that_any_text_can_be(tmp_path):
     assert json.loads(content(f"{tmp_path}/x"))
 
 
-@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE, errno.ESTALE])
 def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, failing_open, error):
     durable.replace(f"{tmp_path}/x", {"is": "there"})
     failing_open("x", error, 1)
