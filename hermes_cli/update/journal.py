@@ -118,12 +118,18 @@ def path_of(paths: Paths, identifier: str) -> str:
 
 
 def read(paths: Paths, identifier: str) -> Journal | None:
-    """The journal of an intent; None when there is none that this release can act on."""
+    """The journal of an intent; None when there is none that this release can act on.
+
+    Raises OSError when that cannot be told.
+    """
     return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
 
 
 def under_way(paths: Paths) -> list[Journal]:
-    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again."""
+    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again.
+
+    Raises OSError when one cannot be read: it may be the only order to undo that there is.
+    """
     found = []
     for name in _names(paths.updates_under_way):
         journal = read(paths, name.removesuffix(".json"))
@@ -148,7 +154,7 @@ def _receipts(updates: str) -> Iterator[Journal]:
 
 
 def _read(path: str, identifier: str) -> Journal | None:
-    document = durable.read_json(path, LIMIT)
+    document = durable.read_json(path, LIMIT, strict=True)
     if document is None or document.get("schema") != SCHEMA or document.get("intent") != identifier:
         return None
     source, step = document.get("source"), document.get("step")
