@@ -147,7 +147,7 @@ def test_only_the_newest_update_can_be_taken_back_and_keeps_what_that_needs(
     environment.wheels.release("1.1")
     assert hermes.run("update").returncode == 0
     (first,) = kept()
-    environment.wheels.release("1.2", BROKEN)
+    environment.wheels.release("1.2", CRASHES_AT_IMPORT)
     assert hermes.run("update").returncode == 1
     assert kept() == [first]
     environment.wheels.release("1.3")
