@@ -43,11 +43,13 @@ class RestartConfig:
 class UpdateConfig:
     """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded.
 
+    `probation`: seconds after it in which a gateway that ends by itself again and again takes the update back; 0: never.
     `command`, with `revision` and `rollback`, is an argv that updates what hermes cannot: see update/sources/custom.
     Wheels come from `index` (a URL), or from the directory `find_links` alone; empty: the installer's own index.
     """
 
     stay_ready: float = 3.0
+    probation: float = 600.0
     restart_on_skew: bool = False
     index: str = ""
     find_links: str = ""
@@ -97,6 +99,14 @@ def load(path: str) -> Config:
         terminal=_section(path, "terminal", TerminalConfig, document),
         update=_section(path, "update", UpdateConfig, document),
     )
+
+
+def load_or_defaults(path: str) -> Config:
+    """The same for who must not be stopped by a broken file: that would block a stop, a restart, or its undoing."""
+    try:
+        return load(path)
+    except ConfigError:
+        return Config()
 
 
 def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]) -> Section:

@@ -10,9 +10,12 @@ from hermes_cli.paths import Paths
 Desired = Literal["running", "stopped"]
 
 
-def read(paths: Paths) -> Desired:
-    """The desired state; nothing written, or nonsense, means running: nobody said stop."""
-    document = durable.read_json(paths.desired)
+def read(paths: Paths, *, strict: bool = False) -> Desired:
+    """The desired state; nothing written, or nonsense, means running: nobody said stop.
+
+    With `strict`, raise OSError when that cannot be told: a start must not be built on it.
+    """
+    document = durable.read_json(paths.desired, strict=strict)
     return "stopped" if document is not None and document.get("state") == "stopped" else "running"
 
 

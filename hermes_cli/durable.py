@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
-_UNKNOWN = {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+# What an open or a read says of the file itself. Any other error says nothing of it: the disk fails, or this process
+# or the machine has run out of something.
+_OF_THE_FILE = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.ENAMETOOLONG,
+}
+_READS = 3
 
 
 def sync(descriptor: int) -> None:
@@ -146,20 +159,17 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
 
     With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if strict and error.errno in _UNKNOWN:
-            raise
-        return None
-    try:
-        data = os.read(descriptor, limit + 1)
-    except OSError as error:
-        if strict and error.errno in _UNKNOWN:
-            raise
-        return None
-    finally:
-        os.close(descriptor)
+    for reads_left in reversed(range(_READS)):
+        try:
+            data = _content(path, limit + 1)
+            break
+        except OSError as error:
+            if not is_unknown(error):
+                return None
+            if not reads_left:
+                if strict:
+                    raise
+                return None
     if len(data) > limit:
         return None
     try:
@@ -167,6 +177,11 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def is_unknown(error: OSError) -> bool:
+    """Whether the error says nothing about the file that was to be read."""
+    return error.errno not in _OF_THE_FILE
 
 
 def finite(value: "Any") -> float | None:
@@ -178,6 +193,14 @@ def finite(value: "Any") -> float | None:
     except OverflowError:
         return None
     return found if -1e300 < found < 1e300 else None
+
+
+def _content(path: str, most: int) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, most)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

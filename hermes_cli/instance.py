@@ -26,6 +26,14 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashes:
+    """How many gateways have ended by themselves since the update with this id."""
+
+    update: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """What gateway.json says. `signals` names what the process has said it handles (rule 5)."""
 
@@ -39,6 +47,7 @@ class Instance:
     signals: tuple[str, ...] = ()
     drain: Drain | None = None
     exit_code: int | None = None
+    crashes: Crashes | None = None  # of those before it
 
     @property
     def ready(self) -> bool:
@@ -68,6 +77,7 @@ class Instance:
             "signals": list(self.signals),
             "drain": drain,
             "exit_code": self.exit_code,
+            "crashes": {"update": self.crashes.update, "count": self.crashes.count} if self.crashes else None,
         }
 
 
@@ -79,7 +89,7 @@ def parse(document: dict[str, Any] | None) -> Instance | None:
     state = document.get("state")
     drain = document.get("drain")
     revision, version, code = document.get("revision"), document.get("version"), document.get("exit_code")
-    signals = document.get("signals")
+    signals, crashes = document.get("signals"), document.get("crashes")
     return Instance(
         identity=identity,
         state=state if state in STATES else "starting",
@@ -93,6 +103,9 @@ def parse(document: dict[str, Any] | None) -> Instance | None:
         if isinstance(drain, dict)
         else None,
         exit_code=code if type(code) is int else None,
+        crashes=Crashes(str(crashes.get("update")), _count(crashes.get("count")))
+        if isinstance(crashes, dict)
+        else None,
     )
 
 

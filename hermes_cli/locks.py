@@ -48,6 +48,7 @@ def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> "UnixFileLock | None":
     from hermes_cli.durable import make_private_directory
 
     make_private_directory(os.path.dirname(path))
+    # It looks every 5 ms: flock(2) waits for ever or not at all.
     lock = UnixFileLock(path, mode=0o600, fallback_to_soft=False, poll_interval=0.005)
     try:
         lock.acquire(timeout=timeout)

@@ -1,17 +1,13 @@
 """The driver's numbers, from config.toml; a broken file means the defaults, because it must not block a restart."""
 
-from hermes_cli.config import Config, load
-from hermes_cli.errors import ConfigError
+from hermes_cli.config import load_or_defaults
 from hermes_cli.intents.decide import Policy
 from hermes_cli.paths import Paths
 
 
 def policy_of(paths: Paths, spawn_interval: float = 0.0) -> Policy:
     """This profile's policy, under a manager that leaves `spawn_interval` seconds between two starts."""
-    try:
-        config = load(paths.config)
-    except ConfigError:
-        config = Config()
+    config = load_or_defaults(paths.config)
     return Policy(
         drain_timeout=config.gateway.drain_timeout,
         teardown_timeout=config.gateway.teardown_timeout,

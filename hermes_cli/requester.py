@@ -182,13 +182,9 @@ def _limits(paths: "Paths") -> _Limits:
     """config.toml is only parsed where there is one, and a broken one is passed over."""
     if not os.path.exists(paths.config):
         return _Limits()
-    from hermes_cli.config import Config, load
-    from hermes_cli.errors import ConfigError
+    from hermes_cli.config import load_or_defaults
 
-    try:
-        config = load(paths.config)
-    except ConfigError:
-        config = Config()
+    config = load_or_defaults(paths.config)
     restart = config.restart
     return _Limits(config.gateway.drain_timeout, restart.expiry, restart.storm_limit, restart.storm_window)
 

@@ -53,8 +53,8 @@ def drive(paths: "Paths", trigger: str) -> bool:
         _execute_anew(paths, trigger)
 
     recovery = UpdateRecovery(paths, renew)
-    whole = recovery.finish_left_behind()
     try:
+        whole = recovery.finish_left_behind()
         manager = choose(paths)
         driven = driver.drive(paths, manager, recovery, policy_of(paths, manager.spawn_interval), trigger, renew=renew)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Everything that `hermes gateway status` knows, gathered once; the JSON is a contract (docs/status-json.md)."""
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,7 @@ class Status:
     config_error: str | None
     config_path: str
     installed_revision: str | None
+    updates: tuple[Problem, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -71,6 +73,7 @@ class Status:
             Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
             for broken in self.broken
         ]
+        found += self.updates
         if running is not None and self.installed_revision not in {None, running.revision}:
             text = f"the gateway runs {running.revision}, the installation is {self.installed_revision}"
             found.append(Problem("skew", text, "hermes gateway restart"))
@@ -149,6 +152,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         broken=scan.broken,
         config_error=_config_error(paths),
         config_path=paths.config,
+        updates=tuple(_of_updates(paths)),
         installed_revision=installed_revision(),  # last: it may still be under way
     )
 
@@ -164,6 +168,14 @@ def _pending(paths: Paths, intent: Intent, now: float) -> dict[str, Any]:
         "waiting_for": known.waiting_for or "a driver",
         "attempts": known.attempts,
     }
+
+
+def _of_updates(paths: Paths) -> list[Problem]:
+    if not os.path.isdir(paths.updates):
+        return []
+    from hermes_cli.update import rollback  # more to import than who has never updated should pay for
+
+    return rollback.problems(paths)
 
 
 def _config_error(paths: Paths) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gates import Gate
 from installation import SHORT_CLOCKS, Installation, end_processes_below
 from user_manager import UserManager, needed
 from wheels import Environment
@@ -34,6 +35,21 @@ def make_installation(tmp_path: Path) -> Callable[..., Installation]:
 def hermes(make_installation: Callable[..., Installation]) -> Installation:
     """An installation whose home has spaces, quotes and non-ASCII letters in its name; nothing runs yet."""
     return make_installation()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Callable[[str], Gate]]:
+    """Gates of this test, by name; each opens at its end, so that nobody stays behind one."""
+    made: list[Gate] = []
+
+    def make(name: str) -> Gate:
+        made.append(Gate(tmp_path / name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.open()
+        one.close()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.policy import policy_of
-from hermes_cli.services import NAMES, choose, installed
-from hermes_cli.services.base import ServiceManager, read_definition
+from hermes_cli.services import NAMES, choose, definition, installed
+from hermes_cli.services.base import ServiceManager
 
 
 @click.command()
@@ -26,15 +26,15 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
     if only_print:
-        for definition in service.definitions():
-            click.echo(f"# {definition.path}\n{definition.text}", nl=False)
+        for one in service.definitions():
+            click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
     _leave_other_manager(paths, service)
-    before = {one.path: read_definition(one.path) for one in service.definitions()}
+    before = {one.path: definition.read(one.path) for one in service.definitions()}
     desired.write(paths, "running", "hermes gateway install")
     needs_reload = service.install()
     for path, text in before.items():
-        if read_definition(path) != text:
+        if definition.read(path) != text:
             click.echo(f"wrote {path}")
     if linger:
         from hermes_cli.services.linger import enable
@@ -133,6 +133,9 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> insta
             if found is not None and found.ready:
                 line.clear()
                 return found
+            if desired.read(paths) == "stopped":
+                line.clear()
+                raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             if found is None and seen.state == "stopped" and seen.exit_code not in {None, 0, 75}:
                 line.clear()

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from hermes_cli import desired, instance, sockets
-from hermes_cli.config import Config, load
+from hermes_cli.config import load_or_defaults
 from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.errors import ConfigError, HermesError, NotRunningError
+from hermes_cli.errors import HermesError, NotRunningError
 from hermes_cli.gateway.channels import protocol
 from hermes_cli.intents import queue
 from hermes_cli.look import look
@@ -231,8 +231,5 @@ def _is_readable(descriptor: int) -> bool:
 
 def patience(paths: Paths) -> float:
     """Seconds that a restart may take in the worst case: the driver's deadline and a slow start."""
-    try:
-        gateway = load(paths.config).gateway
-    except ConfigError:
-        gateway = Config().gateway
+    gateway = load_or_defaults(paths.config).gateway
     return gateway.restart_clocks.driver_deadline + gateway.start_timeout

@@ -1,6 +1,6 @@
 """`hermes gateway run`: the order of start-up, the signals, and the one way out.
 
-    lock → signal handlers → gateway.json `starting` → messages → channel → `ready` → turns
+    lock → signal handlers → gateway.json `starting` → (rollback after crashes) → messages → channel → `ready` → turns
     signal → drain → channel closed → messages closed → gateway.json `exited` → poke → end of the process
 
 SIGUSR1: drain, exit 75. SIGTERM, SIGINT: drain briefly, exit 0; the second one: exit now. A stop wins over a restart.
@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from hermes_cli import __version__, instance, locks, log
@@ -36,6 +37,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.process import Handle
 from hermes_cli.revision import RevisionQuery
 from hermes_cli.services import choose
+from hermes_cli.update import probation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +107,10 @@ class Gateway:
         """Start, serve, drain, and end the process. Raises OSError and sqlite3.Error when it cannot start."""
         self._install_handlers()
         described = instance.new(os.getpid(), None, __version__, time.time())
-        self._lifecycle = Lifecycle(self._paths, described)
+        finding = probation.look(self._paths, self._config.update.probation)
+        self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
+        if finding.roll_back and finding.crashes is not None:  # first of all: what follows may end us again
+            await asyncio.to_thread(probation.roll_back, self._paths, finding.crashes)
         try:
             await self._open()
         except (OSError, sqlite3.Error):

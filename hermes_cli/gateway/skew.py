@@ -34,7 +34,7 @@ class SkewWatch:
     async def run(self) -> None:
         """Until the gateway ends."""
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._interval)  # who pulls by hand tells nobody
             me = self._me()
             found = skew.newer(self._paths, me.revision) if me.ready and me.revision else None
             if found is not None and found == self._seen and found != self._refused:

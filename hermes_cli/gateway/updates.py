@@ -25,7 +25,7 @@ from hermes_cli.services import choose
 from hermes_cli.update import in_chat
 
 _log = logging.getLogger("hermes.updates")
-_LOOK = 0.2  # seconds; a file that grows wakes nobody everywhere (kqueue watches directories)
+_LOOK = 0.2  # seconds; a file that grows wakes nobody on macOS, where kqueue watches directories
 _STARTS = 30.0  # seconds for a service manager to start the update
 
 
@@ -77,7 +77,7 @@ class Updates:
                     self._deliver(job)
                 except (OSError, sqlite3.Error) as error:
                     _log.warning("what update %s says is not delivered yet: %s", job.id, error)
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK)  # what another process writes into a file
 
     def _start(self, job: _Job, options: Sequence[str]) -> None:
         document = {"session": job.session, "message": job.message, "at": time.time()}
@@ -106,7 +106,7 @@ class Updates:
                 return ""
             if not given and time.monotonic() - began > _STARTS:
                 raise HermesError(f"it did not begin within {_STARTS:.0f} s: hermes gateway status")
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_LOOK)  # what another process writes into a file
 
     def _deliver(self, job: _Job) -> None:
         """What the conversation has not got yet, in whole lines. Files go when it has everything."""

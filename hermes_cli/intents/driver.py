@@ -61,19 +61,22 @@ class Manager(Protocol):
 
 
 class Recovery(Protocol):
-    """What the driver asks of the updater's code about an update whose updater is gone."""
+    """What the driver asks of the updater's code about an update whose updater is gone.
+
+    OSError: that cannot be told now. The driver ends, and the next one asks again.
+    """
 
     def installed(self) -> str | None:
         """The revision on disk; None when it cannot be told."""
 
     def recover(self, identifier: str) -> str | None:
-        """Finish or undo a half-made change; why that was not possible, or None. Never raises."""
+        """Finish or undo a half-made change; why that was not possible, or None."""
 
     def change(self, identifier: str) -> Change | None:
         """The change of code whose proof this intent's restart is; None when there is none."""
 
     def put_back(self, identifier: str, why: str) -> str | None:
-        """Bring the old code back; why that was not possible, or None. Never raises."""
+        """Bring the old code back; why that was not possible, or None."""
 
     def ended(self, identifier: str, outcome: str, detail: str) -> None:
         """An update's intent is settled. Never raises."""
@@ -219,7 +222,7 @@ class Driver:
             self._history = queue.settled(self._paths)
         return Observation(
             now=time.time(),
-            desired=desired.read(self._paths),
+            desired=desired.read(self._paths, strict=True),
             instance=running,
             service=service,
             held=bool(held),
@@ -268,7 +271,7 @@ class Driver:
                 process.send(target, signal.SIGKILL)
                 self._await_exit(target)
             case Start(reload):
-                if desired.read(self._paths) == "stopped":  # looked at last, right before a start (rule 7)
+                if desired.read(self._paths, strict=True) == "stopped":  # looked at last, right before a start (rule 7)
                     return
                 _log.info("%s", "reload" if reload else "demand start")
                 try:

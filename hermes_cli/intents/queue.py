@@ -82,7 +82,7 @@ def scan(paths: Paths) -> Scan:
         names = sorted(_own_names(paths.pending))
     except FileNotFoundError:
         return Scan((), (), ())
-    done = set(_names(f"{paths.intents}/settled"))
+    done = _names_of_settled(paths)
     intents: list[Intent] = []
     broken: list[Broken] = []
     finished: list[str] = []
@@ -332,6 +332,16 @@ def _own_names(directory: str) -> list[str]:
         return os.listdir(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _names_of_settled(paths: Paths) -> set[str]:
+    """Raises OSError when they cannot be told: what is settled already must not be done again."""
+    try:
+        return set(_own_names(f"{paths.intents}/settled"))
+    except OSError as error:
+        if durable.is_unknown(error):
+            raise
+        return set()
 
 
 def _names(directory: str) -> list[str]:

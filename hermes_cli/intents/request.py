@@ -89,6 +89,8 @@ def submit(paths: "Paths", record: "dict[str, Any]") -> str:
                 os.rename(staged, published)
             except FileNotFoundError:  # somebody took the queue away meanwhile, or a part of it
                 make_directories(paths)
+                if not os.path.lexists(staged):  # tidied away as an old one: the machine slept for hours
+                    durable.write_new(staged, data)
                 os.rename(staged, published)
         except BaseException:
             os.unlink(staged)

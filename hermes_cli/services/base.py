@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from hermes_cli.service import Service
+from hermes_cli.services.definition import Definition
 
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
@@ -34,14 +35,6 @@ class RestarterStatus:
 
     state: RestarterState
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """One file that tells the manager about a job."""
-
-    path: str
-    text: str
 
 
 class ServiceManager(Protocol):
@@ -101,12 +94,3 @@ class ServiceManager(Protocol):
 
         `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
         """
-
-
-def read_definition(path: str) -> str | None:
-    """A definition as it lies there; None when absent or unreadable."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return None

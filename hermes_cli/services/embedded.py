@@ -12,19 +12,21 @@ import sys
 import time
 from typing import Any
 
-from hermes_cli import durable, instance, locks
-from hermes_cli.config import Config, load
+from hermes_cli import desired, durable, instance, locks
+from hermes_cli.clocks import POKE
+from hermes_cli.config import load_or_defaults
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import CannotTellError, ConfigError, HermesError
+from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.service import Service
-from hermes_cli.services import unmanaged
-from hermes_cli.services.base import Definition, RestarterStatus, ServiceStatus, read_definition
-from hermes_cli.services.installed import forget, path_of
+from hermes_cli.services import definition, installed, unmanaged
+from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.definition import Definition
 from hermes_cli.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
+_LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes us, one that has ended need not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
 _LOG_LIMIT = 10 * 1024 * 1024
 
@@ -45,16 +47,16 @@ class Embedded:
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
-        installed = os.path.exists(path_of(self._paths)) or self._is_supervised()
-        return ServiceStatus(label, None, installed, self.observe())
+        there = os.path.exists(installed.path_of(self._paths)) or self._is_supervised()
+        return ServiceStatus(label, None, there, self.observe())
 
     def observe(self) -> Service:
         """Say whether the service runs."""
-        if self._is_supervised():
-            try:
-                answer = self._ask({"op": "status"})
-            except CannotTellError as error:
-                return Service("unknown", detail=str(error))
+        try:
+            answer = self._ask({"op": "status"})
+        except CannotTellError as error:
+            return Service("unknown", detail=str(error))
+        if answer is not None:
             pid, code = answer.get("pid"), answer.get("exit_code")
             return Service(
                 "running" if answer.get("running") else "stopped",
@@ -71,39 +73,27 @@ class Embedded:
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs: it is the restarter."""
-        if not self._is_supervised():
-            return RestarterStatus("missing", "no supervisor runs")
         try:
             answer = self._ask({"op": "status"})
         except CannotTellError as error:
             return RestarterStatus("unknown", str(error))
+        if answer is None:
+            return RestarterStatus("missing", "no supervisor runs")
         return RestarterStatus(
             "running" if answer.get("driving") else "loaded", f"supervisor pid {answer.get('supervisor')}"
         )
 
     def definitions(self) -> tuple[Definition, ...]:
         """One file: the supervisor is both jobs."""
-        document = {"schema": 1, "manager": self.name, "program": supervisor_argv(self._paths)}
-        return (Definition(path_of(self._paths), json.dumps(document, indent=2) + "\n"),)
+        return (installed.wanted(self._paths, self.name, program=supervisor_argv(self._paths)),)
 
     def drifted(self) -> tuple[str, ...]:
         """The definition's path, when it is there and not what `install` would write."""
-        return tuple(
-            wanted.path
-            for wanted in self.definitions()
-            if (found := read_definition(wanted.path)) is not None and found != wanted.text
-        )
+        return definition.drifted(self.definitions(), is_installed=False)
 
     def install(self) -> bool:
         """Write the definition; a supervisor that runs keeps nothing of it. Raises HermesError."""
-        for wanted in self.definitions():
-            if read_definition(wanted.path) == wanted.text:
-                continue
-            try:
-                durable.make_private_directory(os.path.dirname(wanted.path))
-                durable.replace(wanted.path, json.loads(wanted.text), indent=2)
-            except OSError as error:
-                raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+        installed.write(self._paths, self.name, program=supervisor_argv(self._paths))
         return False
 
     def enable(self) -> None:
@@ -112,15 +102,15 @@ class Embedded:
     def uninstall(self) -> None:
         """Stop the gateway, end the supervisor, remove the definition."""
         self._end("leave")
-        forget(self._paths)
+        installed.forget(self._paths)
 
     def demand_start(self) -> None:
-        """Start through the supervisor, or start one. Raises CannotTellError."""
-        if not self._is_supervised():
-            self._spawn_supervisor()
-        answer = self._ask({"op": "start"})
-        if answer.get("error"):
-            raise HermesError(str(answer["error"]))
+        """Start through the supervisor, or start one. Raises HermesError."""
+        if self._ask({"op": "start"}) is not None:
+            return
+        self._spawn_supervisor()
+        if self._ask({"op": "start"}) is None and desired.read(self._paths) == "running":
+            raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
 
     def stop(self) -> None:
         """Stop the gateway and see that it is gone. Raises HermesError."""
@@ -137,35 +127,31 @@ class Embedded:
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Have the supervisor start it. Raises HermesError."""
-        if not self._is_supervised():
-            raise HermesError("no supervisor runs that could do it: hermes gateway start")
         answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
+        if answer is None:
+            raise HermesError("no supervisor runs that could do it: hermes gateway start")
         if answer.get("error"):
             raise HermesError(str(answer["error"]))
 
     def poke(self, trigger: str) -> bool | None:
-        """Have the supervisor run a driver now; False when no supervisor answers."""
-        if not self._is_supervised():
-            return False
+        """Have the supervisor run a driver now. One that holds its lock and says nothing will look when it goes on."""
         try:
-            self._ask({"op": "poke", "trigger": trigger})
+            return self._ask({"op": "poke", "trigger": trigger}, POKE, POKE) is not None
         except HermesError:
-            return False
-        return True
+            return None
 
     def _end(self, operation: str) -> None:
-        clocks = _config(self._paths).gateway.stop_clocks
-        if self._is_supervised():
-            self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
+        self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def _is_supervised(self) -> bool:
         return locks.is_held(f"{self._paths.supervisor}/lock")
 
     def _spawn_supervisor(self) -> None:
+        """Start one, and wait until it answers, or has left again: stop wins, and so does another one."""
         log = _open_log(self._paths)
         try:
-            # It forks and returns at once, so that the supervisor is nobody's child: not even of a gateway that starts it.
             subprocess.run(
                 [*supervisor_argv(self._paths), "--background"],
                 stdin=subprocess.DEVNULL,
@@ -182,23 +168,28 @@ class Embedded:
         finally:
             os.close(log)
 
-    def _ask(self, request: dict[str, Any], timeout: float = _CALL) -> dict[str, Any]:
-        """One exchange; while a supervisor is starting, its socket is awaited. Raises CannotTellError."""
-        deadline = time.monotonic() + _SPAWN
-        durable.make_private_directory(self._paths.supervisor)
+    def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
+        """One exchange; None without a supervisor. Raises CannotTellError.
+
+        One that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
+        """
+        if not self._is_supervised():
+            return None
+        deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
-            while True:
+            while self._is_supervised():
                 try:
                     return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise CannotTellError(
-                            f"no supervisor answers after {_SPAWN:.0f} s: see {self._paths.gateway_log}"
+                            f"no supervisor answers after {patience:.0f} s: see {self._paths.gateway_log}"
                         ) from None
-                    watch.wait(min(left, 0.5))
+                    watch.wait(min(left, _LOOK_AGAIN))
                 except (OSError, ValueError) as error:
                     raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
+        return None
 
 
 def supervisor_argv(paths: Paths) -> list[str]:
@@ -215,14 +206,6 @@ def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, A
         raise ConnectionResetError("closed without an answer")
     answer = json.loads(line)
     return answer if isinstance(answer, dict) else {}
-
-
-def _config(paths: Paths) -> Config:
-    """The configuration; a broken one must not keep anybody from stopping."""
-    try:
-        return load(paths.config)
-    except ConfigError:
-        return Config()
 
 
 def _open_log(paths: Paths) -> int:

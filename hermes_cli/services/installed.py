@@ -4,16 +4,45 @@
 """
 
 import contextlib
+import json
 import os
 
 from hermes_cli import durable
-from hermes_cli.errors import HermesError
+from hermes_cli.services import definition
+from hermes_cli.services.definition import Definition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from hermes_cli.paths import Paths
+
+
+class Memory:
+    """What one manager has written there of itself; false while it does not hold this profile."""
+
+    def __init__(self, paths: "Paths", manager: str) -> None:
+        self._paths = paths
+        self._manager = manager
+        found = read(paths)
+        self._facts = found if found.get("manager") == manager else {}
+
+    def __bool__(self) -> bool:
+        return bool(self._facts)
+
+    def get(self, fact: str) -> "Any":
+        """One fact, or None."""
+        return self._facts.get(fact)
+
+    def keep(self, **facts: "Any") -> None:
+        """Remember these, too. Raises HermesError."""
+        self._facts = {**self._facts, "manager": self._manager, **facts}
+        write(self._paths, **self._facts)
+
+    def forget(self) -> None:
+        """Hold this profile no longer."""
+        self._facts = {}
+        forget(self._paths)
 
 
 def path_of(paths: "Paths") -> str:
@@ -26,16 +55,16 @@ def read(paths: "Paths") -> "dict[str, Any]":
     return durable.read_json(path_of(paths)) or {}
 
 
+def wanted(paths: "Paths", manager: str, **facts: "Any") -> Definition:
+    """The file with these facts in it."""
+    return Definition(path_of(paths), json.dumps({"schema": 1, "manager": manager, **facts}, indent=2) + "\n")
+
+
 def write(paths: "Paths", manager: str, **facts: "Any") -> None:
     """Remember it. Raises HermesError."""
-    document = {"schema": 1, "manager": manager, **facts}
-    if read(paths) == document:
-        return
-    try:
-        durable.make_private_directory(paths.state)
-        durable.replace(path_of(paths), document, durable=True, indent=2)
-    except OSError as error:
-        raise HermesError(f"{path_of(paths)} cannot be written ({error.strerror}): mend it and repeat") from None
+    one = wanted(paths, manager, **facts)
+    if not one.is_there:
+        definition.write(one, mode=0o600)
 
 
 def forget(paths: "Paths") -> None:

@@ -1,4 +1,4 @@
-"""What a job of launchd or systemd is given: enough to find this profile and its programs, and no secrets.
+"""What a job of launchd or systemd is given: enough to find this profile and its programs, places for its files, no secrets.
 
 Such a job inherits nothing of the shell that installed it.
 """
@@ -7,7 +7,13 @@ import os
 import shutil
 import sys
 
+from hermes_cli import durable
 from hermes_cli.errors import HermesError
+from hermes_cli.intents.request import make_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
 
 _PLACES = ("HERMES_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 _STANDARD = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
@@ -25,6 +31,17 @@ def program(name: str) -> str:
     if found is None:
         raise HermesError(f"{name} is not on PATH: use --manager embedded, or mend PATH and repeat")
     return os.path.abspath(found)
+
+
+def make_places(paths: "Paths") -> None:
+    """What must be there when a job is loaded: the watched directory, and logs that only we can read. Raises HermesError."""
+    try:
+        make_directories(paths)
+        durable.make_private_directory(paths.logs)
+        for log in (paths.gateway_log, paths.restarter_log):  # the manager would make them readable by all
+            os.close(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise HermesError(f"{error.filename} cannot be made ({error.strerror}): mend it and repeat") from None
 
 
 def _path(*programs: str) -> str:

@@ -7,30 +7,18 @@ for a disabled label. So each is repeated and looked at until what was wanted is
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.process import Handle, Identity
 from hermes_cli.services import launchctl
-from hermes_cli.services.launchctl import IN_PROGRESS, NO_DOMAIN, NO_SERVICE, Job, Launchctl
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from hermes_cli.services.launchctl import IN_PROGRESS, NO_DOMAIN, NO_SERVICE, Launchctl
+from hermes_cli.services.launchd_state import Job, Place
 
 _AGAIN = 0.1  # seconds between two looks; launchd tells nobody when a label is free
 _AGAIN_AT_MOST = 1.0
 # What a busy domain answers, and what a label that is being removed does.
 _REPEATED = {launchctl.EIO, *IN_PROGRESS, None}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a label is. `job` None: not loaded in `domain`, which exists, or in no domain when that is None."""
-
-    domain: str | None
-    job: Job | None
-    known: bool = True
 
 
 class Domains:
@@ -48,12 +36,12 @@ class Domains:
         for domain in self.names:
             found = self._launchctl.look(f"{domain}/{label}")
             if isinstance(found, Job):
-                return Place(domain, found)
+                return Place(label, domain, found)
             if found is None:  # it may be just there
-                return Place(home, None, known=False)
+                return Place(label, home, None, known=False)
             if found == NO_SERVICE and home is None:
                 home = domain
-        return Place(home, None)
+        return Place(label, home, None)
 
     def home(self, label: str) -> str:
         """Where `label` belongs: the login session's domain, else the user's. Raises CannotTellError."""
@@ -105,7 +93,7 @@ class Domains:
         raise CannotTellError(f"{label} is still there: see launchctl print {target}")
 
 
-def _looks(deadline: float) -> "Iterator[None]":
+def _looks(deadline: float) -> Iterator[None]:
     """Look at once, then again after growing pauses, at least once, until `deadline`."""
     pause = _AGAIN
     while True:

@@ -9,7 +9,7 @@ from typing import Any
 from hermes_cli.config import GatewayConfig
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.services import job_environment, restarter_program
-from hermes_cli.services.base import Definition
+from hermes_cli.services.definition import Definition
 
 _NET = 300  # seconds: the restarter looks even if every event was lost
 # A login session, or one over ssh: without it a job of the user domain is refused (134).
@@ -29,6 +29,11 @@ def restarter_label(paths: Paths) -> str:
 def path_of(name: str) -> str:
     """Where the definition of a label lies. launchd loads what is there at login."""
     return f"{os.path.expanduser('~')}/Library/LaunchAgents/{name}.plist"
+
+
+def label_of(definition: Definition) -> str:
+    """The label of a definition that lies where launchd looks."""
+    return os.path.basename(definition.path).removesuffix(".plist")
 
 
 def service(paths: Paths, gateway: GatewayConfig) -> Definition:
@@ -93,14 +98,8 @@ def is_out_of_reach(place: str, home: str) -> bool:
     return any(f"{place}/".startswith(f"{one}/") for one in protected)
 
 
-def keeping_path(wanted: Definition, text: str | None) -> Definition:
-    """What is wanted, with the PATH that the definition that lies there has, if nothing else differs."""
-    if text is None or _without_path(text) != _without_path(wanted.text):
-        return wanted
-    return Definition(wanted.path, text)
-
-
-def _without_path(text: str) -> Any:
+def without_path(text: str) -> Any:
+    """A definition but for the PATH in it, to be compared; a text that is none is itself."""
     from xml.parsers.expat import ExpatError
 
     try:

@@ -9,7 +9,7 @@ import shutil
 
 from hermes_cli import durable, restarter_copy
 from hermes_cli.errors import HermesError
-from hermes_cli.services.base import read_definition
+from hermes_cli.services import definition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def argv(paths: "Paths", python: str, start: list[str]) -> list[str]:
 
 def text() -> str:
     """What `install` would write. Raises HermesError when this installation is not whole."""
-    found = read_definition(_SOURCE)
+    found = definition.read(_SOURCE)
     if found is None:
         raise HermesError(f"{_SOURCE} is missing: install hermes again")
     return found
@@ -53,7 +53,7 @@ def install(paths: "Paths") -> None:
 def drifted(paths: "Paths") -> tuple[str, ...]:
     """Its path, when it is missing or of another release."""
     place = path_of(paths)
-    return () if read_definition(place) == text() and os.access(place, os.X_OK) else (place,)
+    return () if definition.read(place) == text() and os.access(place, os.X_OK) else (place,)
 
 
 def remove(paths: "Paths") -> None:

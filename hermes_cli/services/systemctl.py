@@ -27,6 +27,11 @@ def has_system_manager() -> bool:
     return os.getuid() == 0 and os.path.exists(_SYSTEM_SOCKET)
 
 
+def is_system_the_best() -> bool:
+    """Whether the system's manager would listen to the caller, and a manager of the caller's own would not."""
+    return has_system_manager() and not has_user_manager()
+
+
 def user_name() -> str:
     """The caller's login name, or uid."""
     try:
@@ -46,6 +51,11 @@ class Systemctl:
         self.switch = "--system" if system else "--user"
         # A shell that su, sudo or cron started has a manager and does not know its address.
         self._variables = {} if system else {"XDG_RUNTIME_DIR": _runtime_directory()}
+
+    @property
+    def scope(self) -> str:
+        """As it is remembered."""
+        return "system" if self.system else "user"
 
     @property
     def domain(self) -> str:
@@ -87,6 +97,15 @@ class Systemctl:
         """Whether the manager looks for units in `directory`; None when that cannot be told."""
         answer = self("show", "--property", "UnitPath", "--value")
         return f" {directory} " in f" {answer.out.strip()} " if answer.ok else None
+
+    def directory(self) -> str:
+        """Where this manager looks for units that its owner has made."""
+        if self.system:
+            return "/etc/systemd/system"
+        own = [os.environ.get("XDG_CONFIG_HOME"), os.path.expanduser("~/.config")]
+        places = [f"{os.path.abspath(place)}/systemd/user" for place in own if place]
+        # The manager has the environment of the login, not of this shell.
+        return next((place for place in places if self.reads(place)), places[0])
 
     def require(self) -> None:
         """Raise one clear line when there is no manager to install into."""

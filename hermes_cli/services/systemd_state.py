@@ -1,8 +1,11 @@
 """What `systemctl show -p …` says of a unit, read strictly: exact keys, and what is missing is unknown. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes_cli.service import Service
+from hermes_cli.services import unmanaged
+from hermes_cli.services.base import Problem, RestarterStatus
 from hermes_cli.services.supervision import EX_CONFIG, describe_exit
 
 PROPERTIES = (
@@ -24,6 +27,7 @@ _ENDED_BY_SIGNAL = {2, 3}  # CLD_KILLED, CLD_DUMPED of waitid(2); 1 is CLD_EXITE
 _REFUSED = range(200, 246)  # systemd's own codes for what it could not even execute, systemd.exec(5)
 _UP = {"active", "reloading", "activating", "deactivating"}
 _DOWN = {"inactive", "failed"}
+_MEND = "hermes gateway install"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,42 @@ def service_of(unit: Unit) -> Service:
     if unit.queued and unit.active in {*_UP, *_DOWN}:
         return Service("running", detail=f"{unit.sub}, a job is queued")
     if unit.active in _UP:  # between two processes: before the first one, or the last has gone and the rest has not
-        state = "stopped" if unit.active == "deactivating" else "running"
-        return Service(state, None, unit.exit_code, unit.sub)  # type: ignore[arg-type]  # two literals
+        return Service("stopped" if unit.active == "deactivating" else "running", None, unit.exit_code, unit.sub)
     if unit.active in _DOWN:
         return Service("stopped", None, unit.exit_code, _why_down(unit))
     return Service("unknown", unit.pid, unit.exit_code, f"systemd says state {unit.active!r}")
+
+
+def restarter_of(unit: Unit, watch: Unit) -> RestarterStatus:
+    """Whether the restarter can be started. That only its watch is off is a problem of `problems`."""
+    if unit.load == "masked":
+        return RestarterStatus("disabled", f"{unit.name} is masked")
+    if not unit.is_there:
+        return RestarterStatus("missing", f"systemd knows no {unit.name}")
+    if unit.pid is not None:
+        return RestarterStatus("running", f"{unit.name}, pid {unit.pid}")
+    return RestarterStatus("loaded", f"{watch.name} is {watch.sub or 'not known'}")
+
+
+def problems(unit: Unit, restarter: Unit, watch: Unit, service: Service, path: str) -> Iterator[Problem]:
+    """What keeps the service from running, or its restarter from being started. `path` is where the unit should lie."""
+    if unit.load == "masked":
+        yield Problem("service-disabled", f"{unit.name} is masked", _MEND)
+    elif not unit.is_there:
+        yield Problem("service-unloaded", f"{unit.name} is installed but not loaded ({unit.load})", _MEND)
+    elif unit.fragment != path:
+        yield Problem("service-foreign", f"systemd has {unit.name} from {unit.fragment}", f"remove it, then {_MEND}")
+    elif unit.enabled == "disabled":
+        yield Problem("service-disabled", f"{unit.name} does not start at login", "hermes gateway start")
+    for one in (unit, restarter, watch):
+        if one.stale:
+            yield Problem("definition-stale", f"{one.name} was changed and not loaded since", _MEND)
+    if restarter.is_there and watch.active != "active":
+        why = watch.load if not watch.is_there else f"{watch.active}, {watch.result}"
+        text = f"{watch.name} watches nothing ({why}): a restart relies on the poke of who asks for it"
+        yield Problem("restarter-watch", text, _MEND)
+    if unmanaged.is_outside(service):
+        yield unmanaged.problem(service)
 
 
 def _why_down(unit: Unit) -> str:

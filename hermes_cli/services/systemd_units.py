@@ -2,17 +2,14 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes_cli.config import GatewayConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.services import job_environment, restarter_program
-from hermes_cli.services.base import Definition
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from hermes_cli.services.definition import Definition
 
 _RESTARTER = "-restarter"
 _WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another
@@ -54,7 +51,7 @@ class Names:
         self.restarter = f"{base}{_RESTARTER}.service"
         self.path = f"{base}{_RESTARTER}.path"
 
-    def __iter__(self) -> "Iterator[str]":
+    def __iter__(self) -> Iterator[str]:
         return iter((self.service, self.restarter, self.path))
 
 
@@ -170,14 +167,8 @@ def _sayable(text: str) -> str:
     return text
 
 
-def keeping_path(wanted: Definition, text: str | None) -> Definition:
-    """What is wanted, with the PATH that the unit that lies there has, if nothing else differs."""
-    if text is None or _without_path(text) != _without_path(wanted.text):
-        return wanted
-    return Definition(wanted.path, text)
-
-
-def _without_path(text: str) -> list[str]:
+def without_path(text: str) -> list[str]:
+    """A unit but for the PATH in it, to be compared."""
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
 
 

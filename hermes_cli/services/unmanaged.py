@@ -5,8 +5,28 @@ import signal
 from hermes_cli import instance
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle
+from hermes_cli.service import Service
+from hermes_cli.services.base import Problem
 
+_OUTSIDE = "outside"
 _LAST = 5.0  # seconds for the kernel after SIGKILL
+
+
+def seen(paths: Paths, said: Service, label: str) -> Service:
+    """What the manager of `label` says of it; where it runs nothing, such a gateway if there is one."""
+    if said.state == "stopped" and (running := instance.read_alive(paths)) is not None:
+        return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
+    return said
+
+
+def is_outside(service: Service) -> bool:
+    """Whether `seen` found such a gateway."""
+    return service.detail.startswith(_OUTSIDE)
+
+
+def problem(service: Service) -> Problem:
+    """What `status` says of it."""
+    return Problem("unmanaged", f"the gateway runs {service.detail}", "hermes gateway restart")
 
 
 def stop(paths: Paths, timeout: float) -> None:

@@ -20,5 +20,6 @@ def _line(one: Journal) -> str:
     steps = ", ".join(f"{step.get('step')} {step.get('took')} s" for step in one.steps)
     why = f": {printable(one.why)}" if one.why else ""
     outcome = one.outcome or f"under way ({one.step})"
+    who = f", by {printable(one.command)}" if one.rolls_back else ""
     kind = one.source.get("kind")
-    return f"{when}  {one.old_shown} → {one.new_shown}  {kind}  {outcome}{took}  ({steps}){why}"
+    return f"{when}  {one.old_shown} → {one.new_shown}  {kind}  {outcome}{took}{who}  ({steps}){why}"

@@ -3,7 +3,10 @@
     <updates>/under-way/ID.json   durable before the code is touched; its step says how far it has come
     <updates>/ID.json             the receipt: the same with an outcome, renamed when the code is wholly old or wholly
                                   new and nothing is left to be judged
-    <updates>/ID.files/           what a source keeps to be able to go back; goes before the receipt comes
+    <updates>/ID.files/           what a source keeps to be able to go back; with the receipt of the newest update that
+                                  was made it stays, for a rollback
+
+A rollback is an update like any other; `rolls_back` names the receipt of the one that it takes back.
 
 Steps: begun → proven → (the restart is judged) → over, or begun → undoing → over, or proven → undoing → undone → over.
 """
@@ -26,6 +29,7 @@ SCHEMA = 2
 LIMIT = 1 << 20  # bytes
 Step = Literal["begun", "proven", "undoing", "undone"]
 Outcome = Literal["updated", "restarted", "undone", "failed", "left"]
+DONE = ("updated", "restarted")  # outcomes that leave the new code in place
 _STEPS = ("begun", "proven", "undoing", "undone")
 _KEPT = 50
 
@@ -41,7 +45,8 @@ class Journal:
     new: str
     old_shown: str = ""
     new_shown: str = ""
-    command: str = "hermes update"
+    command: str = "hermes update"  # who asked
+    rolls_back: str = ""  # the update that is taken back by this one
     step: Step = "begun"
     why: str = ""  # why it is undone
     tried: bool = False
@@ -57,7 +62,12 @@ class Journal:
     @property
     def files(self) -> str:
         """A directory for what the source keeps."""
-        return f"{os.path.dirname(os.path.dirname(self.path))}/{self.intent}.files"
+        return f"{self._updates}/{self.intent}.files"
+
+    @property
+    def _updates(self) -> str:
+        folder = os.path.dirname(self.path)
+        return folder if os.path.basename(folder) != "under-way" else os.path.dirname(folder)
 
     @property
     def in_flux(self) -> bool:
@@ -92,9 +102,10 @@ class Journal:
 
         Synced: a power cut must not bring back an order to undo it.
         """
-        shutil.rmtree(self.files, ignore_errors=True)
+        if outcome not in DONE:
+            shutil.rmtree(self.files, ignore_errors=True)
         self.note(outcome=outcome, why=why or self.why, ended_at=time.time())
-        updates = os.path.dirname(os.path.dirname(self.path))
+        updates = self._updates
         os.rename(self.path, f"{updates}/{self.intent}.json")
         durable.sync_directory(os.path.dirname(self.path))
         durable.sync_directory(updates)
@@ -107,12 +118,18 @@ def path_of(paths: Paths, identifier: str) -> str:
 
 
 def read(paths: Paths, identifier: str) -> Journal | None:
-    """The journal of an intent; None when there is none that this release can act on."""
+    """The journal of an intent; None when there is none that this release can act on.
+
+    Raises OSError when that cannot be told.
+    """
     return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
 
 
 def under_way(paths: Paths) -> list[Journal]:
-    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again."""
+    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again.
+
+    Raises OSError when one cannot be read: it may be the only order to undo that there is.
+    """
     found = []
     for name in _names(paths.updates_under_way):
         journal = read(paths, name.removesuffix(".json"))
@@ -124,15 +141,20 @@ def under_way(paths: Paths) -> list[Journal]:
     return found
 
 
-def receipts(paths: Paths) -> list[Journal]:
+def receipts(paths: Paths) -> Iterator[Journal]:
     """Ended updates of this profile, newest first."""
-    names = [name for name in _names(paths.updates) if name.endswith(".json")]
-    found = (_read(f"{paths.updates}/{name}", name.removesuffix(".json")) for name in reversed(names))
-    return [receipt for receipt in found if receipt is not None]
+    return _receipts(paths.updates)
+
+
+def _receipts(updates: str) -> Iterator[Journal]:
+    for name in reversed(_names(updates)):
+        receipt = _read(f"{updates}/{name}", name.removesuffix(".json")) if name.endswith(".json") else None
+        if receipt is not None:
+            yield receipt
 
 
 def _read(path: str, identifier: str) -> Journal | None:
-    document = durable.read_json(path, LIMIT)
+    document = durable.read_json(path, LIMIT, strict=True)
     if document is None or document.get("schema") != SCHEMA or document.get("intent") != identifier:
         return None
     source, step = document.get("source"), document.get("step")
@@ -151,18 +173,21 @@ def _read(path: str, identifier: str) -> Journal | None:
 
 
 def _tidy(updates: str) -> None:
-    """Keep the newest receipts, and nothing that dead updates kept for the way back."""
+    """Keep the newest receipts, and of what was kept for the way back only the newest update's."""
     names = [name for name in _names(updates) if name.endswith(".json")]
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):
             os.unlink(f"{updates}/{name}")
+    newest = next((one for one in _receipts(updates) if one.outcome in DONE), None)
+    kept = newest.intent if newest is not None and not newest.rolls_back else ""
     horizon = time.time() - 3600  # an updater keeps files a moment before it has a journal
     for name in _names(updates):
         identifier = name.removesuffix(".files")
-        if identifier != name and not os.path.exists(f"{updates}/under-way/{identifier}.json"):
-            with contextlib.suppress(OSError):
-                if os.stat(f"{updates}/{name}").st_mtime < horizon:
-                    shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
+        if identifier in {name, kept} or os.path.exists(f"{updates}/under-way/{identifier}.json"):
+            continue
+        with contextlib.suppress(OSError):
+            if f"{identifier}.json" in names or os.stat(f"{updates}/{name}").st_mtime < horizon:
+                shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
 
 
 def _names(directory: str) -> list[str]:

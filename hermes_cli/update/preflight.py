@@ -18,6 +18,8 @@ _NEEDED = (
     "hermes_cli.services.supervisor",
     "hermes_cli.services.embedded",
     "hermes_cli.update.recovery",
+    "hermes_cli.update.run",
+    "hermes_cli.update.probation",
     "hermes_cli.update.definitions",
     "hermes_cli.update.in_chat",
     "hermes_cli.cli.main",

@@ -26,7 +26,10 @@ _TAIL = 20  # lines of the gateway's log
 
 
 class UpdateRecovery:
-    """One profile's updates. `renew` is called when code was changed: the caller has imported the other release."""
+    """One profile's updates. A journal that cannot be read is an OSError: it says nothing of what is to be done.
+
+    `renew` is called when code was changed: the caller has imported the other release.
+    """
 
     def __init__(self, paths: Paths, renew: Callable[[], object] = lambda: None) -> None:
         """Nothing is looked at yet."""
@@ -45,14 +48,14 @@ class UpdateRecovery:
         return Change(found.why or "the new code did not work" if found.step == "undone" else None)
 
     def recover(self, identifier: str) -> str | None:
-        """Finish or undo the update of this intent; why the code could not be made whole, or None. Never raises."""
+        """Finish or undo the update of this intent; why the code could not be made whole, or None."""
         owner, found = self._find(identifier)
         if found is None or not found.in_flux:
             return None
         return self._attempt(owner, found, lambda journal, lock: _finish(owner, journal, lock, _log.info))
 
     def put_back(self, identifier: str, why: str) -> str | None:
-        """The old code again, because the new one did not work; why that was not possible, or None. Never raises."""
+        """The old code again, because the new one did not work; why that was not possible, or None."""
         found = journal.read(self._paths, identifier)
         if found is None:
             return "its journal is gone"
@@ -69,10 +72,10 @@ class UpdateRecovery:
 
     def ended(self, identifier: str, outcome: str, detail: str) -> None:
         """The intent has its end, and so has its update. Never raises; what stays is ended by the next look."""
-        found = journal.read(self._paths, identifier)
-        if found is None or found.in_flux:
-            return
         try:
+            found = journal.read(self._paths, identifier)
+            if found is None or found.in_flux:
+                return
             _end(found, self._paths, outcome, detail)
             if found.outcome in {"restarted", "updated"}:
                 definitions.refresh(self._paths, _log.info)

@@ -23,7 +23,7 @@ from hermes_cli.intents.hold import hold
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.update import change, definitions, journal, recovery, sources
+from hermes_cli.update import change, definitions, journal, recovery, rollback, sources
 from hermes_cli.update.exclusive import descriptor, only_update
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.report import Report
@@ -41,6 +41,12 @@ class Options:
     check: bool = False
     no_restart: bool = False
     all_profiles: bool = False
+    back: rollback.Rollback | None = None
+
+    @property
+    def command(self) -> str:
+        """Who asks, in the words of the history."""
+        return self.back.command if self.back else "hermes update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,39 +83,48 @@ def _update(paths: Paths, manager: ServiceManager, report: Report, options: Opti
         if not options.check and recovery.finish_all(paths, descriptor(lock), report.say):
             _execute_anew()
         source = sources.find(paths, (descriptor(lock),))
-        news = source.news(options.want, report.say)
-        if not news.is_new:
-            report.say(f"already up to date ({news.old_shown})")
-            _say_what_is_stale(paths, report)
-            return []
-        report.say(news.headline)
-        if options.check:
-            for line in news.details:
-                report.say(f"  {line}")
+        back = rollback.find(paths, options.back) if options.back else None
+        news = _news(paths, source, back, report, options)
+        if news is None:
             return []
         source.refuse(news, options.want)
-        asked = (
-            []
-            if options.no_restart
-            else _ask(
-                paths, manager, news if source.kind != "command" else None, report, all_profiles=options.all_profiles
-            )
-        )
+        asked = []
+        if not options.no_restart:
+            everybody = options.all_profiles or bool(back and back.others)  # as when it came
+            told = news if source.kind != "command" else None
+            asked = _ask(paths, manager, told, report, options.command, all_profiles=everybody)
         for owner in {one.paths.profile: one.paths for one in asked} | {paths.profile: paths}:
             restarter_copy.keep(sibling(paths, owner))
-        done = _change(paths, source, news, asked, report, options.want)
+        done = _change(paths, source, news, asked, report, options, back)
     if done.new == done.old:
         report.say(f"already up to date ({done.old_shown})")
         return []
-    report.say(f"updated {done.old_shown} → {done.new_shown}")
+    report.say(f"{'rolled back' if back else 'updated'} {done.old_shown} → {done.new_shown}")
     if not any(one.paths is paths for one in asked):
         _say_what_is_stale(paths, report)
         definitions.refresh(paths, report.say)
     return asked
 
 
+def _news(paths: Paths, source: Source, back: Journal | None, report: Report, options: Options) -> News | None:
+    """What is to be brought in; None, and said why, when that is nothing."""
+    say = report.say
+    news = rollback.news(source, back, options.want, say) if back else source.news(options.want, say)
+    if not news.is_new:
+        say(f"already up to date ({news.old_shown})")
+        _say_what_is_stale(paths, report)
+        return None
+    say(news.headline)
+    for line in news.details if options.check else ():
+        say(f"  {line}")
+    refused = rollback.refusal(paths, news, options.want) if back is None else None
+    if refused is not None:
+        say(refused)
+    return None if options.check or refused is not None else news
+
+
 def _ask(
-    paths: Paths, manager: ServiceManager, news: News | None, report: Report, *, all_profiles: bool
+    paths: Paths, manager: ServiceManager, news: News | None, report: Report, command: str, *, all_profiles: bool
 ) -> list[_Asked]:
     """The records of the restarts that are to follow; not written yet.
 
@@ -118,15 +133,15 @@ def _ask(
     asked = []
     old = news.old_shown if news is not None else None
     if _needs_restart(paths, manager):
-        record = requester.ask(paths, reason=records.UPDATE, command="hermes update", revision=old)
+        record = requester.ask(paths, reason=records.UPDATE, command=command, revision=old)
         asked.append(_Asked(paths, record))
     for name in profiles(paths) if all_profiles else ():
         owner = sibling(paths, name)
         if owner is paths or instance.read_alive(owner) is None:
             continue
-        command = f"hermes update --all-profiles, of profile {paths.profile}"
+        whose = f"{command} --all-profiles, of profile {paths.profile}"
         try:
-            record = requester.ask(owner, reason=records.UPDATE, command=command, revision=old)
+            record = requester.ask(owner, reason=records.UPDATE, command=whose, revision=old)
         except HermesError as error:  # one profile must not hold up the others
             report.say(f"profile {name} is left alone: {error}")
             continue
@@ -135,7 +150,15 @@ def _ask(
     return asked
 
 
-def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], report: Report, want: Want) -> Journal:  # noqa: PLR0917  everything that was found out so far
+def _change(  # noqa: PLR0917  everything that was found out so far
+    paths: Paths,
+    source: Source,
+    news: News,
+    asked: list[_Asked],
+    report: Report,
+    options: Options,
+    back: Journal | None,
+) -> Journal:
     """The intents first, held; then the code; what was done. Raises HermesError after the old revision was put back."""
     own = next((one for one in asked if one.paths is paths), None)
     identifier = own.id if own is not None else records.new_id(time.time())
@@ -147,6 +170,8 @@ def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], repor
         new=news.new,
         old_shown=news.old_shown,
         new_shown=news.new_shown,
+        command=options.command,
+        rolls_back=back.intent if back else "",
         notes=dict(news.notes),
         others=[[one.paths.profile, one.id] for one in asked if one is not own],
         began_at=time.time(),
@@ -155,7 +180,7 @@ def _change(paths: Paths, source: Source, news: News, asked: list[_Asked], repor
         for one in asked:
             source = source.keeping(descriptor(stack.enter_context(hold(one.paths, one.id))))
         try:
-            source.begin(begun, want)
+            source.begin(begun, options.want)
             begun.write()
         except OSError as error:
             place = error.filename or begun.path

@@ -13,7 +13,10 @@ from launchd_emulator import Launchd, process_table
 
 FAST = 0.1  # the time scale of most tests: ten of launchd's seconds last one
 PATIENCE = 30  # seconds; only a hang meets it
-LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc, or uses pidfds or subreapers")
+LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc, or uses pidfds")
+SUBREAPER = pytest.mark.skipif(
+    sys.platform != "linux", reason="without a subreaper, who left the session and lost its parent is out of reach"
+)
 IDLE = "exec sleep 1000"
 # A command before which this stands runs in a session of its own (macOS has no setsid command).
 _SETSID = "import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])"

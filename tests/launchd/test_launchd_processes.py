@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from launchd_emulator import Launchd
-from launchd_jobs import LINUX_ONLY, PATIENCE, SETSID, Jobs, alive, parent
+from launchd_jobs import LINUX_ONLY, PATIENCE, SETSID, SUBREAPER, Jobs, alive, parent
 
 pytestmark = pytest.mark.e2e
 ABOUT = """\
@@ -116,6 +116,7 @@ def test_a_killed_daemon_takes_its_jobs_with_it_and_comes_back_without_them(jobs
     assert jobs.shown().returncode == 113
 
 
+@SUBREAPER
 def test_what_a_removed_job_left_behind_ends_with_launchd(jobs: Jobs) -> None:
     jobs.load(f"{SETSID} sh -c 'echo $$ > {{ready}}; exec sleep 1000' & wait", ThrottleInterval=0)
     jobs.kickstart()
@@ -127,6 +128,7 @@ def test_what_a_removed_job_left_behind_ends_with_launchd(jobs: Jobs) -> None:
     assert not alive(pid)
 
 
+@SUBREAPER
 def test_a_restart_stops_jobs_kills_what_is_left_and_loads_the_agents(
     make_jobs: Callable[..., Jobs], tmp_path: Path
 ) -> None:
@@ -171,7 +173,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert ended
 
 
-@LINUX_ONLY
+@SUBREAPER
 def test_a_job_ends_as_a_whole_when_somebody_kills_its_shim(jobs: Jobs) -> None:
     jobs.load(f"trap '' TERM; {SETSID} sh -c 'echo $$ > {{ready}}; exec sleep 1000' & while :; do sleep 1000; done")
     jobs.kickstart()

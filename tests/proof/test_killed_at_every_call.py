@@ -15,7 +15,7 @@ import injected
 import psutil
 import pytest
 from driver_alone import paths_below
-from injected import ERRORS, Point, chosen, points
+from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation
 from recorded import need_strace
 
@@ -67,10 +67,10 @@ def asked(hermes: Installation, options: list[str], point: Point, error: str | N
         assert not fresh, said
         assert "Traceback" not in done.stderr, said
     for identifier in fresh:
-        hermes.ready(other_than=before)
         found = queue.find_settled(hermes.paths, identifier)
         assert found is not None, said
-        assert found.outcome == "restarted", said
+        assert found.outcome == "restarted", f"{said}\n{found}"
+        hermes.ready(other_than=before)
     assert hermes.starts() == starts + len(fresh), said
     if not fresh:
         assert hermes.ready().identity == before.identity, said
@@ -86,17 +86,20 @@ def asking_points(hermes: Installation) -> list[Point]:
 
 
 def test_a_requester_killed_at_every_call(traced: Installation) -> None:
-    for point in (found := chosen(asking_points(traced), 2)):
+    strikes = Strikes(traced.home / "log")
+    for point in chosen(kills(asking_points(traced)), 2):
         asked(traced, point.killed(), point, None)
-    print(f"killed at {len(found)} calls")
+        strikes.look()
+    strikes.told("killed")
     assert len(known(traced)) >= 2, "none was killed after its record"
 
 
 def test_a_requester_that_is_refused_every_call(traced: Installation) -> None:
-    found = [(point, error) for point in asking_points(traced) for error in ERRORS if point.may_fail_with(error)]
-    for point, error in (some := chosen(found, 4)):
+    strikes = Strikes(traced.home / "log")
+    for point, error in chosen(refusals(asking_points(traced)), 5):
         asked(traced, point.refused(error), point, error)
-    print(f"refused {len(some)} calls")
+        strikes.look()
+    strikes.told("refused")
 
 
 # The gateway on its way out.
@@ -118,22 +121,33 @@ def left(hermes: Installation, options: list[str], point: Point | None) -> None:
     assert hermes.starts() == starts + 1, point
 
 
-def leaving_points(hermes: Installation) -> list[Point]:
-    left(hermes, [], None)
-    return points(hermes.home / "log", str(hermes.home))
+def leaving_points(hermes: Installation) -> tuple[list[Point], list[Point]]:
+    """What a gateway does between the signal and its exit, and the exit handler's last steps: state, poke, end."""
+    for _ in range(2):  # the first one has the messages' tables to write, too
+        left(hermes, [], None)
+    found = points(hermes.home / "log", str(hermes.home))
+    begins = max(index for index, point in enumerate(found) if point.name == "openat" and "gateway.json." in point.line)
+    exiting = found[begins:]
+    assert {"rename", "connect", "sendto", "exit_group"} <= {point.name for point in exiting}
+    return found[:begins], exiting
 
 
 def test_a_gateway_killed_at_every_call_on_its_way_out(traced: Installation) -> None:
-    for point in (found := chosen(leaving_points(traced), 3)):
+    strikes = Strikes(traced.home / "log")
+    draining, exiting = leaving_points(traced)
+    for point in [*chosen(kills(draining), 6), *kills(exiting)]:
         left(traced, point.killed(), point)
-    print(f"killed at {len(found)} calls")
+        strikes.look()
+    strikes.told("killed")
 
 
 def test_a_gateway_that_is_refused_every_call_on_its_way_out(traced: Installation) -> None:
-    found = [(point, error) for point in leaving_points(traced) for error in ERRORS if point.may_fail_with(error)]
-    for point, error in (some := chosen(found, 6)):
+    strikes = Strikes(traced.home / "log")
+    draining, exiting = leaving_points(traced)
+    for point, error in [*chosen(refusals(draining), 12), *chosen(refusals(exiting), 3)]:
         left(traced, point.refused(error), point)
-    print(f"refused {len(some)} calls")
+        strikes.look()
+    strikes.told("refused")
 
 
 # The driver.
@@ -199,15 +213,16 @@ def driving_points(alone: Callable[..., str], tmp_path: Path) -> list[Point]:
 
 
 def test_a_driver_killed_at_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
-    for point in (found := chosen(driving_points(alone, tmp_path), 6)):
+    strikes = Strikes(tmp_path / "log")
+    for point in chosen(kills(driving_points(alone, tmp_path)), 6):
         alone(point.killed(), point)
-    print(f"killed at {len(found)} calls")
+        strikes.look()
+    strikes.told("killed")
 
 
 def test_a_driver_that_is_refused_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
-    found = [
-        (point, error) for point in driving_points(alone, tmp_path) for error in ERRORS if point.may_fail_with(error)
-    ]
-    for point, error in (some := chosen(found, 20)):
+    strikes = Strikes(tmp_path / "log")
+    for point, error in chosen(refusals(driving_points(alone, tmp_path)), 20):
         alone(point.refused(error), f"{point} {error}")
-    print(f"refused {len(some)} calls")
+        strikes.look()
+    strikes.told("refused")

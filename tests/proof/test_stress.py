@@ -1,12 +1,15 @@
-"""Many producers and many drivers on one queue, killed at random, with clocks that step; every acknowledgement in a ledger.
+"""Many producers and many drivers on one queue, killed and suspended at random, with clocks that step; and a ledger.
 
+A suspend is what processes see of the machine's: all of them stop at once, and go on hours later by the clock.
 HERMES_PROOF_INTENTS says how many requests (default 10,000). Nothing may be lost, and nothing settled twice.
 """
 
 import json
+import mmap
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -25,7 +28,7 @@ INTENTS = int(os.environ.get("HERMES_PROOF_INTENTS", "10000"))
 PRODUCERS, DRIVERS = 4, 3
 SUPPORT = Path(__file__).parent.parent / "support"
 _BEGIN = f"""
-import os, random, sys, time
+import mmap, os, random, struct, sys, time
 sys.path.append({str(SUPPORT)!r})
 import in_place
 from hermes_cli.intents import queue
@@ -34,7 +37,9 @@ paths = in_place.paths_below(sys.argv[1])
 ledger = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 chance = random.Random(int(sys.argv[3]))
 real, offset = time.time, [0.0]
-time.time = lambda: real() + offset[0]
+with open(sys.argv[1] + "/suspended", "rb") as file:
+    suspended = mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ)
+time.time = lambda: real() + offset[0] + struct.unpack("d", suspended)[0]
 
 def step_the_clock():
     if chance.random() < 0.01:
@@ -79,6 +84,28 @@ def start(script: str, root: Path, number: int, count: int = 0) -> subprocess.Po
     )
 
 
+class Suspends:
+    """The time that the machine has slept, which all of them add to the clock."""
+
+    def __init__(self, root: Path) -> None:
+        (root / "suspended").write_bytes(struct.pack("d", 0.0))
+        with open(root / "suspended", "r+b") as file:
+            self._slept = mmap.mmap(file.fileno(), 8)
+        self.count = 0
+
+    def suspend(self, processes: list[subprocess.Popen[bytes]], seconds: float) -> None:
+        """Stop them all, let time pass, and let them go on."""
+        for one in processes:
+            one.send_signal(signal.SIGSTOP)
+        for one in processes:
+            if one.returncode is None:  # it had not ended before
+                os.waitid(os.P_PID, one.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self._slept[:] = struct.pack("d", struct.unpack("d", self._slept)[0] + seconds)
+        for one in processes:
+            one.send_signal(signal.SIGCONT)
+        self.count += 1
+
+
 def ledger(root: Path, word: str) -> list[str]:
     lines = [line for path in root.glob("ledger-*") for line in path.read_text().splitlines()]
     return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
@@ -104,6 +131,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
     root = tmp_path
     paths = paths_below(str(root))
     make_directories(paths)
+    suspends = Suspends(root)
     began, number, killed = time.monotonic(), seed, 0
     producers = []
     drivers = []
@@ -118,6 +146,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
         try:
             victim.wait(chance.random() / 3)  # the moment of the blow, not a synchronisation
         except subprocess.TimeoutExpired:
+            if chance.random() < 0.3:
+                suspends.suspend([*producers, *drivers], chance.uniform(1, 12) * 3600)
+                continue
             victim.send_signal(signal.SIGKILL)
             victim.wait()
             killed += 1
@@ -133,12 +164,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
     there = set(os.listdir(f"{paths.intents}/settled"))
     lost, doubled = verdict(root, there)
     print(
-        f"{len(acknowledged)} acknowledged, {len(there)} settled, {killed} processes killed, {len(lost)} lost, "
-        f"{len(doubled)} doubled, {len(acknowledged) / took:.0f} requests/s with 2 cores"
+        f"{len(acknowledged)} acknowledged, {len(there)} settled, {killed} processes killed, {suspends.count} suspends, "
+        f"{len(lost)} lost, {len(doubled)} doubled, {len(acknowledged) / took:.0f} requests/s with 2 cores"
     )
     assert len(acknowledged) >= INTENTS
     assert len(set(acknowledged)) == len(acknowledged)
     assert killed > 0
+    assert suspends.count > 0
     assert not lost
     assert not doubled
     assert os.listdir(paths.pending) == []

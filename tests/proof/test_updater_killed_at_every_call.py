@@ -1,76 +1,211 @@
-"""Kill the updater at every call that matters: the code is wholly old or wholly new, and the gateway runs what is there.
+"""Kill the updater at every call that matters, and refuse it each: the code is wholly old or wholly new, and it runs.
 
-By default some of the calls are passed over, with HERMES_PROOF=full none is.
+Two updaters are struck: one of a whole checkout, and one that finds another updater's half a change. By default some of
+the calls are passed over, with HERMES_PROOF=full none is.
 """
 
 import contextlib
 import os
+import signal
 import subprocess
+from pathlib import Path
 
 import injected
 import psutil
 import pytest
 from checkout import Checkout
-from injected import chosen, points
-from installation import PATIENCE, Installation
+from injected import Point, Strikes, chosen, kills, points, refusals
+from installation import PATIENCE, Installation, fault
 from recorded import need_strace
+
+from hermes_cli.instance import Instance
+from hermes_cli.update import journal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 240)]
 VERSION = "hermes_cli/__init__.py"
 
 
-def update(hermes: Installation, options: list[str]) -> None:
-    subprocess.run(
-        injected.hermes(options, hermes.home / "log", "update"),
-        env=hermes.environment(),
-        cwd="/",
-        capture_output=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
+class Updates:
+    """A checkout that runs, and gets one release after the other."""
+
+    def __init__(self, hermes: Installation, checkout: Checkout, root: Path) -> None:
+        self.hermes, self.checkout, self.root = hermes, checkout, root
+        self.log = hermes.home / "log"
+        self.strikes = Strikes(self.log)
+        self.number = 0
+
+    def release(self) -> str:
+        """One more release; its revision."""
+        self.number += 1
+        return self.checkout.release(VERSION, '__version__ = "', f'__version__ = "{self.number}.')
+
+    def update(self, options: list[str]) -> subprocess.CompletedProcess[str]:
+        """`hermes update`, struck as the options say."""
+        done = subprocess.run(
+            injected.hermes(options, self.log, "update"),
+            env=self.hermes.environment(),
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
+        if options:
+            self.strikes.look()
+        return done
+
+    def twice(self) -> None:
+        """Two updates to which nothing is done: what only the first one makes is there at the second."""
+        for _ in range(2):
+            before = self.hermes.ready()
+            self.release()
+            done = self.update([])
+            assert done.returncode == 0, done.stderr
+            self.hermes.ready(other_than=before)
+            self.end("nothing was done to it")
+
+    def points(self) -> list[Point]:
+        """The calls of the updater that ran last.
+
+        To take an old copy of the restarter's code away are 170 calls alike, in a directory that nobody looks at.
+        """
+        code = (f'{self.checkout.path}"', f"{self.checkout.path}>", f"{self.checkout.path}/hermes_cli")
+        return points(self.log, str(self.root), (*code, "/restarter/lib-"))
+
+    def drivers(self) -> list[psutil.Process]:
+        """Drivers that are at work; one that ends under our hands is none."""
+        found = []
+        for process in self.hermes.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if "hermes_cli.restarter" in process.cmdline():
+                    found.append(process)
+        return found
+
+    def end(self, said: str) -> None:
+        """Wait until nothing is left to be done by anybody."""
+        hermes = self.hermes
+        hermes.until(lambda: not os.listdir(hermes.paths.pending), f"{said}: an empty queue")
+        hermes.until(lambda: not journal.under_way(hermes.paths), f"{said}: no update under way")
+        hermes.until(lambda: not self.drivers(), f"{said}: rest")
+
+    def check(self, said: str, old: str, new: str, starts: int) -> str:
+        """What must hold when nothing is left to be done; the revision that is there."""
+        hermes = self.hermes
+        revision = self.checkout.revision()
+        assert revision in {old, new}, said
+        assert self.checkout.changes() == "", said
+
+        def running() -> Instance | None:
+            found = hermes.ready()
+            return found if found.revision == revision else None
+
+        hermes.until(running, f"{said}: a gateway of {revision}")
+        assert hermes.starts() <= starts, said
+        assert not [name for name in os.listdir(hermes.paths.updates) if name.startswith("unreadable")], said
+        return revision
+
+    def answer(self, done: subprocess.CompletedProcess[str], revision: str, new: str, said: str) -> None:
+        """An updater that lived says what is so, and what is wrong in one line."""
+        assert "Traceback" not in done.stderr, said
+        if done.returncode == 0:
+            assert revision == new, f"{said}\n{done.stdout}{done.stderr}"
 
 
-def release(checkout: Checkout, number: int) -> str:
-    """One more release; its revision."""
-    return checkout.release(VERSION, '__version__ = "', f'__version__ = "{number}.')
-
-
-def drivers(hermes: Installation) -> list[psutil.Process]:
-    """Drivers that are at work; one that ends under our hands is none."""
-    found = []
-    for process in hermes.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if "hermes_cli.restarter" in process.cmdline():
-                found.append(process)
+@pytest.fixture
+def updates(make_installation, tmp_path) -> Updates:
+    need_strace()
+    checkout = Checkout(tmp_path / "git")
+    hermes = make_installation("home", code=checkout.path)
+    hermes.install()
+    found = Updates(hermes, checkout, tmp_path)
+    found.twice()
     return found
 
 
-def test_an_updater_killed_at_every_call_leaves_whole_code_that_runs(make_installation, tmp_path) -> None:
+def struck(updates: Updates, options: list[str], said: str, *, lives: bool) -> bool:
+    """One update with one fault and one surviving trigger; whether it came to the new release."""
+    old, starts = updates.checkout.revision(), updates.hermes.starts()
+    new = updates.release()
+    done = updates.update(options)
+    updates.hermes.run("gateway", "status")  # one surviving trigger
+    updates.end(said)
+    revision = updates.check(said, old, new, starts + 1)
+    if lives:
+        updates.answer(done, revision, new, said)
+    return revision == new
+
+
+def test_an_updater_killed_at_every_call_leaves_whole_code_that_runs(updates) -> None:
+    some = chosen(kills(updates.points()), 18)
+    outcomes = {struck(updates, point.killed(), str(point), lives=False) for point in some}
+    updates.strikes.told("killed")
+    assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
+
+
+def test_an_updater_that_is_refused_every_call_leaves_whole_code_that_runs(updates) -> None:
+    some = chosen(refusals(updates.points()), 60)
+    outcomes = {struck(updates, point.refused(error), f"{point} {error}", lives=True) for point, error in some}
+    updates.strikes.told("refused")
+    assert True in outcomes, "no update got over any refusal"
+
+
+# An updater that finds half a change, and is struck itself. Nobody else mends anything but the trigger in the end.
+NO_DRIVER = fault("skip", "hermes_cli.services.driver_runs:DriverRuns.demand")
+
+
+class Halves(Updates):
+    """Updates that are cut off before they are proven, with a file missing, as git leaves it when it is killed."""
+
+    proven: Point
+
+    def cut_off(self) -> tuple[str, str]:
+        """One more, killed; the old and the new revision."""
+        old, new = self.checkout.revision(), self.release()
+        strikes, self.strikes = self.strikes, Strikes(self.log)
+        assert self.update(self.proven.killed()).returncode == -signal.SIGKILL
+        self.strikes = strikes
+        (found,) = journal.under_way(self.hermes.paths)
+        assert found.step == "begun"
+        assert self.checkout.revision() == new
+        os.unlink(self.checkout.path / "README.md")
+        return old, new
+
+    def struck(self, options: list[str], said: str, *, lives: bool) -> bool:
+        """An updater with one fault that finds half a change; whether it came to the new release."""
+        starts = self.hermes.starts()
+        old, new = self.cut_off()
+        done = self.update(options)
+        self.hermes.run("gateway", "intents", "drive")  # one surviving trigger
+        self.end(said)
+        revision = self.check(said, old, new, starts + 1)
+        if lives:
+            self.answer(done, revision, new, said)
+        return revision == new
+
+
+@pytest.fixture
+def halves(make_installation, tmp_path) -> Halves:
     need_strace()
     checkout = Checkout(tmp_path / "git")
-    hermes: Installation = make_installation("home", code=checkout.path)
-    before = hermes.install()
-    release(checkout, 1)
-    update(hermes, [])
-    hermes.ready(other_than=before)
-    hermes.settled()
-    outcomes = set()
-    some = chosen(points(hermes.home / "log", str(tmp_path)), 24)
-    for number, point in enumerate(some, 2):
-        old, starts = checkout.revision(), hermes.starts()
-        new = release(checkout, number)
-        update(hermes, point.killed())
-        hermes.run("gateway", "status")  # one surviving trigger
-        hermes.until(lambda: not os.listdir(hermes.paths.pending), f"{point}: an empty queue")
-        hermes.until(lambda: not drivers(hermes), "rest")
-        revision = checkout.revision()
-        assert revision in {old, new}, point
-        assert checkout.changes() == "", point
-        running = hermes.until(
-            lambda at=revision: hermes.ready().revision == at and hermes.ready(), f"{point}: {revision}"
-        )
-        assert running.revision == revision, point
-        assert hermes.starts() <= starts + 1, point
-        outcomes.add(revision == new)
-    print(f"killed at {len(some)} calls")
+    hermes = make_installation("home", code=checkout.path)
+    hermes.install(fault=NO_DRIVER)
+    found = Halves(hermes, checkout, tmp_path)
+    found.twice()
+    noted = [point for point in found.points() if point.name == "rename" and "/under-way/" in point.line]
+    found.proven = noted[1]
+    assert found.struck([], "nothing is wrong", lives=True)
+    return found
+
+
+def test_an_updater_killed_at_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
+    some = chosen(kills(halves.points()), 90)
+    outcomes = {halves.struck(point.killed(), str(point), lives=False) for point in some}
+    halves.strikes.told("killed")
     assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
+
+
+def test_an_updater_that_is_refused_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
+    some = chosen(refusals(halves.points()), 215)
+    outcomes = {halves.struck(point.refused(error), f"{point} {error}", lives=True) for point, error in some}
+    halves.strikes.told("refused")
+    assert True in outcomes, "no update got over any refusal"

@@ -11,23 +11,27 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from recorded import STRACE
 
 # What changes anything outside the process, or may be refused it; reading its own code is not among them.
 CALLS = (
-    "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,flock,"
+    "openat,read,pread64,getdents64,pipe2,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,"
+    "link,linkat,unlink,unlinkat,flock,"
     "socket,connect,sendto,pidfd_open,pidfd_send_signal,clone,clone3,fork,vfork,inotify_init1,exit_group"
 )
-_ALWAYS = re.compile(r"^(socket|connect|sendto|pidfd_\w+|clone3?|v?fork|inotify_init1|exit_group)\(")
+_ALWAYS = re.compile(r"^(pipe2|socket|connect|sendto|pidfd_\w+|clone3?|v?fork|inotify_init1|exit_group)\(")
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EINTR")
 # What each call may really be refused with; write(2), open(2) and so on.
 _POSSIBLE = {
     "ENOSPC": r"openat|mkdir|write|pwrite64|fsync|fdatasync|rename|link|inotify",
-    "EIO": r"openat|mkdir|write|pwrite64|fsync|fdatasync|rename|link|unlink",
-    "EMFILE": r"openat|socket|pidfd_open|inotify",
-    "EINTR": r"openat|write|pwrite64|fsync|fdatasync|connect|sendto|flock",
+    "EIO": r"openat|read|pread64|getdents64|mkdir|write|pwrite64|fsync|fdatasync|rename|link|unlink",
+    "EMFILE": r"openat|pipe2|socket|pidfd_open|inotify",
+    "EINTR": r"openat|read|pread64|write|pwrite64|fsync|fdatasync|connect|sendto|flock",
 }
+Chosen = TypeVar("Chosen")
+_LEAVES_NOTHING = {"read", "pread64", "getdents64", "pipe2"}  # killed there is killed before the next call
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,15 @@ class Point:
         """Options that let the call fail."""
         return ["-e", f"inject={self.name}:error={error}:when={self.ordinal}"]
 
+    @property
+    def is_worth_a_kill(self) -> bool:
+        """Whether it may leave anything that the call before it does not."""
+        return self.name not in _LEAVES_NOTHING
+
     def may_fail_with(self, error: str) -> bool:
         """Whether a kernel could do so."""
+        if error == "ENOSPC" and self.name == "openat" and "O_CREAT" not in self.line:
+            return False
         return re.match(_POSSIBLE[error], self.name) is not None
 
 
@@ -65,8 +76,11 @@ def hermes(options: Iterable[str], log: Path, *arguments: str) -> list[str]:
     return [*argv(options, log), sys.executable, "-m", "hermes_cli", *arguments]
 
 
-def points(log: Path, home: str) -> list[Point]:
-    """Every point of a recorded run that concerns the files below `home`, other processes, or the end."""
+def points(log: Path, home: str, without: tuple[str, ...] = ()) -> list[Point]:
+    """Every point of a recorded run that concerns the files below `home`, other processes, or the end.
+
+    `without`: what lies below `home` and is none of that, such as the code that the process itself runs.
+    """
     counts: Counter[str] = Counter()
     found = []
     for line in log.read_text(errors="replace").splitlines():
@@ -74,9 +88,30 @@ def points(log: Path, home: str) -> list[Point]:
         if not parenthesis or not name.isidentifier():
             continue
         counts[name] += 1
+        if any(place in line for place in without):
+            continue
         if home in line or '"/proc/' in line or _ALWAYS.match(line):
             found.append(Point(name, counts[name], line))
     return found
+
+
+class Strikes:
+    """How many faults were asked for, and how many came: what is called less often this time is never struck."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self.asked = self.came = 0
+
+    def look(self) -> None:
+        """One run is over."""
+        text = self._log.read_text(errors="replace")
+        self.asked += 1
+        self.came += "(INJECTED)" in text or "+++ killed by SIGKILL" in text
+
+    def told(self, what: str) -> None:
+        """Say it. A waiting process looks more or less often, but no more than one in five may have been missed."""
+        print(f"{what}: {self.came} of {self.asked}")
+        assert self.came >= 0.8 * self.asked
 
 
 def attach(pid: int, options: Iterable[str], log: Path) -> subprocess.Popen[str]:
@@ -88,7 +123,17 @@ def attach(pid: int, options: Iterable[str], log: Path) -> subprocess.Popen[str]
     return process
 
 
-def chosen(found: list[Point], stride: int) -> list[Point]:
+def kills(found: list[Point]) -> list[Point]:
+    """Those at which it is worth being killed."""
+    return [point for point in found if point.is_worth_a_kill]
+
+
+def refusals(found: list[Point]) -> list[tuple[Point, str]]:
+    """Each of them with each error that a kernel could give."""
+    return [(point, error) for point in found for error in ERRORS if point.may_fail_with(error)]
+
+
+def chosen(found: list[Chosen], stride: int) -> list[Chosen]:
     """Every `stride`-th, all with HERMES_PROOF=full; never fewer than one."""
     stride = 1 if os.environ.get("HERMES_PROOF") == "full" else stride
     assert found, "the recorded run made no call"

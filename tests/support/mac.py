@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from installation import SHORT_CLOCKS, Installation
+from installation import REPOSITORY, SHORT_CLOCKS, Installation
 from interpreter import Interpreter, Python
 from launchd_emulator.emulator import Launchd
 
 GATEWAY = "ai.hermes.gateway"
 RESTARTER = "ai.hermes.gateway.restarter"
-REPOSITORY = Path(__file__).parent.parent.parent
 TIME_SCALE = 0.2  # of launchd's own durations; hermes' clocks are shortened by the configuration
 
 

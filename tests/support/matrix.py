@@ -1,6 +1,7 @@
 """The cells of the launchd matrix: what is not known of launchd, crossed with what may fail."""
 
 import itertools
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,34 +53,74 @@ def bound(world: dict[str, Any], fault: Fault) -> float:
     return 8.0 + throttle + fault.costs
 
 
-def table(cells: list[dict[str, str]]) -> str:
-    """The cells of a run as a page."""
+def letters(world: dict[str, Any]) -> str:
+    """A world as a column's head: one letter for each knob that is in its worse position."""
+    return "".join(_LETTERS[name] for name, (_, bad) in KNOBS.items() if world[name] == bad) or "-"
+
+
+def table(cells: list[dict[str, Any]]) -> str:
+    """The cells of a run as a page: a row for each fault, a column for each world."""
+    seen = {(one["fault"], one["world"]): one for one in cells}
+    knobs = "\n".join(f"| {_LETTERS[name]} | `{name}` | {good} | {bad} |" for name, (good, bad) in KNOBS.items())
     rows = [
-        f"| {one['fault']} | {one['world']} | {one['seconds']} | {one['bound']} | {one['spawns']} | {one['by']} |"
-        for one in sorted(cells, key=lambda one: (one["fault"], one["world"]))
+        f"| {name} | {_bounds(name, seen)} | {' | '.join(_shown(seen.get((name, name_of(one)))) for one in WORLDS)} |"
+        for name in [one.name for one in [NOTHING, *FAULTS]]
     ]
-    return "\n".join([_HEAD.format(cells=len(cells), whole=(len(FAULTS) + 1) * len(WORLDS)), *rows, ""])
+    passed = [one for one in cells if one["passed"]]
+    whole = (len(FAULTS) + 1) * len(WORLDS)
+    head = _HEAD.format(
+        cells=len(cells),
+        whole=whole,
+        passed=len(passed),
+        setting="HERMES_LAUNCHD_MATRIX=whole " if len(cells) == whole else "",
+        median=statistics.median(one["seconds"] for one in passed) if passed else 0.0,
+        slowest=max((one["seconds"] for one in passed), default=0.0),
+        next=sum(one["by"] == "next command" for one in passed),
+        knobs=knobs,
+    )
+    columns = f"| fault | bound | {' | '.join(map(letters, WORLDS))} |\n| --- | ---{' | ---:' * len(WORLDS)} |"
+    return "\n".join([head, columns, *rows, ""])
 
 
+def _shown(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return ""
+    if not cell["passed"]:
+        return "✗"
+    return f"{cell['seconds']:.1f}" + ("*" if cell["by"] == "next command" else "")
+
+
+def _bounds(fault: str, seen: dict[tuple[str, str], dict[str, Any]]) -> str:
+    found = sorted({one["bound"] for (name, _), one in seen.items() if name == fault})
+    return " to ".join(f"{bound:.0f}" for bound in dict.fromkeys(found[:1] + found[-1:]))
+
+
+_LETTERS = dict(zip(KNOBS, "OHWCT", strict=True))
 _HEAD = f"""\
 # The launchd matrix
 
 Written by its last run, {{cells}} of {{whole}} cells, on the emulated launchd (nothing here was run on a Mac):
 
 ```sh
-HERMES_LAUNCHD_TABLE=$PWD/docs/launchd-matrix.md python -m pytest -n 4 tests/e2e/launchd/test_matrix.py
+{{setting}}HERMES_LAUNCHD_TABLE=$PWD/docs/launchd-matrix.md \\
+  python -m pytest -n 2 tests/e2e/launchd/test_matrix.py
 ```
 
 Without more it takes every world without a fault, and every fault in the kindest and in the worst world; with
-`HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each row is the report's case: a restart asked for in the agent's
-terminal, whose caller is killed as soon as the record is on the disk. A world names the knobs that are in their worse position
-([the emulator's page](../tests/launchd/README.md)). In every row exactly one fresh instance came up under launchd, the record
-settled, and nothing stayed pending. Seconds are from the request to the fresh, settled instance, the emulator's own durations
-scaled by {TIME_SCALE}. "next command": a `hermes` command was needed, which is what the design promises when everything else
-was switched off.
+`HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each cell is the report's case: a restart asked for in the agent's
+terminal, whose caller is killed as soon as the record is on the disk. A cell passes when exactly one fresh instance came up,
+under launchd, within the bound, the record settled, nothing stayed pending, and nobody but the named instance was signalled.
 
-| fault | world | seconds | bound | spawns | finished by |
-| --- | --- | --- | --- | --- | --- |"""
+**{{passed}} of {{cells}} passed.** Seconds are from the request to the fresh, settled instance, the emulator's own durations
+scaled by {TIME_SCALE}: median {{median:.1f}}, slowest {{slowest:.1f}}. In the {{next}} cells with a star a `hermes` command was needed, which is what
+the design promises when everything else was switched off. ✗ is a cell that failed, an empty one was not run.
+
+A world is the knobs that are in their worse position ([the emulator's page](../tests/launchd/README.md)); - is none of them.
+
+| letter | knob | kind | worse |
+| --- | --- | --- | --- |
+{{knobs}}
+"""
 
 
 def _unload_restarter(mac: Mac) -> None:

@@ -6,8 +6,10 @@ with it that runs in its cgroup, as PID 1 does when such a service ends.
 
 import contextlib
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -63,7 +65,11 @@ class UserManager:
         """Start the manager and wait until it has reached its default target. Raises NoManagerError."""
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "SYSTEMD_LOG_TARGET": "console", **self.variables}
 
-        with self.log.open("ab") as log:
+        address = self.runtime / "notify"
+        address.unlink(missing_ok=True)
+        with self.log.open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+            notified.bind(str(address))
+            environment["NOTIFY_SOCKET"] = str(address)
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", f'echo $$ > "$0/cgroup.procs"; exec {_PROGRAM} --user', str(self._cgroup)],
                 env=environment,
@@ -73,17 +79,12 @@ class UserManager:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            # Blocks until the manager has started everything; before its socket is there, it fails at once.
-            said = self.systemctl("is-system-running", "--wait").stdout.strip()
-            if said in {"running", "degraded"}:
-                return
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                lines = self.log.read_text(errors="replace").strip().splitlines() or ["no word"]
-                self.close()
-                raise NoManagerError(f"systemd --user does not start here: {lines[-1]}")
-            time.sleep(0.02)
+            is_up = _says_ready(notified, self._process.pid)
+        # Blocks until the manager has started everything.
+        if not is_up or self.systemctl("is-system-running", "--wait").stdout.strip() not in {"running", "degraded"}:
+            lines = self.log.read_text(errors="replace").strip().splitlines() or ["no word"]
+            self.close()
+            raise NoManagerError(f"systemd --user does not start here: {lines[-1]}")
 
     def systemctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`systemctl --user`, as a person would type it."""
@@ -146,9 +147,30 @@ class UserManager:
 
     def _await_empty(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while "populated 1" in (self._cgroup / "cgroup.events").read_text():
-            assert time.monotonic() < deadline, "what the manager started goes on"
-            time.sleep(0.005)
+        with (self._cgroup / "cgroup.events").open() as events:
+            changed = select.poll()
+            changed.register(events, select.POLLPRI)  # since it was read last: cgroups(7)
+            while "populated 1" in events.read():
+                assert changed.poll(max(0.0, deadline - time.monotonic()) * 1000), "what the manager started goes on"
+                events.seek(0)
+
+
+def _says_ready(notified: socket.socket, pid: int) -> bool:
+    """Whether the manager says that it is up (sd_notify(3)) before it ends, in time."""
+    deadline = time.monotonic() + PATIENCE
+    pidfd = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        for descriptor in (notified.fileno(), pidfd):
+            poller.register(descriptor, select.POLLIN)
+        while ready := dict(poller.poll(max(0.0, deadline - time.monotonic()) * 1000)):
+            if notified.fileno() not in ready:
+                return False
+            if b"READY=1" in notified.recv(4096).splitlines():
+                return True
+    finally:
+        os.close(pidfd)
+    return False
 
 
 def _make_cgroup(name: str) -> Path:

@@ -128,6 +128,24 @@ def in_time() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def failing_open(monkeypatch) -> Callable[[str, int, int], None]:
+    """Have the next `times` opens of a name fail."""
+
+    def fail(name: str, error: int, times: int) -> None:
+        real, left = os.open, [times]
+
+        def opening(path: Any, *arguments: Any, **options: Any) -> int:
+            if str(path).endswith(name) and left[0]:
+                left[0] -= 1
+                raise OSError(error, os.strerror(error), path)
+            return real(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", opening)
+
+    return fail
+
+
+@pytest.fixture
 def tiny_disk(tmp_path) -> Iterator[str]:
     """A file system of 64 KiB; only root can mount one."""
     if os.geteuid() != 0 or sys.platform != "linux" or shutil.which("mount") is None:

@@ -1,6 +1,7 @@
 """Small files that are replaced whole, and what happens when the disk does not want them."""
 
 import concurrent.futures
+import errno
 import json
 import os
 import stat
@@ -144,3 +145,18 @@ def test_json_is_written_in_ascii_on_one_line_so_that_any_text_can_be(tmp_path):
     durable.replace(f"{tmp_path}/x", {"x": "再"})
     assert content(f"{tmp_path}/x") == b'{"x": "\\u518d"}\n'
     assert json.loads(content(f"{tmp_path}/x"))
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE, errno.ESTALE])
+def test_a_file_that_could_not_be_read_once_is_read_again(tmp_path, failing_open, error):
+    durable.replace(f"{tmp_path}/x", {"is": "there"})
+    failing_open("x", error, 1)
+    assert durable.read_json(f"{tmp_path}/x") == {"is": "there"}
+
+
+def test_a_file_of_which_nothing_can_be_said_is_not_taken_for_absent(tmp_path, failing_open):
+    durable.replace(f"{tmp_path}/x", {"is": "there"})
+    failing_open("x", errno.EIO, 100)
+    with pytest.raises(OSError, match="Input/output"):
+        durable.read_json(f"{tmp_path}/x", strict=True)
+    assert durable.read_json(f"{tmp_path}/x") is None

@@ -94,7 +94,7 @@ def test_an_instance_that_names_no_signals_handles_none(paths, me):
 
 NUMBERS = [
     float("nan"), float("inf"), float("-inf"), 10**400, -1, True, "x", [], {}, None
-]  # fmt: skip
+]  # fmt: skip  # one line of kinds, not ten lines
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=lambda value: str(value)[:8])

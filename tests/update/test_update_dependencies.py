@@ -142,6 +142,38 @@ def test_what_pip_has_broken_is_put_back_from_its_files_and_needs_no_pip(
     assert len(calls(tmp_path)) == 1
 
 
+def test_a_rollback_brings_the_files_of_before_and_needs_no_pip(
+    hermes: Installation, source: Source, pip: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    variables = pip(editable=True)
+    site = tmp_path / "site"
+    about = site / "hermes_cli-0.1.0.dist-info"
+    (about / "RECORD").write_text("hermes_cli-0.1.0.dist-info/METADATA,,\nhermes_cli-0.1.0.dist-info/RECORD,,\n")
+    metadata = (about / "METADATA").read_text()
+    old = source.head()
+    source.publish(more_dependencies(source))
+    assert hermes.run("update", **variables).returncode == 0
+    (about / "METADATA").write_text("what pip has written")
+    done = hermes.run("update", "--rollback", PIP_FAILS="1", **variables)
+    assert done.returncode == 0, done.stderr
+    assert source.is_exactly(old)
+    assert (about / "METADATA").read_text() == metadata
+    assert len(calls(tmp_path)) == 1
+
+
+def test_a_rollback_without_the_files_of_before_installs_what_the_old_revision_needs(
+    hermes: Installation, source: Source, pip: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    variables = pip(editable=True)
+    old, new = source.head(), source.publish(more_dependencies(source))
+    assert hermes.run("update", **variables).returncode == 0
+    failed = hermes.run("update", "--rollback", PIP_FAILS="1", **variables)
+    assert "cannot be installed (ERROR: no such package)" in failed.stderr
+    assert source.is_exactly(new)
+    assert hermes.run("update", "--rollback", **variables).returncode == 0
+    assert source.is_exactly(old)
+
+
 def test_broken_project_files_differ(source: Source) -> None:
     old = source.head()
     new = source.publish({"pyproject.toml": "["})

@@ -79,6 +79,86 @@ def test_a_version_is_gone_to_and_back_from(hermes: Installation, environment: E
     assert environment.version() == ["1.0"]
 
 
+def test_a_version_is_rolled_back_without_its_wheel_and_taken_again_only_by_name(
+    hermes: Installation, environment: Environment
+) -> None:
+    environment.wheels.publish("extra", "1", {"extra.py": b"VERSION = 1\n"})
+    environment.pip("install", "extra==1")
+    files = environment.files()
+    environment.wheels.publish("extra", "2", {"extra.py": b"VERSION = 2\n", "more.py": b""})
+    environment.wheels.publish("another", "1", {"another.py": b""})
+    environment.wheels.release("1.1", needs=(*NEEDED, "extra>=2", "another"))
+    assert hermes.run("update").returncode == 0
+    for old in (*environment.wheels.folder.glob("hermes_cli-1.0*"), *environment.wheels.folder.glob("extra-1*")):
+        old.unlink()
+    done = hermes.run("update", "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert "1.1 → 1.0, from the files of before" in done.stdout
+    assert is_sound(environment, files)
+    line = "1.1 was rolled back (hermes update --rollback): hermes update --to 1.1 installs it anyway"
+    assert line in hermes.run("update").stdout
+    assert environment.version() == ["1.0"]
+    assert hermes.run("update", "--to", "1.1").returncode == 0
+    assert environment.version() == ["1.1"]
+
+
+def test_where_somebody_has_installed_something_since_the_index_is_asked(
+    hermes: Installation, environment: Environment
+) -> None:
+    environment.wheels.publish("extra", "1", {"extra.py": b"VERSION = 1\n"})
+    environment.pip("install", "extra==1")
+    environment.wheels.publish("extra", "2", {"extra.py": b"VERSION = 2\n"})
+    environment.wheels.release("1.1", needs=(*NEEDED, "extra>=2"))
+    assert hermes.run("update").returncode == 0
+    environment.wheels.publish("extra", "3", {"extra.py": b"VERSION = 3\n"})
+    environment.pip("install", "extra==3")
+    done = hermes.run("update", "--rollback")
+    assert "asking pip" in done.stdout
+    assert (done.returncode, environment.version()) == (0, ["1.0"])
+    assert environment.files()["extra.py"] == b"VERSION = 3\n"
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_rollback_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
+    hermes: Installation, environment: Environment, step: str
+) -> None:
+    environment.wheels.release("1.1")
+    before = hermes.install()
+    assert hermes.run("update").returncode == 0
+    hermes.ready(other_than=before)
+    hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
+    when, where = step.split()
+    done = hermes.run("update", "--rollback", fault=fault("kill", where, when, program="hermes_cli update"))
+    assert done.returncode == -signal.SIGKILL
+    hermes.until(lambda: not hermes.pending(), "an empty queue")
+    (version,) = environment.version()
+    assert hermes.ready().revision == version
+    assert hermes.run("update", "--rollback").returncode == (0 if version == "1.1" else 1)
+    assert environment.version() == ["1.0"]
+    hermes.until(lambda: hermes.ready().revision == "1.0", "the old release")
+
+
+def test_only_the_newest_update_can_be_taken_back_and_keeps_what_that_needs(
+    hermes: Installation, environment: Environment
+) -> None:
+    def kept() -> list[str]:
+        return [path.name for path in Path(hermes.paths.updates).glob("*.files")]
+
+    environment.wheels.release("1.1")
+    assert hermes.run("update").returncode == 0
+    (first,) = kept()
+    environment.wheels.release("1.2", CRASHES_AT_IMPORT)
+    assert hermes.run("update").returncode == 1
+    assert kept() == [first]
+    environment.wheels.release("1.3")
+    assert hermes.run("update").returncode == 0
+    (second,) = kept()
+    assert first != second
+    assert hermes.run("update", "--rollback").returncode == 0
+    assert kept() == []
+    assert environment.version() == ["1.1"]
+
+
 def test_a_pre_release_is_only_taken_on_request(hermes: Installation, environment: Environment) -> None:
     environment.wheels.release("1.1rc1")
     assert "already up to date" in hermes.run("update").stdout

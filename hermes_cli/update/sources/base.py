@@ -47,6 +47,9 @@ class Source(Protocol):
     def news(self, want: Want, say: Say) -> News:
         """Look what is new; changes nothing."""
 
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:
+        """What it would bring to take a finished update back; changes nothing."""
+
     def refuse(self, news: News, want: Want) -> None:
         """Raise HermesError when bringing it in would touch what is not the update's own."""
 

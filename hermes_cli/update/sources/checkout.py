@@ -1,6 +1,7 @@
 """A git checkout as a source of updates: from one commit to another, and back, with the user's changes kept."""
 
 import contextlib
+import dataclasses
 import os
 import re
 from typing import Any, Self
@@ -19,7 +20,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class GitSource:
-    """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes."""
+    """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes.
+
+    `site` is where packages were kept from; in a rollback `kept` is where the ones to go back to lie.
+    """
 
     kind = "git"
 
@@ -39,6 +43,15 @@ class GitSource:
         """Fetch and compare."""
         return git_news.fetch_news(self.checkout, want, say)
 
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+        """The commit and the branch of before, without asking a remote."""
+        if not is_acceptable(receipt):
+            raise HermesError(
+                f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
+            )
+        news = git_news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        return dataclasses.replace(news, notes={**news.notes, "kept": [receipt.notes.get("site"), receipt.files]})
+
     def refuse(self, news: News, want: Want) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
         git_news.refuse_local_changes(self.checkout, news, stash=want.stash)
@@ -53,12 +66,12 @@ class GitSource:
         journal.notes["stash"] = stash
 
     def change(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
-        """Fast-forward the branch, or check another branch, tag or commit out."""
+        """Fast-forward the branch, or check another branch, tag or commit out. A rollback moves the branch back."""
         old_ref, new_ref = journal.notes.get("old_ref"), journal.notes.get("new_ref")
         short = self.checkout.short(journal.new)
         if journal.notes.get("stash"):
             self._reset(journal.old)
-        if new_ref and new_ref == old_ref:
+        if new_ref and new_ref == old_ref and not journal.rolls_back:
             done = self.checkout.tell("merge", "--ff-only", "--quiet", journal.new)
         else:
             how = ("-B", str(new_ref)) if new_ref else ("--detach",)
@@ -83,6 +96,8 @@ class GitSource:
             if not journal.installing and (site := dependencies.keep(journal.files)) is not None:
                 journal.notes["site"] = site
             journal.note(installing=True)
+            if journal.notes.get("kept") and distributions.restore(*map(str, journal.notes["kept"])):
+                return
             say(f"installing what {short} needs")
             installed = dependencies.install(self.checkout)
             if installed is None:

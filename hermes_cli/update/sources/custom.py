@@ -4,6 +4,8 @@
 to in HERMES_UPDATE_REVISION. What a journal says is only ever compared: what is run is what the configuration says now.
 """
 
+import shutil
+import sys
 from typing import Any, Self
 
 from hermes_cli.config import UpdateConfig
@@ -15,6 +17,18 @@ from hermes_cli.update.sources.base import News, Say, Want
 
 LOOK_TIMEOUT, TIMEOUT = 60.0, 1800.0
 UNKNOWN = "?"  # what a command will bring is known when it has
+# Who keeps a deadline when the updater is dead: the command has its locks, and nobody would ever get them again.
+_GUARD = """
+import os, signal, sys
+signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
+signal.alarm(int(sys.argv[1]))
+child = os.fork()
+if not child:
+    os.execvp(sys.argv[2], sys.argv[2:])
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(code if code >= 0 else 128 - code)
+"""
+_GRACE = 15  # seconds that the updater has to end it first
 
 
 class CommandSource:
@@ -37,11 +51,24 @@ class CommandSource:
 
     def news(self, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
         """Ask what is installed; what is new shows when the command has run."""
-        if want.to or want.pre or want.stash:
-            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
+        self._refuse_options(want)
         old = self._revision()
         headline = f"{old} → what {printable(' '.join(self._config.command))} brings"
         return News(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
+
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+        """What the rollback command is to bring."""
+        self._refuse_options(want)
+        if not self._config.rollback:
+            raise HermesError(f"{receipt.old_shown} cannot be brought back: name a command in [update] rollback")
+        old = self._revision()
+        headline = f"{old} → {receipt.old_shown}, by {printable(' '.join(self._config.rollback))}"
+        return News(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
+
+    @staticmethod
+    def _refuse_options(want: Want) -> None:
+        if want.to or want.pre or want.stash:
+            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
 
     def refuse(self, news: News, want: Want) -> None:
         """Nothing is known that would be in the way."""
@@ -50,11 +77,14 @@ class CommandSource:
         """Nothing can be kept."""
 
     def change(self, journal: Journal, say: Say) -> None:
-        """Run the command."""
-        say(f"running {printable(' '.join(self._config.command))}")
-        done = self._run(self._config.command, TIMEOUT)
+        """Run the command, or the one that takes back what it has brought."""
+        argv, more = self._config.command, {}
+        if journal.rolls_back:
+            argv, more = self._config.rollback, {"HERMES_UPDATE_REVISION": journal.new}
+        say(f"running {printable(' '.join(argv))}")
+        done = self._run(argv, TIMEOUT, **more)
         if not done.ok:
-            raise HermesError(f"{self.place} failed ({done.why})")
+            raise HermesError(f"{argv[0]} failed ({done.why})")
         journal.note(notes={**journal.notes, "done": True})
 
     def complete(self, journal: Journal, say: Say) -> None:
@@ -62,6 +92,8 @@ class CommandSource:
         if not journal.notes.get("done"):
             self.change(journal, say)
         new = self._revision()
+        if journal.rolls_back and new != journal.new:
+            raise HermesError(f"{self._config.rollback[0]} has brought {new}, not {journal.new_shown}")
         journal.note(new=new, new_shown=new)
 
     def failure(self, profile: str) -> str | None:  # noqa: ARG002  the protocol's
@@ -99,7 +131,7 @@ class CommandSource:
         return printable(lines[0])
 
     def _run(self, argv: tuple[str, ...], timeout: float, **more: str) -> Ended:
-        try:
-            return run(list(argv), timeout, environment=scrubbed() | more, keep=self._keep)
-        except OSError as error:
-            raise HermesError(f"{argv[0]} cannot be run ({error.strerror}): mend [update] in config.toml") from None
+        if shutil.which(argv[0]) is None:
+            raise HermesError(f"{argv[0]} is no program that can be run: mend [update] in config.toml")
+        guard = [sys.executable, "-ISc", _GUARD, str(int(timeout) + _GRACE)]
+        return run([*guard, *argv], timeout, environment=scrubbed() | more, keep=self._keep)

@@ -52,6 +52,13 @@ def keep(site: str, names: list[str], folder: str) -> None:
     durable.replace(f"{folder}/{_MANIFEST}", {"files": kept}, durable=True)
 
 
+def kept(folder: str) -> dict[str, str]:
+    """Which versions of which distributions `keep` has put there; none when it did not get to its end."""
+    manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24) or {}
+    infos = (os.path.basename(os.path.dirname(str(path))) for path, _ in manifest.get("files", ()))
+    return {canonical(found[1]): found[2] for info in infos if (found := _DIST_INFO.fullmatch(info))}
+
+
 def restore(site: str, folder: str) -> bool:
     """Put back what was kept, whatever is in its place now; False when nothing was kept. Raises HermesError, OSError."""
     manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24)

@@ -13,6 +13,7 @@ from hermes_cli.update.command import Ended, run
 from hermes_cli.update.preflight import forget_bytecode
 
 READ_TIMEOUT = 30.0
+FETCH_TIMEOUT = 300.0
 CHANGE_TIMEOUT = 300.0
 # What says how to reach a remote; every other GIT_ variable may name another repository than this one.
 _KEPT = ("GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_PROXY", "GIT_ASKPASS")
@@ -43,9 +44,13 @@ class Checkout:
         """A command that changes nothing."""
         return _git(self.package, arguments, READ_TIMEOUT)
 
-    def tell(self, *arguments: str, timeout: float = CHANGE_TIMEOUT) -> Ended:
+    def tell(self, *arguments: str) -> Ended:
         """A command that changes the checkout. Its children hold the updater's locks for as long as they live."""
-        return _git(self.package, arguments, timeout, self.keep)
+        return _git(self.package, arguments, CHANGE_TIMEOUT, self.keep)
+
+    def fetch(self, *arguments: str) -> Ended:
+        """Bring in what is new. Without the locks: a silent network may keep an orphan for ever, and it disturbs nobody."""
+        return _git(self.package, ("fetch", "--quiet", *arguments), FETCH_TIMEOUT)
 
     def line(self, *arguments: str) -> str | None:
         """The one line that a command answers; None when it fails."""

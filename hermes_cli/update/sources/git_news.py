@@ -2,14 +2,13 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.update.command import printable
 from hermes_cli.update.sources.base import News, Say, Want
 from hermes_cli.update.sources.git import Checkout
 
-FETCH_TIMEOUT = 300.0
 _SHOWN = 10
 _UNFINISHED = {
     "MERGE_HEAD": "merge",
@@ -33,14 +32,7 @@ class _Target:
 
 def fetch_news(checkout: Checkout, want: Want, say: Say) -> News:
     """Fetch, and compare with what is wanted. Raises HermesError with the reason why it cannot be told."""
-    root = checkout.root
-    head = checkout.head()
-    if head is None:
-        raise HermesError(f"{root} has no commits: clone hermes anew")
-    for name, what in _UNFINISHED.items():
-        if os.path.lexists(os.path.join(checkout.directory, name)):
-            raise HermesError(f"a git {what} is unfinished in {root}: finish or abort it and repeat")
-    branch = checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
+    head, branch = _here(checkout)
     if want.to is not None:
         remote = _remote_of(checkout, branch)
         say(f"fetching {remote}")
@@ -51,6 +43,19 @@ def fetch_news(checkout: Checkout, want: Want, say: Say) -> News:
     else:
         target = _upstream(checkout, branch, say)
     return _compare(checkout, head, branch, target)
+
+
+def way_back(checkout: Checkout, old: str, ref: object) -> News:
+    """To the commit that an update began at, on the branch `ref` that it was on; no remote is asked.
+
+    A branch that somebody has moved since stays where it is, and HEAD is detached. Raises HermesError.
+    """
+    head, branch = _here(checkout)
+    if checkout.commit(old) is None:
+        raise HermesError(f"{checkout.root} no longer has {old[:12]}: hermes update --to REF")
+    news = _compare(checkout, head, branch, _Target(old, None))
+    is_ours = ref is not None and (ref == branch or checkout.commit(f"refs/heads/{ref}") == old)
+    return replace(news, notes={"old_ref": branch, "new_ref": ref if is_ours else None})
 
 
 def refuse_local_changes(checkout: Checkout, news: News, *, stash: bool) -> None:
@@ -66,6 +71,17 @@ def refuse_local_changes(checkout: Checkout, news: News, *, stash: bool) -> None
         raise HermesError(
             f"{news.new_shown} adds what is there already, untracked ({_some(blocking)}): move it away and repeat"
         )
+
+
+def _here(checkout: Checkout) -> tuple[str, str | None]:
+    """The commit and the branch that it is at. Raises HermesError when it cannot be moved away from there."""
+    head = checkout.head()
+    if head is None:
+        raise HermesError(f"{checkout.root} has no commits: clone hermes anew")
+    for name, what in _UNFINISHED.items():
+        if os.path.lexists(os.path.join(checkout.directory, name)):
+            raise HermesError(f"a git {what} is unfinished in {checkout.root}: finish or abort it and repeat")
+    return head, checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
 
 def _upstream(checkout: Checkout, branch: str, say: Say) -> _Target:
@@ -152,7 +168,7 @@ def _version(tag: str) -> tuple[tuple[int, ...], bool, str]:
 
 
 def _fetch(checkout: Checkout, remote: str, *options: str) -> None:
-    fetched = checkout.tell("fetch", "--quiet", *options, remote, timeout=FETCH_TIMEOUT)
+    fetched = checkout.fetch(*options, remote)
     if fetched.ok:
         return
     place = printable(checkout.line("config", "--get", f"remote.{remote}.url") or "no address")

@@ -79,9 +79,10 @@ class Installer:
             options = [*options, *(["--prerelease=allow"] if pre else [])]
         else:
             options = [*options, "--disable-pip-version-check", "--no-input", *(["--pre"] if pre else [])]
-        timeout = LOOK_TIMEOUT if "--dry-run" in options else TIMEOUT
+        # What only looks shares no lock: its updater may be dead, and the network silent.
+        timeout, keep = (LOOK_TIMEOUT, ()) if "--dry-run" in options else (TIMEOUT, self.keep)
         try:
-            return run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=self.keep)
+            return run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=keep)
         except FileNotFoundError:
             raise HermesError(f"{argv[0]} is not there: install it and repeat") from None
 

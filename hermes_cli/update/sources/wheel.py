@@ -18,7 +18,10 @@ NAME = "hermes-cli"
 
 
 class WheelSource:
-    """`journal.notes`: `plan`, the versions that the update brings, by name."""
+    """`journal.notes`: `plan`, the versions that the update brings, by name.
+
+    A rollback has also `taken`, the versions that go, and `kept`, where the files of those that come were kept.
+    """
 
     kind = "wheel"
 
@@ -76,6 +79,23 @@ class WheelSource:
             notes={"plan": plan},
         )
 
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:
+        """The files of before; without them, or in another environment than was left, the version of before."""
+        plan, taken = distributions.kept(receipt.files), _plan(receipt)
+        as_left = taken.get(NAME) == receipt.new and distributions.is_whole(self.place, taken)
+        if plan.get(NAME) != receipt.old or not as_left or want.stash:
+            return self.news(dataclasses.replace(want, to=receipt.old), say)
+        return News(
+            old=receipt.new,
+            new=receipt.old,
+            old_shown=receipt.new_shown,
+            new_shown=receipt.old_shown,
+            is_new=True,
+            headline=f"{receipt.new_shown} → {receipt.old_shown}, from the files of before",
+            details=tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME),
+            notes={"plan": plan, "taken": taken, "kept": receipt.files},
+        )
+
     def refuse(self, news: News, want: Want) -> None:  # noqa: ARG002  the protocol's
         """Refuse an environment that cannot be written to."""
         if not os.access(self.place, os.W_OK):
@@ -83,14 +103,17 @@ class WheelSource:
 
     def begin(self, journal: Journal, want: Want) -> None:  # noqa: ARG002  the protocol's
         """Keep the files of everything that will be replaced."""
-        distributions.keep(self.place, sorted(_plan(journal)), journal.files)
+        distributions.keep(self.place, sorted(_plan(journal) | _plan(journal, "taken")), journal.files)
 
     def change(self, journal: Journal, say: Say) -> None:
-        """Let the installer do it."""
+        """Let the installer do it, or bring the files of before."""
         say(f"installing {journal.new_shown}")
-        done = self._installer.install(_plan(journal), self._config)
-        if not done.ok:
-            raise HermesError(f"{self._installer.name} could not install {journal.new_shown} ({done.why})")
+        if "kept" in journal.notes:
+            distributions.put_back(self.place, _plan(journal, "taken"), str(journal.notes["kept"]))
+        else:
+            done = self._installer.install(_plan(journal), self._config)
+            if not done.ok:
+                raise HermesError(f"{self._installer.name} could not install {journal.new_shown} ({done.why})")
         if list(distributions.versions(self.place, NAME)) != [journal.new]:
             raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
 
@@ -129,5 +152,5 @@ def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> WheelSo
     return WheelSource(site, Installer(tool, python, prefix, keep), config)
 
 
-def _plan(journal: Journal) -> dict[str, str]:
-    return {str(name): str(version) for name, version in journal.notes["plan"].items()}
+def _plan(journal: Journal, which: str = "plan") -> dict[str, str]:
+    return {str(name): str(version) for name, version in journal.notes.get(which, {}).items()}

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mac import Mac
 from matrix import table
 
 WRITE = "HERMES_LAUNCHD_TABLE"  # a file's path: the run writes its cells there
-_cells: list[dict[str, str]] = []
+_cells: list[dict[str, Any]] = []
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def mac(make_mac: Callable[..., Mac]) -> Mac:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """In the controlling process: what each cell has noted of itself."""
     if report.when == "call":
-        _cells.extend(value for name, value in report.user_properties if name == "cell")
+        _cells.extend({**value, "passed": report.passed} for name, value in report.user_properties if name == "cell")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

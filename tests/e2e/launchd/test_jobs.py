@@ -1,13 +1,18 @@
 """`install`, `start`, `stop`, `status`, `uninstall` on launchd, and every way in which the two jobs are found broken."""
 
+import json
 import os
 import plistlib
+import signal
 import time
 from pathlib import Path
 
 import pytest
 from installation import SHORT_CLOCKS, fault
 from mac import GATEWAY, RESTARTER, Mac
+from worlds import World
+
+from hermes_cli import process
 
 pytestmark = pytest.mark.e2e
 
@@ -336,7 +341,8 @@ def test_a_launchd_that_does_not_answer_is_unknown_and_nothing_is_claimed(mac):
     began = time.monotonic()
     done = mac.run("gateway", "status", "--json")
     assert time.monotonic() - began < 60
-    assert '"state": "unknown"' in done.stdout
+    found = json.loads(done.stdout)
+    assert found["service"]["state"] == found["restarter"]["state"] == "unknown"
     assert done.returncode == 0  # the instance itself is alive
 
 
@@ -400,6 +406,46 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
     assert settled.outcome == "failed"
     assert "exited 1" in settled.detail
     mac.launchd.wait_for("throttled", GATEWAY, after=mark)
+
+
+def test_a_start_that_the_throttle_holds_back_is_waited_for(make_mac):
+    clocks = SHORT_CLOCKS.replace("teardown_timeout = 2", "teardown_timeout = 60")  # and with it ThrottleInterval
+    mac = make_mac(kickstart_throttle="block", config=f"{clocks}max_attempts = 2\nbackoff = 0.1\n")
+    mac.install()
+    mac.run("gateway", "restart", "--no-wait")
+    (settled,) = mac.settled()
+    assert settled.outcome == "restarted", settled.detail
+    assert mac.spawns() == 2
+    assert mac.launchd.events("throttled", GATEWAY)
+
+
+@pytest.mark.parametrize("code", [37, 113])
+def test_the_only_attempt_survives_an_answer_that_means_no_such_label(make_mac, code):
+    mac = make_mac(on_demand_only=True, config=f"{SHORT_CLOCKS}max_attempts = 1\n")
+    mac.install()
+    mac.launchd.knob(kickstart_rc_once=code, fault_label=GATEWAY)
+    mac.run("gateway", "restart", "--no-wait")
+    (settled,) = mac.settled()
+    assert settled.outcome == "restarted", settled.detail
+    assert mac.spawns() == 2
+
+
+def test_a_demand_start_outlasts_a_stop_that_is_under_way(mac):
+    before = mac.install()
+    mac.busy()  # it drains as long as it is let
+    launchctl(mac, "bootout")
+    assert "state = SIGTERMed" in launchctl(mac, "print")
+    assert World("launchd", mac, lambda: None, ("", "")).call("demand_start") is None
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+
+
+def test_a_gateway_that_drains_without_a_restarter_has_launchd_start_it(make_mac):
+    mac = make_mac(on_demand_only=True)
+    before = mac.install()
+    unload(mac, RESTARTER)
+    process.send(before.identity, signal.SIGUSR1)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+    assert len(mac.launchd.events("kickstart", GATEWAY, cause="kickstart-k")) == 1
 
 
 def test_an_installation_that_predates_the_memory_is_brought_up_to_date(mac):

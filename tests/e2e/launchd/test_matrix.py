@@ -82,26 +82,17 @@ def own_package(folder: Path) -> Path:
 
 @pytest.mark.parametrize(("world", "fault"), CELLS)
 def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, tmp_path):
+    limit = bound(world, fault)
+    noted = {"fault": fault.name, "world": name_of(world), "bound": limit}
+    record_property("cell", noted)
     own = {"code": own_package(tmp_path)} if fault.own_code else {}
     config = {"config": fault.config} if fault.config else {}
     mac: Mac = make_mac(**world, **(fault.knobs or {}), **config, **own)
     cell = Cell(mac, fault)
     cell.ask()
-    limit = bound(world, fault)
     fresh, by = cell.finish(limit, next_command=fault.next_command(world))
-    took = time.monotonic() - cell.began
+    noted |= {"seconds": time.monotonic() - cell.began, "by": by}
     spawns = [one for one in mac.launchd.events("spawn", GATEWAY) if one.t > mac.requested]
-    record_property(
-        "cell",
-        {
-            "fault": fault.name,
-            "world": name_of(world),
-            "seconds": f"{took:.1f}",
-            "bound": f"{limit:.0f}",
-            "spawns": str(len(spawns)),
-            "by": by,
-        },
-    )
     assert mac.launchd.pid(GATEWAY) == fresh.identity.pid, "the fresh instance is supervised"
     assert len(spawns) == 1, spawns
     (settled,) = mac.ever_settled()

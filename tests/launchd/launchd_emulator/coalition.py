@@ -1,6 +1,7 @@
 """What goes down with a job: what is left in its process group, and whatever it ever started."""
 
 import signal
+from collections.abc import Callable
 
 from launchd_emulator.definition import Definition
 from launchd_emulator.host import Host
@@ -27,9 +28,16 @@ class Coalition:
             self._tell("group-kill", pid=run.pid, signal=f"SIG{name}", members=members)
             run.signal_group(signal.Signals[f"SIG{name}"])
 
-    def end(self) -> None:
-        """SIGKILL to everything that this job ever started."""
-        members = [pid for run in self._runs for pid in run.coalition()]
-        self._tell("coalition-kill", pid=self._runs[-1].pid, members=members)
-        for run in self._runs:
-            run.end_coalition()
+    def end(self, then: Callable[[], None]) -> None:
+        """SIGKILL to everything that this job ever started; `then` when nothing of it lives any more."""
+        left = [one for one in self._runs if not one.has_gone]
+        pid, members = left[-1].pid, [pid for run in left for pid in run.coalition()]
+
+        def gone(run: Run) -> None:
+            left.remove(run)
+            if not left:
+                self._tell("coalition-kill", pid=pid, members=members)
+                then()
+
+        for run in left:
+            run.end_coalition(gone)

@@ -4,7 +4,7 @@
          │ on-demand-only        (no pid)                       │ stop
          └──► pended (non-demand starts only)                   └──► SIGTERMed ──► SIGKILLed ──exit──► …
 
-`_spawn` is the only way to a process, and only `Starts` calls it; `_exited` is the only way back. A job that is being
+`_spawn` is the only way to a process, and only `Starts` calls it; `_ended` is the only way back. A job that is being
 removed starts nothing any more.
 """
 
@@ -91,7 +91,7 @@ class Job:
     @property
     def pid(self) -> int | None:
         """The main process."""
-        return self.run.pid if self.run else None
+        return self.run.pid if self.run and not self.run.has_ended else None
 
     @property
     def pended_reason(self) -> str | None:
@@ -151,7 +151,7 @@ class Job:
 
     def signal(self, number: int, cause: str) -> None:
         """To the main process. Raises Refused."""
-        if self.run is None:
+        if self.pid is None:
             raise Refused(errors.NO_SUCH_PROCESS, "No process to signal.")
         self._signal(number, cause)
 
@@ -231,18 +231,24 @@ class Job:
         self.run.signal(number)
 
     def _exited(self, status: int, error: str) -> None:
-        run, self.run = self.run, None
+        run, cause = self.run, self._stop_cause
         assert run is not None
-        cause, self._stop_cause, self.stopping = self._stop_cause, None, None
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         self.last_status = status
         more = {"error": error} if error else {}
         self._tell("exit", cause=cause, pid=run.pid, status=os.waitstatus_to_exitcode(status), raw=status, **more)
         self._coalition.main_ended(run)
-        if self._ends_coalition():
-            self._coalition.end()
         run.release()
+        if self._ends_coalition():
+            self._coalition.end(lambda: self._ended(status))
+        else:
+            self._ended(status)
+
+    def _ended(self, status: int) -> None:
+        """Nothing is left that has to go before the job does, or before it is started again."""
+        cause = self._stop_cause
+        self.run = self.stopping = self._stop_cause = None
         if self.removing:
             self._forget(cause or "bootout")
         elif self._remove_at_exit or self.definition.launch_only_once:

@@ -34,7 +34,7 @@ class Run:
         self._loop = loop
         self._line: socket.socket = started.line
         self._on_exit = on_exit
-        self._on_gone = on_gone
+        self._on_gone = [on_gone]
         self._text = b""
         loop.reading(self._line.fileno(), self._read)
 
@@ -64,8 +64,9 @@ class Run:
         """Have the ended main process reaped."""
         self._tell(b"r")
 
-    def end_coalition(self) -> None:
-        """SIGKILL to everything that this run ever started."""
+    def end_coalition(self, then: Callable[["Run"], None]) -> None:
+        """SIGKILL to everything that this run ever started; `then` when it is gone."""
+        self._on_gone.append(then)
         self._tell(b"k")
 
     def _tell(self, order: bytes) -> None:
@@ -101,4 +102,5 @@ class Run:
             self.was_cut_off = True
             self._ended(signal.SIGKILL)
         self.has_gone = True
-        self._on_gone(self)
+        for call in self._on_gone:
+            call(self)

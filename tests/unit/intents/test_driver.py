@@ -1,5 +1,6 @@
 """The driver with real files, real locks, real signals, and a real child process in the gateway's place."""
 
+import errno
 import json
 import os
 import signal
@@ -380,6 +381,33 @@ def test_a_stop_between_the_look_and_the_start_wins(paths, publish, gateways, dr
 
 
 # More than one.
+
+
+@pytest.mark.parametrize("look", [1, 2])
+def test_a_stop_that_cannot_be_read_is_not_taken_for_none(paths, publish, gateways, drive, monkeypatch, look):
+    """The first look is the round's, the second the one right before the start."""
+    publish()
+    looks = []
+    real = os.open
+
+    def opening(path, *arguments, **options):
+        if path == paths.desired:
+            looks.append(path)
+            if look == 1 or len(looks) > 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *arguments, **options)
+
+    gateways.before_start = lambda: pytest.fail("it was started")
+    if look == 1:
+        desired.write(paths, "stopped", "hermes gateway stop")
+    monkeypatch.setattr(os, "open", opening)
+    with pytest.raises(OSError, match="Input/output"):
+        drive()
+    assert gateways.starts == 0
+    monkeypatch.setattr(os, "open", real)
+    desired.write(paths, "stopped", "hermes gateway stop")
+    drive()
+    assert [one.outcome for one in queue.settled(paths)] == ["cancelled"]
 
 
 def test_a_second_driver_leaves_at_once(paths, publish, drive, gateways):

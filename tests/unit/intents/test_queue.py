@@ -341,24 +341,6 @@ def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record
     assert len(found.intents) == len(found.broken) == 1
 
 
-@pytest.fixture
-def failing_open(monkeypatch):
-    """Have the next `times` opens of a name fail."""
-
-    def fail(name, error, times):
-        real, left = os.open, [times]
-
-        def opening(path, *arguments, **options):
-            if str(path).endswith(name) and left[0]:
-                left[0] -= 1
-                raise OSError(error, os.strerror(error), path)
-            return real(path, *arguments, **options)
-
-        monkeypatch.setattr(os, "open", opening)
-
-    return fail
-
-
 def test_a_record_that_could_not_be_read_once_is_no_broken_record(paths, publish, failing_open):
     identifier = publish()
     failing_open(f"{identifier}.json", errno.EIO, 1)
@@ -385,6 +367,17 @@ def test_a_reader_without_descriptors_says_so_and_takes_nothing_for_broken(paths
         queue.scan(paths)
     found = queue.scan(paths)
     assert (len(found.intents), found.finished) == ((0, (made["id"],)) if is_settled else (1, ()))
+
+
+def test_settlements_that_cannot_be_listed_are_not_taken_for_none(paths, record, failing_open):
+    made = record()
+    submit(paths, made)
+    settle(paths, only(paths))
+    submit(paths, made)  # as after a power cut: settled, and pending again
+    failing_open("settled", errno.EMFILE, 1)
+    with pytest.raises(OSError, match="Too many open files"):
+        queue.scan(paths)
+    assert queue.scan(paths).finished == (made["id"],)
 
 
 # Setting aside.
@@ -670,3 +663,20 @@ def test_a_record_that_goes_during_a_look_hides_none_of_the_others(paths, publis
     gone, left = publish(), publish()
     failing_open(f"{gone}.json", errno.ENOENT, 1)
     assert [one.id for one in queue.scan(paths).intents] == [left]
+
+
+def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, record, monkeypatch):
+    """Another driver's tidying takes its file for a dead writer's."""
+    real = os.rename
+
+    def sleeping(old, new):
+        monkeypatch.setattr(os, "rename", real)
+        monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 7200)
+        queue.tidy(paths)
+        real(old, new)
+
+    made = record()
+    monkeypatch.setattr(os, "rename", sleeping)
+    assert submit(paths, made) == made["id"]
+    assert only(paths).id == made["id"]
+    assert names(paths, "staging") == []

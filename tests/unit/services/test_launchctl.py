@@ -3,7 +3,7 @@
 import pytest
 
 from hermes_cli.service import Service
-from hermes_cli.services.launchctl import Job, parse_disabled, parse_print
+from hermes_cli.services.launchd_state import Job, parse_disabled, parse_print
 
 RUNNING = """\
 gui/501/ai.hermes.gateway = {

@@ -8,7 +8,7 @@ import pytest
 from hermes_cli.config import GatewayConfig
 from hermes_cli.paths import Paths
 from hermes_cli.services import launchd_plists
-from hermes_cli.services.base import Definition
+from hermes_cli.services.definition import Definition, keeping_path
 
 
 @pytest.fixture
@@ -103,20 +103,20 @@ def test_the_path_of_another_shell_is_no_drift(paths):
     before = launchd_plists.service(paths, GatewayConfig())
     after = Definition(before.path, before.text.replace("/usr/sbin", "/opt/other/sbin"))
     assert after != before
-    assert launchd_plists.keeping_path(after, before.text) == before
+    assert keeping_path(after, before.text, launchd_plists.without_path) == before
 
 
 @pytest.mark.parametrize("text", ["", "no plist", "<plist", "{}", "\ud800"])
 def test_what_is_no_plist_is_replaced(paths, text):
     wanted = launchd_plists.service(paths, GatewayConfig())
-    assert launchd_plists.keeping_path(wanted, text) == wanted
-    assert launchd_plists.keeping_path(wanted, None) == wanted
+    assert keeping_path(wanted, text, launchd_plists.without_path) == wanted
+    assert keeping_path(wanted, None, launchd_plists.without_path) == wanted
 
 
 def test_any_other_difference_is_drift(paths):
     wanted = launchd_plists.service(paths, GatewayConfig())
     other = launchd_plists.service(paths, GatewayConfig(teardown_timeout=99.0))
-    assert launchd_plists.keeping_path(wanted, other.text) == wanted
+    assert keeping_path(wanted, other.text, launchd_plists.without_path) == wanted
 
 
 @pytest.mark.parametrize("place", ["/Volumes/Disk/hermes/logs", "/Users/u/Documents/h/logs", "/Users/u/Desktop"])

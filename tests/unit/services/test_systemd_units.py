@@ -8,6 +8,7 @@ from hermes_cli.config import GatewayConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.services import systemd_units
+from hermes_cli.services.definition import keeping_path
 from hermes_cli.services.systemd_units import Place
 
 USER, SYSTEM = Place("/units"), Place("/etc/systemd/system", root=True)
@@ -111,7 +112,7 @@ def test_the_users_units_belong_to_the_login_and_roots_to_the_boot() -> None:
 def test_the_path_of_another_shell_is_no_drift_and_anything_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = service()
     there = re.sub(r'"PATH=[^"]*"', '"PATH=/elsewhere"', wanted.text)
-    assert systemd_units.keeping_path(wanted, there).text == there != wanted.text
+    assert keeping_path(wanted, there, systemd_units.without_path).text == there != wanted.text
     drifted = wanted.text.replace("RestartSec=1", "RestartSec=60")
-    assert systemd_units.keeping_path(wanted, drifted) is wanted
-    assert systemd_units.keeping_path(wanted, None) is wanted
+    assert keeping_path(wanted, drifted, systemd_units.without_path) is wanted
+    assert keeping_path(wanted, None, systemd_units.without_path) is wanted

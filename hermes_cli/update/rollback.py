@@ -1,0 +1,112 @@
+"""`hermes update --rollback`: back to where the newest update of this installation began, as an update like any other.
+
+What was rolled back is not taken again until somebody names it: an update that cron runs must not bring it back.
+"""
+
+import heapq
+from dataclasses import dataclass
+
+from hermes_cli import instance
+from hermes_cli.errors import HermesError, TryAgainError
+from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.services.base import Problem
+from hermes_cli.update import journal
+from hermes_cli.update.command import printable
+from hermes_cli.update.journal import DONE, Journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no sources
+    from collections.abc import Iterator
+
+    from hermes_cli.update.sources.base import News, Say, Source, Want
+
+CRASHES = 3  # of the gateway, and it asks itself; see hermes_cli.update.probation
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """What was asked for. `command`: who asked, for the history; `of`: of this update only, "": of the newest."""
+
+    command: str = "hermes update --rollback"
+    of: str = ""
+
+
+def receipts(paths: Paths) -> "Iterator[Journal]":
+    """Ended updates of this installation that had something to bring, of whatever profile, newest first."""
+    each = (journal.receipts(sibling(paths, name)) for name in profiles(paths))
+    merged = heapq.merge(*each, key=lambda one: one.intent, reverse=True)  # an id begins with the time
+    return (one for one in merged if one.new != one.old)
+
+
+def newest(paths: Paths) -> Journal | None:
+    """The update that has brought what is installed, as far as hermes knows; what failed has brought nothing."""
+    return next((one for one in receipts(paths) if one.outcome in DONE), None)
+
+
+def find(paths: Paths, asked: Rollback) -> Journal:
+    """The receipt of the update that is to be taken back. The caller has the update lock. Raises HermesError."""
+    for name in profiles(paths):
+        for one in journal.under_way(sibling(paths, name)):
+            raise TryAgainError(f"the update to {one.new_shown} is under way: try again when it has ended")
+    # What a rollback that was not made has left is what it began with.
+    real = (one for one in receipts(paths) if one.outcome in DONE or not (one.rolls_back or asked.of))
+    found = next(real, None)
+    if found is None:
+        raise HermesError("nothing to roll back, no update is on record: hermes update --to REF")
+    if asked.of and found.intent != asked.of:
+        raise HermesError(f"nothing to roll back, {found.new_shown} came in meanwhile: hermes update --history")
+    if found.rolls_back:
+        raise HermesError(
+            f"the newest update was a rollback itself, from {found.old_shown} to {found.new_shown}: "
+            "hermes update --to REF goes anywhere"
+        )
+    if found.outcome not in DONE:
+        raise HermesError(
+            f"nothing to roll back, the newest update, to {found.new_shown}, was not made ({found.outcome}): "
+            "hermes update --history"
+        )
+    return found
+
+
+def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News":
+    """The way back, from exactly what that update has brought. Raises HermesError."""
+    here = source.document()
+    if any(here.get(name) != receipt.source.get(name) for name in ("kind", "root", "site")):
+        raise HermesError("the newest update was of another installation than this one: hermes update --to REF")
+    found = source.back(receipt, want, say)
+    if found.old != receipt.new:
+        raise HermesError(
+            f"{found.old_shown} is installed, not {receipt.new_shown} that the newest update has brought: "
+            "hermes update --to REF"
+        )
+    return found
+
+
+def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
+    """Why these news are not taken by themselves: what they bring was rolled back before. None: they are."""
+    if want.to is not None:
+        return None
+    for one in receipts(paths):
+        if one.outcome not in DONE:
+            continue
+        if one.rolls_back and one.old == found.new:
+            name = found.notes.get("new_ref") or found.new_shown
+            return f"{found.new_shown} was rolled back ({one.command}): hermes update --to {name} installs it anyway"
+        if one.new == found.new:  # since then, by somebody who named it
+            return None
+    return None
+
+
+def problems(paths: Paths) -> list[Problem]:
+    """What `hermes gateway status` says of the newest update."""
+    update, last = newest(paths), instance.read(paths)
+    if update is None:
+        return []
+    if update.rolls_back and update.command != Rollback().command:
+        text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
+        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
+    crashes = last.crashes if last is not None else None
+    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
+        return []
+    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
+    return [Problem("crashes", text, "hermes update --rollback")]

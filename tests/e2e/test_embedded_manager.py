@@ -1,0 +1,137 @@
+"""The embedded manager where starts, stops and its own new code meet: each order is forced with gates."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from checkout import Checkout, git
+from gates import Gate
+from installation import PATIENCE, Installation, fault
+
+from hermes_cli import instance, process
+from hermes_cli.process import Identity
+
+pytestmark = pytest.mark.e2e
+AT_ONCE = 10.0  # seconds, on a busy machine; who waits in vain for a supervisor gives up after 15
+WAITS = "hermes_cli.directory_watch:DirectoryWatch.wait"
+
+
+def at(gate: Gate, where: str, when: str, program: str) -> str:
+    """A fault that stops the first process of that program at the gate."""
+    return fault(f"gate:{gate.place}", where, when, Path(f"{gate.place}.struck"), program)
+
+
+def test_a_stop_that_meets_a_supervisor_that_begins_wins_at_once(
+    hermes: Installation, gate: Callable[[str], Gate]
+) -> None:
+    begins, waits = gate("begins"), gate("waits")
+    # It has its lock, and no socket yet.
+    held = at(begins, "hermes_cli.services.supervisor:make_directories", "before", "--background")
+    starting = hermes.start("gateway", "install", fault=held)
+    supervisor = Identity.of(begins.reached())
+    assert supervisor is not None
+    stopping = hermes.start("gateway", "stop", fault=at(waits, WAITS, "before", "gateway stop"))
+    waits.reached()
+    began = time.monotonic()
+    begins.open()
+    hermes.gone(supervisor)
+    waits.open()
+    _, told = stopping.communicate(timeout=PATIENCE)
+    assert stopping.returncode == 0, told
+    _, told = starting.communicate(timeout=PATIENCE)
+    assert (starting.returncode, told) == (1, "hermes: the gateway was stopped meanwhile: hermes gateway start\n")
+    assert time.monotonic() - began < AT_ONCE
+    hermes.until(lambda: not hermes.processes(), "nobody left")
+    assert hermes.starts() == 0
+
+
+def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
+    hermes: Installation, gate: Callable[[str], Gate]
+) -> None:
+    ends, waits = gate("ends"), gate("waits")
+    before = hermes.install(fault=at(ends, "hermes_cli.services.control:Control.close", "after", "--background"))
+    assert hermes.run("gateway", "stop").returncode == 0
+    ends.reached()  # its socket is gone, its lock is not
+    starting = hermes.start("gateway", "start", fault=at(waits, WAITS, "before", "gateway start"))
+    waits.reached()
+    began = time.monotonic()
+    ends.open()
+    waits.open()
+    _, told = starting.communicate(timeout=PATIENCE)
+    assert starting.returncode == 0, told
+    assert time.monotonic() - began < AT_ONCE
+    hermes.ready(other_than=before)
+
+
+def test_a_supervisor_that_cannot_begin_is_said_at_once(hermes: Installation) -> None:
+    broken = fault("fail", "hermes_cli.services.supervisor:make_directories", program="--background")
+    began = time.monotonic()
+    done = hermes.run("gateway", "install", fault=broken)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"hermes: the supervisor does not stay: see {hermes.paths.gateway_log}\n",
+    )
+    assert time.monotonic() - began < AT_ONCE
+
+
+def logged(hermes: Installation, what: str) -> datetime:
+    """When the supervisor said so."""
+    (line,) = [line for line in hermes.log().splitlines() if what in line]
+    return datetime.fromisoformat(line.split()[0])
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "git")
+
+
+def pull(checkout: Checkout) -> str:
+    """New code, as somebody would bring it in by hand; its revision."""
+    new = checkout.release("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
+    git(checkout.path, "pull", "-q")
+    return new
+
+
+def test_a_crash_before_the_supervisor_executed_its_new_code_counts_after_it(
+    make_installation: Callable[..., Installation], checkout: Checkout
+) -> None:
+    hermes = make_installation(code=checkout.path)
+    first = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    new = pull(checkout)
+    process.send(first.identity, signal.SIGKILL)
+    second = hermes.ready(other_than=first)
+    assert second.revision == new
+    hermes.until(lambda: "--resume" in psutil.Process(supervisor.pid).cmdline(), "the supervisor's new code")
+    process.send(second.identity, signal.SIGKILL)
+    third = hermes.ready(other_than=second)
+    pause = logged(hermes, f"started the gateway, pid {third.identity.pid}") - logged(
+        hermes, f"the gateway, pid {second.identity.pid}, killed by SIGKILL"
+    )
+    assert pause.total_seconds() >= 1.0  # what a second crash earns
+    assert hermes.supervisor() == supervisor
+
+
+def test_a_planned_exit_while_the_supervisor_executes_its_new_code_is_no_crash(
+    make_installation: Callable[..., Installation], checkout: Checkout, gate: Callable[[str], Gate]
+) -> None:
+    hermes, executed = make_installation(code=checkout.path), gate("executed")
+    first = hermes.install(fault=at(executed, "hermes_cli.services.reexecution:inherited", "before", "--resume"))
+    pull(checkout)
+    process.send(first.identity, signal.SIGUSR1)
+    second = hermes.ready(other_than=first)
+    supervisor = executed.reached()
+    process.send(second.identity, signal.SIGUSR1)
+    hermes.gone(second.identity)
+    assert instance.read_alive(hermes.paths) is None
+    executed.open()
+    third = hermes.ready(other_than=second)
+    assert psutil.Process(third.identity.pid).ppid() == supervisor
+    assert f"the gateway, pid {second.identity.pid}, exited 75" in hermes.log()
+    assert os.path.exists(f"{hermes.paths.supervisor}/sock")

@@ -1,0 +1,110 @@
+"""Kill the restarter's program at every call that matters, and refuse it each: the `sh` script, and its Python.
+
+Nobody else drives but the program itself, run once more. By default some calls are passed over, with HERMES_PROOF=full
+none is.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import injected
+import pytest
+from injected import Point, Strikes, chosen, kills, points, refusals
+from installation import PATIENCE, Installation, fault
+from recorded import need_strace
+
+from hermes_cli.intents import queue
+from hermes_cli.services import restarter_program
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+NO_DRIVER = fault("skip", "hermes_cli.services.driver_runs:DriverRuns.demand")
+NO_SIGNAL = fault("skip", "hermes_cli.requester:signal_target")  # the driver sends it: one more call to be struck at
+
+
+class Restarter(NamedTuple):
+    """An installation, what launchd and systemd would start there, and the part of it that is struck."""
+
+    hermes: Installation
+    program: list[str]
+    struck: list[str]
+    stride: int
+
+    @property
+    def log(self) -> Path:
+        return self.hermes.home / "log"
+
+    def run(self, options: list[str], argv: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*injected.argv(options, self.log), *argv],
+            env=self.hermes.environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def restart(self, options: list[str], said: str) -> None:
+        """One request, one run with one fault, one without, and what must hold."""
+        hermes = self.hermes
+        before, starts = hermes.ready(), hermes.starts()
+        had = {one.intent.id for one in queue.settled(hermes.paths)}
+        assert hermes.run("gateway", "restart", "--no-wait", fault=NO_SIGNAL).returncode == 0
+        (asked,) = hermes.pending()
+        done = self.run(options, self.struck)
+        assert "Traceback" not in done.stderr, f"{said}\n{done.stderr}"
+        last = subprocess.run(
+            self.program,
+            env=hermes.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert last.returncode == 0, said
+        assert os.listdir(hermes.paths.pending) == [], said
+        (fresh,) = [one for one in queue.settled(hermes.paths) if one.intent.id not in had]
+        assert fresh.intent.id == asked.id, said
+        assert fresh.outcome == "restarted", f"{said}: {fresh}"
+        hermes.ready(other_than=before)
+        assert hermes.starts() == starts + 1, said
+
+    def points(self) -> list[Point]:
+        """The calls of a run that nothing is done to."""
+        self.restart([], "nothing is wrong")
+        return points(self.log, str(self.hermes.home))
+
+
+@pytest.fixture(params=["script", "python"])
+def restarter(request: pytest.FixtureRequest, make_installation: Callable[..., Installation]) -> Restarter:
+    need_strace()
+    hermes = make_installation("home")
+    hermes.install(fault=NO_DRIVER)
+    restarter_program.install(hermes.paths)
+    start = [sys.executable, "-m", "hermes_cli", "gateway", "start"]
+    program = restarter_program.argv(hermes.paths, sys.executable, start)
+    python = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", "default", "--trigger", "watch"]
+    if request.param == "script":
+        return Restarter(hermes, program, ["/bin/sh", *program], stride=1)
+    return Restarter(hermes, program, python, stride=16)
+
+
+def test_a_restarter_killed_at_every_call(restarter: Restarter) -> None:
+    strikes = Strikes(restarter.log)
+    for point in chosen(kills(restarter.points()), restarter.stride):
+        restarter.restart(point.killed(), str(point))
+        strikes.look()
+    strikes.told("killed")
+
+
+def test_a_restarter_that_is_refused_every_call(restarter: Restarter) -> None:
+    strikes = Strikes(restarter.log)
+    for point, error in chosen(refusals(restarter.points()), 4 * restarter.stride):
+        restarter.restart(point.refused(error), f"{point} {error}")
+        strikes.look()
+    strikes.told("refused")
