@@ -7,6 +7,7 @@ are. The exit code is 1 when one of them ends in anything but the states that ar
 
 import argparse
 import re
+import signal
 import sys
 import tempfile
 import traceback
@@ -44,18 +45,20 @@ def cell(template: Environment, key: tuple[str, str, Step, str]) -> str:
 
 
 def write(manager: str, source: str, ends: dict[tuple[str, str, Step, str], str]) -> None:
-    """Replace one table of the document, or add it after the others."""
+    """Replace one table of the document, whose last part they all are."""
     names = ways(manager, source)
     rows = [
         f"| {step.text} | {' | '.join(ends.get((manager, source, step, way), '') for way in names)} |"
         for step in steps(source)
     ]
-    begin, end = f"<!-- update_table.py {manager} {source} -->", "<!-- end -->"
     head = [f"| cut off | {' | '.join(WAYS[way] for way in names)} |", "| --- " * (len(names) + 1) + "|"]
-    table = "\n".join([begin, "", f"{TITLES[source]}, {MANAGERS[manager]}:", "", *head, *rows, "", end])
+    table = "\n".join(["", f"{TITLES[source]}, {MANAGERS[manager]}:", "", *head, *rows, ""])
+    pattern = re.compile("<!-- update_table.py (.*?) -->\n(.*?)\n<!-- end -->\n*", re.DOTALL)
     text = DOCUMENT.read_text()
-    text, found = re.subn(f"{re.escape(begin)}.*?{end}", lambda _: table, text, flags=re.DOTALL)
-    DOCUMENT.write_text(text if found else f"{text.rstrip()}\n\n{table}\n")
+    tables = dict(pattern.findall(text)) | {f"{manager} {source}": table}
+    order = [f"{one} {other}" for other in TITLES for one in MANAGERS]
+    blocks = [f"<!-- update_table.py {name} -->\n{tables[name]}\n<!-- end -->\n" for name in order if name in tables]
+    DOCUMENT.write_text("\n".join([pattern.sub("", text).rstrip(), "", *blocks]))
 
 
 def main() -> int:
@@ -65,6 +68,9 @@ def main() -> int:
     parser.add_argument("--sources", type=lambda text: text.split(","), default=list(TITLES))
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
+    # Ignored in the background of a shell, or under nohup, and then inherited by who is to be struck.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     cells = [
         (manager, source, step, way)
         for manager in asked.managers

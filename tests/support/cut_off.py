@@ -52,8 +52,8 @@ def steps(source: str) -> list[Step]:
         uninstall = "pip._internal.req.req_install:InstallRequirement.uninstall"
         install = "pip._internal.operations.install.wheel:_install_wheel"
         found[5:5] = [
-            Step("pip, the old files are moved away", "after", uninstall, PIP),
-            Step("pip, the new files are there", "after", install, PIP),
+            Step("pip and its updater, the old files are moved away", "after", uninstall, PIP),
+            Step("pip and its updater, the new files are there", "after", install, PIP),
         ]
     return found
 
@@ -74,7 +74,10 @@ def end_of(world: World, source: Source, step: Step, way: str) -> str:
     old = source.revision()
     new = source.release(*(DIES_AT_START if step.broken else ()))
     struck = hermes.home / "struck"
-    source.interpreter.strike(fault(way, step.where, step.when, struck, step.who))
+    faults = json.loads(fault(way, step.where, step.when, struck, step.who))
+    if step.who == PIP:  # and who would tidy up after it
+        faults += json.loads(fault("kill", "hermes_cli.update.change:put_back", program=UPDATER))
+    source.interpreter.strike(json.dumps(faults))
     since = time.monotonic()
     hermes.run("update")
     assert struck.exists(), "it was not cut off"
