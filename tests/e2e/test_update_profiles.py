@@ -93,13 +93,13 @@ def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
     definition.write_text(drifted)
     # What a definition should be is known to the new release.
     checkout.release(
-        "hermes_cli/services/embedded.py", 'document = {"schema": 1,', 'document = {"schema": 1, "news": True,'
+        "hermes_cli/services/installed.py", 'dumps({"schema": 1,', 'dumps({"schema": 1, "news": True,'
     )
     assert hermes.run("update", *options).returncode == 0
     hermes.until(lambda: definition.read_text() != drifted, "another definition")
     assert '"news": true' in definition.read_text()
     hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
-    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "embedded.py")
+    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "installed.py")
     hermes.until(lambda: '"news": True' in copy.read_text(), "the copy of the new release")
 
 
