@@ -468,10 +468,10 @@ ROWS = [
         f"{JOBS}a_stop_outlives_the_next_login",
     ),
     Row(
-        "launchd: only the outermost block of print counts",
+        "launchd: the first of equal keys of print counts",
         "services/launchctl.py",
-        "if depth == 1 and",
-        "if",
+        "found.setdefault(field[1], field[2])",
+        "found[field[1]] = field[2]",
         "unit/services/test_launchctl.py::test_the_first_state_counts_and_nested_ones_do_not",
     ),
     Row(
