@@ -272,6 +272,13 @@ ROWS = [
         f"{SERVICE}an_old_request_is_settled_as_expired",
     ),
     Row(
+        "systemd: the queue is watched",
+        "services/systemd_units.py",
+        'f"DirectoryNotEmpty={literal(paths.pending)}"',
+        'f"DirectoryNotEmpty={literal(paths.pending)}.not"',
+        f"{SYSTEMD}faults.py::test_a_requester_killed_once_its_record_is_durable",
+    ),
+    Row(
         "systemd: what RestartSec holds back is restarted",
         "services/systemd.py",
         'verb = "restart" if unit.is_awaiting_restart or unit.active == "deactivating" else "start"',
