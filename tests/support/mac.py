@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from installation import REPOSITORY, SHORT_CLOCKS, Installation
+import installation
+from installation import SHORT_CLOCKS, Installation
 from interpreter import Interpreter
 from launchd_emulator.emulator import Launchd
 
 GATEWAY = "ai.hermes.gateway"
 RESTARTER = "ai.hermes.gateway.restarter"
+REPOSITORY = installation.REPOSITORY
 TIME_SCALE = 0.2  # of launchd's own durations; hermes' clocks are shortened by the configuration
 
 
