@@ -234,7 +234,7 @@ def test_a_queue_that_is_a_file_is_reported_in_one_line(tmp_path, record):
 
 
 def test_no_queue_is_an_empty_queue(tmp_path):
-    assert not queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path)))
+    assert queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path))) == queue.Scan((), (), ())
 
 
 def test_intents_come_oldest_first(paths, publish):
@@ -516,7 +516,7 @@ def test_a_record_in_both_places_is_settled_and_finish_completes_it(paths, recor
     found = queue.scan(paths)
     assert (found.intents, found.finished) == ((), (made["id"],))
     queue.finish(paths, made["id"])
-    assert not queue.scan(paths)
+    assert queue.scan(paths) == queue.Scan((), (), ())
     assert names(paths, "progress") == []
     assert queue.find_settled(paths, made["id"]).outcome == "restarted"
 
@@ -557,7 +557,7 @@ def test_a_record_that_can_be_read_can_be_settled(paths, place, record, strange)
     for intent in queue.scan(paths).intents:
         assert settle(paths, intent)
         assert queue.find_settled(paths, made["id"]).outcome == "restarted"
-    assert not queue.scan(paths)
+    assert queue.scan(paths) == queue.Scan((), (), ())
 
 
 def test_settled_files_of_any_content_do_not_keep_the_history_from_being_read(paths, publish):
