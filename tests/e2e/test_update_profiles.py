@@ -92,14 +92,12 @@ def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
     drifted = definition.read_text().replace("-P", "-E")
     definition.write_text(drifted)
     # What a definition should be is known to the new release.
-    checkout.release(
-        "hermes_cli/services/embedded.py", 'document = {"schema": 1,', 'document = {"schema": 1, "news": True,'
-    )
+    checkout.release("hermes_cli/services/installed.py", '{"schema": 1,', '{"schema": 1, "news": True,')
     assert hermes.run("update", *options).returncode == 0
     hermes.until(lambda: definition.read_text() != drifted, "another definition")
     assert '"news": true' in definition.read_text()
     hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
-    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "embedded.py")
+    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "installed.py")
     hermes.until(lambda: '"news": True' in copy.read_text(), "the copy of the new release")
 
 
