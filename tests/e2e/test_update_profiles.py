@@ -92,7 +92,7 @@ def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
     drifted = definition.read_text().replace("-P", "-E")
     definition.write_text(drifted)
     # What a definition should be is known to the new release.
-    checkout.release("hermes_cli/services/installed.py", 'dumps({"schema": 1,', 'dumps({"schema": 1, "news": True,')
+    checkout.release("hermes_cli/services/installed.py", '{"schema": 1,', '{"schema": 1, "news": True,')
     assert hermes.run("update", *options).returncode == 0
     hermes.until(lambda: definition.read_text() != drifted, "another definition")
     assert '"news": true' in definition.read_text()

@@ -151,12 +151,22 @@ def _sweep(site: str, old: set[str]) -> None:
                 os.unlink(f"{directory}/{name}")
         with contextlib.suppress(OSError):
             os.rmdir(directory)  # only an empty one goes
+    _forget_moved(site, old)
+    durable.sync_directory(site)
+
+
+def forget_moved(site: str, folder: str) -> None:
+    """Remove what a pip that was killed had moved out of the way, of the files that are kept in `folder`."""
+    manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24) or {"files": []}
+    _forget_moved(site, {str(path) for path, _ in manifest["files"]})
+
+
+def _forget_moved(site: str, old: set[str]) -> None:
     tops = {os.path.relpath(path, site).split(os.sep)[0] for path in old}
     for entry in _listed(site):
         rest = entry.lstrip(_RENAMED_BY_PIP)
         if entry.startswith("~") and rest and any(top.endswith(rest) and len(top) >= len(rest) for top in tops):
             shutil.rmtree(f"{site}/{entry}", ignore_errors=True)
-    durable.sync_directory(site)
 
 
 def _is_below(path: str, site: str) -> bool:

@@ -118,7 +118,8 @@ class WheelSource:
             raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
 
     def complete(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
-        """No bytecode of the old release may stand in for the new one."""
+        """Nothing of the old release may stay: not what pip had put aside, and no bytecode."""
+        distributions.forget_moved(self.place, journal.files)
         preflight.forget_bytecode(f"{self.place}/hermes_cli")
 
     def failure(self, profile: str) -> str | None:
