@@ -28,11 +28,12 @@ import sys
 from hermes_cli import locks
 from hermes_cli.config import UpdateConfig
 from hermes_cli.update import exclusive
+from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources import custom
 custom.TIMEOUT, custom._GRACE = 1.0, 0
 lock = locks.take(sys.argv[1])
 config = UpdateConfig(command=tuple(sys.argv[2:]), revision=("true",))
-custom.CommandSource(config, (exclusive.descriptor(lock),)).change(None, print)
+custom.CommandSource(config, (exclusive.descriptor(lock),)).change(Journal("", "", {}, "", ""), print)
 """
 
 
