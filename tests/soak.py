@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -141,30 +142,31 @@ FAULTS = {
 # --- a round
 
 
-def one_round(soaked: Soaked, chance: random.Random, number: int) -> str:
-    """One restart with one fault; what was done. Raises AssertionError."""
+def one_round(soaked: Soaked, chance: random.Random, number: int) -> list[str]:
+    """One restart with one fault, or two after each other; what was done. Raises AssertionError."""
     hermes = soaked.hermes
     soaked.turn(chance)
     before = hermes.ready()
-    fault = chance.choice([*FAULTS, *soaked.by_hand])
+    faults = chance.sample([*FAULTS, *soaked.by_hand], chance.choice([1, 1, 2]))
     asked = chance.choice([("chat", "!hermes gateway restart"), ("gateway", "restart", "--no-wait")])
-    print(f"{number}: {asked[0]}, {fault}", file=sys.stderr, flush=True)
+    print(f"{number}: {asked[0]}, {', '.join(faults)}", file=sys.stderr, flush=True)
     asking = hermes.start(*asked)
-    time.sleep(chance.random() * 0.8)  # the moment of the blow, not a synchronisation
-    if fault in FAULTS:
-        FAULTS[fault](soaked, chance)
-    else:
-        soaked.by_hand[fault]()
+    for fault in faults:
+        time.sleep(chance.random() * 0.8)  # the moment of the blow, not a synchronisation
+        if fault in FAULTS:
+            FAULTS[fault](soaked, chance)
+        else:
+            soaked.by_hand[fault]()
     out, _ = asking.communicate(timeout=PATIENCE)
     hermes.run("gateway", "status")  # the next invocation, whoever makes it
     hermes.until(lambda: not os.listdir(hermes.paths.pending), "an empty queue", PATIENCE)
     after = hermes.ready()
-    if "recorded" in out and fault != "cancel":
+    if "recorded" in out and "cancel" not in faults:
         assert not after.identity.is_same_as(before.identity), f"acknowledged and not restarted: {out}"
     assert hermes.chat("!echo alive", session=f"round-{number % 5}") == "alive\n", "an answer was lost"
     ends = {one.id: f"{one.outcome}: {one.detail}" for one in hermes.ever_settled() if one.outcome not in ENDS}
     assert not ends, f"not carried out: {ends}"
-    return fault
+    return faults
 
 
 def come_to_rest(soaked: Soaked) -> None:
@@ -193,14 +195,13 @@ def soak(manager: str, seconds: float, chance: random.Random) -> bool:
     """One manager, for so long; whether nothing was lost and nothing grew. Raises NoManagerError."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     samples: list[dict[str, float]] = []
-    faults: dict[str, int] = {}
+    faults: Counter[str] = Counter()
     try:
         with make(manager, folder) as soaked:
             soaked.hermes.install()
             end = time.monotonic() + seconds
             while time.monotonic() < end or len(samples) < 6:
-                fault = one_round(soaked, chance, len(samples))
-                faults[fault] = faults.get(fault, 0) + 1
+                faults.update(one_round(soaked, chance, len(samples)))
                 come_to_rest(soaked)
                 samples.append(measured(soaked))
     except NoManagerError:

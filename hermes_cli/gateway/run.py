@@ -321,7 +321,7 @@ class Gateway:
         pending = queue.pending(self._paths)
         lines = [
             f"gateway pid {now.identity.pid}, {now.state}, revision {now.revision}",
-            f"up {time.time() - now.started_at:.0f} s, {now.active_turns} turns running",
+            f"up {time.time() - now.started_at:.0f} s, {now.active_turns} turn{'' if now.active_turns == 1 else 's'} running",
             *(f"pending: {one.id}, {one.reason}, asked by {one.requester}" for one in pending),
         ]
         return "\n".join(lines if pending else [*lines, "no restart is pending"])

@@ -57,10 +57,6 @@ class Scan:
     broken: tuple[Broken, ...]
     finished: tuple[str, ...]
 
-    def __bool__(self) -> bool:
-        """Whether anything is left to do."""
-        return bool(self.intents or self.broken or self.finished)
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:

@@ -32,7 +32,7 @@ def read(path: str) -> str | None:
 
 
 def keeping_path(wanted: Definition, text: str | None, without_path: Callable[[str], Any]) -> Definition:
-    """What is wanted, with the PATH of the `text` that lies there if nothing else differs: another shell's is no drift."""
+    """What is wanted, with the PATH of the `text` that is there, if nothing else differs: another shell is no drift."""
     if text is None or without_path(text) != without_path(wanted.text):
         return wanted
     return Definition(wanted.path, text)
@@ -45,7 +45,7 @@ def drifted(
     also: Callable[[], tuple[str, ...]] = tuple,
     is_stale: Callable[[Definition], bool] = lambda _: False,
 ) -> tuple[str, ...]:
-    """Paths of what differs, or was not loaded since it was changed, and then of `also`; none where none is installed."""
+    """Paths of what differs, or is loaded as another text, and then of `also`; none where nothing is installed."""
     if not is_installed and not any(os.path.exists(one.path) for one in wanted):
         return ()
     return (*(one.path for one in wanted if read(one.path) != one.text or is_stale(one)), *also())

@@ -1,4 +1,4 @@
-"""What a job of launchd or systemd is given: enough to find this profile and its programs, places for its files, no secrets.
+"""What a job of launchd or systemd is given: what finds this profile and its programs, and its files; no secrets.
 
 Such a job inherits nothing of the shell that installed it.
 """
@@ -34,7 +34,7 @@ def program(name: str) -> str:
 
 
 def make_places(paths: "Paths") -> None:
-    """What must be there when a job is loaded: the watched directory, and logs that only we can read. Raises HermesError."""
+    """What must be there when a job is loaded: the watched directory, logs that only we read. Raises HermesError."""
     try:
         make_directories(paths)
         durable.make_private_directory(paths.logs)

@@ -47,7 +47,7 @@ class Launchctl:
         return parse_disabled(answer.out) if answer.ok else frozenset()
 
     def restart_caller(self, target: str, timeout: float) -> None:
-        """`kickstart -k` of the job that this process is: launchd takes it when it sends SIGTERM, which only ends the wait."""
+        """`kickstart -k` of the job that we are: taken when launchd sends us SIGTERM, which only ends the wait."""
         before = signal.signal(signal.SIGTERM, _accepted)
         try:
             self("kickstart", "-k", target, timeout=timeout)

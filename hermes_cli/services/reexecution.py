@@ -26,7 +26,7 @@ _PROOF = "import hermes_cli.services.supervisor, hermes_cli.cli.gateway"
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What is handed over: the lock's descriptor, the gateway that is our child, and how often it has crashed in a row."""
+    """What is handed over: the lock's descriptor, the gateway that is our child, how often it has crashed in a row."""
 
     lock: int | None = None
     gateway: int | None = None  # pid

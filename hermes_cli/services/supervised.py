@@ -27,7 +27,7 @@ def start(paths: Paths, spawn: Callable[[list[str], dict[str, str]], int]) -> in
 
 @dataclass(slots=True)
 class Gateway:
-    """`since` is when it was started, or adopted (monotonic). `own`: it is our child, and only we learn its exit code."""
+    """`since` is when it was started, or adopted (monotonic). `own`: it is our child, and we learn its exit code."""
 
     handle: Handle
     since: float

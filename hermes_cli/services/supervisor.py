@@ -1,7 +1,7 @@
 """The embedded supervisor: one small foreground process that keeps the gateway alive and runs the driver.
 
 It works as PID 1: it reaps orphans and forwards signals. All its waiting is one poll() over signals, its control
-socket, the watched directories, the gateway's exit and its own timers. Whatever a fresh supervisor needs is found in the
+socket, the watched directories, the gateway's exit and its own timers. What a fresh supervisor needs is found in the
 kernel's locks, gateway.json and desired.json, so it may be killed and replaced at any time; only how often the gateway
 has crashed is forgotten then.
 """

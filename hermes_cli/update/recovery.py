@@ -14,6 +14,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.intents import queue
 from hermes_cli.intents.decide import Change
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.revision import installed_revision
 from hermes_cli.update import change, definitions, journal, sources
 from hermes_cli.update.exclusive import descriptor, update_lock
 from hermes_cli.update.journal import Journal
@@ -38,7 +39,7 @@ class UpdateRecovery:
 
     def installed(self) -> str | None:
         """What is installed, in the form in which a gateway describes itself; None when that cannot be told."""
-        return sources.installed(self._paths)
+        return installed_revision()
 
     def change(self, identifier: str) -> Change | None:
         """The change of code that this intent goes with, while its end is open."""

@@ -21,6 +21,7 @@ from hermes_cli.intents import queue
 from hermes_cli.intents import request as records
 from hermes_cli.intents.hold import hold
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.revision import installed_revision
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update import change, definitions, journal, recovery, rollback, sources
@@ -269,7 +270,7 @@ def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
 
 def _say_what_is_stale(paths: Paths, report: Report) -> None:
     running = instance.read_alive(paths)
-    installed = sources.installed(paths)
+    installed = installed_revision()
     if running is None:
         report.say("the gateway is not running")
     elif running.revision and installed and running.revision != installed:

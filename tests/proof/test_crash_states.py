@@ -15,6 +15,8 @@ from crash_stories import STORIES, Judge, Story, disks
 from installation import REPOSITORY
 from recorded import need_strace
 
+pytestmark = pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)
+
 
 def judged(story: Story, folder: Path, code: Path, *, stop_at_first: bool = False) -> tuple[int, list[str]]:
     """How many states there are, and what is wrong in them."""

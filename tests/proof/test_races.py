@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,20 +18,6 @@ from hermes_cli.intents.request import compose, make_directories, submit
 pytestmark = pytest.mark.e2e
 DRIVER = "hermes_cli.intents.driver"
 SUPPORT = Path(__file__).parent.parent / "support"
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Callable[[str], Gate]]:
-    made: list[Gate] = []
-
-    def make(name: str) -> Gate:
-        made.append(Gate(tmp_path / name))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.open()
-        one.close()
 
 
 def gated(hermes: Installation, point: Gate, where: str, when: str, program: str) -> str:

@@ -14,7 +14,7 @@ from hermes_cli.intents.decide import Policy
 from hermes_cli.service import Service
 
 GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"
-POLICY = Policy(drain_timeout=5.0, teardown_timeout=1.0, start_timeout=10.0, max_attempts=5, backoff=0.05)
+POLICY = Policy(drain_timeout=5.0, teardown_timeout=1.0, start_timeout=10.0, max_attempts=9, backoff=0.05)
 
 
 class Alone:

@@ -13,6 +13,6 @@ _spec.loader.exec_module(switched_off)
 
 @pytest.mark.parametrize("row", switched_off.ROWS, ids=lambda row: row.mechanism)
 def test_what_a_row_takes_away_is_there_and_so_is_its_test(row):
-    assert row.old in (TESTS.parent / "hermes_cli" / row.file).read_text()
+    assert any(row.old in found.read_text() for found in (TESTS.parent / "hermes_cli").glob(row.file))
     file, _, name = row.test.partition("::")
     assert f"def {name.split(' and ')[0]}" in (TESTS / file).read_text()

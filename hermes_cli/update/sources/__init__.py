@@ -2,10 +2,9 @@
 
 import os
 
-from hermes_cli.config import Config, UpdateConfig, load
+from hermes_cli.config import load, load_or_defaults
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.paths import Paths
-from hermes_cli.revision import installed_revision
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources import checkout, custom, git, wheel
 from hermes_cli.update.sources.base import Source
@@ -28,28 +27,16 @@ def find(paths: Paths, keep: tuple[int, ...]) -> Source:
 def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
     """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
     found = journal.source
+    config = load_or_defaults(paths.config).update
     if found["kind"] == "git" and checkout.is_acceptable(journal):
         package = str(found.get("package"))
         if not os.path.isdir(os.path.dirname(package)):
             raise GoneError(f"{package} is not there any more")
         return checkout.GitSource(git.at(package, str(found.get("root")), keep))
-    if found["kind"] == "wheel" and (source := wheel.of(journal, _config(paths), keep)) is not None:
+    if found["kind"] == "wheel" and (source := wheel.of(journal, config, keep)) is not None:
         if not os.path.isdir(source.place):
             raise GoneError(f"{source.place} is not there any more")
         return source
-    if found["kind"] == "command" and (config := _config(paths)).command and config.revision:
+    if found["kind"] == "command" and config.command and config.revision:
         return custom.CommandSource(config, keep)
     raise GoneError(f"an update of {found['kind']} that this release does not know")
-
-
-def installed(paths: Paths) -> str | None:  # noqa: ARG001
-    """The installed revision, in the form in which a gateway describes itself; None when that cannot be told."""
-    return installed_revision()
-
-
-def _config(paths: Paths) -> UpdateConfig:
-    """A broken configuration must not keep an update from being undone."""
-    try:
-        return load(paths.config).update
-    except ConfigError:
-        return Config().update

@@ -295,7 +295,7 @@ def test_in_the_agents_terminal_too(make_mac, coalition):
 
 
 def test_a_reload_outlasts_a_busy_domain_and_a_slow_bootout(make_mac):
-    mac = make_mac()
+    mac = make_mac(config=f"{SHORT_CLOCKS}max_attempts = 1\n")
     before = mac.install()
     edit(plist(mac), ThrottleInterval=77)
     mac.launchd.knob(bootstrap_eio=3, bootout_extra_delay_s=5, fault_label=GATEWAY)

@@ -666,3 +666,39 @@ def test_a_person_has_five_times_the_limit_of_programs():
 def test_a_storm_of_persons_does_not_keep_what_began_from_its_end():
     restarts = tuple(NOW - 1 - at for at in range(5 * POLICY.storm_limit))
     assert step(intent(), seen(all_restarts=restarts)) == Start()
+
+
+@pytest.mark.parametrize("action", ["restart", "reload"])
+def test_an_update_whose_code_is_half_changed_fails_and_says_so(action):
+    asked = update(action=action)
+    found = step(asked, seen(running(), unsound="git is gone", installed="new"))
+    assert isinstance(found, Settle)
+    assert found.outcome == "failed"
+    assert "git is gone" in found.detail
+
+
+def test_code_that_is_half_changed_concerns_only_the_updates_own_intent():
+    assert step(intent(), seen(running(), unsound="git is gone")) == Signal(OLD)
+
+
+def test_a_reload_in_a_storm_is_refused_before_it_has_begun_and_seen_through_after():
+    asked, world = automatic(action="reload"), seen(fresh(), restarts=tuple(NOW - at for at in range(1, 11)))
+    assert step(asked, world).outcome == "failed"
+    assert step(asked, world, Progress(since=NOW - 5, signals=1)) == Start(reload=True)
+
+
+def test_a_reload_that_has_expired_reloads_nothing():
+    found = step(intent(action="reload", expires_at=NOW - 1), seen(fresh()))
+    assert found.outcome == "expired"
+    assert "within 9 s" in found.detail
+
+
+def test_a_redelivered_message_is_told_that_it_was_carried_out_before():
+    world = seen(running(), answered=frozenset({MESSAGE.key}))
+    assert "carried out before" in step(intent(origin=MESSAGE), world).detail
+
+
+def test_a_drain_that_its_driver_signalled_counts_from_that_signal():
+    exited = running(state="exited")
+    late = Progress(since=NOW - 9000, signals=1, signalled_pid=OLD.pid, signalled_at=NOW - 1)
+    assert isinstance(step(world=seen(exited), progress=late), Wait)

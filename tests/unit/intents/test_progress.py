@@ -57,3 +57,15 @@ def test_no_bytes_keep_it_from_being_read(paths, data):
 def test_a_fifo_in_its_place_blocks_nobody(paths, in_time):
     os.mkfifo(f"{paths.intents}/progress/{ID}.json")
     assert in_time(progress.read, paths, ID) == Progress()
+
+
+def test_a_time_in_the_future_becomes_now_whichever_it_is():
+    for name in ("since", "signalled_at", "attempted_at", "ready_since"):
+        assert getattr(Progress(**{name: 5.0}).not_ahead_of(2.0), name) == 2.0
+        assert getattr(Progress(**{name: 1.0}).not_ahead_of(2.0), name) == 1.0
+
+
+@pytest.mark.parametrize(("value", "understood"), [(0.5, 0.5), (1e12 - 1, 1e12 - 1), (1e12, 0.0), (-1, 0.0)])
+def test_a_time_is_what_a_clock_could_have_said(paths, value, understood):
+    spoil(paths, json.dumps({"ready_since": value}))
+    assert progress.read(paths, ID).ready_since == understood

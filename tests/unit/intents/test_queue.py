@@ -12,13 +12,13 @@ import time
 
 import pytest
 
-from hermes_cli import locks
+from hermes_cli import durable, locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import progress, queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
-from hermes_cli.intents.request import new_id, submit
+from hermes_cli.intents.request import new_id, submit, timestamp
 from hermes_cli.paths import Paths
 
 
@@ -234,7 +234,7 @@ def test_a_queue_that_is_a_file_is_reported_in_one_line(tmp_path, record):
 
 
 def test_no_queue_is_an_empty_queue(tmp_path):
-    assert not queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path)))
+    assert queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path))) == queue.Scan((), (), ())
 
 
 def test_intents_come_oldest_first(paths, publish):
@@ -516,7 +516,7 @@ def test_a_record_in_both_places_is_settled_and_finish_completes_it(paths, recor
     found = queue.scan(paths)
     assert (found.intents, found.finished) == ((), (made["id"],))
     queue.finish(paths, made["id"])
-    assert not queue.scan(paths)
+    assert queue.scan(paths) == queue.Scan((), (), ())
     assert names(paths, "progress") == []
     assert queue.find_settled(paths, made["id"]).outcome == "restarted"
 
@@ -557,7 +557,7 @@ def test_a_record_that_can_be_read_can_be_settled(paths, place, record, strange)
     for intent in queue.scan(paths).intents:
         assert settle(paths, intent)
         assert queue.find_settled(paths, made["id"]).outcome == "restarted"
-    assert not queue.scan(paths)
+    assert queue.scan(paths) == queue.Scan((), (), ())
 
 
 def test_settled_files_of_any_content_do_not_keep_the_history_from_being_read(paths, publish):
@@ -680,3 +680,126 @@ def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, r
     assert submit(paths, made) == made["id"]
     assert only(paths).id == made["id"]
     assert names(paths, "staging") == []
+
+
+# What is refused leaves nothing behind.
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(errno.EACCES, "not writable"), (errno.EIO, "Input/output error"), (errno.EDQUOT, "no space left")],
+)
+def test_a_request_that_cannot_be_published_says_why_and_leaves_nothing(paths, record, monkeypatch, error, why):
+    def refused(old, new):
+        raise OSError(error, os.strerror(error), old)
+
+    monkeypatch.setattr(os, "rename", refused)
+    with pytest.raises(QueueError, match=why):
+        submit(paths, record())
+    assert names(paths, "staging") == names(paths, "pending") == []
+
+
+def test_a_request_whose_name_cannot_be_made_durable_is_taken_back(paths, record, monkeypatch):
+    def refused(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    monkeypatch.setattr(durable, "sync_directory", refused)
+    with pytest.raises(QueueError, match="nothing was done"):
+        submit(paths, record())
+    assert names(paths, "staging") == names(paths, "pending") == []
+
+
+# What is set aside, and what is not.
+
+
+def test_what_may_not_be_moved_at_first_is_moved_after_its_mode_was_mended(paths, place, monkeypatch):
+    path, real, calls = place("x.json", b"{", mode=0o400), os.rename, []
+
+    def refusing(old, new):
+        calls.append(old)
+        if len(calls) == 1:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), old)
+        real(old, new)
+
+    monkeypatch.setattr(os, "rename", refusing)
+    assert queue.reject(paths, queue.scan(paths).broken[0]) is True
+    assert stat.S_IMODE(os.stat(f"{paths.intents}/rejected/x.json").st_mode) == 0o700
+    assert not os.path.exists(path)
+
+
+def test_what_cannot_be_moved_is_said_to_stay_and_what_is_gone_is_not(paths, place, monkeypatch):
+    path = place("x.json", b"{")
+    (broken,) = queue.scan(paths).broken
+
+    def refused(old, new):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), old)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refused)
+        assert queue.reject(paths, broken) is False
+    os.unlink(path)
+    assert queue.reject(paths, broken) is True
+
+
+def test_what_was_set_aside_is_listed_newest_first_with_why(paths, publish, place):
+    place("a.json", b"{")
+    place("b.json", b"[]")
+    for broken in queue.scan(paths).broken:
+        queue.reject(paths, broken)
+    good = publish()
+    os.rename(f"{paths.pending}/{good}.json", f"{paths.intents}/rejected/{good}.json")
+    os.symlink("nowhere", f"{paths.intents}/rejected/aa.json")
+    found = [(one.name, one.why) for one in queue.rejected(paths)]
+    assert found == [
+        ("b.json", "not a JSON object"),
+        ("aa.json", "cannot be read: Too many levels of symbolic links"),
+        ("a.json", "not JSON, or torn"),
+        (f"{good}.json", "set aside by an earlier release"),
+    ]
+
+
+# Settled records of any release.
+
+
+def test_a_settled_record_with_nothing_but_an_outcome_is_read_with_cautious_defaults(paths, publish):
+    identifier = publish()
+    settle(paths, only(paths))
+    path = f"{paths.intents}/settled/{identifier}.json"
+    with open(path, encoding="utf-8") as file:
+        document = json.load(file)
+    for name in ("took", "detail", "trigger"):
+        del document[name]
+    document |= {"attempts": "3", "instance": "pid 7"}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    found = queue.find_settled(paths, identifier)
+    assert (found.took, found.detail, found.trigger, found.attempts, found.instance) == (0.0, "", "unknown", 0, None)
+
+
+def test_what_is_no_id_is_never_made_into_a_path(paths, tmp_path, record):
+    made = record(id="../x")
+    with open(f"{paths.intents}/x.json", "w", encoding="utf-8") as file:
+        json.dump({**made, "outcome": "restarted"}, file)
+    os.chmod(file.name, 0o600)
+    assert queue.find_settled(paths, "../x") is None
+
+
+def test_how_long_it_took_is_never_below_zero_and_told_in_milliseconds(paths, record):
+    for offset, took in ((60, 0.0), (-0.4567, 0.457)):
+        made = record(requested_at=timestamp(time.time() + offset))
+        submit(paths, made)
+        settle(paths, only(paths))
+        found = queue.find_settled(paths, made["id"])
+        assert found.took == pytest.approx(took, abs=0.3)
+        assert found.took == round(found.took, 3)
+
+
+def test_the_newest_are_kept_wherever_the_queue_lies(tmp_path, record):
+    """A directory above it may be called what one of its own is called."""
+    where = Paths("default", f"{tmp_path}/staging/state", str(tmp_path), f"{tmp_path}/logs")
+    for _ in range(201):
+        submit(where, record())
+    for one in queue.scan(where).intents:
+        settle(where, one)
+    queue.tidy(where)
+    assert len(names(where, "settled")) == 200

@@ -1,6 +1,7 @@
 """The record: what a requester composes is what readers see, and nothing that lies there can hurt a reader."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from hermes_cli.instance import parse as parse_instance
 from hermes_cli.intents.record import LIMIT, Intent, Origin, RecordError, Requester, is_id, parse
-from hermes_cli.intents.request import new_id, timestamp
+from hermes_cli.intents.request import compose, new_id, timestamp
 from hermes_cli.process import Identity
 
 ID = "20261123T160511.123456Z-4321-9f3a"
@@ -306,3 +307,40 @@ def test_no_gateway_json_makes_its_reader_raise(document):
 
 def test_an_honest_record_is_far_below_the_limit(composed):
     assert len(json.dumps(composed)) * 10 < LIMIT
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        ({"pid": 7, "command": "x", "in_tree": False}, Requester(7, "x", in_tree=False)),
+        ({"pid": "7"}, Requester(0, "unknown", in_tree=True)),
+        ({"pid": True, "in_tree": 0}, Requester(0, "unknown", in_tree=True)),
+        ("who", Requester(0, "unknown", in_tree=True)),
+    ],
+)
+def test_who_asked_is_what_was_said_or_unknown_which_is_in_tree(said, understood):
+    assert read({**MINIMAL, "requester": said}).requester == understood
+
+
+def test_a_time_that_is_missing_is_the_ids_wherever_one_lives(monkeypatch):
+    try:
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert read(MINIMAL).requested_at == float(int(AT))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_an_id_that_is_no_date_is_of_the_beginning_of_time():
+    assert read({"schema": 1, "id": "20269999T999999.1Z-1-a"}, "20269999T999999.1Z-1-a").requested_at == 0.0
+
+
+def test_a_timestamp_is_exact_to_the_microsecond():
+    assert timestamp(1795449911.25) == "2026-11-23T16:05:11.250000+00:00"
+
+
+def test_nobody_is_forced_and_in_tree_unless_it_is_said(paths, record):
+    made = compose(paths, reason="manual", command="x", target=None, in_tree=False)
+    assert (made["force"], made["drain_timeout"]) == (False, 180.0)
+    assert read(made, made["id"]).requester.in_tree is False
