@@ -400,8 +400,8 @@ ROWS = [
     Row(
         "launchd: the copy drives where the package cannot",
         "services/hermes-restarter.sh",
-        "|| drive_copy; then",
-        "|| false; then",
+        "&& drive; } || drive_copy",
+        "&& drive; } || false",
         f"{CELL}package and kind",
     ),
     Row(

@@ -101,7 +101,11 @@ class Installation:
 
     def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
         """What a person's shell has: nothing of a gateway's; with `fault`, tests/faults strikes."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HERMES_", "XDG_", "PIP_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH"))
+        }
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
         if self.interpreter is None:
             places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
