@@ -400,8 +400,8 @@ ROWS = [
     Row(
         "launchd: the copy drives where the package cannot",
         "services/hermes-restarter.sh",
-        "|| drive_copy; then",
-        "|| false; then",
+        '[ -d "$here/lib" ] || return 1',
+        "return 1",
         f"{CELL}package and kind",
     ),
     Row(
