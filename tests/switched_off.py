@@ -400,8 +400,8 @@ ROWS = [
     Row(
         "launchd: the copy drives where the package cannot",
         "services/hermes-restarter.sh",
-        "&& drive; } || drive_copy",
-        "&& drive; } || false",
+        '[ -d "$here/lib" ] || return 1',
+        "return 1",
         f"{CELL}package and kind",
     ),
     Row(

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from checkout import Checkout
+from releases import Source
 from worlds import WORLDS, World
 
 
@@ -10,3 +12,12 @@ from worlds import WORLDS, World
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     """An installation under one manager; nothing is installed yet. By `tmp_path` its processes end with the test."""
     return WORLDS[request.param](request)
+
+
+@pytest.fixture
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+    """What hermes is installed from; `editable` is a checkout that pip installed in a real environment."""
+    if request.param == "git":
+        return Checkout(tmp_path / "git")
+    environment = request.getfixturevalue("wheels_template").branch(tmp_path)
+    return environment if request.param == "wheel" else Checkout(tmp_path / "git", environment)

@@ -1,14 +1,15 @@
-"""A release that works at first and then dies again and again goes back by itself, under every service manager."""
+"""A release that works at first and then dies again and again goes back by itself, under every service manager.
 
-import json
+Some combinations by default; HERMES_UPDATES=whole runs them all.
+"""
+
 import os
-from pathlib import Path
 
 import pytest
-from checkout import Checkout, git
-from installation import SHORT_CLOCKS, Installation
-from wheels import NEEDED, Environment, Wheels
-from worlds import WORLDS, World
+from checkout import Checkout
+from installation import Installation
+from releases import Source
+from worlds import WORLDS
 
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
@@ -39,41 +40,13 @@ DIES_AND_NEVER_STARTS_AGAIN = (
     "        try:\n            await self._open()\n",
     f"        if {SUCCEEDED}:\n            os._exit(9)\n        try:\n            await self._open()\n",
 )
-everywhere = pytest.mark.parametrize("name", list(WORLDS))
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    return Checkout(tmp_path / "git")
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the first release, installed by pip."""
-    folder = tmp_path_factory.mktemp("wheels")
-    wheels = Wheels(folder / "wheels")
-    for name in NEEDED:
-        wheels.repack(name)
-    wheels.release("1.0")
-    made = Environment.make(folder / "environment", wheels)
-    made.pip("install", "hermes-cli")
-    return made
-
-
-@pytest.fixture
-def environment(tmp_path: Path, template: Environment) -> Environment:
-    wheels = Wheels(tmp_path / "wheels of 'hermes'")
-    for path in template.wheels.folder.iterdir():
-        os.link(path, wheels.folder / path.name)
-    return template.copy(tmp_path / "ünvironment", wheels)
-
-
-def of_wheels(world: World, environment: Environment) -> World:
-    """The same world, with hermes in that environment instead of a checkout."""
-    world.hermes.code, world.hermes.interpreter, world.hermes.python = None, None, environment.python
-    links = f"[update]\nfind_links = {json.dumps(str(environment.wheels.folder))}\n"
-    (world.hermes.home / "config.toml").write_text(SHORT_CLOCKS.replace("[update]\n", links))
-    return world
+CELLS = [(name, kind) for name in WORLDS for kind in ("git", "wheel")]
+by_default = {("embedded", "git"), ("systemd", "wheel"), ("launchd", "git")}
+each = pytest.mark.parametrize(
+    ("name", "source"),
+    CELLS if os.environ.get("HERMES_UPDATES") == "whole" else sorted(by_default),
+    indirect=["source"],
+)
 
 
 def rolled_back(hermes: Installation) -> Journal:
@@ -103,46 +76,30 @@ def ends_well(hermes: Installation, old: str | None, bad: str) -> None:
     assert hermes.ready().identity == after.identity
 
 
-@everywhere
-def test_a_checkout_whose_release_dies_after_the_update_goes_back(
-    request: pytest.FixtureRequest, name: str, checkout: Checkout
+@each
+def test_a_release_that_dies_after_the_update_goes_back(
+    request: pytest.FixtureRequest, name: str, source: Source
 ) -> None:
-    hermes = WORLDS[name](request, code=checkout.path).hermes
+    hermes = WORLDS[name](request, interpreter=source.interpreter).hermes
     old = hermes.install().revision
-    bad = checkout.release(*DIES_LATER)
+    bad = source.release(*DIES_LATER)
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr + hermes.log()
     ends_well(hermes, old, bad)
-    assert (checkout.revision(), checkout.changes()) == (old, "")
-    assert git(checkout.path, "symbolic-ref", "--short", "HEAD") == "main"
-    mended = checkout.release(RUN, DIES_LATER[2], DIES_LATER[1])
+    assert source.revision() == old
+    mended = source.release(RUN, DIES_LATER[2], DIES_LATER[1]) if isinstance(source, Checkout) else source.release()
     assert hermes.run("update").returncode == 0
-    assert hermes.ready().revision == checkout.revision() == mended
+    assert hermes.ready().revision == source.revision() == mended
     assert hermes.status()["problems"] == []
 
 
-@everywhere
-def test_a_wheel_whose_release_dies_after_the_update_goes_back(
-    request: pytest.FixtureRequest, name: str, environment: Environment
-) -> None:
-    hermes = of_wheels(WORLDS[name](request), environment).hermes
-    files = environment.files()
-    assert hermes.install().revision == "1.0"
-    environment.wheels.release("1.1", DIES_LATER)
-    done = hermes.run("update")
-    assert done.returncode == 0, done.stderr + hermes.log()
-    ends_well(hermes, "1.0", "1.1")
-    assert environment.version() == ["1.0"]
-    assert environment.files() == files
-
-
-@everywhere
+@pytest.mark.parametrize(("name", "source"), [(name, "git") for name in WORLDS], indirect=["source"])
 def test_a_release_that_does_not_start_again_goes_back_although_no_gateway_lives_long_enough_to_see_it(
-    request: pytest.FixtureRequest, name: str, checkout: Checkout
+    request: pytest.FixtureRequest, name: str, source: Source
 ) -> None:
-    hermes = WORLDS[name](request, code=checkout.path).hermes
+    hermes = WORLDS[name](request, interpreter=source.interpreter).hermes
     old = hermes.install().revision
-    bad = checkout.release(*DIES_AND_NEVER_STARTS_AGAIN)
+    bad = source.release(*DIES_AND_NEVER_STARTS_AGAIN)
     assert hermes.run("update").returncode == 0
     hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt of the update")
     now = hermes.ready()

@@ -6,11 +6,9 @@ Some combinations by default; HERMES_UPDATES=whole runs them all.
 import os
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 
 import cut_off
 import pytest
-from checkout import Checkout
 from cut_off import Step, steps
 from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
 from worlds import UNHURRIED, WORLDS, World
@@ -37,15 +35,6 @@ OTHER_DEFINITION = {
         '"Restart=always",\n                "Nice=1",',
     ),
 }
-
-
-@pytest.fixture
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
-    """What hermes is installed from; `editable` is a checkout that pip installed in a real environment."""
-    if request.param == "git":
-        return Checkout(tmp_path / "git")
-    environment = request.getfixturevalue("wheels_template").branch(tmp_path)
-    return environment if request.param == "wheel" else Checkout(tmp_path / "git", environment)
 
 
 @pytest.fixture
