@@ -15,7 +15,6 @@ from crash_stories import STORIES, Judge, Story, disks
 from installation import REPOSITORY
 from recorded import need_strace
 
-
 pytestmark = pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)
 
 
