@@ -142,6 +142,21 @@ def witnessed(before: Progress, intent: Intent, seen: Observation) -> Progress:
     return replace(before, ready_pid=0, lost=lost) if before.ready_pid else before
 
 
+def counted(before: Progress, intent: Intent, seen: Observation) -> Progress:
+    """What a look shows of starts that failed unseen: launchd starts at once what took a while to crash."""
+    running, service = seen.instance, seen.service
+    if running is not None:
+        pid = 0 if _is_outdated(intent, running, seen) else running.identity.pid
+    elif service.state == "unknown":
+        return before
+    else:
+        pid = service.pid or 0 if service.state == "running" else 0
+        if intent.target is not None and pid == intent.target.pid:
+            pid = 0
+    died = 0 not in {pid, before.start_pid} and pid != before.start_pid
+    return replace(before, start_pid=pid, died=before.died + died)
+
+
 def _on_trial(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
     """New code that no gateway has stayed ready on yet: what would fail goes back instead."""
     if progress.lost >= _TRIES:
@@ -199,6 +214,8 @@ def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy)
         # Whatever came up meanwhile runs under the definition that is to go.
         refused = None if progress.signals else _refusal(intent, seen, policy)
         return refused or Start(reload=True)
+    if progress.died and progress.attempts + progress.died > policy.max_attempts and not (running and running.ready):
+        return Settle("failed", _failure(progress, seen))
     if running is not None:
         return _judge_fresh(intent, progress, seen, policy, running)
     if seen.target_alive:
@@ -360,6 +377,8 @@ def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Polic
 
 def _failure(progress: Progress, seen: Observation) -> str:
     starts = f"{progress.attempts} demand start{'' if progress.attempts == 1 else 's'}"
+    if progress.died:
+        starts += f" and {progress.died} by the service manager"
     return f"no ready gateway after {starts}: {seen.service.detail or 'the service manager gives no reason'}"
 
 
@@ -371,7 +390,7 @@ def noted(before: Progress, step: Step, now: float) -> Progress:
         case Signal(target) | Kill(target):
             return replace(before, signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
         case Start():
-            return replace(before, attempts=before.attempts + 1, attempted_at=now)
+            return replace(before, attempts=before.attempts + 1, attempted_at=now, start_pid=0)
         case PutBack():  # the old code has all its attempts
             return Progress(since=now)
         case _:

@@ -30,6 +30,7 @@ from hermes_cli.intents.decide import (
     Start,
     Step,
     Wait,
+    counted,
     decide,
     noted,
     witnessed,
@@ -196,6 +197,8 @@ class Driver:
         known = known if known.since else replace(known, since=base.now)
         seen = replace(base, target_alive=self._may_be_alive(intent))
         known = known.not_ahead_of(base.now)
+        if not base.held:
+            known = counted(known, intent, seen)
         if intent.reason == UPDATE and not base.held:
             known = witnessed(known, intent, seen)
             seen = replace(seen, change=self._recovery.change(intent.id))

@@ -22,6 +22,8 @@ class Progress:
     ready_pid: int = 0  # the fresh instance that was seen ready, and since when
     ready_since: float = 0.0
     lost: int = 0  # fresh instances that were ready and ended by themselves
+    start_pid: int = 0  # of the start that the last look has seen at work
+    died: int = 0  # starts that ended between two looks which both saw one at work
 
     def not_ahead_of(self, now: float) -> "Progress":
         """The same with no time in the future: the clock was stepped back since, and waiting for it to catch up is wrong."""

@@ -14,6 +14,7 @@ from hermes_cli.intents.decide import (
     Signal,
     Start,
     Wait,
+    counted,
     decide,
     noted,
     witnessed,
@@ -32,6 +33,40 @@ def trial(instance=None, progress=BEGUN, **world):
 def undone(instance=None, progress=None, **world):
     facts = {"installed": "old", "change": UNDONE, "service": STOPPED, **world}
     return decide(update(), progress or Progress(since=NOW), seen(instance, **facts), POLICY)
+
+
+def test_starts_that_die_while_every_look_sees_one_running_are_counted_until_the_old_code_comes_back():
+    known = replace(BEGUN, attempts=1, attempted_at=NOW)
+    for pid in (901, 902):
+        world = {"service": Service("running", pid), "installed": "new", "change": ON_TRIAL}
+        known = counted(known, update(), seen(None, **world))
+        assert isinstance(trial(None, known, **world), Wait)
+    world["service"] = Service("running", 903)
+    known = counted(known, update(), seen(None, **world))
+    assert trial(None, known, **world) == PutBack(
+        "no ready gateway after 1 demand start and 2 by the service manager: the service manager gives no reason"
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        pytest.param(seen(service=Service("running", 901)), seen(service=Service("running", 901)), id="one that lives"),
+        pytest.param(seen(service=Service("running", 901)), seen(service=STOPPED), id="a pause is seen"),
+        pytest.param(seen(service=Service("running", 901)), seen(service=Service("unknown")), id="no answer"),
+        pytest.param(seen(running(OLD)), seen(service=Service("running", 901)), id="the old one goes"),
+        pytest.param(seen(service=Service("running", OLD.pid)), seen(fresh()), id="the old one is not described"),
+    ],
+)
+def test_nothing_else_counts_as_a_start_that_died(first, then):
+    asked = replace(update(), target=OLD)
+    assert counted(counted(BEGUN, asked, first), asked, then).died == 0
+
+
+def test_a_demand_start_ends_the_start_before_it_on_purpose():
+    known = counted(BEGUN, update(), seen(service=Service("running", 901)))
+    begun = noted(known, Start(reload=True), NOW)
+    assert counted(begun, update(), seen(service=Service("running", 902))).died == 0
 
 
 def test_a_fresh_instance_is_waited_for_until_it_has_stayed_ready():
