@@ -1,7 +1,7 @@
 """The driver's numbers, from config.toml; a broken file means the defaults, because it must not block a restart."""
 
 from hermes_cli.config import load_or_defaults
-from hermes_cli.intents.decide import Policy
+from hermes_cli.intents.observation import Policy
 from hermes_cli.paths import Paths
 
 

@@ -4,121 +4,20 @@ Read it as a table, top to bottom: the first line that fits decides. Nothing her
 combination of facts can be tested, and any reader of a record comes to the same end (rule 4).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from hermes_cli.clocks import Clocks
-from hermes_cli.desired import Desired
 from hermes_cli.instance import Instance
+from hermes_cli.intents.observation import Observation, Policy
 from hermes_cli.intents.progress import Progress
-from hermes_cli.intents.queue import Outcome
 from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.intents.request import UPDATE
-from hermes_cli.process import Identity
-from hermes_cli.service import Service
+from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
 
 EX_CONFIG = 78
 _LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
 _PERSON = 5  # a person may restart so many times as often as programs; who claims to be one, too
 _REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
 _TRIES = 2  # of code that worked nowhere yet: starts that fail, or fresh gateways that end by themselves
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The change of code that an update's intent goes with. `undone`: why the old code was put back, None: it was not."""
-
-    undone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One look at the world. `instance` is alive, or None. `now` in epoch seconds."""
-
-    now: float
-    desired: Desired = "running"
-    instance: Instance | None = None
-    target_alive: bool = False  # the named process runs and may still be the gateway
-    service: Service = Service()  # noqa: RUF009  frozen
-    held: bool = False  # an updater is changing the code
-    change: Change | None = None  # of code, that this intent's restart is the proof of
-    unsound: str | None = None  # why a cut-off update could be neither finished nor undone
-    installed: str | None = None  # the revision on disk; looked up for updates only
-    restarts: tuple[float, ...] = ()  # when recent automatic restarts settled
-    all_restarts: tuple[float, ...] = ()  # the same, of everybody's
-    answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The numbers. Seconds."""
-
-    drain_timeout: float = 180.0
-    teardown_timeout: float = 10.0
-    start_timeout: float = 60.0
-    max_attempts: int = 5
-    backoff: float = 0.5
-    spawn_interval: float = 0.0
-    storm_limit: int = 10
-    storm_window: float = 600.0
-    stay_ready: float = 3.0
-
-    def clocks(self, intent: Intent) -> Clocks:
-        """The deadlines of this intent's restart."""
-        asked = 0.0 if intent.force else intent.drain_timeout
-        return Clocks(self.drain_timeout if asked is None else asked, self.teardown_timeout)
-
-    def pause(self, attempts: int, service: Service) -> float:
-        """How long after a demand start the next one may come; a start that the manager has scheduled comes first."""
-        pause = float(self.backoff * 2 ** max(0, attempts - 1))
-        # launchd floors whole seconds of runtime: start to start is anything up to one second longer.
-        return max(pause, self.spawn_interval + 1.0) if service.scheduled else pause
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """The intent has its end."""
-
-    outcome: Outcome
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Look again when anything changes, and at `until` (epoch seconds) whatever happens."""
-
-    waiting_for: str
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """Send SIGUSR1 to this instance."""
-
-    target: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """Send SIGKILL to this instance: every softer deadline has passed."""
-
-    target: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Demand-start the service; after a changed definition, reload it."""
-
-    reload: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PutBack:
-    """Bring the old code back: a gateway on the new one did not come, or did not stay."""
-
-    why: str
-
-
-Step = Settle | Wait | Signal | Kill | Start | PutBack
 
 
 def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:

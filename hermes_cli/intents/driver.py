@@ -19,26 +19,13 @@ from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import progress as progresses
 from hermes_cli.intents import queue
-from hermes_cli.intents.decide import (
-    Change,
-    Kill,
-    Observation,
-    Policy,
-    PutBack,
-    Settle,
-    Signal,
-    Start,
-    Step,
-    Wait,
-    counted,
-    decide,
-    noted,
-    witnessed,
-)
+from hermes_cli.intents.decide import counted, decide, noted, witnessed
 from hermes_cli.intents.hold import holders
+from hermes_cli.intents.observation import Change, Observation, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, make_directories
+from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
 from hermes_cli.service import Service

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import queue
-from hermes_cli.intents.decide import Change
+from hermes_cli.intents.observation import Change
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.revision import installed_revision
 from hermes_cli.update import change, definitions, journal, sources

@@ -21,8 +21,9 @@ from hermes_cli import desired, instance
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.instance import Drain
 from hermes_cli.intents import driver, request
-from hermes_cli.intents.decide import Policy, Service
+from hermes_cli.intents.observation import Policy
 from hermes_cli.paths import Paths
+from hermes_cli.service import Service
 
 LIMITS = Limits(seconds=0.01)
 FLOOR = "end, pidfd wake-up, spawn"

@@ -22,7 +22,7 @@ from in_place import NoUpdates, NoWatch, paths_below
 from hermes_cli import desired, instance, locks, process, process_table
 from hermes_cli.instance import Drain, Instance
 from hermes_cli.intents import decide, driver, progress, queue, record
-from hermes_cli.intents.decide import Policy
+from hermes_cli.intents.observation import Policy
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.process import Identity
 from hermes_cli.service import Service

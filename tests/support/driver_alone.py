@@ -10,7 +10,7 @@ from in_place import NoUpdates, paths_below
 
 from hermes_cli import locks
 from hermes_cli.intents import driver
-from hermes_cli.intents.decide import Policy
+from hermes_cli.intents.observation import Policy
 from hermes_cli.service import Service
 
 GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"

@@ -8,7 +8,7 @@ from unittest import mock
 
 from hermes_cli import instance
 from hermes_cli.intents import driver
-from hermes_cli.intents.decide import Policy
+from hermes_cli.intents.observation import Policy
 from hermes_cli.paths import Paths
 from hermes_cli.service import Service
 

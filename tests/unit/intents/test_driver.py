@@ -17,11 +17,12 @@ from hermes_cli import desired, instance, locks
 from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents import driver, progress, queue
-from hermes_cli.intents.decide import Change, Policy, Service
+from hermes_cli.intents.observation import Change, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.request import submit
 from hermes_cli.paths import Paths
 from hermes_cli.process import Handle, Identity
+from hermes_cli.service import Service
 
 GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
 PATIENCE = 15.0
