@@ -16,3 +16,10 @@ class Service:
     exit_code: int | None = None
     detail: str = ""
     scheduled: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Why it does not run, as far as the manager says; of one that runs again, how the last run ended."""
+        if self.detail or self.exit_code is None:
+            return self.detail or "the service manager gives no reason"
+        return f"killed by signal {-self.exit_code}" if self.exit_code < 0 else f"exited {self.exit_code}"

@@ -126,6 +126,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> insta
     from hermes_cli.directory_watch import DirectoryWatch
 
     deadline = time.monotonic() + timeout
+    pid: int | None = None
     line = ProgressLine("starting")
     with DirectoryWatch(paths.state) as watch:
         while True:
@@ -137,9 +138,12 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> insta
                 line.clear()
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
-            if found is None and seen.state == "stopped" and seen.exit_code not in {None, 0, 75}:
+            # launchd starts at once what took a while to crash, so that it may run at every look: as another process.
+            ended = seen.state == "stopped" or (seen.state == "running" and pid not in {None, seen.pid})
+            if found is None and ended and seen.exit_code not in {None, 0, 75}:
                 line.clear()
-                raise HermesError(f"the gateway does not start: {seen.detail}")
+                raise HermesError(f"the gateway does not start: {seen.reason}")
+            pid = seen.pid or pid
             left = deadline - time.monotonic()
             if left <= 0:
                 line.clear()

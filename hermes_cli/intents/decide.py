@@ -113,8 +113,6 @@ def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy)
         # Whatever came up meanwhile runs under the definition that is to go.
         refused = None if progress.signals else _refusal(intent, seen, policy)
         return refused or Start(reload=True)
-    if progress.died and progress.attempts + progress.died > policy.max_attempts and not (running and running.ready):
-        return Settle("failed", _failure(progress, seen))
     if running is not None:
         return _judge_fresh(intent, progress, seen, policy, running)
     if seen.target_alive:
@@ -234,6 +232,8 @@ def _judge_fresh(intent: Intent, progress: Progress, seen: Observation, policy: 
         return Settle("already-satisfied", f"{described} was fresh when it was asked")
     if running.state == "draining":
         return Wait("another restart under way", seen.now + policy.start_timeout)
+    if _crashes_again_and_again(progress, seen, policy):
+        return Settle("failed", _failure(progress, seen))
     begun = max(running.started_at if running.started_at <= seen.now else 0.0, progress.attempted_at) or progress.since
     if seen.now - begun >= policy.start_timeout:
         return Settle(
@@ -256,6 +256,8 @@ def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Polic
         refused = _refusal(intent, seen, policy)
         if refused is not None:
             return refused
+    if _crashes_again_and_again(progress, seen, policy):
+        return Settle("failed", _failure(progress, seen))
     due = progress.attempted_at + policy.pause(progress.attempts, seen.service)
     scheduled = progress.attempts > 0 and seen.service.scheduled and progress.attempted_at <= seen.now < due
     failing = progress.attempts > 0 and seen.service.state == "stopped" and not scheduled
@@ -274,11 +276,18 @@ def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Polic
     return Start(reload=intent.action == "reload")
 
 
+def _crashes_again_and_again(progress: Progress, seen: Observation, policy: Policy) -> bool:
+    """Whether as many starts have failed as are tried, though every look saw one at work."""
+    if not progress.died:
+        return False
+    return seen.service.exit_code == EX_CONFIG or progress.attempts + progress.died > policy.max_attempts
+
+
 def _failure(progress: Progress, seen: Observation) -> str:
     starts = f"{progress.attempts} demand start{'' if progress.attempts == 1 else 's'}"
     if progress.died:
         starts += f" and {progress.died} by the service manager"
-    return f"no ready gateway after {starts}: {seen.service.detail or 'the service manager gives no reason'}"
+    return f"no ready gateway after {starts}: {seen.service.reason}"
 
 
 def noted(before: Progress, step: Step, now: float) -> Progress:

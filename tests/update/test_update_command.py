@@ -116,7 +116,7 @@ def test_a_rollback_command_that_brings_something_else_is_taken_back(hermes: Ins
     program = 'if [ $HERMES_UPDATE_REVISION = one ]; then echo three; else echo two; fi > "$1"'
     strange = f"rollback = {json.dumps(['sh', '-c', program, 'sh', f'{code}/revision'])}"
     lines = config.read_text().splitlines()
-    config.write_text("\n".join(strange if "rollback" in line else line for line in lines))
+    config.write_text("\n".join(strange if line.startswith("rollback") else line for line in lines))
     done = hermes.run("update", "--rollback")
     assert "sh has brought three, not one: two was put back" in done.stderr
     assert (code / "revision").read_text() == "two\n"

@@ -50,7 +50,7 @@ def network(tmp_path: Path) -> Iterator[Network]:
 def indexed(
     make_installation: Callable[..., Installation], tmp_path: Path, wheels_template: Environment, network: Network
 ) -> Indexed:
-    environment = wheels_template.copy(tmp_path)
+    environment = wheels_template.branch(tmp_path)
     (environment.folder / "pip.conf").write_text("[global]\nno-cache-dir = true\n")
     config = SHORT_CLOCKS.replace("[update]\n", f'[update]\nindex = "{network.files}/simple"\n')
     hermes = make_installation(config=config, code=None, python=str(environment.python))

@@ -60,10 +60,12 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
 
 
 @pytest.fixture
-def hermes(make_installation: Callable[..., Installation], environment: Environment) -> Installation:
+def hermes(make_installation: Callable[..., Installation], environment: Environment, tmp_path: Path) -> Installation:
     links = json.dumps(str(environment.wheels.folder))
     config = SHORT_CLOCKS.replace("[update]\n", f"[update]\nfind_links = {links}\n")
-    return make_installation(config=config, code=None, python=str(environment.python))
+    # A cache of its own: what uv keeps of another test's release has the same name.
+    cache = {"UV_CACHE_DIR": str(tmp_path / "uv_cache_dir")}
+    return make_installation(config=config, code=None, python=str(environment.python), variables=cache)
 
 
 def test_a_tools_own_command_brings_in_a_release_goes_back_and_undoes_a_broken_one(

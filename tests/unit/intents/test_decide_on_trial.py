@@ -53,6 +53,12 @@ def test_nothing_else_counts_as_a_start_that_died(first, then):
     assert counted(counted(BEGUN, asked, first), asked, then).died == 0
 
 
+def test_a_start_that_died_of_its_configuration_is_not_waited_for_again():
+    known = replace(BEGUN, attempts=1, attempted_at=NOW, start_pid=902, died=1)
+    step = trial(None, known, service=Service("running", 902, exit_code=78))
+    assert step == PutBack("no ready gateway after 1 demand start and 1 by the service manager: exited 78")
+
+
 def test_a_demand_start_ends_the_start_before_it_on_purpose():
     known = counted(BEGUN, update(), seen(service=Service("running", 901)))
     begun = noted(known, Start(reload=True), NOW)
