@@ -10,8 +10,9 @@ from itertools import product
 import cut_off
 import pytest
 from cut_off import Step, steps
+from installation import SHORT_CLOCKS
 from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
-from worlds import UNHURRIED, WORLDS, World
+from worlds import WORLDS, World
 
 from hermes_cli import instance, paths
 from hermes_cli.intents import queue
@@ -20,7 +21,7 @@ from hermes_cli.update import in_chat
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 WHOLE = os.environ.get("HERMES_UPDATES") == "whole"
 KINDS = ("git", "wheel")
-ON_SKEW = UNHURRIED.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
+ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(
     "[gateway]\n", "[gateway]\nheartbeat_interval = 0.5\n"
 )
 OTHER_DEFINITION = {
@@ -40,7 +41,7 @@ OTHER_DEFINITION = {
 @pytest.fixture
 def world(request: pytest.FixtureRequest, source: Source) -> World:
     """One manager that runs hermes from there; nothing is installed yet."""
-    return WORLDS[request.param](request, interpreter=source.interpreter, config=UNHURRIED, time_scale=1.0)
+    return WORLDS[request.param](request, interpreter=source.interpreter)
 
 
 def everywhere(*kinds: str, managers: tuple[str, ...] = tuple(WORLDS)) -> pytest.MarkDecorator:

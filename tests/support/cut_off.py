@@ -12,7 +12,7 @@ from checkout import Checkout
 from installation import end_processes_below, fault
 from releases import DIES_AT_START, Source
 from wheels import Environment
-from worlds import UNHURRIED, World
+from worlds import World
 
 UPDATER, DRIVER, PIP = "hermes_cli update", "hermes_cli.restarter", "pip install --quiet"
 WAYS = {"kill": "SIGKILL", "int": "Ctrl-C", "hup": "closed terminal", "full": "full disk"}
@@ -63,7 +63,7 @@ def cut_off(folder: Path, manager: str, kind: str, step: Step, way: str, templat
     with ExitStack() as stack:
         stack.callback(end_processes_below, folder)
         source: Source = Checkout(folder / "git") if kind == "git" else template.branch(folder)
-        world = worlds.make(manager, folder, stack, source.interpreter, UNHURRIED, time_scale=1.0)
+        world = worlds.make(manager, folder, stack, source.interpreter)
         return end_of(world, source, step, way)
 
 

@@ -67,10 +67,6 @@ class World:
         return [Path(one["path"]) for one in self.call("definitions")]
 
 
-# What dies at its start shows under launchd in the pause before the next start (ThrottleInterval, half of this).
-UNHURRIED = SHORT_CLOCKS.replace("teardown_timeout = 2", "teardown_timeout = 10")
-
-
 def make(
     name: str, folder: Path, stack: ExitStack, interpreter: Python, config: str = SHORT_CLOCKS, **knobs: Any
 ) -> World:
