@@ -15,6 +15,7 @@ _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
 _SAYS_SKEW_ITSELF = (
     {"update"},
     {"gateway", "status"},
+    {"gateway", "doctor"},
     {"gateway", "restart"},
     {"gateway", "stop"},
     {"--version"},
@@ -66,6 +67,7 @@ _GATEWAY = {
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
+    "doctor": ("hermes_cli.cli.doctor", "doctor", "Check what can keep a restart from happening."),
 }
 _TOP = {
     "gateway": ("hermes_cli.cli.main", "gateway", "The gateway service."),

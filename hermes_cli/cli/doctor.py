@@ -1,0 +1,26 @@
+"""`hermes gateway doctor`."""
+
+import click
+
+from hermes_cli.paths import Paths
+
+
+@click.command()
+@click.pass_obj
+def doctor(paths: Paths) -> int:
+    """Check everything that can keep a restart from happening, and name the mend.
+
+    Exit code: 0 nothing was found, 1 something was.
+    """
+    from hermes_cli.doctor import checks
+    from hermes_cli.revision import RevisionQuery
+    from hermes_cli.services import choose
+
+    sick = False
+    for check in checks(paths, choose(paths), RevisionQuery().collect):
+        if not check.problems:
+            click.echo(f"ok       {check.passed}")
+        for problem in check.problems:
+            click.echo(f"problem  {problem.text}: {problem.mend}")
+            sick = True
+    return int(sick)

@@ -1,0 +1,86 @@
+"""`hermes gateway doctor`: each thing that can keep a restart from happening is named, with its mend."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from installation import Installation
+from releases import CRASHES_AT_IMPORT
+
+pytestmark = pytest.mark.e2e
+
+
+def problems(hermes: Installation) -> tuple[int, str]:
+    done = hermes.run("gateway", "doctor")
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(("ok       ", "problem  ")) for line in lines), done.stdout
+    return done.returncode, "\n".join(line for line in lines if line.startswith("problem"))
+
+
+def test_a_healthy_installation_has_no_problem_and_is_left_as_it_was(hermes: Installation) -> None:
+    before = hermes.install()
+    files = sorted(str(path) for path in Path(hermes.paths.intents).rglob("*"))
+    assert problems(hermes) == (0, "")
+    assert sorted(str(path) for path in Path(hermes.paths.intents).rglob("*")) == files
+    assert hermes.ready().identity == before.identity
+
+
+def test_before_anything_is_installed_that_is_what_is_missing(hermes: Installation) -> None:
+    assert problems(hermes) == (1, "problem  the service is not installed: hermes gateway install")
+
+
+def no_staging(hermes: Installation) -> None:
+    staging = Path(hermes.paths.intents, "staging")
+    staging.rename(staging.with_name("elsewhere"))
+    staging.write_text("")
+
+
+def open_to_others(hermes: Installation) -> None:
+    os.chmod(hermes.paths.pending, 0o777)
+
+
+def broken_configuration(hermes: Installation) -> None:
+    (hermes.home / "config.toml").write_text("nonsense")
+
+
+def no_supervisor(hermes: Installation) -> None:
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (no_staging, "staging is no directory: move it away"),
+        (open_to_others, "pending can be written by others: chmod 700 "),
+        (broken_configuration, "is not valid TOML"),
+        (no_supervisor, "embedded does not say whether the gateway runs"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_mend(
+    hermes: Installation, harm: Callable[[Installation], None], said: str
+) -> None:
+    hermes.install()
+    harm(hermes)
+    code, found = problems(hermes)
+    assert code == 1
+    assert said in found
+
+
+def test_code_that_does_not_start_is_found_before_a_restart_needs_it(
+    checkout: Checkout, make_installation: Callable[..., Installation]
+) -> None:
+    hermes = make_installation(code=checkout.path)
+    before = hermes.install()
+    path, old, new = CRASHES_AT_IMPORT
+    file = checkout.path / path
+    file.write_text(file.read_text().replace(old, new))
+    code, found = problems(hermes)
+    assert code == 1
+    assert "the installed code does not start (ImportError: a bad day): hermes update, or install it again" in found
+    assert hermes.ready().identity == before.identity
