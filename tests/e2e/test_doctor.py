@@ -47,6 +47,11 @@ def broken_configuration(hermes: Installation) -> None:
     (hermes.home / "config.toml").write_text("nonsense")
 
 
+def older_definition(hermes: Installation) -> None:
+    definition = Path(hermes.paths.state, "service.json")
+    definition.write_text(definition.read_text() + "\n")
+
+
 def no_supervisor(hermes: Installation) -> None:
     supervisor = hermes.supervisor()
     assert supervisor is not None
@@ -59,6 +64,7 @@ def no_supervisor(hermes: Installation) -> None:
         (no_staging, "staging is no directory: move it away"),
         (open_to_others, "pending can be written by others: chmod 700 "),
         (broken_configuration, "is not valid TOML"),
+        (older_definition, "service.json is not as this release writes it: hermes gateway install"),
         (no_supervisor, "embedded does not say whether the gateway runs"),
     ],
 )
