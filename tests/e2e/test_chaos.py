@@ -30,11 +30,11 @@ def test_whoever_is_killed_whenever_the_gateway_comes_back_and_the_queue_is_empt
         victims = [one for one in hermes.processes() if one.is_running()]
         if victims:
             victim = chance.choice(victims)
-            print(f"round {number}: {' '.join(victim.cmdline()[3:])}")
             try:
+                print(f"round {number}: {' '.join(victim.cmdline()[3:])}")
                 victim.send_signal(signal.SIGKILL)
-            except psutil.NoSuchProcess:
-                print("  had ended")
+            except psutil.NoSuchProcess:  # a zombie, too
+                print(f"round {number}: had ended")
         out, _ = asking.communicate(timeout=PATIENCE)
         acknowledged += "recorded" in out
         hermes.run("gateway", "status")  # the next invocation, whoever makes it
