@@ -22,4 +22,9 @@ class Service:
         """Why it does not run, as far as the manager says; of one that runs again, how the last run ended."""
         if self.detail or self.exit_code is None:
             return self.detail or "the service manager gives no reason"
-        return f"killed by signal {-self.exit_code}" if self.exit_code < 0 else f"exited {self.exit_code}"
+        return ended(self.exit_code)
+
+
+def ended(exit_code: int) -> str:
+    """How a process ended, for a person; negative: by that signal."""
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exited {exit_code}"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.service import Service
+from hermes_cli.service import Service, ended
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import Problem, RestarterStatus
 
@@ -55,7 +55,7 @@ class Job:
     def _last(self) -> str:
         if self.exit_code is None:
             return "never ran" if not self.runs else "exited"
-        return f"killed by signal {-self.exit_code}" if self.exit_code < 0 else f"exited {self.exit_code}"
+        return ended(self.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
