@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from hermes_cli.clocks import Clocks
 from hermes_cli.errors import ConfigError
+from hermes_cli.intents.clocks import Clocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ starts be looked for in the copy.
 
 import os
 
-from hermes_cli import installation
+from hermes_cli.installation import origin
 
 MARKER = "HERMES_GATEWAY_INSTANCE"
 SESSION_PREFIX = "HERMES_SESSION_"
@@ -18,7 +18,7 @@ def scrubbed() -> dict[str, str]:
     found = {
         name: value for name, value in os.environ.items() if name != MARKER and not name.startswith(SESSION_PREFIX)
     }
-    copy = installation.copy()
+    copy = origin.copy()
     if copy is not None:
         places = found.pop("PYTHONPATH", "").split(os.pathsep)
         if others := [place for place in places if place and os.path.realpath(place) != os.path.realpath(copy)]:

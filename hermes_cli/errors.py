@@ -1,5 +1,7 @@
 """Every foreseeable failure: one line that says what and the mend, and an exit code."""
 
+EX_TEMPFAIL = 75  # sysexits.h
+
 
 class HermesError(Exception):
     """Something foreseeable went wrong; the text is one line: what, then the mend."""

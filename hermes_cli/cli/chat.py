@@ -9,7 +9,7 @@ import time
 import click
 
 from hermes_cli.errors import HermesError
-from hermes_cli.gateway.client import Conversation, Event, patience
+from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False

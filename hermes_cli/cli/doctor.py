@@ -12,9 +12,9 @@ def doctor(paths: Paths) -> int:
 
     Exit code: 0 nothing was found, 1 something was.
     """
-    from hermes_cli.doctor import checks
-    from hermes_cli.revision import RevisionQuery
+    from hermes_cli.installation.revision import RevisionQuery
     from hermes_cli.services import choose
+    from hermes_cli.status.doctor import checks
 
     sick = False
     for check in checks(paths, choose(paths), RevisionQuery().collect):

@@ -16,9 +16,9 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
     if check:
         return _check(paths)
     if supervise:
-        from hermes_cli import desired
-        from hermes_cli.services import supervisor
-        from hermes_cli.services.embedded import Embedded
+        from hermes_cli.intents import desired
+        from hermes_cli.services.embedded import supervisor
+        from hermes_cli.services.embedded.manager import Embedded
 
         if not (background or resume):
             desired.write(paths, "running", "hermes gateway run --supervise")

@@ -62,7 +62,7 @@ def cancel(paths: Paths, identifier: str) -> None:
 @click.pass_obj
 def retry(paths: Paths, identifier: str) -> None:
     """Ask again, now, for what a settled intent asked."""
-    from hermes_cli import requester
+    from hermes_cli.restart import ask
     from hermes_cli.services import choose
 
     row = _find(paths, identifier)
@@ -70,7 +70,7 @@ def retry(paths: Paths, identifier: str) -> None:
         raise HermesError(f"intent {identifier} is still pending: hermes gateway intents drive")
     if row["state"] == "rejected":
         raise HermesError(f"{identifier} is no valid intent ({row['detail']}): hermes gateway restart")
-    submitted = requester.request(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    submitted = ask.request(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
     click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
 
 
@@ -79,11 +79,12 @@ def retry(paths: Paths, identifier: str) -> None:
 @click.pass_obj
 def drive(paths: Paths, *, trigger: str) -> None:
     """Run a driver now, until nothing is pending."""
-    from hermes_cli import restarter
+    from hermes_cli.jobs import restarter
+    from hermes_cli.pending import is_something_pending
 
     if trigger not in restarter.TRIGGERS:
         raise UsageError(f"trigger {trigger!r} is not known: use one of {', '.join(restarter.TRIGGERS)}")
-    if restarter.is_something_pending(paths) and not restarter.drive(paths, trigger):
+    if is_something_pending(paths) and not restarter.drive(paths, trigger):
         raise TryAgainError("another driver is at it: see hermes gateway status")
 
 

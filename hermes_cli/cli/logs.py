@@ -29,7 +29,7 @@ def logs(paths: Paths, *, follow: bool, lines: int) -> None:
         sys.stdout.flush()
         if not follow:
             return
-        from hermes_cli.directory_watch import DirectoryWatch
+        from hermes_cli.system.directory_watch import DirectoryWatch
 
         with DirectoryWatch(paths.logs, modified=True) as watch:
             while True:

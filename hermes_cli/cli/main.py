@@ -129,14 +129,14 @@ def _look(arguments: list[str]) -> None:
     words = set(arguments)
     if any(without <= words for without in _NO_LOOK):
         return
-    from hermes_cli.look import look
     from hermes_cli.paths import resolve
+    from hermes_cli.restart.wake import look
 
     try:
         paths = resolve(_profile(arguments))
         line = look(paths)
         if line is None and not any(one <= words for one in _SAYS_SKEW_ITSELF):
-            from hermes_cli import skew
+            from hermes_cli.installation import skew
 
             line = skew.line(paths)
     except (HermesError, OSError):

@@ -2,9 +2,9 @@
 
 import click
 
-from hermes_cli import requester
 from hermes_cli.errors import NotInstalledError
 from hermes_cli.paths import Paths
+from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
     from hermes_cli.services import check, choose
 
     check()  # the managers themselves are only imported when the record is on the disk
-    record = requester.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
+    record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
     if record["target"] is None and not choose(paths).status().installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
     if not record["requester"]["in_tree"]:
         _want_running(paths)
-    submitted = requester.send(paths, record)
+    submitted = ask.send(paths, record)
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
 
-def await_outcome(paths: Paths, submitted: requester.Submitted, drain_timeout: float) -> int:
+def await_outcome(paths: Paths, submitted: ask.Submitted, drain_timeout: float) -> int:
     """Wait for the outcome with progress, say it, and give the exit code."""
     import time
 
-    from hermes_cli.clocks import Clocks
     from hermes_cli.errors import CannotTellError
-    from hermes_cli.policy import policy_of
+    from hermes_cli.intents.clocks import Clocks
+    from hermes_cli.restart.policy import policy_of
     from hermes_cli.services import choose
 
     policy = policy_of(paths, choose(paths).spawn_interval)
@@ -66,11 +66,11 @@ def say(settled: "Settled") -> int:
 def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
     import time
 
-    from hermes_cli import locks
     from hermes_cli.cli.progress_line import ProgressLine
-    from hermes_cli.directory_watch import DirectoryWatch
     from hermes_cli.intents import driver, progress, queue
-    from hermes_cli.look import start_driver
+    from hermes_cli.restart.wake import start_driver
+    from hermes_cli.system import locks
+    from hermes_cli.system.directory_watch import DirectoryWatch
 
     line = ProgressLine("restarting")
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
@@ -95,7 +95,7 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
 
 def _want_running(paths: Paths) -> None:
     """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
-    from hermes_cli import desired
+    from hermes_cli.intents import desired
 
     if desired.read(paths) == "stopped":
         desired.write(paths, "running", "hermes gateway restart")

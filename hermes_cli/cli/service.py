@@ -4,14 +4,15 @@ import time
 
 import click
 
-from hermes_cli import desired, instance
 from hermes_cli.cli.progress_line import ProgressLine
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
-from hermes_cli.intents import queue
+from hermes_cli.intents import desired, queue
 from hermes_cli.paths import Paths
-from hermes_cli.policy import policy_of
-from hermes_cli.services import NAMES, choose, definition, installed
+from hermes_cli.programs import own
+from hermes_cli.restart.policy import policy_of
+from hermes_cli.services import NAMES, choose, registered
 from hermes_cli.services.base import ServiceManager
+from hermes_cli.services.job import definition
 
 
 @click.command()
@@ -37,7 +38,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
     if linger:
-        from hermes_cli.services.linger import enable
+        from hermes_cli.services.systemd.linger import enable
 
         enable()
     code = 0
@@ -82,7 +83,7 @@ def stop(paths: Paths) -> None:
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
     desired.write(paths, "stopped", "hermes gateway stop")
     _cancel_pending(paths, "hermes gateway stop")
-    running = instance.read_alive(paths) is not None or service.status().service.state != "stopped"
+    running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
     line.show("")
     service.stop()
@@ -92,7 +93,7 @@ def stop(paths: Paths) -> None:
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
     """Two managers of one gateway would fight over it."""
-    held = installed.read(paths).get("manager")
+    held = registered.read(paths).get("manager")
     if held in NAMES and held != service.name:
         choose(paths, held).uninstall()
         click.echo(f"moved from {held} to {service.name}")
@@ -100,11 +101,11 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
     """A changed definition is loaded by the restarter, after a drain; in-tree this very command would die with it."""
-    from hermes_cli import requester
     from hermes_cli.cli.restart import await_outcome
+    from hermes_cli.restart import ask
 
-    record = requester.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = requester.send(paths, record)
+    record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
+    submitted = ask.send(paths, record)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
         return 0
@@ -112,7 +113,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
 
 
 def _start(paths: Paths, service: ServiceManager) -> None:
-    before = instance.read_alive(paths)
+    before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         click.echo(f"running already, pid {before.identity.pid}, revision {before.revision}")
@@ -122,15 +123,15 @@ def _start(paths: Paths, service: ServiceManager) -> None:
     click.echo(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}")
 
 
-def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> instance.Instance:
-    from hermes_cli.directory_watch import DirectoryWatch
+def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.Instance:
+    from hermes_cli.system.directory_watch import DirectoryWatch
 
     deadline = time.monotonic() + timeout
     pid: int | None = None
     line = ProgressLine("starting")
     with DirectoryWatch(paths.state) as watch:
         while True:
-            found = instance.read_alive(paths)
+            found = own.read_alive(paths)
             if found is not None and found.ready:
                 line.clear()
                 return found

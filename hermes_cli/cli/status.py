@@ -9,7 +9,7 @@ from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hermes_cli.status import Status
+    from hermes_cli.status.gather import Status
 
 
 @click.command()
@@ -29,12 +29,12 @@ def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
 
 
 def _look(paths: Paths) -> "Status":
-    from hermes_cli.revision import RevisionQuery
+    from hermes_cli.installation.revision import RevisionQuery
 
     query = RevisionQuery()  # git looks while we import and look ourselves
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
-    from hermes_cli.status import gather
+    from hermes_cli.status.gather import gather
 
     try:
         return gather(paths, choose(paths), query.collect)
@@ -45,8 +45,8 @@ def _look(paths: Paths) -> "Status":
 def _watch(paths: Paths, *, as_json: bool) -> int:
     import os
 
-    from hermes_cli.directory_watch import DirectoryWatch
     from hermes_cli.intents.request import make_directories
+    from hermes_cli.system.directory_watch import DirectoryWatch
 
     make_directories(paths)
     last = ""

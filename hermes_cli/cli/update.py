@@ -2,15 +2,16 @@
 
 import click
 
-from hermes_cli import clocks, locks, look, policy
 from hermes_cli.cli import progress_line, restart
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import UsageError
-from hermes_cli.intents import driver, progress, queue
+from hermes_cli.intents import clocks, driver, progress, queue
 from hermes_cli.paths import Paths
+from hermes_cli.restart import policy, wake
+from hermes_cli.system import locks
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 # What the wait for the outcome imports when it begins: by then another release lies on the disk.
-_BEFORE_THE_CHANGE = (DirectoryWatch, clocks, driver, locks, look, policy, progress, progress_line, queue)
+_BEFORE_THE_CHANGE = (DirectoryWatch, clocks, driver, locks, policy, progress, progress_line, queue, wake)
 
 
 @click.command()

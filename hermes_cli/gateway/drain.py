@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hermes_cli.clocks import Clocks
-from hermes_cli.gateway.channels.local import CHANNEL
-from hermes_cli.gateway.turns import Turn, Turns
-from hermes_cli.instance import Drain as DrainState
+from hermes_cli.gateway.channels.local.server import CHANNEL
+from hermes_cli.gateway.conversations.turns import Turn, Turns
 from hermes_cli.intents import queue
+from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
-from hermes_cli.process import Identity
+from hermes_cli.programs.own import Drain as DrainState
+from hermes_cli.system.process import Identity
 
 _log = logging.getLogger("hermes.drain")
 EX_RESTART = 75  # EX_TEMPFAIL of sysexits.h: "start me again"

@@ -8,9 +8,9 @@ import logging
 import time
 from dataclasses import replace
 
-from hermes_cli import instance
-from hermes_cli.instance import HANDLED_SIGNAL, Drain, Instance, State
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.programs.own import HANDLED_SIGNAL, Drain, Instance, State
 
 _log = logging.getLogger("hermes.lifecycle")
 _BEFORE: dict[State, tuple[State, ...]] = {
@@ -32,7 +32,7 @@ class Lifecycle:
         self._paths = paths
         self._now = replace(described, signals=(HANDLED_SIGNAL,))
         self._timer: asyncio.TimerHandle | None = None
-        instance.write(paths, self._now)
+        own.write(paths, self._now)
 
     @property
     def described(self) -> Instance:
@@ -85,6 +85,6 @@ class Lifecycle:
     def _write(self, described: Instance) -> None:
         self._now = replace(described, heartbeat=time.time())
         try:
-            instance.write(self._paths, self._now)
+            own.write(self._paths, self._now)
         except OSError as error:
             _log.error("gateway.json cannot be written: %s", error.strerror)

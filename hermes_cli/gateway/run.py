@@ -16,28 +16,31 @@ import time
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from hermes_cli import __version__, instance, locks, log
-from hermes_cli.clocks import Clocks
+from hermes_cli import __version__
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import notify, supervision, terminal, tools
-from hermes_cli.gateway.agent.builtin import BuiltinAgent, Tools
-from hermes_cli.gateway.channels.local import LocalChannel
+from hermes_cli.gateway import notify, supervisor_watch
+from hermes_cli.gateway.agents.builtin import BuiltinAgent, Tools
+from hermes_cli.gateway.channels.local.server import LocalChannel
+from hermes_cli.gateway.conversations.notices import Notices
+from hermes_cli.gateway.conversations.store import Store, open_store
+from hermes_cli.gateway.conversations.turns import Turn, Turns, interrupt_left_behind
+from hermes_cli.gateway.conversations.updates import Updates
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, Step, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
-from hermes_cli.gateway.messages import Store, open_store
-from hermes_cli.gateway.notices import Notices
-from hermes_cli.gateway.skew import SkewWatch
-from hermes_cli.gateway.turns import Turn, Turns, interrupt_left_behind
-from hermes_cli.gateway.updates import Updates
+from hermes_cli.gateway.skew_watch import SkewWatch
+from hermes_cli.gateway.tools import session, terminal
+from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents import queue
-from hermes_cli.look import look
+from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle
-from hermes_cli.revision import RevisionQuery
+from hermes_cli.programs import own
+from hermes_cli.restart.wake import look
 from hermes_cli.services import choose
-from hermes_cli.update import probation
+from hermes_cli.system import locks, log
+from hermes_cli.system.process import Handle
+from hermes_cli.update import crashes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +57,8 @@ def main(paths: Paths) -> int:
     notifier = notify.claim(os.environ)
     query = RevisionQuery()
     log.configure()
-    mark = supervision.claim(os.environ)
-    tools.forget_session()
+    mark = supervisor_watch.claim(os.environ)
+    session.forget_session()
     try:
         config = load(paths.config)
     except ConfigError as error:
@@ -64,7 +67,7 @@ def main(paths: Paths) -> int:
     try:
         lock = locks.take(paths.gateway_lock, timeout=_LOCK_WAIT)
         if lock is None:
-            running = instance.read_alive(paths)
+            running = own.read_alive(paths)
             who = f"pid {running.identity.pid}" if running else "pid unknown"
             print(
                 f"hermes: another gateway ({who}) of profile {paths.profile} runs already: hermes gateway status",
@@ -106,11 +109,11 @@ class Gateway:
     async def run(self) -> NoReturn:
         """Start, serve, drain, and end the process. Raises OSError and sqlite3.Error when it cannot start."""
         self._install_handlers()
-        described = instance.new(os.getpid(), None, __version__, time.time())
-        finding = probation.look(self._paths, self._config.update.probation)
+        described = own.new(os.getpid(), None, __version__, time.time())
+        finding = crashes.look(self._paths, self._config.update.probation)
         self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
         if finding.roll_back and finding.crashes is not None:  # first of all: what follows may end us again
-            await asyncio.to_thread(probation.roll_back, self._paths, finding.crashes)
+            await asyncio.to_thread(crashes.roll_back, self._paths, finding.crashes)
         try:
             await self._open()
         except (OSError, sqlite3.Error):
@@ -273,7 +276,7 @@ class Gateway:
     def _watch_supervisor(self) -> None:
         if self._mark is None:
             return
-        handle = supervision.handle(self._mark)
+        handle = supervisor_watch.handle(self._mark)
         if handle is None:
             self._supervisor_gone(None)
         else:
@@ -327,7 +330,7 @@ class Gateway:
         return "\n".join(lines if pending else [*lines, "no restart is pending"])
 
     async def _run_command(self, turn: Turn, command: str) -> str:
-        environment = tools.children_environment(self._paths, self._lifecycle.described.identity, turn.message)
+        environment = session.children_environment(self._paths, self._lifecycle.described.identity, turn.message)
         limits = terminal.Limits(self._config.terminal.timeout, min(2.0, self._config.gateway.teardown_timeout / 4))
         return await terminal.run(command, self._config.terminal.shell, environment, limits, turn.emit)
 
@@ -338,4 +341,4 @@ class Gateway:
             self._spawn(self._updates.follow())
 
     async def _request_restart(self, turn: Turn) -> str:
-        return await tools.request_restart(turn, self._paths)
+        return await session.request_restart(turn, self._paths)

@@ -6,12 +6,12 @@ combination of facts can be tested, and any reader of a record comes to the same
 
 from dataclasses import replace
 
-from hermes_cli.instance import Instance
 from hermes_cli.intents.observation import Observation, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.programs.own import Instance
 
 EX_CONFIG = 78
 _LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this

@@ -14,21 +14,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from hermes_cli import desired, instance, locks, process
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import HermesError
+from hermes_cli.intents import desired, queue
 from hermes_cli.intents import progress as progresses
-from hermes_cli.intents import queue
 from hermes_cli.intents.decide import counted, decide, noted, witnessed
 from hermes_cli.intents.hold import holders
 from hermes_cli.intents.observation import Change, Observation, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, make_directories
+from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle, Identity
-from hermes_cli.service import Service
+from hermes_cli.programs import own
+from hermes_cli.system import locks, process
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 
 _log = logging.getLogger("hermes.driver")
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
@@ -201,7 +202,7 @@ class Driver:
         held = holders(self._paths)
         updates = [intent for intent in intents if intent.reason == UPDATE]
         whys = [] if held else [self._stuck.get(one.id) or self._recovery.recover(one.id) for one in updates]
-        running = instance.read_alive(self._paths)
+        running = own.read_alive(self._paths)
         service = Service()
         if running is None:
             try:

@@ -8,10 +8,10 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hermes_cli import durable, locks
 from hermes_cli.errors import TryAgainError
 from hermes_cli.paths import Paths
-from hermes_cli.process import Identity
+from hermes_cli.system import durable, locks
+from hermes_cli.system.process import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from hermes_cli.clocks import Clocks
-from hermes_cli.desired import Desired
-from hermes_cli.instance import Instance
+from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.record import Intent
-from hermes_cli.service import Service
+from hermes_cli.intents.service import Service
+from hermes_cli.programs.own import Instance
 
 
 @dataclass(frozen=True, slots=True)

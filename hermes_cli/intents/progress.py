@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from hermes_cli import durable
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hermes_cli import durable, locks
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
 from hermes_cli.intents.request import make_directories, timestamp
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable, locks
 
 Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hermes_cli.durable import finite
-from hermes_cli.process import Identity
+from hermes_cli.system.durable import finite
+from hermes_cli.system.process import Identity
 
 SCHEMA = 1
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB

@@ -8,8 +8,8 @@ import json
 import os
 import time
 
-from hermes_cli import durable, process_table
 from hermes_cli.errors import QueueError
+from hermes_cli.system import durable, process_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hermes_cli.intents.queue import Outcome
-from hermes_cli.process import Identity
+from hermes_cli.system.process import Identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,20 +20,20 @@ def choose(paths: "Paths", name: str | None = None, *, system: bool | None = Non
     """
     asked = _asked(name)
     if asked == "auto":
-        from hermes_cli.services import installed
+        from hermes_cli.services import registered
 
-        asked = installed.read(paths).get("manager") or ""
+        asked = registered.read(paths).get("manager") or ""
         if asked not in NAMES[1:]:
             asked = _best()
     if asked == "launchd":
-        from hermes_cli.services.launchd import Launchd
+        from hermes_cli.services.launchd.manager import Launchd
 
         return Launchd(paths)
     if asked == "systemd":
-        from hermes_cli.services.systemd import Systemd
+        from hermes_cli.services.systemd.manager import Systemd
 
         return Systemd(paths, system=system)
-    from hermes_cli.services.embedded import Embedded
+    from hermes_cli.services.embedded.manager import Embedded
 
     return Embedded(paths)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from hermes_cli.service import Service
-from hermes_cli.services.definition import Definition
+from hermes_cli.intents.service import Service
+from hermes_cli.services.job.definition import Definition
 
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 

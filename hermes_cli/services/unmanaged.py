@@ -2,11 +2,11 @@
 
 import signal
 
-from hermes_cli import instance
+from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle
-from hermes_cli.service import Service
+from hermes_cli.programs import own
 from hermes_cli.services.base import Problem
+from hermes_cli.system.process import Handle
 
 _OUTSIDE = "outside"
 _LAST = 5.0  # seconds for the kernel after SIGKILL
@@ -14,7 +14,7 @@ _LAST = 5.0  # seconds for the kernel after SIGKILL
 
 def seen(paths: Paths, said: Service, label: str) -> Service:
     """What the manager of `label` says of it; where it runs nothing, such a gateway if there is one."""
-    if said.state == "stopped" and (running := instance.read_alive(paths)) is not None:
+    if said.state == "stopped" and (running := own.read_alive(paths)) is not None:
         return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
     return said
 
@@ -31,7 +31,7 @@ def problem(service: Service) -> Problem:
 
 def stop(paths: Paths, timeout: float) -> None:
     """End the profile's gateway: SIGTERM, then SIGKILL after `timeout` seconds."""
-    running = instance.read_alive(paths)
+    running = own.read_alive(paths)
     if running is None:
         return
     try:

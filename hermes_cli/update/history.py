@@ -3,8 +3,8 @@
 import time
 
 from hermes_cli.paths import Paths
+from hermes_cli.system.command import printable
 from hermes_cli.update import journal
-from hermes_cli.update.command import printable
 from hermes_cli.update.journal import Journal
 
 

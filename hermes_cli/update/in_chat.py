@@ -1,53 +1,8 @@
-"""`hermes update` for a conversation: outside the gateway's tree, its output in a file that the gateway follows.
+"""A name that other releases run: see `hermes_cli.jobs`, which states the contract."""
 
-    <updates>/chat/JOB.json   which message asked; written by the gateway
-    <updates>/chat/JOB.out    what the update says; locked (flock) by the update for as long as it runs
-
-`python -P -m hermes_cli.update.in_chat PROFILE JOB [OPTION…]`
-"""
-
-import contextlib
-import fcntl
-import os
 import sys
 
-from hermes_cli.durable import make_private_directory
-from hermes_cli.intents.record import is_id
-from hermes_cli.paths import Paths, resolve
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def folder(paths: Paths) -> str:
-    """Where jobs lie."""
-    return f"{paths.updates}/chat"
-
-
-def argv(paths: Paths, job: str, options: "Sequence[str]") -> list[str]:
-    """The command line that the service manager is to run."""
-    return [sys.executable, "-P", "-m", "hermes_cli.update.in_chat", paths.profile, job, *options]
-
-
-def main(profile: str, job: str, *options: str) -> int:
-    """Run the update, and say into the file how it ended. Raises OSError, UsageError."""
-    paths = resolve(profile)
-    if not is_id(job):
-        return 2
-    make_private_directory(folder(paths))
-    out = os.open(f"{folder(paths)}/{job}.out", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    # The lock goes with the last descriptor of this opening. An updater that executes itself anew comes by twice.
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
-    from hermes_cli.cli.main import run
-
-    code = run(["-p", profile, "update", *options])
-    sys.stdout.flush()
-    return code
-
+from hermes_cli.jobs.chat_update import main
 
 if __name__ == "__main__":
     sys.exit(main(*sys.argv[1:]))

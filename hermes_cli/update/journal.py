@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from hermes_cli import durable
 from hermes_cli.intents.record import is_id
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable
 
 SCHEMA = 2
 LIMIT = 1 << 20  # bytes

@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 
 from hermes_cli.errors import HermesError
+from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents import queue
 from hermes_cli.intents.observation import Change
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.revision import installed_revision
-from hermes_cli.update import change, definitions, journal, sources
-from hermes_cli.update.exclusive import descriptor, update_lock
+from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.journal import Journal
+from hermes_cli.update.lock import descriptor, update_lock
 from hermes_cli.update.sources.base import Say
 
 _log = logging.getLogger("hermes.update")
@@ -79,7 +79,7 @@ class UpdateRecovery:
                 return
             _end(found, self._paths, outcome, detail)
             if found.outcome in {"restarted", "updated"}:
-                definitions.refresh(self._paths, _log.info)
+                after.refresh(self._paths, _log.info)
         except (HermesError, OSError) as error:
             _log.warning("the receipt of %s cannot be written: %s", identifier, error)
 

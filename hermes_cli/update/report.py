@@ -7,9 +7,9 @@ import threading
 import time
 from typing import Self
 
-from hermes_cli import durable
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable
 
 _LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and where lines are kept
 

@@ -6,12 +6,12 @@ What was rolled back is not taken again until somebody names it: an update that 
 import heapq
 from dataclasses import dataclass
 
-from hermes_cli import instance
 from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.programs import own
 from hermes_cli.services.base import Problem
+from hermes_cli.system.command import printable
 from hermes_cli.update import journal
-from hermes_cli.update.command import printable
 from hermes_cli.update.journal import DONE, Journal
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
 
 def problems(paths: Paths) -> list[Problem]:
     """What `hermes gateway status` says of the newest update."""
-    update, last = newest(paths), instance.read(paths)
+    update, last = newest(paths), own.read(paths)
     if update is None:
         return []
     if update.rolls_back and update.command != Rollback().command:

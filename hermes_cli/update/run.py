@@ -15,23 +15,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from hermes_cli import desired, instance, requester, restarter_copy
 from hermes_cli.errors import CannotTellError, HermesError
-from hermes_cli.intents import queue
+from hermes_cli.installation import copy
+from hermes_cli.installation.revision import installed_revision
+from hermes_cli.intents import desired, queue
 from hermes_cli.intents import request as records
 from hermes_cli.intents.hold import hold
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.revision import installed_revision
+from hermes_cli.programs import own
+from hermes_cli.restart import ask
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.update import change, definitions, journal, recovery, rollback, sources
-from hermes_cli.update.exclusive import descriptor, only_update
+from hermes_cli.update import after, change, journal, recovery, rollback, sources
 from hermes_cli.update.journal import Journal
+from hermes_cli.update.lock import descriptor, only_update
 from hermes_cli.update.report import Report
 from hermes_cli.update.sources.base import News, Source, Want
 
 # Waits for the outcome of a request that is on the disk, at most for its drain in seconds and what follows; the exit code.
-WaitForOutcome = Callable[[Paths, requester.Submitted, float], int]
+WaitForOutcome = Callable[[Paths, ask.Submitted, float], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _update(paths: Paths, manager: ServiceManager, report: Report, options: Opti
             told = news if source.kind != "command" else None
             asked = _ask(paths, manager, told, report, options.command, all_profiles=everybody)
         for owner in {one.paths.profile: one.paths for one in asked} | {paths.profile: paths}:
-            restarter_copy.keep(sibling(paths, owner))
+            copy.keep(sibling(paths, owner))
         done = _change(paths, source, news, asked, report, options, back)
     if done.new == done.old:
         report.say(f"already up to date ({done.old_shown})")
@@ -103,7 +105,7 @@ def _update(paths: Paths, manager: ServiceManager, report: Report, options: Opti
     report.say(f"{'rolled back' if back else 'updated'} {done.old_shown} → {done.new_shown}")
     if not any(one.paths is paths for one in asked):
         _say_what_is_stale(paths, report)
-        definitions.refresh(paths, report.say)
+        after.refresh(paths, report.say)
     return asked
 
 
@@ -134,15 +136,15 @@ def _ask(
     asked = []
     old = news.old_shown if news is not None else None
     if _needs_restart(paths, manager):
-        record = requester.ask(paths, reason=records.UPDATE, command=command, revision=old)
+        record = ask.ask(paths, reason=records.UPDATE, command=command, revision=old)
         asked.append(_Asked(paths, record))
     for name in profiles(paths) if all_profiles else ():
         owner = sibling(paths, name)
-        if owner is paths or instance.read_alive(owner) is None:
+        if owner is paths or own.read_alive(owner) is None:
             continue
         whose = f"{command} --all-profiles, of profile {paths.profile}"
         try:
-            record = requester.ask(owner, reason=records.UPDATE, command=whose, revision=old)
+            record = ask.ask(owner, reason=records.UPDATE, command=whose, revision=old)
         except HermesError as error:  # one profile must not hold up the others
             report.say(f"profile {name} is left alone: {error}")
             continue
@@ -161,8 +163,8 @@ def _change(  # noqa: PLR0917  everything that was found out so far
     back: Journal | None,
 ) -> Journal:
     """The intents first, held; then the code; what was done. Raises HermesError after the old revision was put back."""
-    own = next((one for one in asked if one.paths is paths), None)
-    identifier = own.id if own is not None else records.new_id(time.time())
+    mine = next((one for one in asked if one.paths is paths), None)
+    identifier = mine.id if mine is not None else records.new_id(time.time())
     begun = Journal(
         path=journal.path_of(paths, identifier),
         intent=identifier,
@@ -174,7 +176,7 @@ def _change(  # noqa: PLR0917  everything that was found out so far
         command=options.command,
         rolls_back=back.intent if back else "",
         notes=dict(news.notes),
-        others=[[one.paths.profile, one.id] for one in asked if one is not own],
+        others=[[one.paths.profile, one.id] for one in asked if one is not mine],
         began_at=time.time(),
     )
     with contextlib.ExitStack() as stack:
@@ -200,7 +202,7 @@ def _change(  # noqa: PLR0917  everything that was found out so far
             _cancel(asked, f"already up to date ({begun.old_shown})")
             begun.end("updated", "nothing new")
             asked.clear()
-        elif own is None:
+        elif mine is None:
             source.end(begun)
             begun.end("updated")
     return begun
@@ -236,8 +238,8 @@ def _restart(
         if ended is not None:  # stop wins, also over a signal of ours
             report.say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
             continue
-        target = requester.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
-        submitted.append((one, requester.begin(one.paths, target)))
+        target = ask.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
+        submitted.append((one, ask.begin(one.paths, target)))
     in_tree = any(sent.in_tree for _, sent in submitted)
     worst = 0
     for one, sent in submitted:
@@ -258,7 +260,7 @@ def _restart(
 
 def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
     """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""
-    if instance.read_alive(paths) is not None:
+    if own.read_alive(paths) is not None:
         return True
     if desired.read(paths) == "stopped":
         return False
@@ -269,7 +271,7 @@ def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
 
 
 def _say_what_is_stale(paths: Paths, report: Report) -> None:
-    running = instance.read_alive(paths)
+    running = own.read_alive(paths)
     installed = installed_revision()
     if running is None:
         report.say("the gateway is not running")

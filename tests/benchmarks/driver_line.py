@@ -17,13 +17,13 @@ from dataclasses import replace
 from bench import Bench, python, reap, spawn
 from measure import Limits, Row, interleave
 
-from hermes_cli import desired, instance
-from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.instance import Drain
-from hermes_cli.intents import driver, request
+from hermes_cli.intents import desired, driver, request
 from hermes_cli.intents.observation import Policy
+from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.service import Service
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Drain
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 LIMITS = Limits(seconds=0.01)
 FLOOR = "end, pidfd wake-up, spawn"
@@ -84,8 +84,8 @@ def _running(bench: Bench) -> Iterator[int]:
 def _describe(paths: Paths, pid: int) -> None:
     """Have it be the gateway, draining, and be asked to restart."""
     now = time.time()
-    described = replace(instance.new(pid, "a", "0", now), state="draining", drain=Drain(now, now + _PATIENCE, 1))
-    instance.write(paths, described)
+    described = replace(own.new(pid, "a", "0", now), state="draining", drain=Drain(now, now + _PATIENCE, 1))
+    own.write(paths, described)
     record = request.compose(
         paths, reason="manual", command="x", target=described.identity.document(), in_tree=False, revision="a"
     )

@@ -12,11 +12,11 @@ from driver_line import FLOOR, LIMITS, spawn_after_death
 from installation import Installation
 from measure import Figure, Row, Samples
 
-from hermes_cli import instance
-from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.instance import Instance
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle
+from hermes_cli.programs import own as instance
+from hermes_cli.programs.own import Instance
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle
 
 _PATIENCE = 40.0  # seconds
 _STARTED = b"started the gateway, pid"

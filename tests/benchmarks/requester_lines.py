@@ -20,11 +20,13 @@ from durable_moment import DurableMoment
 from measure import Limits, Row, interleave
 from start_lines import CLICK
 
-from hermes_cli import durable, environment, instance, locks, process_table
+from hermes_cli import environment
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.paths import Paths
-from hermes_cli.services.control import Control
+from hermes_cli.programs import own
+from hermes_cli.services.embedded.control import Control
+from hermes_cli.system import durable, locks, process_table
 
 _LIMITS = Limits(ratio=1.5)
 
@@ -74,7 +76,7 @@ def _row(bench: Bench, paths: Paths, name: str, variables: Mapping[str, str]) ->
 def _stand_in(bench: Bench, paths: Paths) -> Iterator[int]:
     pid = spawn(python("import signal; signal.pause()"), bench.environment())
     try:
-        instance.write(paths, instance.new(pid, "91ab77d3a0c1", "0", time.time()))
+        own.write(paths, own.new(pid, "91ab77d3a0c1", "0", time.time()))
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)

@@ -13,12 +13,13 @@ from checkout import Checkout, git
 from gates import Gate
 from installation import PATIENCE, Installation, fault
 
-from hermes_cli import instance, process
-from hermes_cli.process import Identity
+from hermes_cli.programs import own
+from hermes_cli.system import process
+from hermes_cli.system.process import Identity
 
 pytestmark = pytest.mark.e2e
 AT_ONCE = 10.0  # seconds, on a busy machine; who waits in vain for a supervisor gives up after 15
-WAITS = "hermes_cli.directory_watch:DirectoryWatch.wait"
+WAITS = "hermes_cli.system.directory_watch:DirectoryWatch.wait"
 
 
 def at(gate: Gate, where: str, when: str, program: str) -> str:
@@ -31,7 +32,7 @@ def test_a_stop_that_meets_a_supervisor_that_begins_wins_at_once(
 ) -> None:
     begins, waits = gate("begins"), gate("waits")
     # It has its lock, and no socket yet.
-    held = at(begins, "hermes_cli.services.supervisor:make_directories", "before", "--background")
+    held = at(begins, "hermes_cli.services.embedded.supervisor:make_directories", "before", "--background")
     starting = hermes.start("gateway", "install", fault=held)
     supervisor = Identity.of(begins.reached())
     assert supervisor is not None
@@ -54,7 +55,9 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
     hermes: Installation, gate: Callable[[str], Gate]
 ) -> None:
     ends, waits = gate("ends"), gate("waits")
-    before = hermes.install(fault=at(ends, "hermes_cli.services.control:Control.close", "after", "--background"))
+    before = hermes.install(
+        fault=at(ends, "hermes_cli.services.embedded.control:Control.close", "after", "--background")
+    )
     assert hermes.run("gateway", "stop").returncode == 0
     ends.reached()  # its socket is gone, its lock is not
     starting = hermes.start("gateway", "start", fault=at(waits, WAITS, "before", "gateway start"))
@@ -69,7 +72,7 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
 
 
 def test_a_supervisor_that_cannot_begin_is_said_at_once(hermes: Installation) -> None:
-    broken = fault("fail", "hermes_cli.services.supervisor:make_directories", program="--background")
+    broken = fault("fail", "hermes_cli.services.embedded.supervisor:make_directories", program="--background")
     began = time.monotonic()
     done = hermes.run("gateway", "install", fault=broken)
     assert (done.returncode, done.stderr) == (
@@ -122,14 +125,16 @@ def test_a_planned_exit_while_the_supervisor_executes_its_new_code_is_no_crash(
     make_installation: Callable[..., Installation], checkout: Checkout, gate: Callable[[str], Gate]
 ) -> None:
     hermes, executed = make_installation(code=checkout.path), gate("executed")
-    first = hermes.install(fault=at(executed, "hermes_cli.services.reexecution:inherited", "before", "--resume"))
+    first = hermes.install(
+        fault=at(executed, "hermes_cli.services.embedded.reexecution:inherited", "before", "--resume")
+    )
     pull(checkout)
     process.send(first.identity, signal.SIGUSR1)
     second = hermes.ready(other_than=first)
     supervisor = executed.reached()
     process.send(second.identity, signal.SIGUSR1)
     hermes.gone(second.identity)
-    assert instance.read_alive(hermes.paths) is None
+    assert own.read_alive(hermes.paths) is None
     executed.open()
     third = hermes.ready(other_than=second)
     assert psutil.Process(third.identity.pid).ppid() == supervisor

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from installation import PATIENCE, Installation, fault
 
-from hermes_cli import desired, process
-from hermes_cli.intents import queue
+from hermes_cli.intents import desired, queue
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
@@ -30,22 +30,22 @@ DRIVER_STEPS = [
     f"after {QUEUE}:_remove",
     f"after {QUEUE}:settle",
     f"before {QUEUE}:tidy",
-    "before hermes_cli.services.embedded:Embedded.demand_start",
-    "after hermes_cli.services.embedded:Embedded.demand_start",
+    "before hermes_cli.services.embedded.manager:Embedded.demand_start",
+    "after hermes_cli.services.embedded.manager:Embedded.demand_start",
 ]
 GATEWAY_STEPS = [
     "before hermes_cli.gateway.drain:Drain.wait",
     "before hermes_cli.gateway.exit:leave",
-    "before hermes_cli.gateway.messages:Store.close",
+    "before hermes_cli.gateway.conversations.store:Store.close",
     "before hermes_cli.gateway.lifecycle:Lifecycle.exited",
     "after hermes_cli.gateway.lifecycle:Lifecycle.exited",
     "after hermes_cli.gateway.run:Gateway._poke",
 ]
 REQUESTER_STEPS = [
     "after hermes_cli.intents.request:submit",
-    "before hermes_cli.requester:signal_target",
-    "after hermes_cli.requester:signal_target",
-    "after hermes_cli.requester:begin",
+    "before hermes_cli.restart.ask:signal_target",
+    "after hermes_cli.restart.ask:signal_target",
+    "after hermes_cli.restart.ask:begin",
 ]
 
 
@@ -184,7 +184,9 @@ def test_a_stopped_process_is_killed_when_every_softer_deadline_has_passed(herme
 def test_a_teardown_that_hangs_is_ended_by_the_gateways_own_backstop(hermes: Installation) -> None:
     config = hermes.home / "config.toml"
     config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))
-    before = hermes.install(fault=fault("hang", "hermes_cli.gateway.messages:Store.close", once=hermes.home / "struck"))
+    before = hermes.install(
+        fault=fault("hang", "hermes_cli.gateway.conversations.store:Store.close", once=hermes.home / "struck")
+    )
     done = hermes.run("gateway", "restart")
     after = hermes.ready(other_than=before)
     assert done.stdout.startswith(f"restarted: pid {after.identity.pid}")

@@ -6,7 +6,7 @@ import threading
 import pytest
 from installation import PATIENCE, Installation
 
-from hermes_cli import process
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 

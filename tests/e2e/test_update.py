@@ -11,16 +11,16 @@ from releases import CRASHES_AT_IMPORT, SOUND
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    "after hermes_cli.requester:ask",
+    "after hermes_cli.restart.ask:ask",
     "before hermes_cli.update.journal:Journal.write",
     "after hermes_cli.update.journal:Journal.write",
     "after hermes_cli.intents.request:submit",
     "before hermes_cli.update.change:complete",
     "after hermes_cli.update.change:apply",
     "after hermes_cli.update.journal:Journal.note",
-    "before hermes_cli.requester:begin",
-    "after hermes_cli.requester:signal_target",
-    "after hermes_cli.requester:begin",
+    "before hermes_cli.restart.ask:begin",
+    "after hermes_cli.restart.ask:signal_target",
+    "after hermes_cli.restart.ask:begin",
 ]
 
 

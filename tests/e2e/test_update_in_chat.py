@@ -12,7 +12,7 @@ from checkout import Checkout
 from installation import Installation, fault
 from releases import SOUND
 
-from hermes_cli.update import in_chat
+from hermes_cli.update import chat_job
 
 pytestmark = pytest.mark.e2e
 
@@ -39,7 +39,7 @@ def logged(hermes: Installation) -> list[str]:
 
 def is_over(hermes: Installation) -> bool:
     """Whether the conversation has everything."""
-    return not os.listdir(in_chat.folder(hermes.paths))
+    return not os.listdir(chat_job.folder(hermes.paths))
 
 
 def test_the_output_comes_before_and_after_the_restart_and_each_line_once(
@@ -88,10 +88,10 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
 @pytest.mark.parametrize(
     "step",
     [
-        "before hermes_cli.gateway.updates:Updates._deliver",
-        "after hermes_cli.gateway.updates:Updates._deliver",
-        "before hermes_cli.gateway.messages:Store.finish",
-        "after hermes_cli.gateway.messages:Store.finish",
+        "before hermes_cli.gateway.conversations.updates:Updates._deliver",
+        "after hermes_cli.gateway.conversations.updates:Updates._deliver",
+        "before hermes_cli.gateway.conversations.store:Store.finish",
+        "after hermes_cli.gateway.conversations.store:Store.finish",
     ],
 )
 def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(
@@ -112,7 +112,7 @@ def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(
 
 def test_nobody_can_have_the_supervisor_run_something_else(hermes: Installation) -> None:
     from hermes_cli.errors import HermesError
-    from hermes_cli.services.embedded import Embedded
+    from hermes_cli.services.embedded.manager import Embedded
 
     with pytest.raises(HermesError, match="not a program of hermes"):
         Embedded(hermes.paths).run_outside("update", ["/bin/sh", "-c", "true"], {})

@@ -8,9 +8,10 @@ import pytest
 from checkout import Checkout
 from installation import SHORT_CLOCKS, Installation, fault
 
-from hermes_cli import instance, process
-from hermes_cli.instance import Crashes, Instance
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.system import process
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
 
@@ -33,7 +34,7 @@ STEPS = [
     "after hermes_cli.intents.request:submit",
     "before hermes_cli.update.change:complete",
     "after hermes_cli.update.change:apply",
-    "after hermes_cli.requester:begin",
+    "after hermes_cli.restart.ask:begin",
 ]
 
 
@@ -123,10 +124,10 @@ def test_profiles_that_went_along_come_back_along(hermes: Installation, checkout
     new = checkout.release(*SOUND)
     assert hermes.run("update", "--all-profiles").returncode == 0
     hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
-    assert [instance.read_alive(one).revision for one in (hermes.paths, work)] == [new, new]
+    assert [own.read_alive(one).revision for one in (hermes.paths, work)] == [new, new]
     done = hermes.run("update", "--rollback")
     assert done.returncode == 0, done.stderr
-    assert [instance.read_alive(one).revision for one in (hermes.paths, work)] == [old, old]
+    assert [own.read_alive(one).revision for one in (hermes.paths, work)] == [old, old]
 
 
 def test_a_gateway_that_its_manager_has_given_up_comes_back_with_a_rollback_by_hand(

@@ -10,9 +10,10 @@ from checkout import Checkout
 from installation import Installation, fault
 from releases import SOUND
 
-from hermes_cli import instance, paths
-from hermes_cli.instance import Instance
+from hermes_cli import paths
 from hermes_cli.intents import queue
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Instance
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +34,7 @@ def started(hermes: Installation, name: str) -> Instance:
     """A running gateway of another profile."""
     done = hermes.run("-p", name, "gateway", "install")
     assert done.returncode == 0, done.stderr
-    found = instance.read_alive(of_profile(hermes, name))
+    found = own.read_alive(of_profile(hermes, name))
     assert found is not None
     return found
 
@@ -92,7 +93,7 @@ def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
     drifted = definition.read_text().replace("-P", "-E")
     definition.write_text(drifted)
     # What a definition should be is known to the new release.
-    checkout.release("hermes_cli/services/installed.py", '{"schema": 1,', '{"schema": 1, "news": True,')
+    checkout.release("hermes_cli/services/registered.py", '{"schema": 1,', '{"schema": 1, "news": True,')
     assert hermes.run("update", *options).returncode == 0
     hermes.until(lambda: definition.read_text() != drifted, "another definition")
     assert '"news": true' in definition.read_text()

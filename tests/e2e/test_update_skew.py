@@ -7,7 +7,7 @@ from checkout import Checkout, git
 from installation import SHORT_CLOCKS, Installation
 from releases import SOUND
 
-from hermes_cli import locks
+from hermes_cli.system import locks
 
 pytestmark = pytest.mark.e2e
 ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(

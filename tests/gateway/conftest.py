@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli import durable, instance, locks, sockets
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.intents import queue, request
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle, Identity
+from hermes_cli.programs import own
+from hermes_cli.system import durable, locks, sockets
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 
 PATIENCE = 20.0  # seconds; far beyond what anything here takes, so that only a hang meets it
 _PROGRAM = (
@@ -93,11 +94,11 @@ class Gateway:
     def log(self) -> str:
         return self._log_path.read_text()
 
-    def described(self) -> instance.Instance | None:
-        found = instance.read(self.paths)
+    def described(self) -> own.Instance | None:
+        found = own.read(self.paths)
         return found if found is not None and found.identity.pid == self.pid else None
 
-    def await_state(self, wanted: Callable[[instance.Instance], bool]) -> instance.Instance:
+    def await_state(self, wanted: Callable[[own.Instance], bool]) -> own.Instance:
         deadline = time.monotonic() + PATIENCE
         durable.make_private_directory(self.paths.state)
         with DirectoryWatch(self.paths.state) as watch:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from hermes_cli import desired
+from hermes_cli.intents import desired
 
 pytestmark = pytest.mark.e2e
 _COMMAND = [sys.executable, "-m", "hermes_cli", "chat"]

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hermes_cli import desired
 from hermes_cli.errors import NotRunningError
-from hermes_cli.gateway.client import Conversation
+from hermes_cli.gateway.channels.local.client import Conversation
+from hermes_cli.intents import desired
 
 pytestmark = pytest.mark.e2e
 

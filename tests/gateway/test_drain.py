@@ -4,7 +4,7 @@ import pytest
 
 from hermes_cli.gateway.drain import Wish, asked_by, deadline_of, names, overall
 from hermes_cli.intents.record import Intent, Origin, Requester
-from hermes_cli.process import Identity
+from hermes_cli.system.process import Identity
 
 ME = Identity(4242, 1000.0, 777, "boot")
 

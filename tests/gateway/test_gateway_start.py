@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from hermes_cli import durable, instance, locks
-from hermes_cli.gateway.messages import Store
-from hermes_cli.process import Identity
+from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.programs import own
+from hermes_cli.system import durable, locks
+from hermes_cli.system.process import Identity
 
 pytestmark = pytest.mark.e2e
 
@@ -133,7 +134,7 @@ def test_a_stale_socket_and_a_stale_description_are_replaced(start, paths):
     assert os.path.exists(paths.socket)
     second = start().ready()
     second.following().say("hello", "m1")
-    assert instance.read_alive(paths).identity.pid == second.pid
+    assert own.read_alive(paths).identity.pid == second.pid
 
 
 def test_a_home_with_a_long_and_odd_name_works(start, paths, tmp_path):

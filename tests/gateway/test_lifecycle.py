@@ -4,31 +4,31 @@ import os
 
 import pytest
 
-from hermes_cli import instance
 from hermes_cli.gateway.lifecycle import IllegalMoveError, Lifecycle
-from hermes_cli.instance import Drain
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Drain
 
 
 @pytest.fixture
 def lifecycle(paths):
-    return Lifecycle(paths, instance.new(1, "abc", "1.0", 1000.0))
+    return Lifecycle(paths, own.new(1, "abc", "1.0", 1000.0))
 
 
 def test_from_the_first_moment_the_file_says_that_the_signal_is_handled(lifecycle, paths):
-    found = instance.read(paths)
+    found = own.read(paths)
     assert (found.state, found.signals) == ("starting", ("SIGUSR1",))
 
 
 def test_the_file_follows_every_move(lifecycle, paths):
     lifecycle.ready()
-    assert instance.read(paths).ready
+    assert own.read(paths).ready
     lifecycle.running(2)
     lifecycle.draining(Drain(1.0, 2.0, 2))
-    assert instance.read(paths).drain == Drain(1.0, 2.0, 2)
+    assert own.read(paths).drain == Drain(1.0, 2.0, 2)
     lifecycle.draining(Drain(1.0, 2.0, 1))
-    assert instance.read(paths).drain.turns == 1
+    assert own.read(paths).drain.turns == 1
     lifecycle.exited(75)
-    found = instance.read(paths)
+    found = own.read(paths)
     assert (found.state, found.exit_code, found.drain, found.active_turns) == ("exited", 75, None, 0)
 
 

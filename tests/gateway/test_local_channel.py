@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from hermes_cli.gateway.messages import Store
+from hermes_cli.gateway.conversations.store import Store
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from hermes_cli.gateway.messages import Reply, Store, open_store
+from hermes_cli.gateway.conversations.store import Reply, Store, open_store
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from hermes_cli.gateway.messages import Store
+from hermes_cli.gateway.conversations.store import Store
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_cli.gateway.channels import protocol
+from hermes_cli.gateway.channels.local import protocol
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hermes_cli import durable, locks
+from hermes_cli.system import durable, locks
 
 pytestmark = pytest.mark.e2e
 

@@ -57,7 +57,7 @@ class Mutant(NamedTuple):
 
 _SYNC = "        sync(descriptor)\n    except BaseException:"
 MUTANTS = [
-    Mutant("fsync of the record", "durable.py", _SYNC, _SYNC.replace("sync(descriptor)", "pass"), "a request"),
+    Mutant("fsync of the record", "system/durable.py", _SYNC, _SYNC.replace("sync(descriptor)", "pass"), "a request"),
     Mutant(
         "fsync of pending/",
         "intents/request.py",
@@ -74,7 +74,7 @@ MUTANTS = [
     ),
     Mutant(
         "fsync of a new directory's name",
-        "durable.py",
+        "system/durable.py",
         "        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None\n"
         "    sync_directory(parent)",
         "        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None\n    pass",
@@ -144,11 +144,15 @@ MUTANTS = [
         "a driver settles over a torn file",
     ),
     Mutant(
-        "fsync of a stop", "durable.py", "            if durable:\n                sync(descriptor)\n", "", "a stop"
+        "fsync of a stop",
+        "system/durable.py",
+        "            if durable:\n                sync(descriptor)\n",
+        "",
+        "a stop",
     ),
     Mutant(
         "fsync of a stop's name",
-        "durable.py",
+        "system/durable.py",
         "        sync_directory(directory)\n        # Who",
         "        # Who",
         "a stop",

@@ -19,9 +19,9 @@ from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation
 from recorded import need_strace
 
-from hermes_cli import instance
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
+from hermes_cli.programs import own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
 SUPPORT = Path(__file__).parent.parent / "support"
@@ -171,7 +171,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         ) as old:
             assert old.stdout is not None
             assert old.stdout.readline() == b"ready\n"
-            named = instance.read_alive(paths)
+            named = own.read_alive(paths)
             assert named is not None
             asking = compose(
                 paths,
@@ -190,8 +190,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
                 old.kill()
             assert last.returncode == 0, f"{what}\n{last.stderr}"
             assert old.wait(PATIENCE) == 75, what
-        fresh = instance.read_alive(paths)
-        assert fresh is not None, f"no gateway runs after {what}: {instance.read(paths)}"
+        fresh = own.read_alive(paths)
+        assert fresh is not None, f"no gateway runs after {what}: {own.read(paths)}"
         found = queue.find_settled(paths, identifier)
         assert found is not None, f"not settled after {what}: {sorted(os.listdir(paths.intents))}"
         assert found.outcome == "restarted", f"{what}: {found}"

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from in_place import NoUpdates, NoWatch, paths_below
 
-from hermes_cli import desired, instance, locks, process, process_table
-from hermes_cli.instance import Drain, Instance
-from hermes_cli.intents import decide, driver, progress, queue, record
+from hermes_cli.intents import decide, desired, driver, progress, queue, record
 from hermes_cli.intents.observation import Policy
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
-from hermes_cli.process import Identity
-from hermes_cli.service import Service
+from hermes_cli.intents.service import Service
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.system import locks, process, process_table
+from hermes_cli.system.process import Identity
 
 POLICY = Policy(drain_timeout=20, teardown_timeout=5, start_timeout=30, max_attempts=3, storm_limit=10**6)
 ROUNDS = 400
@@ -91,7 +92,7 @@ class Protocol(RuleBasedStateMachine):
             started_at=self.now,
             signals=("SIGUSR1",),
         )
-        instance.write(self.paths, self.gateway)
+        own.write(self.paths, self.gateway)
 
     def down(self) -> None:
         assert self.gateway is not None
@@ -110,7 +111,7 @@ class Protocol(RuleBasedStateMachine):
             self.down()
         elif self.gateway.state == "ready":
             self.gateway = replace(self.gateway, state="draining", drain=Drain(self.now, self.now + 20, 1))
-            instance.write(self.paths, self.gateway)
+            own.write(self.paths, self.gateway)
         return True
 
     def observe(self) -> Service:

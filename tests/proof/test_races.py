@@ -11,9 +11,9 @@ from driver_alone import GATEWAY, paths_below
 from gates import Gate
 from installation import FAULTS, PATIENCE, REPOSITORY, Installation, fault
 
-from hermes_cli import process
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 DRIVER = "hermes_cli.intents.driver"
@@ -36,7 +36,7 @@ def only_settled(hermes: Installation, count: int = 1) -> set[str]:
 def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Installation, gate) -> None:
     acting = gate("acting")
     before = hermes.install(fault=gated(hermes, acting, f"{DRIVER}:Driver._act", "before", "hermes_cli.restarter"))
-    skip = fault("skip", "hermes_cli.requester:signal_target")
+    skip = fault("skip", "hermes_cli.restart.ask:signal_target")
     assert hermes.run("gateway", "restart", "--no-wait", fault=skip).returncode == 0
     acting.reached()
     second = hermes.run("gateway", "intents", "drive")
@@ -51,7 +51,7 @@ def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Insta
 def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes: Installation, gate) -> None:
     last = gate("last")
     # Nobody else drives: this driver's own rescan after it has let go of the lock is what is tried.
-    skip = fault("skip", "hermes_cli.services.driver_runs:DriverRuns.run")
+    skip = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.run")
     before = hermes.install(fault=skip)
     hermes.run("gateway", "restart", "--no-wait")
     driving = hermes.start(
@@ -93,7 +93,7 @@ def test_a_stop_while_a_driver_is_about_to_demand_a_start_wins(hermes: Installat
     hermes.until(lambda: not hermes.processes(), "nobody left")
     os.unlink(hermes.paths.desired)
     # The look at the wish is behind the driver, the manager's own start before it.
-    at = gated(hermes, starting, "hermes_cli.services.embedded:Embedded.demand_start", "before", "restarter")
+    at = gated(hermes, starting, "hermes_cli.services.embedded.manager:Embedded.demand_start", "before", "restarter")
     asking = hermes.start("gateway", "restart", "--no-wait", fault=at)
     starting.reached()
     stopped = hermes.run("gateway", "stop")
@@ -137,9 +137,9 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
 def test_a_signal_for_an_instance_that_ends_between_look_and_signal_reaches_nobody(hermes: Installation, gate) -> None:
     signalling = gate("signalling")
     before = hermes.install(
-        fault=gated(hermes, signalling, "hermes_cli.process:send", "before", "hermes_cli.restarter")
+        fault=gated(hermes, signalling, "hermes_cli.system.process:send", "before", "hermes_cli.restarter")
     )
-    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", "hermes_cli.requester:signal_target"))
+    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", "hermes_cli.restart.ask:signal_target"))
     signalling.reached()
     process.send(before.identity, signal.SIGKILL)
     fresh = hermes.ready(other_than=before)

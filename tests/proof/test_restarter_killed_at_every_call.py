@@ -18,11 +18,11 @@ from installation import PATIENCE, Installation, fault
 from recorded import need_strace
 
 from hermes_cli.intents import queue
-from hermes_cli.services import restarter_program
+from hermes_cli.services.job import restarter_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
-NO_DRIVER = fault("skip", "hermes_cli.services.driver_runs:DriverRuns.demand")
-NO_SIGNAL = fault("skip", "hermes_cli.requester:signal_target")  # the driver sends it: one more call to be struck at
+NO_DRIVER = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.demand")
+NO_SIGNAL = fault("skip", "hermes_cli.restart.ask:signal_target")  # the driver sends it: one more call to be struck at
 
 
 class Restarter(NamedTuple):

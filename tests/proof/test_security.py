@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from in_place import InPlace, drive, paths_below
 from installation import Installation
 
-from hermes_cli import instance, process
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.paths import Paths
-from hermes_cli.process import Identity
+from hermes_cli.programs import own
+from hermes_cli.system import process
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Identity
 
 NOBODY = 65534
 
@@ -116,7 +117,7 @@ def test_a_gateway_json_with_a_reused_pid_signals_nobody(paths, bystander, signa
     who = Identity.of(bystander.pid)
     assert who is not None
     stale = Identity(who.pid, (who.create_time or 0) - 500, (who.start_ticks or 0) - 50000, who.boot_id)
-    document = {**instance.new(os.getpid(), "x", "0", time.time()).document(), **stale.document()}
+    document = {**own.new(os.getpid(), "x", "0", time.time()).document(), **stale.document()}
     Path(paths.instance).write_text(json.dumps({**document, "state": "ready", "signals": signals}))
     put(paths, {"target": stale.document()})
     drive(paths)

@@ -18,7 +18,7 @@ from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation, fault
 from recorded import need_strace
 
-from hermes_cli.instance import Instance
+from hermes_cli.programs.own import Instance
 from hermes_cli.update import journal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 240)]
@@ -150,7 +150,7 @@ def test_an_updater_that_is_refused_every_call_leaves_whole_code_that_runs(updat
 
 
 # An updater that finds half a change, and is struck itself. Nobody else mends anything but the trigger in the end.
-NO_DRIVER = fault("skip", "hermes_cli.services.driver_runs:DriverRuns.demand")
+NO_DRIVER = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.demand")
 
 
 class Halves(Updates):

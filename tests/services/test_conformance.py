@@ -5,8 +5,9 @@ import signal
 import pytest
 from worlds import World
 
-from hermes_cli import desired, instance, process
-from hermes_cli.intents import request
+from hermes_cli.intents import desired, request
+from hermes_cli.programs import own
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
@@ -262,5 +263,5 @@ def test_uninstall_takes_a_stopped_service_and_install_brings_it_back(world: Wor
     world.hermes.run("gateway", "stop")
     assert world.hermes.run("gateway", "uninstall").returncode == 0
     world.hermes.install()
-    assert not instance.read(world.hermes.paths).identity.is_same_as(before.identity)
+    assert not own.read(world.hermes.paths).identity.is_same_as(before.identity)
     assert world.hermes.status()["problems"] == []

@@ -14,9 +14,10 @@ from installation import SHORT_CLOCKS
 from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
 from worlds import WORLDS, World
 
-from hermes_cli import instance, paths
+from hermes_cli import paths
 from hermes_cli.intents import queue
-from hermes_cli.update import in_chat
+from hermes_cli.programs import own
+from hermes_cli.update import chat_job
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 WHOLE = os.environ.get("HERMES_UPDATES") == "whole"
@@ -26,12 +27,12 @@ ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n
 )
 OTHER_DEFINITION = {
     "launchd": (
-        "hermes_cli/services/launchd_plists.py",
+        "hermes_cli/services/launchd/plists.py",
         '"KeepAlive": True,',
         '"KeepAlive": True,\n            "Nice": 1,',
     ),
     "systemd": (
-        "hermes_cli/services/systemd_units.py",
+        "hermes_cli/services/systemd/units.py",
         '"Restart=always",',
         '"Restart=always",\n                "Nice=1",',
     ),
@@ -72,7 +73,7 @@ def by_terminal(world: World) -> str:
 
 def by_chat(world: World) -> str:
     shown = said(world, "chat", "/update")
-    world.hermes.until(lambda: not os.listdir(in_chat.folder(world.hermes.paths)), "the end of the update's output")
+    world.hermes.until(lambda: not os.listdir(chat_job.folder(world.hermes.paths)), "the end of the update's output")
     assert not world.hermes.settled()[0].intent.requester.in_tree
     return shown
 
@@ -195,7 +196,7 @@ def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(world: W
     for name in ("work", "idle"):
         done = hermes.run("-p", name, "gateway", "install")
         assert done.returncode == 0, done.stderr
-    first = instance.read_alive(work)
+    first = own.read_alive(work)
     assert first is not None
     assert hermes.run("-p", "idle", "gateway", "stop").returncode == 0
     new = source.release()
@@ -203,10 +204,10 @@ def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(world: W
     assert done.returncode == 0, done.stderr
     assert "of profile work" in done.stdout
     assert hermes.ready(other_than=before).revision == new
-    now = instance.read_alive(work)
+    now = own.read_alive(work)
     assert now is not None
     assert (now.revision, now.identity.is_same_as(first.identity)) == (new, False)
-    assert instance.read_alive(idle) is None
+    assert own.read_alive(idle) is None
     assert [one.outcome for one in queue.settled(work)] == ["restarted"]
     assert queue.settled(idle) == []
     is_well(world)

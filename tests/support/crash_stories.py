@@ -15,8 +15,7 @@ import in_place
 from power_cut import Disk, Tree, materialise, tree_of
 from recorded import Call, record
 
-from hermes_cli import desired
-from hermes_cli.intents import queue
+from hermes_cli.intents import desired, queue
 from hermes_cli.update import journal
 
 SUPPORT = Path(__file__).parent

@@ -32,16 +32,16 @@ def steps(source: str) -> list[Step]:
     """The steps of an update, in their order."""
     package = f"hermes_cli.update.sources.{'checkout:GitSource' if source == 'git' else 'wheel:WheelSource'}"
     found = [
-        Step("before anything is written", "before", "hermes_cli.restarter_copy:keep"),
-        Step("the restarter's copy is made", "after", "hermes_cli.restarter_copy:keep"),
+        Step("before anything is written", "before", "hermes_cli.installation.copy:keep"),
+        Step("the restarter's copy is made", "after", "hermes_cli.installation.copy:keep"),
         Step("the journal is written", "after", "hermes_cli.update.journal:Journal.write"),
         Step("the intent is recorded", "after", "hermes_cli.intents.request:submit"),
         Step("before the code changes", "before", f"{package}.change"),
         Step("the code has changed", "after", f"{package}.change"),
-        Step("while it is proven", "before", "hermes_cli.update.preflight:failure"),
+        Step("while it is proven", "before", "hermes_cli.update.proof:failure"),
         Step("it is proven", "after", "hermes_cli.update.change:apply"),
-        Step("before the gateway is signalled", "before", "hermes_cli.requester:begin"),
-        Step("while the outcome is awaited", "after", "hermes_cli.requester:begin"),
+        Step("before the gateway is signalled", "before", "hermes_cli.restart.ask:begin"),
+        Step("while the outcome is awaited", "after", "hermes_cli.restart.ask:begin"),
         Step("the driver, before the outcome", "before", "hermes_cli.intents.queue:settle", DRIVER),
         Step("the driver, after the outcome", "after", "hermes_cli.intents.queue:settle", DRIVER),
         Step("a bad release: before the old code is back", "before", f"{package}.put_back", DRIVER, broken=True),

@@ -8,10 +8,10 @@ from pathlib import Path
 import in_place
 from in_place import NoUpdates, paths_below
 
-from hermes_cli import locks
 from hermes_cli.intents import driver
 from hermes_cli.intents.observation import Policy
-from hermes_cli.service import Service
+from hermes_cli.intents.service import Service
+from hermes_cli.system import locks
 
 GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"
 POLICY = Policy(drain_timeout=5.0, teardown_timeout=1.0, start_timeout=10.0, max_attempts=9, backoff=0.05)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Self
 from unittest import mock
 
-from hermes_cli import instance
 from hermes_cli.intents import driver
 from hermes_cli.intents.observation import Policy
+from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.service import Service
+from hermes_cli.programs import own
 
 POLICY = Policy(drain_timeout=0.1, teardown_timeout=0.1, start_timeout=5.0, backoff=0.001)
 
@@ -32,8 +32,8 @@ class InPlace:
 
     def demand_start(self) -> None:
         self.starts += 1
-        me = instance.new(os.getpid(), "new", "0", time.time())
-        instance.write(self.paths, replace(me, state="ready", signals=(instance.HANDLED_SIGNAL,)))
+        me = own.new(os.getpid(), "new", "0", time.time())
+        own.write(self.paths, replace(me, state="ready", signals=(own.HANDLED_SIGNAL,)))
 
     def reload(self) -> None:
         self.demand_start()

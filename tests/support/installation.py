@@ -15,12 +15,14 @@ from typing import TypeVar
 import psutil
 from interpreter import FAULTS, Python
 
-from hermes_cli import durable, instance, locks, paths
-from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.instance import Instance
+from hermes_cli import paths
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import make_directories
-from hermes_cli.process import Handle, Identity
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Instance
+from hermes_cli.system import durable, locks
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 
 PATIENCE = float(
     os.environ.get("HERMES_TEST_PATIENCE", "40")
@@ -166,7 +168,7 @@ class Installation:
             except OSError as error:
                 if error.errno != errno.ENXIO:  # nobody reads yet, or no longer: the turn was cut off meanwhile
                     raise
-                found = instance.read_alive(self.paths)
+                found = own.read_alive(self.paths)
                 return found is None or not found.active_turns or not found.identity.is_same_as(holder)
             return True
 
@@ -194,7 +196,7 @@ class Installation:
         """A ready instance, not the given one."""
 
         def look() -> Instance | None:
-            found = instance.read_alive(self.paths)
+            found = own.read_alive(self.paths)
             if found is None or not found.ready:
                 return None
             same = other_than is not None and found.identity.is_same_as(other_than.identity)
@@ -206,7 +208,7 @@ class Installation:
         """The instance in that state."""
 
         def look() -> Instance | None:
-            found = instance.read_alive(self.paths)
+            found = own.read_alive(self.paths)
             return found if found is not None and found.state == state else None
 
         return self.until(look, f"an instance that is {state}")

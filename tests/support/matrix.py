@@ -217,7 +217,7 @@ FAULTS = [
     Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
     Fault(
         "requester killed before the signal",
-        strike=("kill", "hermes_cli.requester:begin", "before", "gateway restart"),
+        strike=("kill", "hermes_cli.restart.ask:begin", "before", "gateway restart"),
         next_command=_no_event_is_admitted,
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),

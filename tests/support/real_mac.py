@@ -8,9 +8,10 @@ from pathlib import Path
 from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, end_processes_below
 from interpreter import Interpreter
 
-from hermes_cli import durable, paths
-from hermes_cli.instance import Instance
+from hermes_cli import paths
 from hermes_cli.intents.request import make_directories
+from hermes_cli.programs.own import Instance
+from hermes_cli.system import durable
 
 
 class RealMac(Installation):

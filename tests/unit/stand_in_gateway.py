@@ -11,9 +11,10 @@ import sys
 import time
 from dataclasses import replace
 
-from hermes_cli import instance, locks
-from hermes_cli.instance import HANDLED_SIGNAL, Drain
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.programs.own import HANDLED_SIGNAL, Drain
+from hermes_cli.system import locks
 
 
 def main(home: str, *options: str) -> int:
@@ -31,12 +32,12 @@ def main(home: str, *options: str) -> int:
     if "crash" in settings:
         return int(settings["crash"])
     me = replace(
-        instance.new(os.getpid(), settings.get("revision", "new"), "0", time.time()),
+        own.new(os.getpid(), settings.get("revision", "new"), "0", time.time()),
         state="ready",
         signals=(HANDLED_SIGNAL,),
     )
     if "silent" not in settings:
-        instance.write(paths, me)
+        own.write(paths, me)
     with open(f"{home}/starts", "a", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
     print("ready", flush=True)
@@ -47,9 +48,9 @@ def main(home: str, *options: str) -> int:
         if "deaf" in settings:
             continue
         now, drain = time.time(), float(settings.get("drain", "0"))
-        instance.write(paths, replace(me, state="draining", drain=Drain(now, now + drain, 1)))
+        own.write(paths, replace(me, state="draining", drain=Drain(now, now + drain, 1)))
         signal.sigtimedwait({signal.SIGTERM}, drain) if drain else None
-        instance.write(paths, replace(me, state="exited", exit_code=75))
+        own.write(paths, replace(me, state="exited", exit_code=75))
         return 75
 
 

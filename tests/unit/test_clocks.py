@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_cli.clocks import Clocks
 from hermes_cli.config import GatewayConfig
+from hermes_cli.intents.clocks import Clocks
 
 SECONDS = st.floats(0, 1e6)
 

@@ -4,7 +4,7 @@ import pytest
 
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError
-from hermes_cli.policy import policy_of
+from hermes_cli.restart.policy import policy_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from hermes_cli import durable
+from hermes_cli.system import durable
 
 
 def content(path):
@@ -72,7 +72,7 @@ def test_a_reader_never_sees_a_part(tmp_path):
 
 FAILING = """
 import resource, signal, sys
-from hermes_cli import durable
+from hermes_cli.system import durable
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
 try:

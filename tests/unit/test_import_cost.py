@@ -22,7 +22,7 @@ def test_a_requester_imports_nothing_heavy_to_write_its_record(imported):
 def test_a_requester_composes_and_submits_without_anything_heavier(imported, tmp_path):
     found = imported(
         "from hermes_cli.paths import resolve\n"
-        "from hermes_cli.requester import ask\n"
+        "from hermes_cli.restart.ask import ask\n"
         "from hermes_cli.intents.request import submit\n"
         "paths = resolve()\n"
         "submit(paths, ask(paths, reason='manual', command='x'))"
@@ -45,7 +45,7 @@ def test_a_command_that_only_prints_imports_nothing_heavy(imported, option):
 
 
 def test_a_restarter_with_nothing_to_do_imports_nothing_heavy(imported):
-    found = imported("from hermes_cli.restarter import main\nassert main(['--trigger', 'watch']) == 0")
+    found = imported("from hermes_cli.jobs.restarter import main\nassert main(['--trigger', 'watch']) == 0")
     assert not found & {"click", "dataclasses", "filelock", "psutil", "pathlib", "typing", "subprocess", "logging"}
 
 

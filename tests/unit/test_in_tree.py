@@ -6,14 +6,14 @@ import sys
 
 import pytest
 
-from hermes_cli import process_table
 from hermes_cli.environment import MARKER, marker, scrubbed
-from hermes_cli.in_tree import is_in_tree
+from hermes_cli.restart.in_tree import is_in_tree
+from hermes_cli.system import process_table
 
 STATE = "/somewhere/state"
 ASK = """
 import sys
-from hermes_cli.in_tree import is_in_tree
+from hermes_cli.restart.in_tree import is_in_tree
 ticks = int(sys.argv[3]) if sys.argv[3] else None
 print("in" if is_in_tree(sys.argv[1], int(sys.argv[2]), ticks) else "out", flush=True)
 """

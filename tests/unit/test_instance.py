@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_cli import desired, durable, instance
-from hermes_cli.instance import Drain, Instance
-from hermes_cli.process import Identity
+from hermes_cli.intents import desired
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.system import durable
+from hermes_cli.system.process import Identity
 
 ME = Identity.of(os.getpid())
 
@@ -25,12 +27,12 @@ def spoil(paths, data):
 
 
 def test_what_is_written_is_read(paths, me):
-    instance.write(paths, me)
-    assert instance.read(paths) == instance.read_alive(paths) == me
+    own.write(paths, me)
+    assert own.read(paths) == own.read_alive(paths) == me
 
 
 def test_a_new_instance_is_starting_and_alive():
-    found = instance.new(os.getpid(), "rev", "0.1.0", time.time())
+    found = own.new(os.getpid(), "rev", "0.1.0", time.time())
     assert found.identity == ME
     assert found.state == "starting"
     assert not found.ready
@@ -38,18 +40,18 @@ def test_a_new_instance_is_starting_and_alive():
 
 
 def test_a_dead_instance_is_remembered_but_not_alive(paths, me):
-    instance.write(paths, replace(me, identity=replace(ME, pid=2**22 - 3), exit_code=75))
-    assert instance.read_alive(paths) is None
-    assert instance.read(paths).exit_code == 75
+    own.write(paths, replace(me, identity=replace(ME, pid=2**22 - 3), exit_code=75))
+    assert own.read_alive(paths) is None
+    assert own.read(paths).exit_code == 75
 
 
 def test_an_instance_of_another_boot_is_not_alive(paths, me):
-    instance.write(paths, replace(me, identity=replace(ME, boot_id="another")))
-    assert instance.read_alive(paths) is None
+    own.write(paths, replace(me, identity=replace(ME, boot_id="another")))
+    assert own.read_alive(paths) is None
 
 
 def test_no_file_is_no_instance(paths):
-    assert instance.read(paths) is None
+    assert own.read(paths) is None
 
 
 @pytest.mark.parametrize(
@@ -57,22 +59,22 @@ def test_no_file_is_no_instance(paths):
 )
 def test_a_corrupt_file_is_no_instance(paths, data):
     spoil(paths, data)
-    assert instance.read(paths) is None
+    assert own.read(paths) is None
 
 
 def test_a_fifo_in_its_place_blocks_nobody(paths, in_time):
     os.mkfifo(paths.instance)
-    assert in_time(instance.read_alive, paths) is None
+    assert in_time(own.read_alive, paths) is None
 
 
 def test_unknown_fields_of_a_later_release_are_ignored(paths, me):
     spoil(paths, json.dumps({**me.document(), "schema": 7, "colour": "green"}).encode())
-    assert instance.read_alive(paths) == me
+    assert own.read_alive(paths) == me
 
 
 def test_a_state_of_a_later_release_is_not_ready(paths, me):
     spoil(paths, json.dumps({**me.document(), "state": "hibernating"}).encode())
-    assert instance.read_alive(paths).state == "starting"
+    assert own.read_alive(paths).state == "starting"
 
 
 @pytest.mark.parametrize(
@@ -82,14 +84,14 @@ def test_a_missing_field_degrades(paths, me, name):
     document = me.document()
     del document[name]
     spoil(paths, json.dumps(document).encode())
-    assert instance.read_alive(paths).identity == ME
+    assert own.read_alive(paths).identity == ME
 
 
 def test_an_instance_that_names_no_signals_handles_none(paths, me):
     document = me.document()
     del document["signals"]
     spoil(paths, json.dumps(document).encode())
-    assert not instance.read_alive(paths).handles_signal
+    assert not own.read_alive(paths).handles_signal
 
 
 NUMBERS = [
@@ -101,7 +103,7 @@ NUMBERS = [
 @pytest.mark.parametrize("name", ["started_at", "heartbeat", "active_turns", "exit_code", "drain", "signals"])
 def test_a_senseless_value_degrades(paths, me, name, value):
     spoil(paths, json.dumps({**me.document(), name: value}).encode())
-    found = instance.read_alive(paths)
+    found = own.read_alive(paths)
     assert found.identity == ME
     json.dumps(found.document(), allow_nan=False)
 
@@ -110,7 +112,7 @@ def test_a_senseless_value_degrades(paths, me, name, value):
 @pytest.mark.parametrize("name", ["since", "deadline", "turns"])
 def test_a_senseless_drain_degrades(paths, me, name, value):
     spoil(paths, json.dumps({**me.document(), "drain": {"since": 1, name: value}}).encode())
-    assert instance.read_alive(paths).identity == ME
+    assert own.read_alive(paths).identity == ME
 
 
 @pytest.mark.parametrize("data", [None, b"", b"{", b"[]", b'{"state": "hibernating"}', b'{"state": null}'])

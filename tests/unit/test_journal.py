@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from hermes_cli import restarter
 from hermes_cli.errors import QueueError
 from hermes_cli.intents.request import new_id
+from hermes_cli.jobs import restarter
 from hermes_cli.update import journal
 from hermes_cli.update.recovery import UpdateRecovery
 

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from hermes_cli import locks
+from hermes_cli.system import locks
 
 HOLDER = """
 import sys
-from hermes_cli import locks
+from hermes_cli.system import locks
 lock = locks.take(sys.argv[1])
 print("held" if lock else "refused", flush=True)
 sys.stdin.readline()

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_cli.instance import Crashes, Instance
-from hermes_cli.process import Identity
-from hermes_cli.update.probation import Finding, Receipt, is_crash, judge, verdict
+from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.system.process import Identity
+from hermes_cli.update.crashes import Finding, Receipt, is_crash, judge, verdict
 
 BOOT, WINDOW, NOW = "this boot", 600.0, 1100.0
 RECEIPT = Receipt("an update", "new", began_at=990.0, ended_at=1000.0)

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_cli import process_table
-from hermes_cli.process import Handle, Identity, send
+from hermes_cli.system import process_table
+from hermes_cli.system.process import Handle, Identity, send
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="ticks and /proc are Linux's")
 ME = Identity.of(os.getpid())
@@ -183,5 +183,5 @@ def test_a_command_name_with_parentheses_and_spaces_is_no_obstacle(children):
 
 
 def test_the_boot_id_is_one_for_all_processes(run_code):
-    out = run_code("from hermes_cli import process_table; print(process_table.boot_id())")
+    out = run_code("from hermes_cli.system import process_table; print(process_table.boot_id())")
     assert out.strip() == process_table.boot_id()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from installation import PATIENCE, REPOSITORY, Installation
 
-from hermes_cli import restarter_copy
+from hermes_cli.installation import copy
 
 pytestmark = pytest.mark.e2e
 WHERE = "import hermes_cli, filelock, psutil; print(hermes_cli.__file__, filelock.__file__, psutil.__file__)"
@@ -30,7 +30,7 @@ def hermes(tmp_path: Path) -> Installation:
 
 def keep(hermes: Installation) -> str:
     program = (
-        "from hermes_cli.paths import resolve; from hermes_cli.restarter_copy import keep, python_path\n"
+        "from hermes_cli.paths import resolve; from hermes_cli.installation.copy import keep, python_path\n"
         "keep(resolve()); print(python_path(resolve()))"
     )
     done = run([sys.executable, "-P", "-c", program], **hermes.environment())
@@ -46,7 +46,7 @@ def test_it_has_all_that_a_driver_imports_and_nothing_from_elsewhere(hermes: Ins
 
 def test_it_speaks_for_the_installation_that_it_was_made_from(hermes: Installation) -> None:
     place = keep(hermes)
-    program = "from hermes_cli import installation as i; print(i.package(), i.copy(), sep='\\n')"
+    program = "from hermes_cli.installation import origin as i; print(i.package(), i.copy(), sep='\\n')"
     done = run([sys.executable, "-P", "-c", program], PYTHONPATH=place)
     assert done.stdout.splitlines() == [os.path.realpath(hermes.code / "hermes_cli"), place]
 
@@ -82,7 +82,7 @@ def test_the_copy_never_copies_itself(hermes: Installation) -> None:
     place = keep(hermes)
     first = os.readlink(place)
     shutil.rmtree(hermes.code / "hermes_cli")
-    program = "from hermes_cli.paths import resolve; from hermes_cli.restarter_copy import keep; keep(resolve())"
+    program = "from hermes_cli.paths import resolve; from hermes_cli.installation.copy import keep; keep(resolve())"
     done = run([sys.executable, "-P", "-c", program], **{**hermes.environment(), "PYTHONPATH": place})
     assert (done.returncode, os.readlink(place)) == (0, first)
 
@@ -92,13 +92,13 @@ def test_the_copy_goes_first_only_while_the_code_is_in_flux(hermes: Installation
     keep(hermes)
     os.makedirs(hermes.paths.updates_under_way)
     Path(hermes.paths.updates_under_way, "x.json").write_text(json.dumps({"step": step}))
-    argv = restarter_copy.driver_argv(hermes.paths, "cli")
+    argv = copy.driver_argv(hermes.paths, "cli")
     assert argv[6] == ("copy" if step == "begun" else "installed")
 
 
 def test_a_driver_that_cannot_be_imported_is_followed_by_the_copys(hermes: Installation) -> None:
     keep(hermes)
-    argv = restarter_copy.driver_argv(hermes.paths, "cli")
+    argv = copy.driver_argv(hermes.paths, "cli")
     (hermes.code / "hermes_cli" / "__init__.py").write_text("raise ImportError('half a change')\n")
     done = run(argv, **hermes.environment())
     assert done.returncode == 0, done.stderr
@@ -106,4 +106,4 @@ def test_a_driver_that_cannot_be_imported_is_followed_by_the_copys(hermes: Insta
 
 
 def test_without_a_copy_the_installed_driver_is_all_there_is(hermes: Installation) -> None:
-    assert restarter_copy.driver_argv(hermes.paths, "cli")[1:4] == ["-P", "-m", "hermes_cli.restarter"]
+    assert copy.driver_argv(hermes.paths, "cli")[1:4] == ["-P", "-m", "hermes_cli.restarter"]

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from hermes_cli import sockets
+from hermes_cli.system import sockets
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from checkouts import Source, git
 from installation import PATIENCE, REPOSITORY, Installation
 
-from hermes_cli import instance
 from hermes_cli.environment import MARKER, marker
-from hermes_cli.instance import Instance
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Instance
 
 RECOVER = """
 import logging, sys
@@ -55,9 +55,9 @@ def hermes(make_installation: Callable[..., Installation], source: Source) -> In
 def stand_in(hermes: Installation, source: Source) -> Iterator[Instance]:
     """A process that is taken for the gateway, and that SIGUSR1 ends at once."""
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
-        described = instance.new(process.pid, source.short(), "0", 0.0)
+        described = own.new(process.pid, source.short(), "0", 0.0)
         found = Instance(described.identity, "ready", revision=described.revision, signals=("SIGUSR1",))
-        instance.write(hermes.paths, found)
+        own.write(hermes.paths, found)
         yield found
         process.kill()
 

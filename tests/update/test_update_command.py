@@ -12,14 +12,14 @@ import psutil
 import pytest
 from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
 
-from hermes_cli import locks
 from hermes_cli.intents import queue
+from hermes_cli.system import locks
 
 pytestmark = pytest.mark.e2e
 STEPS = [
     "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.custom:CommandSource.change",
-    "after hermes_cli.update.sources.custom:CommandSource.change",
+    "before hermes_cli.update.sources.command:CommandSource.change",
+    "after hermes_cli.update.sources.command:CommandSource.change",
     "after hermes_cli.update.change:apply",
 ]
 

@@ -10,9 +10,9 @@ from checkouts import Source
 from installation import Installation
 
 from hermes_cli.errors import HermesError
-from hermes_cli.update.sources import checkout as change
-from hermes_cli.update.sources import git
-from hermes_cli.update.sources import git_dependencies as dependencies
+from hermes_cli.update.sources.git import checkout as git
+from hermes_cli.update.sources.git import dependencies
+from hermes_cli.update.sources.git import source as change
 
 pytestmark = pytest.mark.e2e
 PIP = """

@@ -14,9 +14,9 @@ from checkouts import Source, git
 from installation import PATIENCE, Installation, fault
 
 import hermes_cli
-from hermes_cli import locks
-from hermes_cli.instance import Instance
 from hermes_cli.intents.hold import holders
+from hermes_cli.programs.own import Instance
+from hermes_cli.system import locks
 from hermes_cli.update import journal
 
 pytestmark = pytest.mark.e2e
@@ -28,17 +28,17 @@ BEFORE_THE_CHANGE = (
     "before hermes_cli.update.change:apply",
 )
 AFTER_THE_CHANGE = (
-    "before hermes_cli.update.sources.git:Checkout.forget_bytecode",
-    "before hermes_cli.update.preflight:failure",
+    "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
+    "before hermes_cli.update.proof:failure",
     "after hermes_cli.update.change:apply",
     "before hermes_cli.update.journal:Journal.note",
     "after hermes_cli.update.journal:Journal.note",
-    "before hermes_cli.requester:begin",
+    "before hermes_cli.restart.ask:begin",
 )
 WHILE_UNDOING = (
     "before hermes_cli.update.change:put_back",
-    "before hermes_cli.update.sources.checkout:GitSource._keep_changes",
-    "after hermes_cli.update.sources.checkout:GitSource._keep_changes",
+    "before hermes_cli.update.sources.git.source:GitSource._keep_changes",
+    "after hermes_cli.update.sources.git.source:GitSource._keep_changes",
     "after hermes_cli.update.change:put_back",
 )
 # A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.
@@ -187,7 +187,7 @@ def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
     hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.preflight:failure")
+    killed(hermes, "before hermes_cli.update.proof:failure")
     (source.clone / "README.md").write_text("mine")
     said = recover()
     (intent,) = hermes.pending()
@@ -200,7 +200,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
     hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.preflight:failure")
+    killed(hermes, "before hermes_cli.update.proof:failure")
     git(source.clone, "commit", "--quiet", "--allow-empty", "-m", "Mine")
     mine = source.head()
     assert "has moved on since, nothing is undone" in recover()
@@ -210,7 +210,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
 
 def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes: Installation, source: Source) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.preflight:failure")
+    killed(hermes, "before hermes_cli.update.proof:failure")
     mended = source.publish({"hermes_cli/gateway/run.py": "def main(paths): ...\n"})
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr
@@ -269,7 +269,7 @@ def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
     hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.preflight:failure")
+    killed(hermes, "before hermes_cli.update.proof:failure")
     shutil.move(source.clone / ".git", source.clone.parent / "away")
     assert "is left as it is: git does not say where the checkout of" in recover()
     assert os.listdir(hermes.paths.updates_under_way)

@@ -8,7 +8,7 @@ import pytest
 from checkouts import Source, git
 from installation import Installation
 
-from hermes_cli import locks
+from hermes_cli.system import locks
 
 pytestmark = pytest.mark.e2e
 

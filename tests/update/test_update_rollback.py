@@ -9,7 +9,7 @@ import pytest
 from checkouts import Source, git
 from installation import Installation, fault
 
-from hermes_cli.instance import Instance
+from hermes_cli.programs.own import Instance
 from hermes_cli.update import journal
 
 pytestmark = pytest.mark.e2e
@@ -18,10 +18,10 @@ STEPS = [
     "after hermes_cli.update.journal:Journal.write",
     "after hermes_cli.intents.request:submit",
     "before hermes_cli.update.change:apply",
-    "before hermes_cli.update.sources.git:Checkout.forget_bytecode",
-    "before hermes_cli.update.preflight:failure",
+    "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
+    "before hermes_cli.update.proof:failure",
     "after hermes_cli.update.change:apply",
-    "before hermes_cli.requester:begin",
+    "before hermes_cli.restart.ask:begin",
 ]
 
 
@@ -191,7 +191,7 @@ def test_an_update_that_is_under_way_is_not_rolled_back(
     hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish({"README.md": "new"})
-    kill = fault("kill", "hermes_cli.requester:begin", program="hermes_cli update")
+    kill = fault("kill", "hermes_cli.restart.ask:begin", program="hermes_cli update")
     assert hermes.run("update", fault=kill).returncode == -signal.SIGKILL
     done = hermes.run("update", "--rollback")  # its look has a driver finish that update, and says so
     assert (done.returncode, done.stderr.splitlines()[-1][-38:]) == (75, "under way: try again when it has ended")

@@ -9,9 +9,9 @@ import pytest
 from checkouts import Source, git
 from installation import PATIENCE, Installation, fault
 
-from hermes_cli.instance import Instance
 from hermes_cli.intents import queue
-from hermes_cli.process import Handle
+from hermes_cli.programs.own import Instance
+from hermes_cli.system.process import Handle
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
@@ -158,7 +158,7 @@ def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_bro
     sound = (source.clone / name).read_text()
     broken = sound.replace("import asyncio", "import asynciX", 1)
     source.publish({name: broken})
-    place = "hermes_cli.update.sources.git:Checkout.forget_bytecode"
+    place = "hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode"
     stop = fault("stop", place, once=hermes.home / "stopped", program="hermes_cli update")
     with hermes.start("update", fault=stop) as process:
         os.waitpid(process.pid, os.WUNTRACED)

@@ -8,7 +8,7 @@ import pytest
 from checkouts import Source, git
 from installation import Installation, fault
 
-from hermes_cli.instance import Instance
+from hermes_cli.programs.own import Instance
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n"}
@@ -151,11 +151,11 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
     "step",
     [
         "after hermes_cli.update.journal:Journal.write",
-        "before hermes_cli.update.sources.checkout:GitSource._reset",
-        "after hermes_cli.update.sources.checkout:GitSource._reset",
-        "before hermes_cli.update.sources.checkout:GitSource._unstash",
-        "after hermes_cli.update.sources.checkout:GitSource._unstash",
-        "before hermes_cli.update.preflight:failure",
+        "before hermes_cli.update.sources.git.source:GitSource._reset",
+        "after hermes_cli.update.sources.git.source:GitSource._reset",
+        "before hermes_cli.update.sources.git.source:GitSource._unstash",
+        "after hermes_cli.update.sources.git.source:GitSource._unstash",
+        "before hermes_cli.update.proof:failure",
     ],
 )
 def test_stashed_changes_are_there_after_any_interruption(

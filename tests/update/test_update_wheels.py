@@ -16,11 +16,11 @@ pytestmark = pytest.mark.e2e
 STEPS = [
     "after hermes_cli.update.journal:Journal.write",
     "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.wheel:WheelSource.change",
-    "after hermes_cli.update.sources.wheel:WheelSource.change",
-    "before hermes_cli.update.preflight:failure",
+    "before hermes_cli.update.sources.wheel.source:WheelSource.change",
+    "after hermes_cli.update.sources.wheel.source:WheelSource.change",
+    "before hermes_cli.update.proof:failure",
     "after hermes_cli.update.change:apply",
-    "before hermes_cli.requester:begin",
+    "before hermes_cli.restart.ask:begin",
 ]
 # pip's own functions, in pip's own process: between the files of two releases.
 IN_PIP = [

@@ -6,8 +6,11 @@ from hermes_cli.config import load, load_or_defaults
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources import checkout, custom, git, wheel
+from hermes_cli.update.sources import command
 from hermes_cli.update.sources.base import Source
+from hermes_cli.update.sources.git import checkout
+from hermes_cli.update.sources.git.source import GitSource, is_acceptable
+from hermes_cli.update.sources.wheel import source as wheel
 
 
 class GoneError(HermesError):
@@ -20,23 +23,23 @@ def find(paths: Paths, keep: tuple[int, ...]) -> Source:
     if config.command:
         if not config.revision:
             raise ConfigError(f"{paths.config}: update.command needs update.revision, which says what is installed")
-        return custom.CommandSource(config, keep)
-    return wheel.WheelSource.look(config, keep) or checkout.GitSource(git.find(keep))
+        return command.CommandSource(config, keep)
+    return wheel.WheelSource.look(config, keep) or GitSource(checkout.find(keep))
 
 
 def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
     """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
     found = journal.source
     config = load_or_defaults(paths.config).update
-    if found["kind"] == "git" and checkout.is_acceptable(journal):
+    if found["kind"] == "git" and is_acceptable(journal):
         package = str(found.get("package"))
         if not os.path.isdir(os.path.dirname(package)):
             raise GoneError(f"{package} is not there any more")
-        return checkout.GitSource(git.at(package, str(found.get("root")), keep))
-    if found["kind"] == "wheel" and (source := wheel.of(journal, config, keep)) is not None:
-        if not os.path.isdir(source.place):
-            raise GoneError(f"{source.place} is not there any more")
-        return source
+        return GitSource(checkout.at(package, str(found.get("root")), keep))
+    if found["kind"] == "wheel" and (installed := wheel.of(journal, config, keep)) is not None:
+        if not os.path.isdir(installed.place):
+            raise GoneError(f"{installed.place} is not there any more")
+        return installed
     if found["kind"] == "command" and config.command and config.revision:
-        return custom.CommandSource(config, keep)
+        return command.CommandSource(config, keep)
     raise GoneError(f"an update of {found['kind']} that this release does not know")

@@ -12,7 +12,7 @@ from installation import SHORT_CLOCKS, fault
 from mac import GATEWAY, RESTARTER, Mac
 from worlds import World
 
-from hermes_cli import process
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 

@@ -14,7 +14,7 @@ from installation import fault as strike
 from mac import GATEWAY, REPOSITORY, Mac
 from matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
 
-from hermes_cli.instance import Instance
+from hermes_cli.programs.own import Instance
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"

@@ -14,7 +14,7 @@ import pytest
 from installation import SHORT_CLOCKS
 from real_mac import RealMac
 
-from hermes_cli.instance import Instance
+from hermes_cli.programs.own import Instance
 
 pytestmark = [
     pytest.mark.macos,

@@ -12,8 +12,8 @@ from installation import PATIENCE, REPOSITORY, Installation, fault
 from interpreter import Interpreter
 from user_manager import UserManager
 
-from hermes_cli import locks, process
 from hermes_cli.intents import driver, request
+from hermes_cli.system import locks, process
 
 pytestmark = pytest.mark.e2e
 SERVICE, RESTARTER, WATCH = (
@@ -42,8 +42,8 @@ def is_restarted_once(hermes: Installation) -> None:
     "step",
     [
         "after hermes_cli.intents.request:submit",
-        "after hermes_cli.requester:signal_target",
-        "after hermes_cli.requester:begin",
+        "after hermes_cli.restart.ask:signal_target",
+        "after hermes_cli.restart.ask:begin",
     ],
 )
 def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: str) -> None:
@@ -82,8 +82,8 @@ def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: str) -> Non
         "before hermes_cli.intents.driver:Driver.run",
         "after hermes_cli.intents.driver:Driver._observe",
         "before hermes_cli.intents.driver:Driver._wait",
-        "before hermes_cli.services.systemd:Systemd.demand_start",
-        "after hermes_cli.services.systemd:Systemd.demand_start",
+        "before hermes_cli.services.systemd.manager:Systemd.demand_start",
+        "after hermes_cli.services.systemd.manager:Systemd.demand_start",
         "before hermes_cli.intents.queue:settle",
         "after hermes_cli.intents.queue:settle",
     ],

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from hermes_cli import durable
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import compose, make_directories, submit
-from hermes_cli.process import Identity
+from hermes_cli.system import durable
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Identity
 
 pytestmark = pytest.mark.e2e
 ID = "20261123T160511.123456Z-4321-9f3a"
@@ -67,7 +67,7 @@ def new_record(at_home):
 @pytest.fixture
 def driven(queued):
     """The driver's lock is taken, so that no command starts a driver of its own behind the test's back."""
-    from hermes_cli import locks
+    from hermes_cli.system import locks
 
     lock = locks.take(f"{queued.intents}/driver.lock")
     yield queued
@@ -403,7 +403,7 @@ def gateway(children, home, at_home):
     durable.make_private_directory(at_home.state)
 
     def start():
-        from hermes_cli import instance
+        from hermes_cli.programs import own
 
         child = children(
             "-m",
@@ -417,7 +417,7 @@ def gateway(children, home, at_home):
         )
         deadline = time.monotonic() + 20
         with DirectoryWatch(at_home.state) as watch:
-            while not ((found := instance.read_alive(at_home)) and found.ready and found.identity.pid == child.pid):
+            while not ((found := own.read_alive(at_home)) and found.ready and found.identity.pid == child.pid):
                 assert time.monotonic() < deadline
                 watch.wait(1.0)
         return child

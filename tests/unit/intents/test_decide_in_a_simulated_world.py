@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_cli.instance import Drain, Instance
 from hermes_cli.intents.decide import decide, noted
 from hermes_cli.intents.observation import Observation, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Requester
+from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
-from hermes_cli.process import Identity
-from hermes_cli.service import Service
+from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.system.process import Identity
 
 EPOCH = 1_800_000_000.0
 NEVER = 1e9

@@ -8,8 +8,8 @@ from test_decide import BEGUN, FRESH, NOW, OLD, POLICY, STOPPED, fresh, running,
 from hermes_cli.intents.decide import counted, decide, noted, witnessed
 from hermes_cli.intents.observation import Change
 from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Wait
-from hermes_cli.service import Service
 
 ON_TRIAL, UNDONE = Change(), Change("it did not come")
 READY = replace(BEGUN, ready_pid=FRESH.pid, ready_since=NOW - POLICY.stay_ready)

@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from hermes_cli import desired, instance, locks
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import CannotTellError
-from hermes_cli.intents import driver, progress, queue
+from hermes_cli.intents import desired, driver, progress, queue
 from hermes_cli.intents.observation import Change, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.request import submit
+from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.process import Handle, Identity
-from hermes_cli.service import Service
+from hermes_cli.programs import own
+from hermes_cli.system import locks
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 
 GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
 PATIENCE = 15.0
@@ -74,7 +75,7 @@ class Gateways:
 
     def target(self) -> dict[str, Any]:
         """The running instance, as a record names it."""
-        found = instance.read_alive(self.paths)
+        found = own.read_alive(self.paths)
         assert found is not None
         return {name: found.identity.document()[name] for name in ("pid", "create_time", "start_ticks")}
 
@@ -119,7 +120,7 @@ class DiesUnderTheLook(NoUpdates):
         self.looks = 0
 
     def installed(self) -> str | None:
-        found = instance.read_alive(self.gateways.paths)
+        found = own.read_alive(self.gateways.paths)
         if found is not None and found.state == "draining":
             self.looks += 1
             if self.looks == 1:  # one more look, with no event of the drain's beginning left over
@@ -245,7 +246,7 @@ def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publis
     assert found.attempts == 1
     assert found.instance["pid"] == gateways.child.pid != old.pid
     assert old.wait(PATIENCE) == 75
-    assert instance.read_alive(paths).ready
+    assert own.read_alive(paths).ready
     assert gateways.ran() == [old.pid, gateways.child.pid]
     assert os.listdir(paths.pending) == []
 
@@ -645,13 +646,13 @@ def test_a_gateway_that_does_not_describe_itself_is_not_signalled(paths, publish
 def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, publish, gateways, background):
     gateways.start_ready()
     named = gateways.target()
-    described = instance.read(paths)
+    described = own.read(paths)
     with open(paths.instance, "w", encoding="ascii") as file:
         file.write("{")
     identifier = publish(target=named, drain_timeout=30.0)
     still_at_it = background(FORGIVING)
     await_progress(paths, identifier, "gateway.json")
-    instance.write(paths, described)
+    own.write(paths, described)
     assert not still_at_it()
     assert outcome(paths, identifier) == "restarted"
 

@@ -7,7 +7,7 @@ import pytest
 
 from hermes_cli.errors import TryAgainError
 from hermes_cli.intents.hold import hold, holders
-from hermes_cli.process import Identity
+from hermes_cli.system.process import Identity
 
 ID = "20261123T160511.123456Z-4321-9f3a"
 HOLDER = f"""

@@ -12,14 +12,14 @@ import time
 
 import pytest
 
-from hermes_cli import durable, locks
-from hermes_cli.directory_watch import DirectoryWatch
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import progress, queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import new_id, submit, timestamp
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable, locks
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 
 def names(paths, directory):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_cli.instance import parse as parse_instance
 from hermes_cli.intents.record import LIMIT, Intent, Origin, RecordError, Requester, is_id, parse
 from hermes_cli.intents.request import compose, new_id, timestamp
-from hermes_cli.process import Identity
+from hermes_cli.programs.own import parse as parse_instance
+from hermes_cli.system.process import Identity
 
 ID = "20261123T160511.123456Z-4321-9f3a"
 AT = 1795449911.123456

@@ -8,8 +8,9 @@ import pytest
 from hermes_cli.cli.main import run
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.services import installed, linger, systemctl
-from hermes_cli.services.systemd import Systemd
+from hermes_cli.services import registered
+from hermes_cli.services.systemd import linger, systemctl
+from hermes_cli.services.systemd.manager import Systemd
 
 
 @pytest.fixture
@@ -38,14 +39,14 @@ def test_root_has_its_own_manager_first_and_else_the_systems(paths, managers, us
 
 def test_where_it_was_installed_it_stays(paths, managers) -> None:
     managers(user=True, system=True)
-    installed.write(paths, "systemd", scope="system", directory="/etc/systemd/system")
+    registered.write(paths, "systemd", scope="system", directory="/etc/systemd/system")
     assert Systemd(paths)._systemctl.domain == "system"
     assert Systemd(paths, system=False)._systemctl.domain == "user@0"
 
 
 def test_what_another_manager_remembers_says_nothing_of_systemd(paths, managers) -> None:
     managers(user=False, system=True)
-    installed.write(paths, "launchd", scope="user")
+    registered.write(paths, "launchd", scope="user")
     assert Systemd(paths)._systemctl.domain == "system"
 
 
@@ -91,10 +92,10 @@ def test_what_was_installed_where_systemd_ran_is_removed_where_it_does_not(
     unit = units / "hermes-gateway.service"
     unit.touch()
     (units / "default.target.wants" / unit.name).symlink_to(unit)
-    installed.write(paths, "systemd", scope="user", directory=str(units))
+    registered.write(paths, "systemd", scope="user", directory=str(units))
     Systemd(paths).uninstall()
     assert [one.name for one in units.rglob("*")] == ["default.target.wants"]
-    assert installed.read(paths) == {}
+    assert registered.read(paths) == {}
 
 
 @pytest.fixture

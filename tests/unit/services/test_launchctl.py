@@ -2,8 +2,8 @@
 
 import pytest
 
-from hermes_cli.service import Service
-from hermes_cli.services.launchd_state import Job, parse_disabled, parse_print
+from hermes_cli.intents.service import Service
+from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
 
 RUNNING = """\
 gui/501/ai.hermes.gateway = {

@@ -7,8 +7,8 @@ import pytest
 
 from hermes_cli.config import GatewayConfig
 from hermes_cli.paths import Paths
-from hermes_cli.services import launchd_plists
-from hermes_cli.services.definition import Definition, keeping_path
+from hermes_cli.services.job.definition import Definition, keeping_path
+from hermes_cli.services.launchd import plists
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def paths(tmp_path, monkeypatch):
 
 
 def service(paths, config=None):
-    return plistlib.loads(launchd_plists.service(paths, config or GatewayConfig()).text.encode())
+    return plistlib.loads(plists.service(paths, config or GatewayConfig()).text.encode())
 
 
 def restarter(paths):
-    return plistlib.loads(launchd_plists.restarter(paths, "gui/501").text.encode())
+    return plistlib.loads(plists.restarter(paths, "gui/501").text.encode())
 
 
 def test_the_service_is_kept_alive_by_an_absolute_program(paths):
@@ -95,35 +95,35 @@ def test_logs_and_programs_are_absolute(paths, read):
 
 def test_a_profile_has_labels_of_its_own(paths):
     named = Paths("work", paths.root, "/c", "/l")
-    assert launchd_plists.label(named) == "ai.hermes.gateway-work"
-    assert launchd_plists.restarter_label(named) == "ai.hermes.gateway-work.restarter"
+    assert plists.label(named) == "ai.hermes.gateway-work"
+    assert plists.restarter_label(named) == "ai.hermes.gateway-work.restarter"
 
 
 def test_the_path_of_another_shell_is_no_drift(paths):
-    before = launchd_plists.service(paths, GatewayConfig())
+    before = plists.service(paths, GatewayConfig())
     after = Definition(before.path, before.text.replace("/usr/sbin", "/opt/other/sbin"))
     assert after != before
-    assert keeping_path(after, before.text, launchd_plists.without_path) == before
+    assert keeping_path(after, before.text, plists.without_path) == before
 
 
 @pytest.mark.parametrize("text", ["", "no plist", "<plist", "{}", "\ud800"])
 def test_what_is_no_plist_is_replaced(paths, text):
-    wanted = launchd_plists.service(paths, GatewayConfig())
-    assert keeping_path(wanted, text, launchd_plists.without_path) == wanted
-    assert keeping_path(wanted, None, launchd_plists.without_path) == wanted
+    wanted = plists.service(paths, GatewayConfig())
+    assert keeping_path(wanted, text, plists.without_path) == wanted
+    assert keeping_path(wanted, None, plists.without_path) == wanted
 
 
 def test_any_other_difference_is_drift(paths):
-    wanted = launchd_plists.service(paths, GatewayConfig())
-    other = launchd_plists.service(paths, GatewayConfig(teardown_timeout=99.0))
-    assert keeping_path(wanted, other.text, launchd_plists.without_path) == wanted
+    wanted = plists.service(paths, GatewayConfig())
+    other = plists.service(paths, GatewayConfig(teardown_timeout=99.0))
+    assert keeping_path(wanted, other.text, plists.without_path) == wanted
 
 
 @pytest.mark.parametrize("place", ["/Volumes/Disk/hermes/logs", "/Users/u/Documents/h/logs", "/Users/u/Desktop"])
 def test_what_launchd_may_not_open_is_out_of_reach(place):
-    assert launchd_plists.is_out_of_reach(place, "/Users/u")
+    assert plists.is_out_of_reach(place, "/Users/u")
 
 
 @pytest.mark.parametrize("place", ["/Users/u/.hermes/logs", "/Users/u/Documents2/logs", "/Users/v/Documents/logs"])
 def test_what_it_may_open_is_not(place):
-    assert not launchd_plists.is_out_of_reach(place, "/Users/u")
+    assert not plists.is_out_of_reach(place, "/Users/u")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli.services import reexecution
-from hermes_cli.services.reexecution import Carried, Proof
+from hermes_cli.services.embedded import reexecution
+from hermes_cli.services.embedded.reexecution import Carried, Proof
 
 GATEWAY = Path(__file__).parent.parent / "stand_in_gateway.py"
 

@@ -12,7 +12,7 @@ import pytest
 
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
-from hermes_cli.services import restarter_program
+from hermes_cli.services.job import restarter_program
 
 PATIENCE = 30
 

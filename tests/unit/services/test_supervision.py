@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_cli.services.supervision import (
+from hermes_cli.services.embedded.after_exit import (
     CRASH_LIMIT,
     CRASH_WINDOW,
     LONGEST_PAUSE,

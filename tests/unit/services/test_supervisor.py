@@ -12,12 +12,13 @@ from datetime import datetime
 
 import pytest
 
-from hermes_cli import durable, instance, locks, process_table
-from hermes_cli.directory_watch import DirectoryWatch
-from hermes_cli.instance import Instance
-from hermes_cli.process import Handle, Identity
-from hermes_cli.services.embedded import Embedded
-from hermes_cli.sockets import connect
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Instance
+from hermes_cli.services.embedded.manager import Embedded
+from hermes_cli.system import durable, locks, process_table
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
+from hermes_cli.system.sockets import connect
 
 pytestmark = pytest.mark.e2e
 PATIENCE = 20.0
@@ -29,7 +30,7 @@ def await_instance(paths, wanted) -> Instance:
     deadline = time.monotonic() + PATIENCE
     with DirectoryWatch(paths.state) as watch:
         while True:
-            found = instance.read_alive(paths)
+            found = own.read_alive(paths)
             if found is not None and wanted(found):
                 return found
             assert time.monotonic() < deadline, f"still {found}"
@@ -75,7 +76,7 @@ def paths(at_home, hermes):
         supervisor = None
         with contextlib.suppress(Exception):
             supervisor = supervisor_pid(at_home)
-        running = instance.read_alive(at_home)
+        running = own.read_alive(at_home)
         for pid in filter(None, (supervisor, running.identity.pid if running else None)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -104,7 +105,7 @@ def test_it_starts_the_gateway_and_a_sigterm_stops_both(paths, supervise):
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(PATIENCE) == 0
     assert not gateway.identity.is_alive()
-    assert instance.read(paths).exit_code == 0
+    assert own.read(paths).exit_code == 0
     assert not locks.is_held(paths.gateway_lock)
     assert not os.path.exists(f"{paths.supervisor}/sock")
 
@@ -192,7 +193,7 @@ def test_a_restart_is_carried_out_and_seen(paths, supervise, hermes):
     done = hermes("gateway", "restart")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("restarted: pid ")
-    assert instance.read_alive(paths).identity.pid != first.identity.pid
+    assert own.read_alive(paths).identity.pid != first.identity.pid
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def as_pid_1(paths, home):
     durable.make_private_directory(paths.supervisor)
     with DirectoryWatch(paths.state) as watch:  # the pid in gateway.json is the namespace's own
         deadline = time.monotonic() + PATIENCE
-        while (described := instance.read(paths)) is None or not described.ready:
+        while (described := own.read(paths)) is None or not described.ready:
             assert time.monotonic() < deadline
             watch.wait(1.0)
     (inner,) = children_of(outer.pid)
@@ -277,4 +278,4 @@ def test_as_process_1_it_reaps_orphans_and_ends_with_sigterm(paths, as_pid_1, tm
     with Handle(Identity.of(as_pid_1)) as handle:
         handle.send(signal.SIGTERM)
         assert handle.wait(PATIENCE)
-    assert instance.read(paths).exit_code == 0
+    assert own.read(paths).exit_code == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hermes_cli.services.systemd_state import Unit, parse, service_of
+from hermes_cli.services.systemd.shown import Unit, parse, service_of
 
 BLOCK = """\
 MainPID=4242

@@ -7,9 +7,9 @@ import pytest
 from hermes_cli.config import GatewayConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.services import systemd_units
-from hermes_cli.services.definition import keeping_path
-from hermes_cli.services.systemd_units import Place
+from hermes_cli.services.job.definition import keeping_path
+from hermes_cli.services.systemd import units
+from hermes_cli.services.systemd.units import Place
 
 USER, SYSTEM = Place("/units"), Place("/etc/systemd/system", root=True)
 
@@ -35,7 +35,7 @@ def words(command: str) -> list[str]:
 
 
 def service(**more):
-    return systemd_units.service(paths(**more), GatewayConfig(), USER)
+    return units.service(paths(**more), GatewayConfig(), USER)
 
 
 def test_the_service_is_restarted_after_75_and_not_after_78() -> None:
@@ -50,39 +50,39 @@ def test_the_service_is_restarted_after_75_and_not_after_78() -> None:
 
 def test_systemd_kills_after_every_clock_of_the_gateways_own() -> None:
     gateway = GatewayConfig(stop_timeout=20.5, teardown_timeout=7)
-    found = lines(systemd_units.service(paths(), gateway, USER))
+    found = lines(units.service(paths(), gateway, USER))
     assert float(found["TimeoutStopSec"][0]) >= gateway.stop_clocks.supervisor_kill > gateway.stop_clocks.exit_backstop
     assert float(found["TimeoutStartSec"][0]) > gateway.start_timeout
 
 
 def test_what_the_watch_starts_has_no_limit_and_a_pause() -> None:
-    restarter = lines(systemd_units.restarter(paths(), USER, ["/bin/systemctl"]))
+    restarter = lines(units.restarter(paths(), USER, ["/bin/systemctl"]))
     assert (restarter["Type"], restarter["StartLimitIntervalSec"]) == (["oneshot"], ["0"])
     assert (restarter["Restart"], restarter["RestartSec"]) == (["on-failure"], ["1"])
-    watch = lines(systemd_units.watch(paths(), USER))
+    watch = lines(units.watch(paths(), USER))
     assert watch["DirectoryNotEmpty"] == ["/home/u/state/restart-intents/pending"]
     assert watch["Unit"] == ["hermes-gateway-restarter.service"]
 
 
 @pytest.mark.parametrize("home", ["/h o/m", "/100%i", "/$HOME", "/a'b", '/a"b', "/a\\b", "/höme", "/a;b", "/%%"])
 def test_any_path_comes_out_as_it_went_in(home: str) -> None:
-    restarter = systemd_units.restarter(paths(home=home), USER, ["/bin/systemctl", "--user"])
+    restarter = units.restarter(paths(home=home), USER, ["/bin/systemctl", "--user"])
     argv = words(lines(restarter)["ExecStart"][0])
     assert f"{home}/state/restarter/hermes-restarter" in argv
     assert argv[-3:] == [f"{home}/state", "/bin/systemctl", "--user"]
-    assert lines(systemd_units.watch(paths(home=home), USER))["DirectoryNotEmpty"] == [
+    assert lines(units.watch(paths(home=home), USER))["DirectoryNotEmpty"] == [
         f"{home}/state/restart-intents/pending".replace("%", "%%")
     ]
 
 
 def test_a_program_whose_path_systemd_refuses_is_started_by_a_shell() -> None:
-    assert systemd_units.command(["/a'b", "c"]) == ':"/bin/sh" "-c" "exec \\"$0\\" \\"$@\\"" "/a\'b" "c"'
-    assert systemd_units.command(["/a b", "c"]) == ':"/a b" "c"'
+    assert units.command(["/a'b", "c"]) == ':"/bin/sh" "-c" "exec \\"$0\\" \\"$@\\"" "/a\'b" "c"'
+    assert units.command(["/a b", "c"]) == ':"/a b" "c"'
 
 
 @pytest.mark.parametrize("home", ["/a\nExecStart=/bin/evil", "/a\x00", "/a\x7f", "/\udcff"])
 def test_what_cannot_be_said_is_refused_in_one_line(home: str) -> None:
-    for build in (lambda: service(home=home), lambda: systemd_units.watch(paths(home=home), USER)):
+    for build in (lambda: service(home=home), lambda: units.watch(paths(home=home), USER)):
         with pytest.raises(HermesError) as refused:
             build()
         assert "\n" not in str(refused.value)
@@ -91,11 +91,11 @@ def test_what_cannot_be_said_is_refused_in_one_line(home: str) -> None:
 @pytest.mark.parametrize("profile", ["restarter", "work-restarter"])
 def test_a_profile_whose_unit_would_be_anothers_restarter_is_refused(profile: str) -> None:
     with pytest.raises(UsageError, match="another profile's restarter"):
-        systemd_units.Names(paths(profile))
+        units.Names(paths(profile))
 
 
 def test_profiles_have_units_of_their_own() -> None:
-    assert list(systemd_units.Names(paths("work"))) == [
+    assert list(units.Names(paths("work"))) == [
         "hermes-gateway-work.service",
         "hermes-gateway-work-restarter.service",
         "hermes-gateway-work-restarter.path",
@@ -103,16 +103,16 @@ def test_profiles_have_units_of_their_own() -> None:
 
 
 def test_the_users_units_belong_to_the_login_and_roots_to_the_boot() -> None:
-    user, system = lines(service()), lines(systemd_units.service(paths(), GatewayConfig(), SYSTEM))
+    user, system = lines(service()), lines(units.service(paths(), GatewayConfig(), SYSTEM))
     assert (user["WantedBy"], user.get("User")) == (["default.target"], None)
     assert (system["WantedBy"], system["User"]) == (["multi-user.target"], ["root"])
-    assert systemd_units.service(paths(), GatewayConfig(), SYSTEM).path == "/etc/systemd/system/hermes-gateway.service"
+    assert units.service(paths(), GatewayConfig(), SYSTEM).path == "/etc/systemd/system/hermes-gateway.service"
 
 
 def test_the_path_of_another_shell_is_no_drift_and_anything_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = service()
     there = re.sub(r'"PATH=[^"]*"', '"PATH=/elsewhere"', wanted.text)
-    assert keeping_path(wanted, there, systemd_units.without_path).text == there != wanted.text
+    assert keeping_path(wanted, there, units.without_path).text == there != wanted.text
     drifted = wanted.text.replace("RestartSec=1", "RestartSec=60")
-    assert keeping_path(wanted, drifted, systemd_units.without_path) is wanted
-    assert keeping_path(wanted, None, systemd_units.without_path) is wanted
+    assert keeping_path(wanted, drifted, units.without_path) is wanted
+    assert keeping_path(wanted, None, units.without_path) is wanted

@@ -1,1 +1,0 @@
-"""What answers a message; the built-in one needs no key."""

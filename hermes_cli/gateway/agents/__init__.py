@@ -1,0 +1,1 @@
+"""What answers a message: one interface; the built-in agent needs no key."""

@@ -1,0 +1,211 @@
+"""The local channel: a Unix socket for this user's own programs. No account, no network.
+
+A client that does not read is dropped when 4 MiB wait for it: the gateway never waits for a client.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+from typing import Any, Protocol
+
+from hermes_cli.gateway.channels.local import protocol
+from hermes_cli.gateway.conversations.store import Message, Store
+from hermes_cli.system import sockets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+_log = logging.getLogger("hermes.local")
+CHANNEL = "local"
+_BUFFER_LIMIT = 4 * 1024 * 1024  # bytes
+_PAGE = 64  # messages read at once for a client that catches up
+_HISTORY_LIMIT = 500
+
+
+class Streaming(Protocol):
+    """A running turn, as far as a client that comes late needs to know it."""
+
+    @property
+    def message(self) -> Message:
+        """What it answers."""
+
+    @property
+    def streamed(self) -> int:
+        """Characters so far."""
+
+    @property
+    def output(self) -> str:
+        """The last of them."""
+
+
+class Desk(Protocol):
+    """What the channel needs of the gateway."""
+
+    def queued(self, session: str) -> None:
+        """A message was stored."""
+
+    def is_draining(self) -> bool:
+        """Whether the next instance will answer what comes now."""
+
+    def streaming(self, session: str) -> Streaming | None:
+        """The session's running turn."""
+
+    def report(self) -> dict[str, Any]:
+        """The `status` event's fields."""
+
+
+class _Client:
+    """One connection. `following` is a session once the client has all that was stored before."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.following: str | None = None
+        self.seq = 0
+
+    def send(self, event: dict[str, Any]) -> None:
+        transport = self.writer.transport
+        if transport.is_closing():
+            return
+        self.writer.write(protocol.encode(event))
+        if transport.get_write_buffer_size() > _BUFFER_LIMIT:
+            _log.warning("a client that does not read was dropped")
+            transport.abort()
+
+    def message(self, message: Message) -> None:
+        self.seq = message.seq
+        self.send(message.event())
+
+
+class LocalChannel:
+    """Open it, publish to it, close it. One per instance; the caller holds gateway.lock."""
+
+    def __init__(self, path: str, store: Store, desk: Desk) -> None:
+        self._path = path
+        self._store = store
+        self._desk = desk
+        self._clients: set[_Client] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._operations: dict[str, Callable[[_Client, dict[str, Any]], Any]] = {
+            "send": self._send,
+            "follow": self._follow,
+            "history": self._history,
+            "status": self._status,
+            "ping": self._ping,
+        }
+
+    async def open(self) -> None:
+        """Accept clients from now on. Raises OSError."""
+        self._listener = sockets.listen(self._path)
+        # start_server, not start_unix_server: newer Pythons remove a Unix server's file themselves, by an address
+        # that may be a temporary name of ours.
+        self._server = await asyncio.start_server(self._serve, sock=self._listener, limit=protocol.LINE_LIMIT)
+
+    def close(self) -> None:
+        """Accept no more and remove the socket's name; what was written is on its way already."""
+        if self._server is not None:
+            self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    def publish(self, message: Message) -> None:
+        """Give a message to everyone who follows its session."""
+        for client in list(self._clients):
+            if client.following == message.session:
+                client.message(message)
+
+    def stream(self, message: Message, offset: int, text: str) -> None:
+        """Give a running turn's output to everyone who follows the session."""
+        for client in list(self._clients):
+            if client.following == message.session:
+                client.send({"event": "chunk", "reply_to": message.id, "offset": offset, "text": text})
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        uid = sockets.peer_uid(writer.get_extra_info("socket"))
+        if uid is not None and uid != os.geteuid():
+            _log.warning("a client of uid %d was refused", uid)
+            writer.close()
+            return
+        client = _Client(writer)
+        self._clients.add(client)
+        try:
+            await self._converse(client, reader)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # it left, which is its right at any moment
+        except protocol.ProtocolError as error:
+            client.send({"event": "error", "text": f"{error}: goodbye"})
+        except Exception:  # noqa: BLE001  logged; one client's trouble is nobody else's
+            _log.exception("a client's operation failed")
+        finally:
+            self._clients.discard(client)
+            writer.close()
+
+    async def _converse(self, client: _Client, reader: asyncio.StreamReader) -> None:
+        while True:
+            try:
+                line = await reader.readline()
+            except ValueError:
+                raise protocol.ProtocolError(f"a line is longer than {protocol.LINE_LIMIT} bytes") from None
+            if not line.endswith(b"\n"):
+                return
+            document = protocol.decode(line)
+            try:
+                operation = self._operations.get(str(document.get("op")))
+                if operation is None:
+                    raise protocol.RefusedError(f"op: one of {', '.join(self._operations)}")  # noqa: TRY301  answered by the except below, like any refusal
+                result = operation(client, document)
+                if asyncio.iscoroutine(result):
+                    await result
+            except protocol.RefusedError as error:
+                client.send({"event": "error", "text": str(error), "id": document.get("id")})
+
+    def _send(self, client: _Client, document: dict[str, Any]) -> None:
+        session, identifier = protocol.session(document), protocol.message_id(document)
+        try:
+            stored = self._store.accept(session, identifier, protocol.text(document))
+        except sqlite3.Error as error:
+            _log.error("a message could not be stored: %s", error)
+            raise protocol.RefusedError(f"the message was not stored: {error}") from None
+        client.send({"event": "accepted", "id": identifier, "draining": self._desk.is_draining()})
+        if stored is not None:
+            self.publish(stored)
+            self._desk.queued(session)
+
+    async def _follow(self, client: _Client, document: dict[str, Any]) -> None:
+        session, after = protocol.session(document), protocol.number(document, "after", 0)
+        # A number from the future is of a database that was set aside as corrupt: all of this one is new.
+        client.seq = after if after <= self._store.last_seq() else 0
+        client.following = None
+        while page := self._store.after(session, client.seq, _PAGE):
+            for message in page:
+                client.message(message)
+            await client.writer.drain()
+        # No await from the empty page to here, so nothing is published in between.
+        client.following = session
+        turn = self._desk.streaming(session)
+        if turn is not None and turn.streamed:
+            offset = turn.streamed - len(turn.output)
+            client.send({"event": "chunk", "reply_to": turn.message.id, "offset": offset, "text": turn.output})
+
+    def _history(self, client: _Client, document: dict[str, Any]) -> None:
+        session = protocol.session(document)
+        limit = min(protocol.number(document, "limit", 20), _HISTORY_LIMIT)
+        messages: list[dict[str, Any]] = []
+        size = 0
+        for message in reversed(self._store.history(session, limit)):
+            size += len(message.text)
+            if size > protocol.LINE_LIMIT:
+                break
+            messages.insert(0, message.event())
+        client.send({"event": "history", "session": session, "messages": messages, "last": self._store.last_seq()})
+
+    def _status(self, client: _Client, _: dict[str, Any]) -> None:
+        client.send({"event": "status", **self._desk.report()})
+
+    def _ping(self, client: _Client, _: dict[str, Any]) -> None:
+        client.send({"event": "pong"})

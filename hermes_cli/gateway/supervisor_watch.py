@@ -1,0 +1,42 @@
+"""The embedded supervisor's end, noticed by the gateway that it left behind.
+
+Other service managers outlive the gateway by definition; this one is a process like any other.
+"""
+
+import logging
+import re
+
+from hermes_cli.system import process_table
+from hermes_cli.system.process import Handle, Identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+
+_log = logging.getLogger("hermes.supervision")
+VARIABLE = "HERMES_SUPERVISOR"
+_MARK = re.compile(r"[0-9]{1,10}:[0-9]*", re.ASCII)
+
+
+def claim(environment: "os._Environ[str]") -> str | None:
+    """Take the supervisor's mark, `pid:start_ticks`, out of the environment: commands of the terminal have none.
+
+    None when there is none, or when it is no such mark: nobody is missed then.
+    """
+    mark = environment.pop(VARIABLE, None)
+    if mark is None or _MARK.fullmatch(mark):
+        return mark
+    _log.warning("%s is not pid:start_ticks", VARIABLE)
+    return None
+
+
+def handle(mark: str) -> Handle | None:
+    """A descriptor that is readable when that supervisor is gone; None when it is gone already."""
+    pid, _, ticks = mark.partition(":")
+    found = Identity.of(int(pid))
+    try:
+        if found is None or (ticks and process_table.start_ticks(found.pid) != int(ticks)):
+            return None
+        return Handle(found)
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,1 @@
+"""What an agent may use: the terminal, and requests for a restart or an update."""

@@ -1,0 +1,126 @@
+"""What code is installed: the checkout's commit, or the package's version. Cheap to import.
+
+Git is asked where the answer decides something. Where it is only shown, `glance` reads the two small files that
+git keeps it in: a command must not pay for a process to be told that nothing is stale.
+"""
+
+import os
+import re
+
+from hermes_cli.installation import origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+GIT_TIMEOUT = 5.0
+DIGITS = 12  # git's own choice grows with the repository, and a revision must keep its name
+_VERSION = re.compile(r"""^__version__ = ["']([^"'\n]+)["']""", re.MULTILINE)
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+
+
+class RevisionQuery:
+    """Two git processes under way: start early, collect late. Only the starting process may collect."""
+
+    def __init__(self) -> None:
+        self._package = origin.package()
+        self._processes: tuple[Popen[bytes] | None, ...] = ()
+        if _git_above(self._package) is not None:
+            # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
+            tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
+            self._processes = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
+
+    def collect(self) -> str | None:
+        """The short commit id, or the package's version outside a checkout; None when git does not say within 5 s."""
+        from subprocess import TimeoutExpired
+
+        if not self._processes:
+            return version(self._package)
+        tracked, head = self._processes
+        if tracked is None or head is None:
+            return None
+        try:
+            tracked.communicate(timeout=GIT_TIMEOUT)
+            name, _ = head.communicate(timeout=GIT_TIMEOUT)
+        except TimeoutExpired:
+            for process in (tracked, head):
+                process.kill()
+                process.communicate()
+            return None
+        if tracked.returncode != 0 or head.returncode != 0:
+            return version(self._package)
+        return name.decode("ascii", "replace").strip() or version(self._package)
+
+    def _git(self, *arguments: str) -> "Popen[bytes] | None":
+        from subprocess import DEVNULL, PIPE, Popen
+
+        # GIT_DIR and the like, set by a hook that started us, name another repository.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        try:
+            return Popen(
+                ["git", "-C", self._package, *arguments],
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=environment,
+            )
+        except OSError:
+            return None
+
+
+def installed_revision() -> str | None:
+    """The short commit id of the checkout that holds this package, else its version; None: cannot tell. At most 10 s."""
+    return RevisionQuery().collect()
+
+
+def version(package: str) -> str | None:
+    """The version of the package in this directory as it lies there now; None when it cannot be read."""
+    found = _VERSION.search(_text(f"{package}/__init__.py") or "")
+    return found[1] if found else None
+
+
+def glance(running: str) -> str | None:
+    """What is installed, in the form of the revision `running`: commit or version. None when two files do not say."""
+    package = origin.package()
+    if not re.fullmatch(r"[0-9a-f]{12,64}", running):
+        return version(package)
+    place = _git_above(package)
+    if place is None:
+        return version(package)
+    return commit[: len(running)] if (commit := _head(place)) is not None else None
+
+
+def _head(place: str) -> str | None:
+    """The commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
+    if not os.path.isdir(place):
+        link = _text(place) or ""
+        place = os.path.join(os.path.dirname(place), link.removeprefix("gitdir:").strip())
+    head = (_text(f"{place}/HEAD") or "").strip()
+    if not head.startswith("ref: "):
+        return head if _COMMIT.fullmatch(head) else None
+    name = head.removeprefix("ref: ")
+    common = os.path.join(place, (_text(f"{place}/commondir") or ".").strip())
+    found = (_text(f"{common}/{name}") or "").strip()
+    if not found:
+        packed = (line.split(" ", 1) for line in (_text(f"{common}/packed-refs") or "").splitlines() if " " in line)
+        found = next((commit for commit, ref in packed if ref == name), "")
+    return found if _COMMIT.fullmatch(found) else None
+
+
+def _text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 22)
+    except OSError:
+        return None
+
+
+def _git_above(directory: str) -> str | None:
+    while True:
+        if os.path.lexists(f"{directory}/.git"):
+            return f"{directory}/.git"
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return None
+        directory = parent

@@ -1,0 +1,95 @@
+"""What the restarter runs: one driver, until pending/ is empty. `python -m hermes_cli.restarter --trigger watch`.
+
+With nothing pending it ends before anything heavy is imported: service managers start it often and for nothing.
+"""
+
+import os
+import sys
+
+from hermes_cli.installation import entry_points
+from hermes_cli.pending import is_something_pending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
+
+
+def drive(paths: "Paths", trigger: str) -> bool:
+    """Run the driver of this profile; False when another one is at it. Raises HermesError."""
+    from hermes_cli.errors import QueueError
+    from hermes_cli.intents import driver
+    from hermes_cli.restart.policy import policy_of
+    from hermes_cli.services import choose
+    from hermes_cli.update.recovery import UpdateRecovery
+
+    def renew() -> None:
+        _execute_anew(paths, trigger)
+
+    recovery = UpdateRecovery(paths, renew)
+    try:
+        whole = recovery.finish_left_behind()
+        manager = choose(paths)
+        driven = driver.drive(paths, manager, recovery, policy_of(paths, manager.spawn_interval), trigger, renew=renew)
+    except OSError as error:
+        raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+    if not whole:
+        raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
+    return driven
+
+
+def _execute_anew(paths: "Paths", trigger: str) -> None:
+    """Become a fresh driver, of the installed code; the kernel releases the driver lock with this image."""
+    from hermes_cli.environment import scrubbed
+
+    argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", trigger)
+    os.execve(sys.executable, argv, scrubbed())  # noqa: S606  an argv list of our own
+
+
+def main(arguments: list[str]) -> int:
+    """Parse `-p PROFILE --trigger NAME [--busy wait]`; the exit code, 75 when another driver is at it.
+
+    With `--busy wait` it waits for that one and finishes what it has left: what a level-triggered watch starts would
+    otherwise be started again and again for as long as the other waits for a drain.
+    """
+    from hermes_cli.errors import EX_TEMPFAIL, HermesError
+    from hermes_cli.paths import resolve
+
+    options = dict(zip(arguments[::2], arguments[1::2], strict=False))
+    trigger = options.get("--trigger", "cli")
+    try:
+        paths = resolve(options.get("-p"))
+        if not is_something_pending(paths):
+            return 0
+        _log_to(paths)
+        trigger = trigger if trigger in TRIGGERS else "cli"
+        while not drive(paths, trigger):
+            if options.get("--busy") != "wait":
+                return EX_TEMPFAIL
+            _await_other_driver(paths)
+            if not is_something_pending(paths):
+                break
+        return 0  # noqa: TRY300  the loop's end
+    except HermesError as error:
+        print(f"hermes: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _await_other_driver(paths: "Paths") -> None:
+    from hermes_cli.intents.driver import lock_path
+    from hermes_cli.system import locks
+
+    locks.await_release(lock_path(paths))
+
+
+def _log_to(paths: "Paths") -> None:
+    """Log to restarter.log; a log that cannot be written must not keep the restart from happening."""
+    from hermes_cli.system import log
+    from hermes_cli.system.durable import make_private_directory
+
+    try:
+        make_private_directory(paths.logs)
+        log.configure(paths.restarter_log)
+    except OSError:
+        log.configure()

@@ -1,0 +1,1 @@
+"""Ask for a restart, and have somebody carry it out."""

@@ -1,0 +1,213 @@
+"""Ask for a restart: write the intent, then signal, then poke. The record comes first and is all that counts.
+
+Up to the durable record this imports nothing heavier than json; see tests/benchmarks.
+"""
+
+import contextlib
+import os
+
+from hermes_cli.errors import QueueError, TryAgainError
+from hermes_cli.intents import request as records
+from hermes_cli.restart.in_tree import is_in_tree
+from hermes_cli.system import durable, process_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hermes_cli.intents.queue import Settled
+    from hermes_cli.paths import Paths
+
+_SESSION = {
+    "channel": "HERMES_SESSION_PLATFORM",
+    "chat": "HERMES_SESSION_CHAT_ID",
+    "thread": "HERMES_SESSION_THREAD_ID",
+    "message": "HERMES_SESSION_MESSAGE_ID",
+    "session": "HERMES_SESSION_KEY",
+}
+
+
+class Submitted:
+    """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
+
+    __slots__ = ("id", "in_tree", "target")
+
+    def __init__(self, identifier: str, target: "dict[str, Any] | None", *, in_tree: bool) -> None:
+        """Only made once the record is durable."""
+        self.id = identifier
+        self.target = target
+        self.in_tree = in_tree
+
+
+def ask(
+    paths: "Paths",
+    *,
+    reason: str,
+    command: str,
+    action: str = "restart",
+    origin: "dict[str, Any] | None" = None,
+    force: bool = False,
+    drain_timeout: float | None = None,
+    revision: str | None = None,
+) -> "dict[str, Any]":
+    """A record of what the caller wants of the gateway that runs now; not written yet.
+
+    Raises TryAgainError, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
+    """
+    target, in_tree = None, False
+    try:
+        described = _running(paths, strict=True)
+        if described is not None:
+            target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
+            in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
+    except OSError as error:
+        raise QueueError(
+            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
+        ) from error
+    origin = origin or _origin()
+    limits = _limits(paths)
+    if in_tree or origin:
+        _refuse_storm(paths, limits)
+    return records.compose(
+        paths,
+        reason=reason,
+        command=command,
+        action=action,
+        target=target,
+        in_tree=in_tree,
+        revision=revision or (described or {}).get("revision"),
+        origin=origin,
+        force=force,
+        drain_timeout=limits.drain if drain_timeout is None else drain_timeout,
+        expiry=limits.expiry,
+    )
+
+
+def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
+    """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError."""
+    identifier = records.submit(paths, record)
+    return begin(paths, Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"]))
+
+
+def begin(paths: "Paths", submitted: Submitted) -> Submitted:
+    """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good."""
+    with contextlib.suppress(OSError):
+        signal_target(paths, submitted.target)
+    from hermes_cli.restart.wake import start_driver
+    from hermes_cli.services import choose
+
+    if not choose(paths).poke("poke"):
+        with contextlib.suppress(OSError):
+            start_driver(paths, "poke")
+    return submitted
+
+
+def request(
+    paths: "Paths", *, reason: str, command: str, origin: "dict[str, Any] | None" = None, force: bool = False
+) -> Submitted:
+    """Ask and send. Raises QueueError and TryAgainError."""
+    return send(paths, ask(paths, reason=reason, command=command, origin=origin, force=force))
+
+
+def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
+    """SIGUSR1 to the instance that the record names, if that very process has said that it handles it (rule 5)."""
+    described = _running(paths)
+    if target is None or described is None:
+        return False
+    if described["pid"] != target["pid"] or described["start_ticks"] != target.get("start_ticks"):
+        return False
+    if "SIGUSR1" not in described["signals"]:
+        return False
+    import signal
+
+    from hermes_cli.system.process import Identity
+    from hermes_cli.system.process import send as send_signal
+
+    identity = Identity.parse(described)
+    return identity is not None and send_signal(identity, signal.SIGUSR1)
+
+
+def wait_for_outcome(paths: "Paths", identifier: str, deadline: float) -> "Settled | None":
+    """The settled intent, or None at `deadline` (time.monotonic); what may happen then still happens."""
+    import time
+
+    from hermes_cli.intents import queue
+    from hermes_cli.system.directory_watch import DirectoryWatch
+
+    with DirectoryWatch(f"{paths.intents}/settled") as watch:
+        while True:
+            found = queue.find_settled(paths, identifier)
+            left = deadline - time.monotonic()
+            if found is not None or left <= 0:
+                return found
+            watch.wait(left)
+
+
+def _running(paths: "Paths", *, strict: bool = False) -> "dict[str, Any] | None":
+    """gateway.json, if the process that it names is alive; with `strict`, raise OSError when that cannot be told."""
+    found = durable.read_json(paths.instance, strict=strict)
+    if found is None:
+        return None
+    pid, ticks, boot = found.get("pid"), found.get("start_ticks"), found.get("boot_id")
+    if type(pid) is not int or not 0 < pid < 2**31:
+        return None
+    found["create_time"] = durable.finite(found.get("create_time"))
+    found["start_ticks"] = ticks if type(ticks) is int else None
+    found["boot_id"] = boot if isinstance(boot, str) else None
+    found["signals"] = found["signals"] if isinstance(found.get("signals"), list) else []
+    found["revision"] = found["revision"] if isinstance(found.get("revision"), str) else None
+    return found if process_table.is_same(pid, found["create_time"], found["start_ticks"], found["boot_id"]) else None
+
+
+def _origin() -> "dict[str, Any] | None":
+    found = {name: os.environ[variable] for name, variable in _SESSION.items() if os.environ.get(variable)}
+    return {**found, "turn": found.get("message")} if found.get("channel") else None
+
+
+class _Limits:
+    """The numbers of config.toml that a requester needs; the defaults are those of hermes_cli.config. Seconds."""
+
+    __slots__ = ("drain", "expiry", "storm_limit", "storm_window")
+
+    def __init__(
+        self, drain: float = 180.0, expiry: float = 3600.0, storm_limit: int = 10, storm_window: float = 600.0
+    ) -> None:
+        self.drain = drain
+        self.expiry = expiry
+        self.storm_limit = storm_limit
+        self.storm_window = storm_window
+
+
+def _limits(paths: "Paths") -> _Limits:
+    """config.toml is only parsed where there is one, and a broken one is passed over."""
+    if not os.path.exists(paths.config):
+        return _Limits()
+    from hermes_cli.config import load_or_defaults
+
+    config = load_or_defaults(paths.config)
+    restart = config.restart
+    return _Limits(config.gateway.drain_timeout, restart.expiry, restart.storm_limit, restart.storm_window)
+
+
+def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
+    """Refuse at the door what the driver would refuse; looks at names before it opens anything."""
+    import time
+
+    try:
+        names = os.listdir(f"{paths.intents}/settled")
+    except OSError:
+        return
+    now = time.time()
+    # A name says when it was asked for: settled at most one expiry later. Fewer names than the limit are no storm.
+    horizon = records.new_id(max(0.0, now - limits.expiry - limits.storm_window))[:15]
+    if sum(name[:15] >= horizon for name in names) < limits.storm_limit:
+        return
+    from hermes_cli.intents import queue
+    from hermes_cli.intents.decide import storm
+    from hermes_cli.intents.driver import restart_times
+    from hermes_cli.restart.policy import policy_of
+
+    automatic = restart_times(one for one in queue.settled(paths) if one.intent.is_automatic)
+    refused = storm(automatic, now, policy_of(paths))
+    if refused is not None:
+        raise TryAgainError(refused)

@@ -1,0 +1,59 @@
+"""The embedded supervisor's policy: what to do when the gateway has exited. Pure."""
+
+from dataclasses import dataclass
+
+from hermes_cli.intents.desired import Desired
+
+EX_RESTART, EX_CONFIG = 75, 78
+CRASH_LIMIT = 5
+CRASH_WINDOW = 60.0  # seconds; a gateway that ran this long was sound
+LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    """Start the gateway after `pause` seconds, unless the user says stop meanwhile."""
+
+    pause: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Leave it stopped until somebody demands a start."""
+
+    why: str
+
+
+def describe_exit(code: int) -> str:
+    """An exit code, negative for a signal, in the words of a shell."""
+    if code < 0:
+        import signal
+
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+    return f"exited {code}"
+
+
+def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:
+    """The next move. `crashes` counts the ones in a row before this, each sooner than CRASH_WINDOW seconds."""
+    what = f"{describe_exit(code)} after {uptime:.1f} s"
+    if desired == "stopped":
+        return Rest(what)
+    if code == EX_RESTART:
+        return StartAgain(0.0, what)
+    if code == EX_CONFIG:
+        return Rest(f"configuration error: {what}; see hermes gateway logs")
+    if uptime >= CRASH_WINDOW:
+        return StartAgain(0.0, what)
+    if crashes + 1 >= CRASH_LIMIT:
+        return Rest(f"crash loop: {what}, {crashes + 1} times in a row; see hermes gateway logs")
+    # The first crash is most often an accident; only a repeated one earns a pause.
+    return StartAgain(min(LONGEST_PAUSE, float(2 ** (crashes - 1))) if crashes else 0.0, what)
+
+
+def counts_as_crash(code: int, uptime: float) -> bool:
+    """Whether an exit brings the crash-loop limit nearer."""
+    return code not in {0, EX_RESTART, EX_CONFIG} and uptime < CRASH_WINDOW

@@ -1,0 +1,76 @@
+"""The gateway that the supervisor has in hand: its own child, or one that it found running and has adopted."""
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from hermes_cli.installation import entry_points
+from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.system import locks
+from hermes_cli.system.process import Handle, Identity
+
+_log = logging.getLogger("hermes.supervisor")
+
+
+def start(paths: Paths, spawn: Callable[[list[str], dict[str, str]], int]) -> int:
+    """Start one, marked with who supervises it; the pid. Raises OSError."""
+    me = Identity.of(os.getpid())
+    assert me is not None
+    argv = entry_points.gateway(paths.profile)
+    return spawn(argv, {"HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"})
+
+
+@dataclass(slots=True)
+class Gateway:
+    """`since` is when it was started, or adopted (monotonic). `own`: it is our child, and we learn its exit code."""
+
+    handle: Handle
+    since: float
+    own: bool
+
+    @classmethod
+    def child(cls, pid: int, since: float | None) -> Self:
+        """Ours. Raises ProcessLookupError when it has ended."""
+        return cls(Handle(Identity.of(pid) or Identity(pid)), time.monotonic() if since is None else since, own=True)
+
+    @classmethod
+    def found(cls, paths: Paths) -> Self | None:
+        """One that outlived another supervisor, or was started by hand; None when none runs."""
+        running = own.read_alive(paths)
+        if running is None or not locks.is_held(paths.gateway_lock):
+            return None
+        try:
+            return cls(Handle(running.identity), time.monotonic(), own=False)
+        except ProcessLookupError:
+            return None
+
+    @property
+    def pid(self) -> int:
+        """Its pid."""
+        return self.handle.identity.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal it, if it is still there."""
+        with contextlib.suppress(ProcessLookupError):
+            self.handle.send(number)
+
+    def forward(self, paths: Paths, number: signal.Signals) -> None:
+        """Signal it, if it has said that it handles that: before, it would die of it (rule 5)."""
+        described = own.read_alive(paths)
+        if described is None or not described.handles_signal:
+            _log.warning("%s not forwarded: the gateway handles no signals yet", number.name)
+            return
+        self.send(number)
+
+    def last_word(self, paths: Paths) -> int:
+        """The exit code that an adopted one has left in gateway.json; without one, somebody killed it."""
+        last = own.read(paths)
+        if last is None or last.exit_code is None or not last.identity.is_same_as(self.handle.identity):
+            return -signal.SIGKILL
+        return last.exit_code

@@ -1,0 +1,70 @@
+"""The supervisor's control socket: one JSON line in, one out, for the same user only."""
+
+import contextlib
+import json
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from hermes_cli.system.sockets import listen, peer_uid
+
+_LINE = 16384
+
+
+class Call:
+    """One request, to be answered now or later."""
+
+    def __init__(self, connection: socket.socket, request: dict[str, Any]) -> None:
+        self._connection = connection
+        self.request = request
+        self.operation = str(request.get("op"))
+        self.trigger = str(request.get("trigger"))[:20]
+
+    def answer(self, document: dict[str, Any]) -> None:
+        """Answer and hang up; a caller that went away does not matter."""
+        with contextlib.suppress(OSError):
+            self._connection.sendall(json.dumps(document).encode() + b"\n")
+        self._connection.close()
+
+
+class Control:
+    """Accepts calls and hands each to `serve`; all in the caller's selector loop."""
+
+    def __init__(self, path: str, selector: selectors.BaseSelector, serve: Callable[[Call], None]) -> None:
+        """Listen at `path`, replacing what a dead supervisor left. Raises OSError."""
+        self._path = path
+        self._selector = selector
+        self._serve = serve
+        self._listener = listen(path)
+        self._listener.setblocking(False)
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def close(self) -> None:
+        """Remove the socket."""
+        self._listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        if peer_uid(connection) not in {os.geteuid(), 0, None}:
+            connection.close()
+            return
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._converse(connection))
+
+    def _converse(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        try:
+            request = json.loads(connection.recv(_LINE))
+        except (OSError, ValueError, RecursionError):
+            request = None
+        if isinstance(request, dict):
+            self._serve(Call(connection, request))
+        else:
+            connection.close()

@@ -1,0 +1,64 @@
+"""When the supervisor runs a driver: level-triggered, for as long as something is pending, with growing pauses."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from hermes_cli.errors import EX_TEMPFAIL
+from hermes_cli.installation.copy import driver_argv
+from hermes_cli.intents.driver import lock_path
+from hermes_cli.paths import Paths
+from hermes_cli.pending import is_something_pending
+from hermes_cli.services.embedded.after_exit import describe_exit
+from hermes_cli.system import locks
+
+_log = logging.getLogger("hermes.supervisor")
+_PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again
+_LONGEST_PAUSE = 30.0
+
+
+class DriverRuns:
+    """At most one driver of ours at a time. `at` is when the next is due (monotonic), or None."""
+
+    def __init__(self, paths: Paths, spawn: Callable[[list[str]], int]) -> None:
+        """`spawn` starts a program and gives the pid."""
+        self._paths = paths
+        self._spawn = spawn
+        self._trigger = "login"
+        self._failures = 0
+        self.pid: int | None = None
+        self.at: float | None = None
+
+    def look(self, trigger: str) -> None:
+        """Have a driver run if something is pending."""
+        if self.pid is None and self.at is None and is_something_pending(self._paths):
+            self.demand(trigger)
+
+    def demand(self, trigger: str) -> None:
+        """Have a driver run now, if there is anything for it to do."""
+        self._trigger = trigger
+        self.at = 0.0
+
+    def run(self) -> None:
+        """The time has come."""
+        self.at = None
+        if self.pid is not None or not is_something_pending(self._paths):
+            return
+        if locks.is_held(lock_path(self._paths)):  # somebody else's driver; should it be killed, nobody would tell
+            self.at = time.monotonic() + _PAUSE
+            return
+        try:
+            self.pid = self._spawn(driver_argv(self._paths, self._trigger))
+        except OSError as error:
+            _log.error("no driver can be started: %s", error.strerror)
+            self.at = time.monotonic() + _LONGEST_PAUSE
+
+    def exited(self, code: int) -> None:
+        """Our driver has ended."""
+        self.pid = None
+        self._failures = 0 if code in {0, EX_TEMPFAIL} else self._failures + 1
+        if self._failures:
+            _log.warning("the driver %s", describe_exit(code))
+        if is_something_pending(self._paths):
+            self._trigger = "supervisor"
+            self.at = time.monotonic() + min(_LONGEST_PAUSE, _PAUSE * 2 ** min(10, max(0, self._failures - 1)))

@@ -1,0 +1,223 @@
+"""The embedded service manager: a supervisor of our own, where neither launchd nor systemd is to be had.
+
+Its truth is kernel locks: supervisor/lock says whether a supervisor runs, gateway.lock whether a gateway does.
+The supervisor is restarter and service manager in one; see `hermes_cli.services.supervisor`.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from typing import Any
+
+from hermes_cli.config import load_or_defaults
+from hermes_cli.environment import scrubbed
+from hermes_cli.errors import CannotTellError, HermesError
+from hermes_cli.installation import entry_points
+from hermes_cli.intents import desired
+from hermes_cli.intents.clocks import POKE
+from hermes_cli.intents.service import Service
+from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.programs import own
+from hermes_cli.services import registered, unmanaged
+from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.job import definition
+from hermes_cli.services.job.definition import Definition
+from hermes_cli.system import durable, locks
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.sockets import connect
+
+_CALL = 5.0  # seconds for one exchange with the supervisor
+_LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes us, one that has ended need not
+_SPAWN = 15.0  # seconds for a new supervisor to answer
+_LOG_LIMIT = 10 * 1024 * 1024
+
+
+class Embedded:
+    """One profile under the embedded supervisor."""
+
+    name = "embedded"
+    completed_by = "the supervisor"
+    spawn_interval = 0.0
+
+    def __init__(self, paths: Paths) -> None:
+        """Nothing is looked at yet."""
+        self._paths = paths
+
+    def status(self) -> ServiceStatus:
+        """What the supervisor says; without one, what gateway.lock says."""
+        label = "hermes-gateway"
+        if self._paths.profile != DEFAULT_PROFILE:
+            label = f"{label}-{self._paths.profile}"
+        there = os.path.exists(registered.path_of(self._paths)) or self._is_supervised()
+        return ServiceStatus(label, None, there, self.observe())
+
+    def observe(self) -> Service:
+        """Say whether the service runs."""
+        try:
+            answer = self._ask({"op": "status"})
+        except CannotTellError as error:
+            return Service("unknown", detail=str(error))
+        if answer is not None:
+            pid, code = answer.get("pid"), answer.get("exit_code")
+            return Service(
+                "running" if answer.get("running") else "stopped",
+                pid if type(pid) is int else None,
+                code if type(code) is int else None,
+                str(answer.get("detail") or ""),
+            )
+        running = own.read_alive(self._paths)
+        if running is not None:
+            return Service("running", running.identity.pid, detail="not supervised")
+        if locks.is_held(self._paths.gateway_lock):
+            return Service("running", detail="not supervised")
+        return Service("stopped", detail="no supervisor runs")
+
+    def restarter(self) -> RestarterStatus:
+        """Say whether a supervisor runs: it is the restarter."""
+        try:
+            answer = self._ask({"op": "status"})
+        except CannotTellError as error:
+            return RestarterStatus("unknown", str(error))
+        if answer is None:
+            return RestarterStatus("missing", "no supervisor runs")
+        return RestarterStatus(
+            "running" if answer.get("driving") else "loaded", f"supervisor pid {answer.get('supervisor')}"
+        )
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """One file: the supervisor is both jobs."""
+        return (registered.wanted(self._paths, self.name, program=supervisor_argv(self._paths)),)
+
+    def drifted(self) -> tuple[str, ...]:
+        """The definition's path, when it is there and not what `install` would write."""
+        return definition.drifted(self.definitions(), is_installed=False)
+
+    def install(self) -> bool:
+        """Write the definition; a supervisor that runs keeps nothing of it. Raises HermesError."""
+        registered.write(self._paths, self.name, program=supervisor_argv(self._paths))
+        return False
+
+    def enable(self) -> None:
+        """Nothing starts a supervisor at login."""
+
+    def uninstall(self) -> None:
+        """Stop the gateway, end the supervisor, remove the definition."""
+        self._end("leave")
+        registered.forget(self._paths)
+
+    def demand_start(self) -> None:
+        """Start through the supervisor, or start one. Raises HermesError."""
+        if self._ask({"op": "start"}) is not None:
+            return
+        self._spawn_supervisor()
+        if self._ask({"op": "start"}) is None and desired.read(self._paths) == "running":
+            raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
+
+    def stop(self) -> None:
+        """Stop the gateway and see that it is gone. Raises HermesError."""
+        self._end("stop")
+
+    def reload(self) -> None:
+        """Begin anew: there is no definition that a running supervisor keeps."""
+        self.install()
+        self.demand_start()
+
+    def complete_exit(self) -> None:
+        """Start another supervisor: it starts the gateway when this one is gone."""
+        self.demand_start()
+
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """Have the supervisor start it. Raises HermesError."""
+        answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
+        if answer is None:
+            raise HermesError("no supervisor runs that could do it: hermes gateway start")
+        if answer.get("error"):
+            raise HermesError(str(answer["error"]))
+
+    def poke(self, trigger: str) -> bool | None:
+        """Have the supervisor run a driver now. One that holds its lock and says nothing will look when it goes on."""
+        try:
+            return self._ask({"op": "poke", "trigger": trigger}, POKE, POKE) is not None
+        except HermesError:
+            return None
+
+    def _end(self, operation: str) -> None:
+        clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
+        self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        unmanaged.stop(self._paths, clocks.supervisor_kill)
+
+    def _is_supervised(self) -> bool:
+        return locks.is_held(f"{self._paths.supervisor}/lock")
+
+    def _spawn_supervisor(self) -> None:
+        """Start one, and wait until it answers, or has left again: stop wins, and so does another one."""
+        log = _open_log(self._paths)
+        try:
+            subprocess.run(
+                [*supervisor_argv(self._paths), "--background"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=scrubbed(),
+                start_new_session=True,
+                timeout=_SPAWN,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
+        finally:
+            os.close(log)
+
+    def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
+        """One exchange; None without a supervisor. Raises CannotTellError.
+
+        One that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
+        """
+        if not self._is_supervised():
+            return None
+        deadline = time.monotonic() + patience
+        with DirectoryWatch(self._paths.supervisor) as watch:
+            while self._is_supervised():
+                try:
+                    return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+                except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise CannotTellError(
+                            f"no supervisor answers after {patience:.0f} s: see {self._paths.gateway_log}"
+                        ) from None
+                    watch.wait(min(left, _LOOK_AGAIN))
+                except (OSError, ValueError) as error:
+                    raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
+        return None
+
+
+def supervisor_argv(paths: Paths) -> list[str]:
+    """The supervisor's command line. -P: a package in the current directory must not shadow ours."""
+    return entry_points.gateway(paths.profile, "--supervise")
+
+
+def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    with connect(path, timeout) as connection:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as stream:
+            line = stream.readline(65536)
+    if not line:
+        raise ConnectionResetError("closed without an answer")
+    answer = json.loads(line)
+    return answer if isinstance(answer, dict) else {}
+
+
+def _open_log(paths: Paths) -> int:
+    """The log, opened for append; a large one is put aside first, while nobody writes to it."""
+    try:
+        durable.make_private_directory(paths.logs)
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(paths.gateway_log).st_size > _LOG_LIMIT:
+                os.replace(paths.gateway_log, f"{paths.gateway_log}.1")
+        return os.open(paths.gateway_log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HermesError(f"{paths.gateway_log} cannot be written ({error.strerror}): mend it and repeat") from None

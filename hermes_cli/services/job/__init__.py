@@ -1,0 +1,1 @@
+"""What launchd jobs and systemd units have in common."""

@@ -1,0 +1,69 @@
+"""A definition: one file that tells a manager about a job. How it is read, written and removed, and what is drift."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hermes_cli.errors import HermesError
+from hermes_cli.system import durable
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What one of them should be."""
+
+    path: str
+    text: str
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is just so; a link, as a mask of systemd's is one, is not."""
+        return not os.path.islink(self.path) and read(self.path) == self.text
+
+
+def read(path: str) -> str | None:
+    """A definition as it lies there; None when absent or unreadable."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def keeping_path(wanted: Definition, text: str | None, without_path: Callable[[str], Any]) -> Definition:
+    """What is wanted, with the PATH of the `text` that is there, if nothing else differs: another shell is no drift."""
+    if text is None or without_path(text) != without_path(wanted.text):
+        return wanted
+    return Definition(wanted.path, text)
+
+
+def drifted(
+    wanted: tuple[Definition, ...],
+    *,
+    is_installed: bool,
+    also: Callable[[], tuple[str, ...]] = tuple,
+    is_stale: Callable[[Definition], bool] = lambda _: False,
+) -> tuple[str, ...]:
+    """Paths of what differs, or is loaded as another text, and then of `also`; none where nothing is installed."""
+    if not is_installed and not any(os.path.exists(one.path) for one in wanted):
+        return ()
+    return (*(one.path for one in wanted if read(one.path) != one.text or is_stale(one)), *also())
+
+
+def write(wanted: Definition, mode: int = 0o644) -> None:
+    """Replace whatever lies there whole; of a link the link, not what it points to. Raises HermesError."""
+    try:
+        durable.replace_text(wanted.path, wanted.text, mode)
+    except OSError as error:
+        raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+
+
+def remove(path: str) -> None:
+    """Remove it, if it is there. Raises HermesError."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise HermesError(f"{path} cannot be removed ({error.strerror}): remove it by hand") from None

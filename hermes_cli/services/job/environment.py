@@ -1,0 +1,55 @@
+"""What a job of launchd or systemd is given: what finds this profile and its programs, and its files; no secrets.
+
+Such a job inherits nothing of the shell that installed it.
+"""
+
+import os
+import shutil
+import sys
+
+from hermes_cli.errors import HermesError
+from hermes_cli.intents.request import make_directories
+from hermes_cli.system import durable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+_PLACES = ("HERMES_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+_STANDARD = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
+
+
+def variables(manager: str, *programs: str) -> dict[str, str]:
+    """HERMES_HOME and the like where they are set, the manager, and a PATH on which `programs` and git are found."""
+    found = {name: os.path.abspath(os.path.expanduser(os.environ[name])) for name in _PLACES if os.environ.get(name)}
+    return {**found, "HERMES_SERVICE_MANAGER": manager, "PATH": _path(*programs, "git")}
+
+
+def program(name: str) -> str:
+    """The absolute path of a program on PATH. Raises HermesError."""
+    found = shutil.which(name)
+    if found is None:
+        raise HermesError(f"{name} is not on PATH: use --manager embedded, or mend PATH and repeat")
+    return os.path.abspath(found)
+
+
+def make_places(paths: "Paths") -> None:
+    """What must be there when a job is loaded: the watched directory, logs that only we read. Raises HermesError."""
+    try:
+        make_directories(paths)
+        durable.make_private_directory(paths.logs)
+        for log in (paths.gateway_log, paths.restarter_log):  # the manager would make them readable by all
+            os.close(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise HermesError(f"{error.filename} cannot be made ({error.strerror}): mend it and repeat") from None
+
+
+def _path(*programs: str) -> str:
+    places = [os.path.dirname(sys.executable)]
+    for name in programs:
+        found = shutil.which(name)
+        if found is not None:
+            places.append(os.path.dirname(os.path.abspath(found)))
+    # The standard ones keep their order; what is found elsewhere comes before them.
+    elsewhere = [place for place in places if place not in _STANDARD]
+    return os.pathsep.join(dict.fromkeys([*elsewhere, *_STANDARD]))

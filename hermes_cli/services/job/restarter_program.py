@@ -1,0 +1,62 @@
+"""The restarter's program: an `sh` script, kept outside the code that updates replace (design 7).
+
+launchd and systemd start it; see `jobs/hermes-restarter.sh` for what it does without us. Its name is
+what macOS shows under Login Items.
+"""
+
+import os
+import shutil
+
+from hermes_cli.errors import HermesError
+from hermes_cli.installation import copy, origin
+from hermes_cli.services.job import definition
+from hermes_cli.system import durable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.paths import Paths
+
+_SOURCE = os.path.join(origin.HERE, "jobs", "hermes-restarter.sh")
+
+
+def path_of(paths: "Paths") -> str:
+    """Where it is installed."""
+    return f"{paths.restarter}/hermes-restarter"
+
+
+def argv(paths: "Paths", python: str, start: list[str]) -> list[str]:
+    """Its command line; `start` is the manager's demand start of the service."""
+    return [path_of(paths), python, paths.profile, paths.state, *start]
+
+
+def text() -> str:
+    """What `install` would write. Raises HermesError when this installation is not whole."""
+    found = definition.read(_SOURCE)
+    if found is None:
+        raise HermesError(f"{_SOURCE} is missing: install hermes again")
+    return found
+
+
+def install(paths: "Paths") -> None:
+    """Write it, or replace it whole: a shell that is reading the old one goes on with the old one. Raises HermesError."""
+    wanted = text()
+    place = path_of(paths)
+    copy.keep(paths)  # what it runs when the installed package cannot
+    try:
+        if not drifted(paths):
+            return
+        durable.make_private_directory(paths.restarter)
+        durable.replace_text(place, wanted, mode=0o700)
+    except OSError as error:
+        raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
+
+
+def drifted(paths: "Paths") -> tuple[str, ...]:
+    """Its path, when it is missing or of another release."""
+    place = path_of(paths)
+    return () if definition.read(place) == text() and os.access(place, os.X_OK) else (place,)
+
+
+def remove(paths: "Paths") -> None:
+    """Remove it with all that lies beside it."""
+    shutil.rmtree(paths.restarter, ignore_errors=True)

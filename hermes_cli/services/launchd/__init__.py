@@ -1,0 +1,1 @@
+"""launchd of macOS: two jobs, plain kickstart, the domain as found."""

@@ -1,0 +1,234 @@
+"""launchd: the gateway and its restarter as two jobs of the user's domain (launchd.plist(5), launchctl(1)).
+
+A restart never boots out: the label stays in the domain, and a plain `kickstart` is a demand start, which launchd
+admits in every mode (NousResearch/hermes-agent#11932). Only a changed definition is reloaded, by the restarter: a
+`bootout` from inside the gateway's coalition kills whoever called it.
+"""
+
+import os
+import sys
+import time
+
+from hermes_cli.config import GatewayConfig, load_or_defaults
+from hermes_cli.errors import CannotTellError, HermesError, UsageError
+from hermes_cli.installation import entry_points
+from hermes_cli.intents import desired
+from hermes_cli.intents.clocks import POKE
+from hermes_cli.intents.service import Service
+from hermes_cli.paths import Paths
+from hermes_cli.services import registered, unmanaged
+from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.job import definition, restarter_program
+from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.environment import make_places
+from hermes_cli.services.launchd import jobs, plists, printed
+from hermes_cli.services.launchd.domain import Domains
+from hermes_cli.services.launchd.launchctl import ABSENT, IN_PROGRESS, NO_SERVICE, Launchctl
+from hermes_cli.services.launchd.printed import Place
+
+_EXIT = 3.0  # seconds; the exiting gateway waits for it
+
+
+class Launchd:
+    """One profile under launchd."""
+
+    name = "launchd"
+    completed_by = "the launchd restarter"
+
+    def __init__(self, paths: Paths) -> None:
+        """Nothing is looked at yet. Raises UsageError for root on macOS."""
+        if sys.platform == "darwin" and os.getuid() == 0:
+            raise UsageError("the gateway is a job of the user who logs in, not of root: run hermes without sudo")
+        self._paths = paths
+        self._memory = registered.Memory(paths, self.name)
+        self._label = plists.label(paths)
+        self._restarter = plists.restarter_label(paths)
+        self._launchctl = Launchctl("launchctl")
+        self._domains = Domains(self._launchctl, self._memory.get("domain"))
+        self._jobs = jobs.Jobs(self._domains, self._memory, lambda: self._config.stop_clocks.driver_deadline)
+
+    # --- looking
+
+    @property
+    def spawn_interval(self) -> float:
+        """What the loaded definition says, also if it is of another release."""
+        job = self._domains.find(self._label).job
+        if job is not None and job.interval is not None:
+            return float(job.interval)
+        return self._config.restart_clocks.spawn_interval
+
+    def status(self) -> ServiceStatus:
+        """Where the service is loaded, and what keeps it from running."""
+        place = self._domains.find(self._label)
+        service = unmanaged.seen(self._paths, place.service, self._label)
+        paths = [plists.path_of(name) for name in (self._label, self._restarter)]
+        is_defined = os.path.exists(paths[0])
+        problems = printed.problems(
+            place,
+            service,
+            is_disabled=self._is_disabled(place),
+            is_defined=is_defined,
+            refused=[path for path in paths if jobs.is_refused(path)],
+        )
+        return ServiceStatus(
+            self._label,
+            place.domain,
+            is_defined or place.job is not None or bool(self._memory),
+            service,
+            () if desired.read(self._paths) == "stopped" else tuple(problems),
+        )
+
+    def observe(self) -> Service:
+        """Say whether the service runs."""
+        return unmanaged.seen(self._paths, self._domains.find(self._label).service, self._label)
+
+    def restarter(self) -> RestarterStatus:
+        """Say whether the restarter is loaded, and if not, whether somebody has switched it off."""
+        place = self._domains.find(self._restarter)
+        return printed.restarter_at(place, is_disabled=self._is_disabled(place))
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """The two plists. One that lies there and differs in PATH only stays: that of another shell is no drift."""
+        domain = str(self._memory.get("domain") or self._domains.names[0])
+        wanted = (plists.service(self._paths, self._config), plists.restarter(self._paths, domain))
+        without = plists.without_path
+        return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
+
+    def drifted(self) -> tuple[str, ...]:
+        """Definitions that are missing, of another release, or not loaded since they were changed; the program too."""
+        return definition.drifted(
+            self.definitions(),
+            is_installed=bool(self._memory),
+            also=lambda: restarter_program.drifted(self._paths),
+            is_stale=self._jobs.is_stale,
+        )
+
+    def _is_disabled(self, place: Place) -> bool:
+        """Whether what is not loaded is switched off; the answer is not asked for where it does not matter."""
+        if place.job is not None or not place.known or place.domain is None:
+            return False
+        return place.label in self._launchctl.disabled(place.domain)
+
+    # --- acting
+
+    def install(self) -> bool:
+        """Write and load both jobs, and mend whatever keeps them from being loaded. Raises HermesError."""
+        for place in (self._paths.logs, self._paths.state):
+            if plists.is_out_of_reach(place, os.path.expanduser("~")):
+                why = f"launchd starts no job with its files in {place}"
+                raise HermesError(f"{why}: point HERMES_HOME at a folder on the boot volume")
+        make_places(self._paths)
+        restarter_program.install(self._paths)
+        domain = self._domains.home(self._label)
+        self._memory.keep(domain=domain)
+        service, restarter = self.definitions()
+        if os.environ.get("XPC_SERVICE_NAME") == self._restarter and self.drifted():
+            self._install_from_outside()
+            return False
+        for wanted in (service, restarter):
+            self._jobs.write(wanted)
+        for name in (self._label, self._restarter):
+            self._jobs.unload(name, but_in=domain)
+        self._jobs.load(domain, restarter, only_if_stale=True)
+        found = self._domains.find(self._label)
+        if found.job is not None and found.job.service.state != "stopped" and self._jobs.is_stale(service):
+            return True
+        self._jobs.load(domain, service, only_if_stale=True)
+        return False
+
+    def uninstall(self) -> None:
+        """Unload both jobs and remove what `install` wrote. Raises HermesError."""
+        for name in (*self._tasks(), self._restarter):
+            self._jobs.unload(name)
+        self.stop()
+        for domain in self._domains.names:
+            for name in self._launchctl.disabled(domain) & {self._label, self._restarter}:
+                self._launchctl("enable", f"{domain}/{name}")
+        for name in (self._label, self._restarter):
+            definition.remove(plists.path_of(name))
+        restarter_program.remove(self._paths)
+        self._memory.forget()
+
+    def demand_start(self) -> None:
+        """Plain `kickstart`; a label that is not loaded, or switched off, is loaded first. Raises HermesError."""
+        place = self._domains.find(self._label)
+        if not place.known:
+            raise CannotTellError("launchd does not answer: hermes gateway status")
+        if unmanaged.is_outside(unmanaged.seen(self._paths, place.service, self._label)):
+            return  # two of one profile would fight over its lock
+        domain = place.domain if place.job is not None else self._jobs.load_again(self._label, place.domain)
+        answer = self._launchctl("kickstart", f"{domain}/{self._label}")
+        if answer.code in {NO_SERVICE, *IN_PROGRESS}:  # it is being removed: by a stop of somebody else, or a logout
+            domain = self._jobs.load_again(self._label, domain)
+            answer = self._launchctl("kickstart", f"{domain}/{self._label}")
+        if answer.code is None:
+            raise CannotTellError("launchctl kickstart does not return: hermes gateway status")
+        if not answer.ok and not self.observe().scheduled:
+            raise HermesError(f"launchd does not start {self._label} ({answer.why}): hermes gateway install")
+
+    def stop(self) -> None:
+        """Switch the label off, so that the next login does not start it either, and see its process gone."""
+        clocks = self._config.stop_clocks
+        for domain in self._domains.names:
+            self._launchctl("disable", f"{domain}/{self._label}")
+        self._jobs.unload(self._label)
+        unmanaged.stop(self._paths, clocks.supervisor_kill)
+
+    def reload(self) -> None:
+        """Load the definition as it lies there, and start it: from the restarter, outside the coalition (A2, A3)."""
+        self._jobs.reload(self._label)
+        self.demand_start()
+
+    def enable(self) -> None:
+        """Take the override of `stop` away: the next login starts the service again."""
+        for domain in self._domains.names:
+            self._launchctl("enable", f"{domain}/{self._label}")
+
+    def poke(self, trigger: str) -> bool | None:  # noqa: ARG002  launchd passes nothing on
+        """Plain `kickstart` of the restarter: admitted when a watch is not."""
+        try:
+            for domain in self._domains.names:
+                answer = self._launchctl("kickstart", f"{domain}/{self._restarter}", timeout=POKE)
+                if answer.code not in ABSENT:
+                    return True if answer.ok else None
+        except HermesError:
+            return None
+        return False
+
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """A job of its own, loaded and started now; it stays loaded and idle until the next one or `uninstall`."""
+        label = f"{self._label}.{name}"
+        domain = self._domains.home(self._label)
+        path = f"{self._paths.restarter}/{label}.plist"
+        found = self._domains.find(label)
+        if found.job is not None and found.job.service.state == "running":
+            raise HermesError(f"{label} is under way already: hermes gateway status")
+        deadline = time.monotonic() + jobs.LOAD
+        if found.job is not None and found.domain is not None:
+            self._domains.unload(found.domain, label, deadline)
+        definition.write(plists.task(label, path, argv, environment, self._paths.restarter_log))
+        self._domains.load(domain, label, path, deadline)
+        answer = self._launchctl("kickstart", f"{domain}/{label}")
+        if not answer.ok:
+            raise HermesError(f"launchd does not start {label} ({answer.why}): repeat")
+
+    def complete_exit(self) -> None:
+        """`kickstart -k`: launchd itself starts the service when this process has ended, also with the caller dead."""
+        self._launchctl.restart_caller(f"{self._domains.names[0]}/{self._label}", _EXIT)
+
+    def _install_from_outside(self) -> None:
+        """A driver that has ended an update is the restarter itself, and would not outlive its own reload."""
+        argv = entry_points.argv(entry_points.DEFINITIONS, self._paths.profile)
+        self.run_outside("definitions", argv, {})
+
+    def _tasks(self) -> list[str]:
+        """Labels that `run_outside` has left loaded."""
+        try:
+            names = os.listdir(self._paths.restarter)
+        except OSError:
+            return []
+        return [name.removesuffix(".plist") for name in names if name.endswith(".plist")]
+
+    @property
+    def _config(self) -> GatewayConfig:
+        return load_or_defaults(self._paths.config).gateway

@@ -1,0 +1,112 @@
+"""The two jobs of a profile as launchd reads them (launchd.plist(5)). Pure, but for the programs found on PATH."""
+
+import math
+import os
+import plistlib
+import sys
+from typing import Any
+
+from hermes_cli.config import GatewayConfig
+from hermes_cli.installation import entry_points
+from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.services.job import environment, restarter_program
+from hermes_cli.services.job.definition import Definition
+
+_NET = 300  # seconds: the restarter looks even if every event was lost
+# A login session, or one over ssh: without it a job of the user domain is refused (134).
+_SESSIONS = ["Aqua", "Background"]
+
+
+def label(paths: Paths) -> str:
+    """The service's label."""
+    return "ai.hermes.gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
+
+
+def restarter_label(paths: Paths) -> str:
+    """The restarter's label."""
+    return f"{label(paths)}.restarter"
+
+
+def path_of(name: str) -> str:
+    """Where the definition of a label lies. launchd loads what is there at login."""
+    return f"{os.path.expanduser('~')}/Library/LaunchAgents/{name}.plist"
+
+
+def label_of(definition: Definition) -> str:
+    """The label of a definition that lies where launchd looks."""
+    return os.path.basename(definition.path).removesuffix(".plist")
+
+
+def service(paths: Paths, gateway: GatewayConfig) -> Definition:
+    """The gateway: kept alive, and stopped with time to drain."""
+    name = label(paths)
+    return _definition(
+        name,
+        {
+            "ProgramArguments": entry_points.gateway(paths.profile),
+            "KeepAlive": True,
+            "ExitTimeOut": math.ceil(gateway.stop_clocks.supervisor_kill),
+            "ThrottleInterval": max(1, math.ceil(gateway.restart_clocks.spawn_interval)),
+            "StandardOutPath": paths.gateway_log,
+            "StandardErrorPath": paths.gateway_log,
+        },
+    )
+
+
+def restarter(paths: Paths, domain: str) -> Definition:
+    """The driver's job: started by the queue, by a poke, at load and by the clock; never kept alive (B5)."""
+    start = [environment.program("launchctl"), "kickstart", f"{domain}/{label(paths)}"]
+    return _definition(
+        restarter_label(paths),
+        {
+            "ProgramArguments": restarter_program.argv(paths, sys.executable, start),
+            "WatchPaths": [paths.pending],
+            "QueueDirectories": [paths.pending],
+            "StartInterval": _NET,
+            "ThrottleInterval": 1,  # two requests in a row are not to wait for each other
+            "StandardOutPath": paths.restarter_log,
+            "StandardErrorPath": paths.restarter_log,
+        },
+    )
+
+
+def task(name: str, path: str, argv: list[str], variables: dict[str, str], log: str) -> Definition:
+    """A program of ours that is to run once, outside the gateway's tree; it lies where no login looks for it."""
+    keys = {"ProgramArguments": argv, "StandardOutPath": log, "StandardErrorPath": log}
+    return Definition(path, _plist(name, variables, keys))
+
+
+def _definition(name: str, keys: dict[str, Any]) -> Definition:
+    return Definition(path_of(name), _plist(name, {}, {"RunAtLoad": True, **keys}))
+
+
+def _plist(name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:
+    document = {
+        "Label": name,
+        "LimitLoadToSessionType": _SESSIONS,
+        "EnvironmentVariables": {**environment.variables("launchd", "launchctl"), **variables},
+        **keys,
+    }
+    return plistlib.dumps(document).decode()
+
+
+def is_out_of_reach(place: str, home: str) -> bool:
+    """Whether a job could not open its log there: an external volume, or a folder that macOS asks the user about.
+
+    It exits 78 before its program runs (NousResearch/hermes-agent#78129).
+    """
+    protected = ("/Volumes", *(f"{home}/{name}" for name in ("Desktop", "Documents", "Downloads")))
+    return any(f"{place}/".startswith(f"{one}/") for one in protected)
+
+
+def without_path(text: str) -> Any:
+    """A definition but for the PATH in it, to be compared; a text that is none is itself."""
+    from xml.parsers.expat import ExpatError
+
+    try:
+        document = plistlib.loads(text.encode())
+    except (plistlib.InvalidFileException, ExpatError, ValueError):
+        return text
+    if isinstance(document, dict) and isinstance(document.get("EnvironmentVariables"), dict):
+        document["EnvironmentVariables"].pop("PATH", None)
+    return document

@@ -1,0 +1,268 @@
+"""systemd: the gateway as a service, its restarter as a path and a oneshot service of the same manager.
+
+RestartSec never delays a planned restart and StartLimit never forbids it: after the old process has gone, the driver
+says `reset-failed` and starts. The restarter has a cgroup of its own, so it survives what ends the gateway's, which
+no setsid does (systemd.kill(5)). What is known of a unit is what `systemctl show -p` says, in three values.
+"""
+
+import os
+
+from hermes_cli.config import GatewayConfig, load_or_defaults
+from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError
+from hermes_cli.intents import desired
+from hermes_cli.intents.clocks import POKE
+from hermes_cli.intents.service import Service
+from hermes_cli.paths import Paths
+from hermes_cli.services import registered, unmanaged
+from hermes_cli.services.base import Problem, RestarterStatus, ServiceStatus
+from hermes_cli.services.job import definition, restarter_program
+from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.environment import make_places, program, variables
+from hermes_cli.services.systemd import linger, shown, systemctl, units
+from hermes_cli.services.systemd.shown import Unit, service_of
+from hermes_cli.services.systemd.systemctl import Systemctl
+
+_EXIT = 3.0  # seconds; the exiting gateway waits for it
+_MEND = "hermes gateway install"
+
+
+class Systemd:
+    """One profile under systemd."""
+
+    name = "systemd"
+    completed_by = "the systemd restarter"
+    spawn_interval = 0.0  # a demand start is not held back by RestartSec
+
+    def __init__(self, paths: Paths, *, system: bool | None = None) -> None:
+        """`system`: into root's system manager; None: where it is installed, else the user's manager if there is one."""
+        self._paths = paths
+        self._memory = registered.Memory(paths, self.name)
+        self._names = units.Names(paths)
+        if system is None and self._memory:
+            system = self._memory.get("scope") == "system"
+        self._systemctl = Systemctl(system=systemctl.is_system_the_best() if system is None else system)
+
+    # --- looking
+
+    def status(self) -> ServiceStatus:
+        """The service, and what keeps it from running or its restarter from being started."""
+        found = self._systemctl.show(*self._names)
+        there = bool(self._memory) or os.path.lexists(self._path_of(self._names.service))
+        if isinstance(found, str):
+            return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=found))
+        unit, restarter, watch = (found[name] for name in self._names)
+        service = self._service(unit)
+        problems: list[Problem] = []
+        if there and desired.read(self._paths) != "stopped":
+            problems += shown.problems(unit, restarter, watch, service, self._path_of(unit.name))
+            if not self._systemctl.system and linger.ends_at_logout():
+                mend = f"loginctl enable-linger {systemctl.user_name()}"
+                problems.append(Problem("no-linger", "the gateway ends when you log out", mend))
+        there = there or unit.load not in {"", "not-found"}
+        return ServiceStatus(self._names.service, self._systemctl.domain, there, service, tuple(problems))
+
+    def observe(self) -> Service:
+        """Say whether the service runs."""
+        found = self._systemctl.show(self._names.service)
+        return Service("unknown", detail=found) if isinstance(found, str) else self._service(found[self._names.service])
+
+    def restarter(self) -> RestarterStatus:
+        """Say whether the restarter can be started; `status` has it as a problem when only its watch is off."""
+        found = self._systemctl.show(self._names.restarter, self._names.path)
+        if isinstance(found, str):
+            return RestarterStatus("unknown", found)
+        return shown.restarter_of(found[self._names.restarter], found[self._names.path])
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """The three units. One that lies there and differs in PATH only stays: that of another shell is no drift."""
+        place = units.Place(self._directory(), root=self._systemctl.system)
+        start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
+        wanted = (
+            units.service(self._paths, self._config, place),
+            units.restarter(self._paths, place, [*start, self._names.service]),
+            units.watch(self._paths, place),
+        )
+        without = units.without_path
+        return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
+
+    def drifted(self) -> tuple[str, ...]:
+        """Units that are missing or of another release; the restarter's program too."""
+        return definition.drifted(
+            self.definitions(),
+            is_installed=bool(self._memory),
+            also=lambda: restarter_program.drifted(self._paths),
+        )
+
+    def _service(self, unit: Unit) -> Service:
+        return unmanaged.seen(self._paths, service_of(unit), unit.name)
+
+    # --- acting
+
+    def install(self) -> bool:
+        """Write, load and enable the units, and mend what keeps them from being loaded. Raises HermesError."""
+        self._systemctl.require()
+        if self._memory and self._memory.get("scope") != self._systemctl.scope:
+            Systemd(self._paths).uninstall()  # two managers of one gateway would fight over it
+        make_places(self._paths)
+        restarter_program.install(self._paths)
+        self._memory.keep(scope=self._systemctl.scope, directory=self._directory())
+        wanted = self.definitions()
+        before = definition.read(wanted[0].path)
+        self._write(wanted)
+        self._load(wanted)
+        self._systemctl.do("enable", self._names.service, self._names.path)
+        self._start_watch()
+        changed = before is not None and before != wanted[0].text
+        return changed and self.observe().state == "running"
+
+    def uninstall(self) -> None:
+        """Stop all three and remove what `install` wrote; drop-ins of the user's own stay. Raises HermesError."""
+        # What was installed on another machine, or in another container's home, runs nowhere here.
+        there = systemctl.is_booted()
+        if there:
+            self._systemctl.require()
+            for name in (self._names.path, self._names.restarter):
+                self._systemctl("disable", name)
+                self._systemctl("stop", name)
+            self.stop()
+        else:
+            unmanaged.stop(self._paths, self._config.stop_clocks.supervisor_kill)
+        for name in self._names:
+            definition.remove(self._path_of(name))
+            for links in ("default.target.wants", "multi-user.target.wants"):  # `disable` knows only what is loaded
+                definition.remove(f"{self._directory()}/{links}/{name}")
+        if there:
+            self._systemctl.do("daemon-reload")
+            self._systemctl("reset-failed", *self._names)
+        restarter_program.remove(self._paths)
+        self._memory.forget()
+
+    def enable(self) -> None:
+        """Have the next login start it again, and its restarter watched. Raises HermesError."""
+        unit = self._look()
+        self._refuse_unloadable(unit)
+        if unit.enabled != "enabled":
+            self._systemctl.do("enable", self._names.service)
+        self._start_watch()
+
+    def demand_start(self) -> None:
+        """`reset-failed`, then `start`; what RestartSec holds back is restarted. Raises HermesError."""
+        unit = self._look()
+        if self._service(unit).state == "running" and not unit.queued:
+            return
+        self._refuse_unloadable(unit)
+        if unit.enabled == "disabled":  # by a `stop`; whoever starts it has been told to
+            self._systemctl.do("enable", self._names.service)
+        self._systemctl("reset-failed", self._names.service)
+        # A `start` is queued until the last of the old cgroup has gone and RestartSec has passed; a `restart` waits for
+        # the cgroup only. A gateway that systemd starts in between loses its first moment by it and nothing else.
+        verb = "restart" if unit.is_awaiting_restart or unit.active == "deactivating" else "start"
+        self._systemctl.do("--no-block", verb, self._names.service)
+
+    def stop(self) -> None:
+        """Disable, so that the next login does not start it either, and stop. Raises HermesError."""
+        clocks = self._config.stop_clocks
+        self._systemctl("disable", self._names.service)
+        answer = self._systemctl("stop", self._names.service, timeout=clocks.driver_deadline + systemctl.TIMEOUT)
+        unit = self._look()
+        if service_of(unit).state != "stopped":
+            raise CannotTellError(f"{unit.name} is still there ({answer.why}): hermes gateway status")
+        if unit.active == "failed":  # what it failed of is no news of a stopped service
+            self._systemctl("reset-failed", self._names.service)
+        unmanaged.stop(self._paths, clocks.supervisor_kill)
+
+    def reload(self) -> None:
+        """Load the unit as it lies there, and restart it. Raises HermesError."""
+        self._systemctl.do("daemon-reload")
+        self._refuse_unloadable(self._look())
+        self._systemctl("reset-failed", self._names.service)
+        self._systemctl.do("--no-block", "restart", self._names.service)
+
+    def poke(self, trigger: str) -> bool | None:  # noqa: ARG002  systemd passes nothing on
+        """Start the restarter, and its watch should that have failed."""
+        start = ("--no-block", "start", self._names.restarter)
+        try:
+            for also in ((self._names.path,), ()):
+                answer = self._systemctl(*start, *also, timeout=POKE)
+                if answer.ok:
+                    return True
+                if answer.code is None:
+                    return None
+            found = self._systemctl.show(self._names.restarter, timeout=POKE)
+        except HermesError:
+            return None
+        return None if isinstance(found, str) or found[self._names.restarter].is_there else False
+
+    def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        """A transient unit, which goes when it has ended (systemd-run(1)). Raises HermesError."""
+        unit = f"{self._names.service.removesuffix('.service')}-{name}"
+        settings = [
+            f"--setenv={key}={value}" for key, value in {**variables(self.name, "systemctl"), **environment}.items()
+        ]
+        options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
+        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
+        if not answer.ok:
+            raise HermesError(f"systemd does not start {unit} ({answer.why}): repeat")
+
+    def complete_exit(self) -> None:
+        """`restart` without waiting: systemd itself starts the service when this process has ended."""
+        self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)
+
+    # --- the units
+
+    def _look(self) -> Unit:
+        return self._shown(self._names.service)[self._names.service]
+
+    def _shown(self, *names: str) -> dict[str, Unit]:
+        found = self._systemctl.show(*names)
+        if isinstance(found, str):
+            raise CannotTellError(f"{found}: hermes gateway status")
+        return found
+
+    def _refuse_unloadable(self, unit: Unit) -> None:
+        if unit.load == "not-found" and os.path.exists(self._path_of(unit.name)):
+            self._systemctl.do("daemon-reload")
+            unit = self._look()
+        if unit.load == "not-found":
+            raise NotInstalledError(f"systemd knows no {unit.name}: {_MEND}")
+        if not unit.is_there:
+            raise HermesError(f"{unit.name} cannot be started, it is {unit.load}: {_MEND}")
+
+    def _load(self, wanted: tuple[Definition, ...]) -> None:
+        self._systemctl.do("daemon-reload")
+        found = self._shown(*self._names)
+        if masked := [unit.name for unit in found.values() if unit.load == "masked"]:
+            self._systemctl("unmask", *masked)
+            self._systemctl("unmask", "--runtime", *masked)
+            self._write(wanted)
+            self._systemctl.do("daemon-reload")
+            found = self._shown(*self._names)
+        for one in wanted:
+            unit = found[os.path.basename(one.path)]
+            if not unit.is_there or unit.fragment != one.path:
+                why = f"it has it from {unit.fragment}" if unit.is_there else unit.load
+                raise HermesError(f"systemd does not load {one.path} ({why}): mend that, then {_MEND}")
+
+    def _write(self, wanted: tuple[Definition, ...]) -> None:
+        for one in wanted:
+            if not one.is_there:
+                definition.write(one)
+
+    def _start_watch(self) -> None:
+        self._systemctl("reset-failed", self._names.path, self._names.restarter)
+        # It fails where the kernel has no watch left (inotify's limits are small and shared). A watch is a hint: `status`
+        # shows it, and a restart relies on the poke.
+        self._systemctl("start", self._names.path)
+
+    def _path_of(self, name: str) -> str:
+        return f"{self._directory()}/{name}"
+
+    def _directory(self) -> str:
+        """Where the units lie: where they were installed, else where this manager looks."""
+        if self._memory.get("scope") == self._systemctl.scope:
+            return str(self._memory.get("directory"))
+        return self._systemctl.directory()
+
+    @property
+    def _config(self) -> GatewayConfig:
+        return load_or_defaults(self._paths.config).gateway

@@ -1,0 +1,187 @@
+"""The three units of a profile as systemd reads them (systemd.syntax(7), .service(5), .path(5)). Pure, but for PATH."""
+
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hermes_cli.config import GatewayConfig
+from hermes_cli.errors import HermesError, UsageError
+from hermes_cli.installation import entry_points
+from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.services.job import environment, restarter_program
+from hermes_cli.services.job.definition import Definition
+
+_RESTARTER = "-restarter"
+_WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another
+_UNTIL_KILLED = 30  # seconds after start_timeout: who waits for the start has given up by then
+_HEAD = "# Written by hermes gateway install, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
+_UNSAYABLE = "cannot be said in a unit of systemd: rename it, or use --manager embedded"
+_PATH = 'Environment="PATH='
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the units lie: the user's manager, or with `root` the system's."""
+
+    directory: str
+    root: bool = False
+
+    @property
+    def target(self) -> str:
+        """What starts them at login or boot."""
+        return "multi-user.target" if self.root else "default.target"
+
+    @property
+    def user(self) -> list[str]:
+        """The system's manager gives a job a HOME only when it is told whose."""
+        return ["User=root"] if self.root else []
+
+
+class Names:
+    """One profile's units. Raises UsageError for a profile whose unit would be another's restarter."""
+
+    __slots__ = ("path", "restarter", "service")
+
+    def __init__(self, paths: Paths) -> None:
+        """Nothing is looked at."""
+        base = "hermes-gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
+        if f"-{paths.profile}".endswith(_RESTARTER):
+            raise UsageError(f"{base}.service is another profile's restarter: name the profile otherwise")
+        self.service = f"{base}.service"
+        self.restarter = f"{base}{_RESTARTER}.service"
+        self.path = f"{base}{_RESTARTER}.path"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.service, self.restarter, self.path))
+
+
+def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
+    """The gateway: kept alive, told to stop before its commands are, killed only when its own clocks have run out."""
+    argv = entry_points.gateway(paths.profile)
+    stop = math.ceil(gateway.stop_clocks.supervisor_kill)
+    return _definition(
+        place,
+        Names(paths).service,
+        {
+            "Unit": [
+                f"Description=hermes chat gateway, profile {paths.profile}",
+                # A crash loop ends here; a planned restart resets the count (reset-failed) and so never does.
+                "StartLimitIntervalSec=300",
+                "StartLimitBurst=5",
+            ],
+            "Service": [
+                *place.user,
+                "Type=notify",
+                "NotifyAccess=main",
+                f"ExecStart={command(argv)}",
+                "WorkingDirectory=/",
+                *_environment(),
+                *_output(paths.gateway_log),
+                "Restart=always",
+                "RestartSec=1",
+                "SuccessExitStatus=75",
+                "RestartForceExitStatus=75",
+                "RestartPreventExitStatus=78",
+                f"TimeoutStartSec={math.ceil(gateway.start_timeout) + _UNTIL_KILLED}",
+                f"TimeoutStopSec={stop}",
+                f"WatchdogSec={_WATCHDOG}",
+                "KillMode=mixed",
+                "OOMPolicy=continue",  # the kernel ends a command of the agent's: no reason to end the gateway
+            ],
+            "Install": [f"WantedBy={place.target}"],
+        },
+    )
+
+
+def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
+    """The driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
+
+    What the watch starts must never fail for good, and never spin: a failed run is repeated with a pause, and no
+    number of runs is too many.
+    """
+    return _definition(
+        place,
+        Names(paths).restarter,
+        {
+            "Unit": [
+                f"Description=hermes restarter, profile {paths.profile}",
+                "StartLimitIntervalSec=0",
+            ],
+            "Service": [
+                *place.user,
+                "Type=oneshot",
+                f"ExecStart={command(restarter_program.argv(paths, sys.executable, start))}",
+                "WorkingDirectory=/",
+                *_environment(),
+                *_output(paths.restarter_log),
+                "Restart=on-failure",
+                "RestartSec=1",
+            ],
+        },
+    )
+
+
+def watch(paths: Paths, place: Place) -> Definition:
+    """What starts the restarter: level-triggered, so that no event can be missed."""
+    return _definition(
+        place,
+        Names(paths).path,
+        {
+            "Unit": [
+                f"Description=hermes restart intents, profile {paths.profile}",
+                "StartLimitIntervalSec=0",
+            ],
+            "Path": [f"DirectoryNotEmpty={literal(paths.pending)}", f"Unit={Names(paths).restarter}"],
+            "Install": [f"WantedBy={place.target}"],
+        },
+    )
+
+
+def command(argv: list[str]) -> str:
+    """A command line. ':' keeps systemd from replacing $NAME in it; a program with a quote in its path it refuses."""
+    if set(argv[0]) & set("\"'\\"):
+        argv = ["/bin/sh", "-c", 'exec "$0" "$@"', *argv]
+    return ":" + " ".join(quoted(word) for word in argv)
+
+
+def quoted(word: str) -> str:
+    """One word, in double quotes: systemd undoes backslashes and percent signs in it. Raises HermesError."""
+    escaped = _sayable(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """The rest of a line as it is: only percent signs mean anything there. Raises HermesError."""
+    if text != text.strip() or text.endswith("\\"):
+        raise HermesError(f"{text!a} {_UNSAYABLE}")
+    return _sayable(text).replace("%", "%%")
+
+
+def _sayable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise HermesError(f"{text!a} {_UNSAYABLE}") from None
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise HermesError(f"{text!a} {_UNSAYABLE}")
+    return text
+
+
+def without_path(text: str) -> list[str]:
+    """A unit but for the PATH in it, to be compared."""
+    return [line for line in text.splitlines() if not line.startswith(_PATH)]
+
+
+def _environment() -> list[str]:
+    found = environment.variables("systemd", "systemctl")
+    return [f"Environment={quoted(f'{name}={value}')}" for name, value in found.items()]
+
+
+def _output(log: str) -> list[str]:
+    return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
+
+
+def _definition(place: Place, name: str, sections: dict[str, list[str]]) -> Definition:
+    blocks = ["\n".join([f"[{section}]", *lines]) + "\n" for section, lines in sections.items()]
+    return Definition(f"{place.directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))

@@ -1,0 +1,1 @@
+"""What is known of one profile, gathered once, and how it is shown."""

@@ -1,0 +1,118 @@
+"""Everything that can keep a restart from happening, looked at before one is asked for. Changes nothing."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hermes_cli.errors import HermesError
+from hermes_cli.installation import origin
+from hermes_cli.paths import Paths
+from hermes_cli.services.base import Problem, ServiceManager
+from hermes_cli.status import gather
+from hermes_cli.system import durable
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.update import proof
+
+_ROOM = 16 << 20  # bytes; a record has 2 KiB, an update needs room for a copy of the package
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`passed` is what is true when there are no problems."""
+
+    passed: str
+    problems: tuple[Problem, ...] = ()
+
+
+def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
+    """One after the other; the last one starts the installed code in fresh processes, which takes seconds."""
+    queue = tuple(_of_the_queue(paths))
+    yield Check(f"a request can be recorded durably below {paths.intents}", queue)
+    if not queue:
+        yield Check("a request wakes who waits for it", tuple(_of_watches(paths)))
+    yield Check(f"there is room below {paths.state}", tuple(_of_room(paths)))
+    yield Check(
+        "the service, its restarter and the queue are as they should be", tuple(_of_status(paths, manager, revision))
+    )
+    yield Check("the installed code starts", tuple(_of_code(paths)))
+
+
+def _of_the_queue(paths: Paths) -> Iterator[Problem]:
+    for name in ("pending", "settled", "staging"):
+        place = f"{paths.intents}/{name}"
+        try:
+            found = os.lstat(place)
+        except FileNotFoundError:
+            continue  # whoever asks first makes them
+        except OSError as error:
+            yield Problem("queue", f"{place} cannot be looked at ({error.strerror})", "mend its permissions")
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            yield Problem("queue", f"{place} is no directory", "move it away")
+        elif found.st_uid != os.geteuid():
+            yield Problem("queue", f"{place} is owned by uid {found.st_uid}", "move it away")
+        elif found.st_mode & 0o022:
+            yield Problem("queue", f"{place} can be written by others", f"chmod 700 {place}")
+    try:
+        _record_something(f"{paths.intents}/staging")
+    except OSError as error:
+        mend = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "mend its permissions"
+        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({error.strerror})", mend)
+
+
+def _record_something(staging: str) -> None:
+    """What a requester does first, in a file that is no record. Raises OSError."""
+    if not os.path.lexists(staging):
+        return
+    place = f"{staging}/doctor.{os.getpid()}"
+    descriptor = durable.create(place, b"{}\n")
+    try:
+        durable.sync(descriptor)
+        durable.sync_directory(staging)
+    finally:
+        os.close(descriptor)
+        os.unlink(place)
+
+
+def _of_watches(paths: Paths) -> Iterator[Problem]:
+    if not os.path.isdir(paths.pending):
+        return
+    with DirectoryWatch(paths.pending) as watch:
+        if watch.is_blind:
+            text = "no inotify instance is left for this user, so everything is noticed half a second later"
+            yield Problem("watches", text, "sysctl fs.inotify.max_user_instances=512")
+
+
+def _of_room(paths: Paths) -> Iterator[Problem]:
+    try:
+        found = os.statvfs(paths.state)
+    except OSError as error:
+        yield Problem("room", f"{paths.state} cannot be looked at ({error.strerror})", "hermes gateway install")
+        return
+    free = found.f_bavail * found.f_frsize
+    if free < _ROOM:
+        yield Problem("room", f"{free >> 20} MiB are free below {paths.state}", "free some space")
+    if found.f_files and not found.f_favail:
+        yield Problem("room", f"no inodes are free below {paths.state}", "remove some files")
+
+
+def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Problem]:
+    try:
+        found = gather.gather(paths, manager, revision)
+    except (HermesError, OSError) as error:
+        yield Problem("status", f"{paths.pending} cannot be read ({error})", "mend its permissions")
+        return
+    if not found.service.installed:
+        yield Problem("not-installed", "the service is not installed", "hermes gateway install")
+    elif found.service.service.state == "unknown":
+        text = f"{found.manager} does not say whether the gateway runs ({found.service.service.detail})"
+        yield Problem("unknown", text, "hermes gateway doctor, in a while")
+    yield from found.problems
+
+
+def _of_code(paths: Paths) -> Iterator[Problem]:
+    why = proof.failure(paths.profile, origin.package())
+    if why is not None:
+        yield Problem("code", f"the installed code does not start ({why})", "hermes update, or install it again")

@@ -1,0 +1,142 @@
+"""A process by identity: pid and start time and boot. Nothing is signalled or awaited by pid alone (rule 5)."""
+
+import errno
+import os
+import select
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any, Self
+
+from hermes_cli.system import process_table
+from hermes_cli.system.durable import finite
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One run of one program. `create_time` in seconds of the epoch; `start_ticks` in ticks since boot (Linux)."""
+
+    pid: int
+    create_time: float | None = None
+    start_ticks: int | None = None
+    boot_id: str | None = None
+
+    @classmethod
+    def of(cls, pid: int) -> Self | None:
+        """The identity of the living process `pid`, or None."""
+        created = process_table.create_time(pid)
+        if created is None:
+            return None
+        return cls(pid, created, process_table.start_ticks(pid), process_table.boot_id())
+
+    @classmethod
+    def parse(cls, document: Any) -> Self | None:
+        """From JSON; None when there is no usable pid in it."""
+        if not isinstance(document, dict):
+            return None
+        pid, ticks, boot = document.get("pid"), document.get("start_ticks"), document.get("boot_id")
+        if type(pid) is not int or not 0 < pid < 2**31:
+            return None
+        return cls(
+            pid,
+            finite(document.get("create_time")),
+            ticks if type(ticks) is int else None,
+            boot if isinstance(boot, str) else None,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "pid": self.pid,
+            "create_time": self.create_time,
+            "start_ticks": self.start_ticks,
+            "boot_id": self.boot_id,
+        }
+
+    def is_alive(self) -> bool:
+        """Whether this very process runs now; a zombie does not."""
+        return process_table.is_same(self.pid, self.create_time, self.start_ticks, self.boot_id)
+
+    def is_same_as(self, other: "Identity") -> bool:
+        """Whether both name one run: the start ticks decide where both know them, else the start time."""
+        if self.pid != other.pid:
+            return False
+        if self.boot_id is not None and other.boot_id is not None and self.boot_id != other.boot_id:
+            return False
+        if self.start_ticks is not None and other.start_ticks is not None:
+            return self.start_ticks == other.start_ticks
+        if self.create_time is None or other.create_time is None:
+            return False
+        return abs(self.create_time - other.create_time) <= 2.0
+
+
+class Handle:
+    """A descriptor bound to one living process; readable when it exits (pidfd_open(2), or kqueue elsewhere)."""
+
+    def __init__(self, identity: Identity) -> None:
+        """Raise ProcessLookupError unless that very process is alive after the descriptor was bound."""
+        self.identity = identity
+        self._kqueue: Any = None
+        if sys.platform == "linux":
+            try:
+                self._descriptor = os.pidfd_open(identity.pid)
+            except OSError as error:
+                if error.errno in {errno.EINVAL, errno.ENOENT}:  # it is some process's thread by now
+                    raise ProcessLookupError(identity.pid) from None
+                raise
+        else:
+            self._kqueue = select.kqueue()
+            event = select.kevent(identity.pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
+            try:
+                self._kqueue.control([event], 0)
+            except OSError:
+                self._kqueue.close()
+                raise ProcessLookupError(identity.pid) from None
+            self._descriptor = self._kqueue.fileno()
+        # The descriptor first, the check second: a pid reused in between is found out.
+        if not identity.is_alive():
+            self.close()
+            raise ProcessLookupError(identity.pid)
+
+    def fileno(self) -> int:
+        """Readable when the process has exited."""
+        return self._descriptor
+
+    def send(self, number: signal.Signals) -> None:
+        """Signal the process. Raises ProcessLookupError when it is gone."""
+        if sys.platform == "linux":
+            signal.pidfd_send_signal(self._descriptor, number)
+            return
+        if not self.identity.is_alive():
+            raise ProcessLookupError(self.identity.pid)
+        os.kill(self.identity.pid, number)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether the process exited within `timeout` seconds."""
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLIN)
+        return bool(poller.poll(max(0.0, timeout) * 1000))
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        if self._kqueue is not None:
+            self._kqueue.close()
+        elif self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def send(identity: Identity, number: signal.Signals) -> bool:
+    """Signal that very process; False when it is gone."""
+    try:
+        with Handle(identity) as handle:
+            handle.send(number)
+    except ProcessLookupError:
+        return False
+    return True

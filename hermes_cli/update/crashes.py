@@ -1,0 +1,133 @@
+"""Probation: a release that worked at first, and then dies again and again, is rolled back by the gateway itself.
+
+An update has succeeded once its gateway has stayed ready. For a while after that, each fresh gateway looks at how the
+one before it ended, and carries the number of those that ended by themselves on in gateway.json:
+
+    crash → fresh gateway: 1 → crash → 2 → crash → 3: `hermes update --rollback`, outside its tree → ready, until that
+    signals it
+
+The rollback is started before the fresh gateway does anything that could end it. An end before gateway.json is written
+leaves nothing to be counted: a failing import, a broken config.toml.
+
+`jobs/rollback` is that rollback.
+"""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes_cli.errors import HermesError
+from hermes_cli.installation import entry_points
+from hermes_cli.intents import queue
+from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.services import choose
+from hermes_cli.system import process_table
+from hermes_cli.update import rollback
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.rollback import CRASHES
+
+_log = logging.getLogger("hermes.probation")
+_ASKED_FOR = (0, 75)  # exit codes
+Verdict = Literal["over", "watched", "rolled back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What matters here of an update that has succeeded. Times in epoch seconds.
+
+    `revision` is what a gateway on the new code calls itself; None: the receipt does not say.
+    """
+
+    update: str
+    revision: str | None
+    began_at: float
+    ended_at: float
+
+
+def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) -> Verdict:
+    """What becomes of the update after so many crashes, `window` seconds being its probation.
+
+    Should a rollback be refused or killed, the next crash asks again: managers give up after a few. One that is made
+    ends it.
+    """
+    if receipt is None or not 0 <= now - receipt.ended_at < window:
+        return "over"
+    return "rolled back" if crashes >= CRASHES else "watched"
+
+
+def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
+    """Whether that instance, which runs no longer, ran the new code and ended by itself. Who drains was asked to."""
+    if before is None or before.identity.boot_id != boot or before.started_at < receipt.began_at:
+        return False
+    if None not in {receipt.revision, before.revision} and before.revision != receipt.revision:
+        return False
+    if before.state == "exited":
+        return before.exit_code is not None and before.exit_code not in _ASKED_FOR
+    return before.state in {"starting", "ready"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a fresh gateway carries on, and whether it is to have the update rolled back."""
+
+    crashes: Crashes | None = None
+    roll_back: bool = False
+
+
+def judge(
+    receipt: Receipt | None, before: Instance | None, boot: str, now: float, window: float, *, asked: bool
+) -> Finding:
+    """Count the end of the instance before this one, if it was a crash. `asked`: a restart is pending."""
+    if receipt is None:
+        return Finding()
+    carried = before.crashes if before is not None else None
+    known = carried.count if carried is not None and carried.update == receipt.update else 0
+    count = known + (not asked and is_crash(before, receipt, boot))
+    judged = verdict(receipt, count, now, window)
+    if count == known or judged == "over":
+        return Finding(Crashes(receipt.update, known) if known else None)
+    return Finding(Crashes(receipt.update, count), judged == "rolled back")
+
+
+def look(paths: Paths, window: float) -> Finding:
+    """What a fresh gateway of this profile finds, before it replaces gateway.json. Never raises."""
+    try:
+        newest = rollback.newest(paths)
+        receipt = _on_probation(newest, paths)
+        before = own.read(paths)
+        # A pending intent is about to end an instance or has just done so, by SIGKILL if it must.
+        asked = bool(queue.pending(paths))
+        finding = judge(receipt, before, process_table.boot_id(), time.time(), window, asked=asked)
+    except Exception:  # noqa: BLE001  logged; an old receipt must not keep a gateway from starting
+        _log.exception("cannot tell how the gateway before this one ended")
+        return Finding()
+    if newest is not None and before is not None and finding.crashes not in {None, before.crashes}:
+        text = "the gateway before this one, pid %d, ended by itself: %d since the update to %s"
+        _log.warning(text, before.identity.pid, finding.crashes.count if finding.crashes else 0, newest.new_shown)
+    return finding
+
+
+def roll_back(paths: Paths, crashes: Crashes) -> None:
+    """Have the service manager start the rollback, outside the gateway's tree. Never raises."""
+    argv = entry_points.argv(entry_points.ROLLBACK, paths.profile, crashes.update, str(crashes.count))
+    try:
+        choose(paths).run_outside("rollback", argv, {})
+    except (HermesError, OSError) as error:
+        _log.error("the update is not rolled back: %s", error)
+    else:
+        _log.warning("the update is to be rolled back: hermes update --history")
+
+
+def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:
+    """The newest update, if this profile made it, it is no rollback itself, and none of it was tried in vain."""
+    if newest is None or newest.rolls_back or os.path.dirname(newest.path) != paths.updates:
+        return None
+    # One that was cut off or refused has touched no gateway, and may be tried again.
+    if any(one.rolls_back == newest.intent and one.outcome == "failed" for one in rollback.receipts(paths)):
+        return None
+    revision = newest.new_shown if newest.source["kind"] == "git" else None
+    return Receipt(newest.intent, revision, newest.began_at, newest.ended_at)

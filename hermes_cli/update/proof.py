@@ -1,0 +1,34 @@
+"""Prove in fresh processes that the code on the disk starts.
+
+The old release runs `failure`, the new one `jobs/preflight`: the code that is proved knows which modules it needs.
+"""
+
+import os
+import shutil
+
+from hermes_cli.installation import entry_points
+from hermes_cli.system.command import run
+
+TIMEOUT = 60.0
+
+
+def failure(profile: str, package: str) -> str | None:
+    """Why the code in the directory `package` does not start, in one line; None when it does. Takes at most 3 min."""
+    imported = run(entry_points.argv(entry_points.PREFLIGHT), TIMEOUT)
+    if not imported.ok:
+        return imported.why
+    if imported.out.strip() != package:
+        return f"a fresh Python imports hermes_cli from {imported.out.strip() or 'nowhere'}, not {package}"
+    for arguments in (["--version"], ["-p", profile, "gateway", "run", "--check"]):
+        ended = run(entry_points.argv(entry_points.HERMES, *arguments), TIMEOUT)
+        if not ended.ok:
+            return ended.why
+    return None
+
+
+def forget_bytecode(package: str) -> None:
+    """Remove every __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
+    for directory, names, _ in os.walk(package):
+        if "__pycache__" in names:
+            names.remove("__pycache__")
+            shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A git checkout as the source of updates."""

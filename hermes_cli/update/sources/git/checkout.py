@@ -1,0 +1,183 @@
+"""The checkout that hermes runs from, and every git command that is put to it. Nothing here decides anything."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from hermes_cli.environment import scrubbed
+from hermes_cli.errors import HermesError
+from hermes_cli.installation import origin
+from hermes_cli.installation.revision import DIGITS
+from hermes_cli.system.command import Ended, run
+from hermes_cli.update.proof import forget_bytecode
+
+READ_TIMEOUT = 30.0
+FETCH_TIMEOUT = 300.0
+CHANGE_TIMEOUT = 300.0
+# What says how to reach a remote; every other GIT_ variable may name another repository than this one.
+_KEPT = ("GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_PROXY", "GIT_ASKPASS")
+# No hook, daemon or housekeeping of ours may outlive the command: it would keep the inherited locks.
+_SETTINGS = ("gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false", "core.hooksPath=/dev/null")
+_LOCKS = ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A work tree of git that tracks this package. `keep` are the locks that a changing command inherits."""
+
+    package: str
+    root: str
+    directory: str  # git's own, of this work tree
+    keep: tuple[int, ...] = ()
+
+    @property
+    def project(self) -> str:
+        """Where pyproject.toml lies: beside the package, wherever that is in the repository."""
+        return os.path.dirname(self.package)
+
+    def keeping(self, descriptor: int) -> Self:
+        """The same, with one more lock."""
+        return dataclasses.replace(self, keep=(*self.keep, descriptor))
+
+    def ask(self, *arguments: str) -> Ended:
+        """A command that changes nothing."""
+        return _git(self.package, arguments, READ_TIMEOUT)
+
+    def tell(self, *arguments: str) -> Ended:
+        """A command that changes the checkout. Its children hold the updater's locks for as long as they live."""
+        return _git(self.package, arguments, CHANGE_TIMEOUT, self.keep)
+
+    def fetch(self, *arguments: str) -> Ended:
+        """Bring in what is new. Without the locks: a silent network may keep an orphan for ever, and it disturbs nobody."""
+        return _git(self.package, ("fetch", "--quiet", *arguments), FETCH_TIMEOUT)
+
+    def line(self, *arguments: str) -> str | None:
+        """The one line that a command answers; None when it fails."""
+        answer = self.ask(*arguments)
+        return answer.out.strip() if answer.ok else None
+
+    def lines(self, *arguments: str) -> list[str]:
+        """The lines that a command answers; none when it fails."""
+        answer = self.ask(*arguments)
+        return answer.out.splitlines() if answer.ok else []
+
+    def commit(self, name: str) -> str | None:
+        """The full id of the commit that a name stands for."""
+        return self.line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+
+    def short(self, revision: str) -> str:
+        """A commit's id for a person."""
+        return self.line("rev-parse", f"--short={DIGITS}", revision) or revision[:DIGITS]
+
+    def count(self, revisions: str) -> int | None:
+        """How many commits; None when git cannot tell."""
+        found = self.line("rev-list", "--count", revisions)
+        return int(found) if found is not None and found.isdigit() else None
+
+    def names(self, *arguments: str) -> list[str]:
+        """The names that a command lists with -z. Raises HermesError, for an empty list would be a lie."""
+        answer = self.ask(*arguments)
+        if not answer.ok:
+            raise HermesError(f"git {arguments[0]} failed in {self.root} ({answer.why}): mend the checkout")
+        return [name for name in answer.out.split("\0") if name]
+
+    def head(self) -> str | None:
+        """The full id of the commit that is checked out."""
+        return self.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+    def changed_files(self) -> list[str]:
+        """Tracked files that are not as HEAD has them, staged or not, as "XY name"."""
+        return self.names("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
+
+    def only_in(self, revision: str, other: str) -> list[str]:
+        """Files, relative to the root, that `revision` has and `other` has not."""
+        return self.names(
+            "diff-tree", "-r", "-z", "--no-relative", "--no-renames", "--name-only", "--diff-filter=A", other, revision
+        )
+
+    def is_exactly(self, revision: str, other: str) -> bool:
+        """Whether the tree is `revision`, without a leftover of `other`. Raises HermesError."""
+        if self.head() != revision or self.changed_files():
+            return False
+        return not any(os.path.lexists(os.path.join(self.root, name)) for name in self.only_in(other, revision))
+
+    def in_the_way(self, old: str, new: str) -> list[str]:
+        """What `new` adds and is there already, untracked or ignored: somebody's own file, not to be overwritten."""
+        tracked = set(self.names("ls-tree", "-r", "-z", "--full-tree", "--name-only", old))
+        directories = {parent for name in tracked for parent in _parents(name)}
+        found = []
+        for name in self.only_in(new, old):
+            path = os.path.join(self.root, name)
+            above = [parent for parent in _parents(name) if parent not in tracked]
+            blocked = [one for one in above if _is_no_directory(os.path.join(self.root, one))]
+            if blocked or (os.path.lexists(path) and name not in directories):
+                found.append(blocked[0] if blocked else name)
+        return found
+
+    def text(self, revision: str, name: str) -> str | None:
+        """A file of the project in `revision`; None when it has none."""
+        answer = self.ask("show", f"{revision}:./{os.path.join('..', name)}")
+        return answer.out if answer.ok else None
+
+    def lock_files(self) -> list[str]:
+        """Lock files of git that are there now."""
+        branch = self.line("symbolic-ref", "--quiet", "HEAD")
+        common = self.line("rev-parse", "--git-common-dir")  # relative to the package, where it is not absolute
+        paths = [os.path.join(self.directory, name) for name in _LOCKS]
+        if branch and common:
+            paths.append(os.path.join(self.package, common, f"{branch}.lock"))
+        return [path for path in paths if os.path.lexists(path)]
+
+    def forget_bytecode(self) -> None:
+        """Remove the package's __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
+        forget_bytecode(self.package)
+
+
+def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:
+    """The checkout that tracks the package in this directory, or the installed one. Raises HermesError without one."""
+    package = package or origin.package()
+    answer = _git(package, ("ls-files", "--error-unmatch", "__init__.py"), READ_TIMEOUT)
+    if not answer.ok:
+        why = answer.why.removeprefix("fatal: ")
+        if answer.code is None or "dubious ownership" in answer.why or "safe.directory" in answer.why:
+            raise HermesError(f"git does not answer for {package} ({why}): mend that and repeat")
+        raise HermesError(
+            f"hermes was not installed from a git checkout ({package} is not tracked): "
+            "update it with the tool that installed it, then hermes gateway restart"
+        )
+    return at(package, None, keep)
+
+
+def at(package: str, root: str | None, keep: tuple[int, ...] = ()) -> Checkout:
+    """The checkout around a package directory that may be half gone; `root` where it must be. Raises HermesError."""
+    os.makedirs(package, exist_ok=True)  # git is run in it, and brings back what was in it
+    places = _git(package, ("rev-parse", "--show-toplevel", "--absolute-git-dir"), READ_TIMEOUT)
+    lines = places.out.splitlines()
+    if not places.ok or len(lines) != 2:
+        raise HermesError(f"git does not say where the checkout of {package} is ({places.why}): mend that and repeat")
+    if root is not None and root != lines[0]:
+        raise HermesError(f"{package} is in the checkout {lines[0]}, no longer in {root}: nothing is undone there")
+    return Checkout(package, lines[0], lines[1], keep)
+
+
+def _git(package: str, arguments: tuple[str, ...], timeout: float, keep: tuple[int, ...] = ()) -> Ended:
+    environment = {
+        name: value for name, value in scrubbed().items() if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
+    environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    try:
+        return run(["git", "-C", package, *settings, *arguments], timeout, environment=environment, keep=keep)
+    except FileNotFoundError:
+        raise HermesError("git is not on PATH: install it and repeat") from None
+
+
+def _parents(name: str) -> list[str]:
+    """`a/b/c` → `a`, `a/b`."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def _is_no_directory(path: str) -> bool:
+    return os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path))

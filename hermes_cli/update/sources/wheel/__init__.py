@@ -1,0 +1,1 @@
+"""An installed distribution as the source of updates: pip, pipx or uv."""

@@ -1,0 +1,109 @@
+"""pip, pipx and uv: which of them keeps this environment, what it would install, and its installation."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+
+from hermes_cli.config import UpdateConfig
+from hermes_cli.environment import scrubbed
+from hermes_cli.errors import HermesError
+from hermes_cli.system import durable
+from hermes_cli.system.command import Ended, run
+
+LOOK_TIMEOUT, TIMEOUT = 300.0, 900.0
+_PLANNED = re.compile(r"^ \+ ([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """One environment's. `name` is what installed hermes there."""
+
+    name: str
+    python: str
+    prefix: str
+    keep: tuple[int, ...] = ()
+
+    @property
+    def _speaks_uv(self) -> bool:
+        """Whether its words are uv's: pipx hands them to what it says is its back end in this environment."""
+        if self.name != "pipx":
+            return self.name == "uv"
+        return (durable.read_json(f"{self.prefix}/pipx_metadata.json") or {}).get("backend") == "uv"
+
+    def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
+        """What the requirement would bring, new or changed: versions by name. Raises HermesError."""
+        if self._speaks_uv:
+            done = self._run(["--dry-run", "--upgrade-package", "hermes-cli"], [requirement], config, pre=pre)
+        else:
+            done = self._run(["--dry-run", "--quiet", "--report", "-", "--upgrade"], [requirement], config, pre=pre)
+        if not done.ok:
+            where = config.index or config.find_links or "the index"
+            raise HermesError(
+                f"{where} has no {requirement} for us ({done.why}): nothing was changed; are you offline?"
+            )
+        if self._speaks_uv:
+            found = _PLANNED.findall(done.err)
+        else:
+            try:
+                found = [
+                    (one["metadata"]["name"], one["metadata"]["version"]) for one in json.loads(done.out)["install"]
+                ]
+            except (ValueError, KeyError, TypeError) as error:
+                raise HermesError(f"{self.name} answers nonsense ({error!r}): update it and repeat") from None
+        return {canonical(name): str(version) for name, version in found}
+
+    def install(self, plan: dict[str, str], config: UpdateConfig) -> Ended:
+        """Install exactly these versions."""
+        pins = [f"{name}=={version}" for name, version in sorted(plan.items())]
+        # A pinned pre-release is taken as it is by pip; uv wants to be told.
+        return self._run(["--quiet", "--no-deps"], pins, config, pre=self._speaks_uv)
+
+    def _run(self, options: list[str], requirements: list[str], config: UpdateConfig, *, pre: bool) -> Ended:
+        where = []
+        if config.index:
+            where += ["--index-url", config.index]
+        if config.find_links:
+            where += ["--find-links", config.find_links, *([] if config.index else ["--no-index"])]
+        environment = scrubbed() | {"LC_ALL": "C"}
+        if self.name == "pipx":
+            argv = [_program("pipx"), "runpip", os.path.basename(self.prefix), "install"]
+            environment["PIPX_HOME"] = os.path.dirname(os.path.dirname(self.prefix))
+        elif self.name == "uv":
+            argv = [_program("uv"), "pip", "install", "--python", self.python]
+        else:
+            argv = [self.python, "-m", "pip", "install"]
+        if self._speaks_uv:
+            options = [*options, *(["--prerelease=allow"] if pre else [])]
+        else:
+            options = [*options, "--disable-pip-version-check", "--no-input", *(["--pre"] if pre else [])]
+        # What only looks shares no lock: its updater may be dead, and the network silent.
+        timeout, keep = (LOOK_TIMEOUT, ()) if "--dry-run" in options else (TIMEOUT, self.keep)
+        try:
+            return run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=keep)
+        except FileNotFoundError:
+            raise HermesError(f"{argv[0]} is not there: install it and repeat") from None
+
+
+def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
+    """Whose environment this is; `installed_by` is what the distribution's INSTALLER file says."""
+    prefix, name = sys.prefix, "pip"
+    if os.path.exists(f"{prefix}/pipx_metadata.json"):
+        name = "pipx"
+    elif installed_by == "uv" or os.path.exists(f"{prefix}/uv-receipt.toml"):
+        name = "uv"
+    return Installer(name, sys.executable, prefix, keep)
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as all spellings of it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise HermesError(f"hermes was installed with {name}, which is not on PATH: put it there and repeat")
+    return found

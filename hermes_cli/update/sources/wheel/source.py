@@ -1,0 +1,157 @@
+"""Wheels in an environment of pip, pipx or uv as a source of updates. The way back needs no network."""
+
+import dataclasses
+import os
+from typing import Any, Self
+
+from hermes_cli.config import UpdateConfig
+from hermes_cli.errors import HermesError
+from hermes_cli.installation import origin
+from hermes_cli.system.command import printable
+from hermes_cli.update import proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.wheel import distributions
+from hermes_cli.update.sources.wheel.installers import Installer, find
+
+NAME = "hermes-cli"
+
+
+class WheelSource:
+    """`journal.notes`: `plan`, the versions that the update brings, by name.
+
+    A rollback has also `taken`, the versions that go, and `kept`, where the files of those that come were kept.
+    """
+
+    kind = "wheel"
+
+    def __init__(self, site: str, installer: Installer, config: UpdateConfig) -> None:
+        self.place = site
+        self._installer = installer
+        self._config = config
+
+    @classmethod
+    def look(cls, config: UpdateConfig, keep: tuple[int, ...]) -> Self | None:
+        """The environment that the installed package lies in; None when no installer put it there."""
+        site = os.path.dirname(origin.package())
+        found = list(distributions.versions(site, NAME).values())
+        if not found or not distributions.recorded(site, found[0]):
+            return None
+        place = distributions.direct_url(found[0])
+        if ("dir_info" in place or "vcs_info" in place) and not (config.index or config.find_links):
+            raise HermesError(
+                f"hermes was installed from {printable(str(place.get('url')))}, not from an index: install it from there "
+                "again, then hermes gateway restart; or name an index in config.toml, [update] index or find_links"
+            )
+        return cls(site, find(distributions.installer(found[0]), keep), config)
+
+    def document(self) -> dict[str, Any]:
+        """The environment, and who keeps it."""
+        one = self._installer
+        return {"kind": self.kind, "site": self.place, "tool": one.name, "python": one.python, "prefix": one.prefix}
+
+    def keeping(self, descriptor: int) -> Self:
+        """The same, with one more lock."""
+        more = dataclasses.replace(self._installer, keep=(*self._installer.keep, descriptor))
+        return type(self)(self.place, more, self._config)
+
+    def news(self, want: Want, say: Say) -> News:
+        """Ask the installer what it would do."""
+        if want.stash:
+            raise HermesError("--stash is for a git checkout, and hermes was installed as a wheel: leave it out")
+        old = ", ".join(distributions.versions(self.place, NAME))
+        say(f"asking {self._installer.name} what is new")
+        requirement = f"{NAME}=={want.to}" if want.to else NAME
+        if want.to and not all(letter.isalnum() or letter in ".!+-_" for letter in want.to):
+            raise HermesError(f"{printable(want.to)} is no version: use one like 1.2.3")
+        plan = self._installer.plan(requirement, self._config, pre=want.pre)
+        new = plan.get(NAME, old)
+        details = tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME)
+        return News(
+            old=old,
+            new=new,
+            old_shown=old,
+            new_shown=new,
+            is_new=new != old,
+            headline=f"{old} → {new}, {self._installer.name}"
+            + (f", {len(details)} other package{'' if len(details) == 1 else 's'}" if details else ""),
+            details=details,
+            notes={"plan": plan},
+        )
+
+    def back(self, receipt: Journal, want: Want, say: Say) -> News:
+        """The files of before; without them, or in another environment than was left, the version of before."""
+        plan, taken = distributions.kept(receipt.files), _plan(receipt)
+        as_left = taken.get(NAME) == receipt.new and distributions.is_whole(self.place, taken)
+        if plan.get(NAME) != receipt.old or not as_left or want.stash:
+            return self.news(dataclasses.replace(want, to=receipt.old), say)
+        return News(
+            old=receipt.new,
+            new=receipt.old,
+            old_shown=receipt.new_shown,
+            new_shown=receipt.old_shown,
+            is_new=True,
+            headline=f"{receipt.new_shown} → {receipt.old_shown}, from the files of before",
+            details=tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME),
+            notes={"plan": plan, "taken": taken, "kept": receipt.files},
+        )
+
+    def refuse(self, news: News, want: Want) -> None:  # noqa: ARG002  the protocol's
+        """Refuse an environment that cannot be written to."""
+        if not os.access(self.place, os.W_OK):
+            raise HermesError(f"{self.place} is not writable: update it as who installed it")
+
+    def begin(self, journal: Journal, want: Want) -> None:  # noqa: ARG002  the protocol's
+        """Keep the files of everything that will be replaced."""
+        distributions.keep(self.place, sorted(_plan(journal) | _plan(journal, "taken")), journal.files)
+
+    def change(self, journal: Journal, say: Say) -> None:
+        """Let the installer do it, or bring the files of before."""
+        say(f"installing {journal.new_shown}")
+        if "kept" in journal.notes:
+            distributions.put_back(self.place, _plan(journal, "taken"), str(journal.notes["kept"]))
+        else:
+            done = self._installer.install(_plan(journal), self._config)
+            if not done.ok:
+                raise HermesError(f"{self._installer.name} could not install {journal.new_shown} ({done.why})")
+        if list(distributions.versions(self.place, NAME)) != [journal.new]:
+            raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
+
+    def complete(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
+        """Nothing of the old release may stay: not what pip had put aside, and no bytecode."""
+        distributions.forget_moved(self.place, journal.files)
+        proof.forget_bytecode(f"{self.place}/hermes_cli")
+
+    def failure(self, profile: str) -> str | None:
+        """Prove the package of this environment."""
+        return proof.failure(profile, f"{self.place}/hermes_cli")
+
+    def moved_on(self, journal: Journal) -> bool:
+        """Whether a third version is installed."""
+        return bool(set(distributions.versions(self.place, NAME)) - {journal.old, journal.new})
+
+    def is_whole(self, journal: Journal) -> bool:
+        """Whether the installer got to its end."""
+        return distributions.is_whole(self.place, _plan(journal))
+
+    def put_back(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
+        """File by file."""
+        distributions.put_back(self.place, _plan(journal), journal.files)
+        proof.forget_bytecode(f"{self.place}/hermes_cli")
+
+    def end(self, journal: Journal) -> None:
+        """What was kept goes with the journal."""
+
+
+def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> WheelSource | None:
+    """The environment that a journal speaks of; None when it says nothing that can be used."""
+    found = journal.source
+    words = [found.get(name) for name in ("site", "tool", "python", "prefix")]
+    if not all(isinstance(word, str) and word for word in words) or not isinstance(journal.notes.get("plan"), dict):
+        return None
+    site, tool, python, prefix = (str(word) for word in words)
+    return WheelSource(site, Installer(tool, python, prefix, keep), config)
+
+
+def _plan(journal: Journal, which: str = "plan") -> dict[str, str]:
+    return {str(name): str(version) for name, version in journal.notes.get(which, {}).items()}
