@@ -5,13 +5,14 @@ from typing import Any, TypeVar
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """Section [gateway]; seconds."""
 
-    drain_timeout: float = 180.0
+    drain_timeout: float = DRAIN_TIMEOUT
     stop_timeout: float = 10.0
     teardown_timeout: float = 10.0
     start_timeout: float = 60.0
@@ -34,9 +35,9 @@ class RestartConfig:
 
     max_attempts: int = 5
     backoff: float = 0.5
-    storm_limit: int = 10
-    storm_window: float = 600.0
-    expiry: float = 3600.0
+    storm_limit: int = STORM_LIMIT
+    storm_window: float = STORM_WINDOW
+    expiry: float = EXPIRY
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,21 @@
 """Every foreseeable failure: one line that says what and the mend, and an exit code."""
 
-EX_TEMPFAIL = 75  # sysexits.h
+from hermes_cli.intents.errors import QueueError, ReportedError, TryAgainError
 
+__all__ = [
+    "EX_TEMPFAIL",
+    "CannotTellError",
+    "ConfigError",
+    "HermesError",
+    "NotInstalledError",
+    "NotRunningError",
+    "QueueError",
+    "TryAgainError",
+    "UsageError",
+]
 
-class HermesError(Exception):
-    """Something foreseeable went wrong; the text is one line: what, then the mend."""
-
-    exit_code = 1
+EX_TEMPFAIL = TryAgainError.exit_code
+HermesError = ReportedError  # whatever the libraries below raise is reported like what hermes itself finds
 
 
 class UsageError(HermesError):
@@ -33,17 +42,7 @@ class CannotTellError(HermesError):
     exit_code = 5
 
 
-class TryAgainError(HermesError):
-    """Another process holds the lock (EX_TEMPFAIL of sysexits.h)."""
-
-    exit_code = 75
-
-
 class ConfigError(HermesError):
     """The configuration is wrong; a restart would not mend it (EX_CONFIG of sysexits.h)."""
 
     exit_code = 78
-
-
-class QueueError(HermesError):
-    """The request could not be made durable, so it was not made at all."""

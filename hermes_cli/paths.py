@@ -8,6 +8,10 @@ import re
 
 from hermes_cli.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.intents.queue import Queue
+
 DEFAULT_PROFILE = "default"
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -82,6 +86,13 @@ class Paths:
     def intents(self) -> str:
         """The queue's directory; see `hermes_cli.intents.queue` for what is in it."""
         return f"{self.state}/restart-intents"
+
+    @property
+    def queue(self) -> "Queue":
+        """The queue of this profile's restart intents."""
+        from hermes_cli.intents.queue import Queue
+
+        return Queue(self.intents, self.profile)
 
     @property
     def pending(self) -> str:

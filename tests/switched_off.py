@@ -43,7 +43,7 @@ ROWS = [
     Row(
         "the record is written before the signal",
         "restart/ask.py",
-        "identifier = records.submit(paths, record)",
+        "identifier = records.submit(paths.intents, record)",
         'identifier = str(record["id"])',
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
     ),
@@ -71,7 +71,7 @@ ROWS = [
     Row(
         "the driver sends the SIGUSR1 itself",
         "intents/driver.py",
-        "process.send(target, signal.SIGUSR1)",
+        "process.send(target, self._program.restart_signal)",
         "pass",
         f"{KILLED}a_requester_killed_once_its_record_is_durable",
     ),
@@ -133,22 +133,22 @@ ROWS = [
     ),
     Row(
         "intents that name one instance share a restart",
-        "intents/decide.py",
-        "if intent.target is not None and intent.target.is_same_as(running.identity):",
-        "if intent.target is not None:",
+        "intents/facts.py",
+        "if target is not None and target.is_same_as(running.identity):",
+        "if target is not None:",
         f"{KILLED}ten_requests_at_once",
     ),
     Row(
         "the same, for a request while draining",
-        "intents/decide.py",
-        "if intent.target is not None and intent.target.is_same_as(running.identity):",
-        "if intent.target is not None:",
+        "intents/facts.py",
+        "if target is not None and target.is_same_as(running.identity):",
+        "if target is not None:",
         f"{KILLED}a_request_made_while_draining",
     ),
     Row(
         "the hold: nobody acts while code changes",
         "intents/driver.py",
-        "held=bool(held),",
+        "held=held,",
         "held=False,",
         f"{UPDATE}from_a_shell_the_new_revision_runs",
     ),
@@ -162,15 +162,15 @@ ROWS = [
     Row(
         "a release that does not work is put back",
         "intents/decide.py",
-        "    return _on_trial(intent, progress, seen, policy)",
-        "    return _next(intent, progress, seen, policy)",
+        '    if facts.phase == "trial":\n        return PutBack(why)\n',
+        "",
         f"{TRIAL}a_release_that_does_not_work_is_put_back",
     ),
     Row(
         "a fresh gateway must stay ready",
         "intents/decide.py",
-        "return step if seen.now >= stays else Wait",
-        "return step if True else Wait",
+        "return None if facts.now >= proven_at else Wait",
+        "return None if True else Wait",
         f"{TRIAL}a_release_that_does_not_work_is_put_back",
     ),
     Row(
@@ -210,7 +210,7 @@ ROWS = [
     ),
     Row(
         "skew is said",
-        "installation/skew.py",
+        "restart/skew.py",
         "    if installed is None or installed == running:",
         "    if True:",
         "e2e/test_update_skew.py::test_the_next_command_says_it",
@@ -218,8 +218,8 @@ ROWS = [
     Row(
         "attempts are bounded",
         "intents/decide.py",
-        "progress.attempts >= policy.max_attempts):",
-        "False):",
+        "if facts.start_is_refused or facts.progress.attempts >= facts.max_attempts:",
+        "if facts.start_is_refused:",
         f"{UPDATE}code_that_crashes_at_import_and_was_pulled_by_hand",
     ),
     Row(
@@ -267,7 +267,7 @@ ROWS = [
     Row(
         "an old request expires",
         "intents/decide.py",
-        "if intent.expires_at is not None and seen.now >= intent.expires_at:",
+        "if intent.expires_at is not None and facts.now >= intent.expires_at:",
         "if False:",
         f"{SERVICE}an_old_request_is_settled_as_expired",
     ),

@@ -21,7 +21,7 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
         from hermes_cli.services.embedded.manager import Embedded
 
         if not (background or resume):
-            desired.write(paths, "running", "hermes gateway run --supervise")
+            desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume)
     from hermes_cli.gateway.run import main

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from hermes_cli.errors import HermesError, TryAgainError, UsageError
-from hermes_cli.intents import progress, queue
 from hermes_cli.intents.record import Intent, is_id
+from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 
 
@@ -48,11 +48,11 @@ def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
 @click.pass_obj
 def cancel(paths: Paths, identifier: str) -> None:
     """Dismiss a pending intent; a restart that has begun goes on."""
-    intent = next((one for one in queue.pending(paths) if one.id == identifier), None)
+    intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
     if intent is None:
         row = _find(paths, identifier)
         raise HermesError(f"intent {identifier} is {row['outcome'] or row['state']} already: nothing to cancel")
-    if not queue.settle(paths, intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
+    if not paths.queue.settle(intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
         raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
     click.echo(f"cancelled {identifier}")
 
@@ -90,10 +90,10 @@ def drive(paths: Paths, *, trigger: str) -> None:
 
 def _all(paths: Paths) -> list[dict[str, Any]]:
     """Every intent as `list --json` shows it, newest first."""
-    found = queue.scan(paths)
+    found = paths.queue.scan()
     rows = [_pending(paths, intent) for intent in found.intents]
-    rows += [_settled(one) for one in queue.settled(paths)]
-    for broken in (*found.broken, *queue.rejected(paths)):
+    rows += [_settled(one) for one in paths.queue.history()]
+    for broken in (*found.broken, *paths.queue.rejects()):
         identifier = broken.shown.removesuffix(".json")
         rows.append({"id": identifier, "state": "rejected", "outcome": "rejected", "detail": broken.why})
     for row in rows:
@@ -104,7 +104,7 @@ def _all(paths: Paths) -> list[dict[str, Any]]:
 
 
 def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
-    known = progress.read(paths, intent.id)
+    known = paths.queue.progress_of(intent.id)
     return {
         **intent.document,
         "reason": intent.reason,
@@ -116,7 +116,7 @@ def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
     }
 
 
-def _settled(one: queue.Settled) -> dict[str, Any]:
+def _settled(one: Settled) -> dict[str, Any]:
     known = {"reason": one.intent.reason, "outcome": one.outcome, "detail": one.detail, "attempts": one.attempts}
     return {**one.intent.document, **known, "state": "settled"}
 

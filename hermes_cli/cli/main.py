@@ -136,7 +136,7 @@ def _look(arguments: list[str]) -> None:
         paths = resolve(_profile(arguments))
         line = look(paths)
         if line is None and not any(one <= words for one in _SAYS_SKEW_ITSELF):
-            from hermes_cli.installation import skew
+            from hermes_cli.restart import skew
 
             line = skew.line(paths)
     except (HermesError, OSError):

@@ -8,7 +8,7 @@ from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hermes_cli.intents.queue import Settled
+    from hermes_cli.intents.settled import Settled
 
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (design 4)
 
@@ -67,28 +67,27 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
     import time
 
     from hermes_cli.cli.progress_line import ProgressLine
-    from hermes_cli.intents import driver, progress, queue
     from hermes_cli.restart.wake import start_driver
     from hermes_cli.system import locks
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     line = ProgressLine("restarting")
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
-    with DirectoryWatch(f"{paths.intents}/settled", f"{paths.intents}/progress") as watch:
+    with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
         while True:
-            found = queue.find_settled(paths, identifier)
+            found = paths.queue.find(identifier)
             now = time.monotonic()
             if found is not None or now >= deadline:
                 line.clear()
                 return found
-            if locks.is_held(driver.lock_path(paths)):
+            if locks.is_held(paths.queue.driver_lock):
                 drive_at = None
             elif drive_at is None:
                 drive_at = now + _DRIVER_TAKES_OVER
             elif now >= drive_at:
                 start_driver(paths, "cli")
                 drive_at = now + _DRIVER_TAKES_OVER
-            line.show(progress.read(paths, identifier).waiting_for)
+            line.show(paths.queue.progress_of(identifier).waiting_for)
             # Nobody tells when a driver is killed, so the lock is looked at again each second.
             watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
 
@@ -97,5 +96,5 @@ def _want_running(paths: Paths) -> None:
     """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths) == "stopped":
-        desired.write(paths, "running", "hermes gateway restart")
+    if desired.read(paths.desired) == "stopped":
+        desired.write(paths.desired, "running", "hermes gateway restart")

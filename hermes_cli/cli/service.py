@@ -6,7 +6,7 @@ import click
 
 from hermes_cli.cli.progress_line import ProgressLine
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
-from hermes_cli.intents import desired, queue
+from hermes_cli.intents import desired
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.policy import policy_of
@@ -32,7 +32,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
         return 0
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
-    desired.write(paths, "running", "hermes gateway install")
+    desired.write(paths.desired, "running", "hermes gateway install")
     needs_reload = service.install()
     for path, text in before.items():
         if definition.read(path) != text:
@@ -57,7 +57,7 @@ def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
     service = choose(paths)
     installed = service.status().installed
-    desired.write(paths, "stopped", "hermes gateway uninstall")
+    desired.write(paths.desired, "stopped", "hermes gateway uninstall")
     _cancel_pending(paths, "hermes gateway uninstall")
     service.uninstall()
     click.echo("uninstalled" if installed else "was not installed")
@@ -70,7 +70,7 @@ def start(paths: Paths) -> None:
     service = choose(paths)
     if not service.status().installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
-    desired.write(paths, "running", "hermes gateway start")
+    desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
     _start(paths, service)
 
@@ -81,7 +81,7 @@ def stop(paths: Paths) -> None:
     """Stop the service; pending restarts are cancelled."""
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
-    desired.write(paths, "stopped", "hermes gateway stop")
+    desired.write(paths.desired, "stopped", "hermes gateway stop")
     _cancel_pending(paths, "hermes gateway stop")
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
@@ -123,7 +123,7 @@ def _start(paths: Paths, service: ServiceManager) -> None:
     click.echo(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}")
 
 
-def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.Instance:
+def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     deadline = time.monotonic() + timeout
@@ -135,7 +135,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.I
             if found is not None and found.ready:
                 line.clear()
                 return found
-            if desired.read(paths) == "stopped":
+            if desired.read(paths.desired) == "stopped":
                 line.clear()
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
@@ -155,6 +155,6 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.I
 
 
 def _cancel_pending(paths: Paths, by: str) -> None:
-    for intent in queue.pending(paths):
-        if queue.settle(paths, intent, "cancelled", f"{by}: stop wins over a restart", trigger="cli"):
+    for intent in paths.queue.unsettled():
+        if paths.queue.settle(intent, "cancelled", f"{by}: stop wins over a restart", trigger="cli"):
             click.echo(f"cancelled intent {intent.id}")

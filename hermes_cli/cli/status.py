@@ -48,9 +48,9 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
     from hermes_cli.intents.request import make_directories
     from hermes_cli.system.directory_watch import DirectoryWatch
 
-    make_directories(paths)
+    make_directories(paths.intents)
     last = ""
-    with DirectoryWatch(paths.state, paths.pending, f"{paths.intents}/progress", f"{paths.intents}/settled") as watch:
+    with DirectoryWatch(paths.state, paths.pending, paths.queue.progress, paths.queue.settled) as watch:
         while True:
             found = _look(paths)
             text = _text(found, as_json=as_json)

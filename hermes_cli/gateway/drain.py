@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from hermes_cli.gateway.channels.local.server import CHANNEL
 from hermes_cli.gateway.conversations.turns import Turn, Turns
-from hermes_cli.intents import queue
 from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import Drain as DrainState
 from hermes_cli.system.process import Identity
 
 _log = logging.getLogger("hermes.drain")
@@ -99,7 +98,7 @@ class Drain:
     def look(self) -> None:
         """Read the pending intents: a new one may shorten the drain."""
         now = self._loop.time()
-        for intent in queue.pending(self._paths):
+        for intent in self._paths.queue.unsettled():
             if intent.id not in self._wishes and names(intent, self._me):
                 self._wishes[intent.id] = Wish(intent, now)
                 _log.info("restart %s, reason %s, asked by %s", intent.id, intent.reason, intent.requester)

@@ -8,9 +8,10 @@ import logging
 import time
 from dataclasses import replace
 
+from hermes_cli.intents.instance import DrainState, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import HANDLED_SIGNAL, Drain, Instance, State
+from hermes_cli.programs.own import GatewayInstance
 
 _log = logging.getLogger("hermes.lifecycle")
 _BEFORE: dict[State, tuple[State, ...]] = {
@@ -27,15 +28,15 @@ class IllegalMoveError(RuntimeError):
 class Lifecycle:
     """One instance. The first write must succeed (OSError); later ones are logged: a full disk ends no chat."""
 
-    def __init__(self, paths: Paths, described: Instance) -> None:
+    def __init__(self, paths: Paths, described: GatewayInstance) -> None:
         """`described` is starting. The caller's SIGUSR1 handler is installed: the file says so from now on."""
         self._paths = paths
-        self._now = replace(described, signals=(HANDLED_SIGNAL,))
+        self._now = replace(described, handles_signal=True)
         self._timer: asyncio.TimerHandle | None = None
         own.write(paths, self._now)
 
     @property
-    def described(self) -> Instance:
+    def described(self) -> GatewayInstance:
         """The instance as last written."""
         return self._now
 
@@ -48,7 +49,7 @@ class Lifecycle:
         """Say that the channels accept messages. Raises IllegalMoveError."""
         self._move("ready")
 
-    def draining(self, drain: Drain) -> None:
+    def draining(self, drain: DrainState) -> None:
         """Say that no turn starts any more; again with a new deadline or number of turns. Raises IllegalMoveError."""
         if self.state == "draining":
             self._write(replace(self._now, drain=drain))
@@ -75,14 +76,14 @@ class Lifecycle:
         if interval > 0:
             self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval)
 
-    def _move(self, state: State, *, drain: Drain | None = None, exit_code: int | None = None) -> None:
+    def _move(self, state: State, *, drain: DrainState | None = None, exit_code: int | None = None) -> None:
         if self.state not in _BEFORE[state]:
             raise IllegalMoveError(f"from {self.state} to {state}")
         turns = 0 if state == "exited" else self._now.active_turns
         self._write(replace(self._now, state=state, drain=drain, exit_code=exit_code, active_turns=turns))
         _log.info("%s, revision %s", state, self._now.revision)
 
-    def _write(self, described: Instance) -> None:
+    def _write(self, described: GatewayInstance) -> None:
         self._now = replace(described, heartbeat=time.time())
         try:
             own.write(self._paths, self._now)

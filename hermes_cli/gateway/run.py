@@ -32,7 +32,6 @@ from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.skew_watch import SkewWatch
 from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
-from hermes_cli.intents import queue
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -224,7 +223,7 @@ class Gateway:
 
     def _poke(self, code: int) -> None:
         # After a stop only if somebody waits for an outcome: the driver will tell them that stop won.
-        if not code and not queue.pending(self._paths):
+        if not code and not self._paths.queue.unsettled():
             return
         manager = self._manager or choose(self._paths)
         if manager.poke("exit") is False and code:
@@ -312,7 +311,7 @@ class Gateway:
 
     def report(self) -> dict[str, Any]:
         """The local channel's `status`."""
-        return {**self._lifecycle.described.document(), "pending": [one.id for one in queue.pending(self._paths)]}
+        return {**self._lifecycle.described.document(), "pending": [one.id for one in self._paths.queue.unsettled()]}
 
     def _turns_changed(self) -> None:
         self._lifecycle.running(len(self._turns.active))
@@ -321,7 +320,7 @@ class Gateway:
 
     def _status_text(self) -> str:
         now = self._lifecycle.described
-        pending = queue.pending(self._paths)
+        pending = self._paths.queue.unsettled()
         lines = [
             f"gateway pid {now.identity.pid}, {now.state}, revision {now.revision}",
             f"up {time.time() - now.started_at:.0f} s, {now.active_turns} turn{'' if now.active_turns == 1 else 's'} running",

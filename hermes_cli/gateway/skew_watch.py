@@ -9,11 +9,11 @@ import logging
 from collections.abc import Callable
 
 from hermes_cli.errors import HermesError
-from hermes_cli.installation import copy, origin, skew
+from hermes_cli.installation import copy, origin
 from hermes_cli.intents import driver, queue
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import Instance
-from hermes_cli.restart import policy, wake
+from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.restart import policy, skew, wake
 from hermes_cli.restart.ask import request
 from hermes_cli.update import proof
 
@@ -25,7 +25,7 @@ _BEFORE_THE_CHANGE = (copy, driver, policy, queue, wake)
 class SkewWatch:
     """Looks every `interval` seconds; asks once for each revision."""
 
-    def __init__(self, paths: Paths, me: Callable[[], Instance], interval: float) -> None:
+    def __init__(self, paths: Paths, me: Callable[[], GatewayInstance], interval: float) -> None:
         self._paths = paths
         self._me = me
         self._interval = interval

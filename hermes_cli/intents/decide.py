@@ -1,305 +1,349 @@
-"""What to do next about one intent: a pure function of (intent, progress, observation, policy).
+"""Decide what to do next about one intent: the first rule that applies, of a flat list over one `Facts`.
 
-Read it as a table, top to bottom: the first line that fits decides. Nothing here touches the world, so every
-combination of facts can be tested, and any reader of a record comes to the same end (rule 4).
+Nothing here touches the world, so every combination of facts can be tested, and any reader of a record comes to the
+same end (rule 4). A rule's name is what `status` shows of an intent that waits; its docstring is its line in the
+documents. Three phases share the list: plain, trial (new code has to prove itself: what would fail is put back), and
+repair (the old code was put back and has to run again: the update has failed all the same).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from hermes_cli.intents.observation import Observation, Policy
-from hermes_cli.intents.progress import Progress
-from hermes_cli.intents.record import Intent, Requester
+from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.request import UPDATE
-from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.programs.own import Instance
+from hermes_cli.intents.step import Kill, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 
-EX_CONFIG = 78
-_LONGEST_DRAIN = 86400.0  # seconds; what a gateway says of itself is believed up to this
-_PERSON = 5  # a person may restart so many times as often as programs; who claims to be one, too
-_REPEATS, _REPEAT_AFTER = 3, 5.0  # SIGUSR1 to a gateway that shows nothing, and after how many seconds
-_TRIES = 2  # of code that worked nowhere yet: starts that fail, or fresh gateways that end by themselves
+LONGEST_DRAIN = 86400.0  # seconds; what a program says of its own drain is believed up to this
+MAX_SIGNAL_REPEATS = 3
+SIGNAL_REPEAT_INTERVAL = 5.0  # seconds without any sign of a drain
 
-
-def decide(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
-    """The next step towards this intent's end."""
-    progress = progress.not_ahead_of(seen.now)
-    if seen.change is None or seen.held or seen.unsound is not None or seen.desired == "stopped":
-        return _next(intent, progress, seen, policy)
-    if seen.change.undone is not None:
-        return _after_putting_back(intent, progress, seen, policy, seen.change.undone)
-    return _on_trial(intent, progress, seen, policy)
+Rule = Callable[[Facts], Step | None]
 
 
-def witnessed(before: Progress, intent: Intent, seen: Observation) -> Progress:
-    """What a look shows of how long the fresh instance has been ready. A restart that was asked for is no loss."""
-    running = seen.instance
-    if running is not None and running.identity.pid == before.ready_pid:
-        return before if running.ready else replace(before, ready_pid=0)
-    lost = before.lost + (before.ready_pid != 0)
-    if running is not None and running.ready and not _is_outdated(intent, running, seen):
-        return replace(before, ready_pid=running.identity.pid, ready_since=seen.now, lost=lost)
-    return replace(before, ready_pid=0, lost=lost) if before.ready_pid else before
+def decide(facts: Facts) -> Step:
+    """Return the step of the first rule that applies, with the rule's name. The last one always applies."""
+    facts = replace(facts, progress=facts.progress.not_ahead_of(facts.now))
+    for rule in RULES:
+        step = rule(facts)
+        if step is not None:
+            return replace(step, rule=rule.__name__)
+    return replace(demand_start(facts), rule=demand_start.__name__)
 
 
-def counted(before: Progress, intent: Intent, seen: Observation) -> Progress:
-    """What a look shows of starts that failed unseen: launchd starts at once what took a while to crash."""
-    running, service = seen.instance, seen.service
-    if running is not None:
-        pid = 0 if _is_outdated(intent, running, seen) else running.identity.pid
-    elif service.state == "unknown":
-        return before
-    else:
-        pid = service.pid or 0 if service.state == "running" else 0
-        if intent.target is not None and pid == intent.target.pid:
-            pid = 0
-    died = 0 not in {pid, before.start_pid} and pid != before.start_pid
-    return replace(before, start_pid=pid, died=before.died + died)
+# --- may anything happen at all?
 
 
-def _on_trial(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
-    """New code that no gateway has stayed ready on yet: what would fail goes back instead."""
-    if progress.lost >= _TRIES:
-        return PutBack(f"the new gateway was ready and ended by itself, {progress.lost} times")
-    # The code was changed, whatever its revision is called: nothing is cancelled for being what it was.
-    changed = replace(intent, revision=None)
-    step = _next(changed, progress, seen, replace(policy, max_attempts=min(_TRIES, policy.max_attempts)))
-    if not isinstance(step, Settle):
-        return step
-    if step.outcome == "failed":
-        return PutBack(step.detail)
-    running = seen.instance
-    if step.outcome == "cancelled" or running is None:
-        return step
-    since = max(progress.ready_since if progress.ready_pid == running.identity.pid else seen.now, running.started_at)
-    if running.revision is None:
-        deadline = since + policy.start_timeout
-        if seen.now >= deadline:
-            return PutBack(f"the new gateway, pid {running.identity.pid}, does not say which revision it runs")
-        return Wait("the fresh instance to say its revision", deadline)
-    stays = min(since, seen.now) + policy.stay_ready
-    return step if seen.now >= stays else Wait("the fresh instance to stay ready", stays)
-
-
-def _after_putting_back(intent: Intent, progress: Progress, seen: Observation, policy: Policy, why: str) -> Step:
-    """A gateway on the old code has to run again, whichever it is; and then the update has failed all the same."""
-    running = seen.instance
-    if running is not None and running.revision is None and running.started_at < progress.since:
-        seen = replace(seen, instance=replace(running, revision="unknown"))  # it may run what was just put away
-    # Nobody's wish any more: neither the instance that it named nor who asked for it counts.
-    repair = replace(intent, target=None, revision=None, origin=None, requester=Requester(in_tree=False))
-    step = _next(repair, progress, seen, policy)
-    if isinstance(step, Signal) and running is not None and running.state == "starting":
-        return Kill(running.identity)  # it never had a turn, and it may never look at a signal
-    if not isinstance(step, Settle):
-        return step
-    if step.outcome == "failed":
-        return Settle("failed", f"{why}; the old code was put back, and does not come up either: {step.detail}")
-    return Settle("failed", f"{why}; the old code was put back: {step.detail}")
-
-
-def _next(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
-    if seen.desired == "stopped":
-        return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
-    if seen.held:
-        return Wait("the update that is changing the code", seen.now + policy.start_timeout)
-    if intent.reason == UPDATE and seen.unsound is not None:
-        return Settle("failed", f"the code is half changed, so nothing was restarted ({seen.unsound}): hermes update")
-    if intent.reason == UPDATE and _changed_nothing(intent, progress, seen):
-        return Settle("cancelled", f"the update left the code at {seen.installed}")
-    running = seen.instance
-    if running is not None and _is_outdated(intent, running, seen):
-        return _retire(intent, progress, seen, policy, running)
-    if running is not None and intent.action == "reload" and not progress.attempts:
-        # Whatever came up meanwhile runs under the definition that is to go.
-        refused = None if progress.signals else _refusal(intent, seen, policy)
-        return refused or Start(reload=True)
-    if running is not None:
-        return _judge_fresh(intent, progress, seen, policy, running)
-    if seen.target_alive:
-        return _await_description(intent, progress, seen, policy)
-    return _revive(intent, progress, seen, policy)
-
-
-def storm(restarts: tuple[float, ...], now: float, policy: Policy, times: int = 1) -> str | None:
-    """Why no further restart is admitted now, at `times` the limit, or None (failure mode B6)."""
-    recent = [at for at in restarts if now - policy.storm_window < at <= now]
-    if len(recent) < times * policy.storm_limit:
+def stop_wins(facts: Facts) -> Step | None:
+    """Cancel: the user stopped the gateway (rule 7)."""
+    if facts.seen.desired != "stopped":
         return None
-    return (
-        f"refused: {len(recent)} restarts within {policy.storm_window / 60:.0f} min, something asks again and again; "
-        "see hermes gateway intents list"
-    )
+    return Settle("cancelled", "the gateway was stopped: stop wins over a restart")
 
 
-def _changed_nothing(intent: Intent, progress: Progress, seen: Observation) -> bool:
-    """An updater that died, or gave up, before the code was changed: a gateway that runs is to be left alone."""
-    if seen.installed is None or seen.installed != intent.revision or progress.signals:
-        return False
-    return seen.instance is not None and seen.instance.state in {"starting", "ready"}
+def update_in_progress(facts: Facts) -> Step | None:
+    """Wait while an updater changes the code."""
+    if not facts.seen.held:
+        return None
+    return Wait("the update that is changing the code", facts.now + facts.policy.start_timeout)
 
 
-def _is_outdated(intent: Intent, running: Instance, seen: Observation) -> bool:
-    """Whether the running instance is one that this intent wants gone."""
-    if intent.target is not None and intent.target.is_same_as(running.identity):
-        return True
-    # A crash during an update may have brought up an instance on half the change: it is not fresh either.
-    return (
-        intent.reason == UPDATE
-        and seen.installed is not None
-        and running.revision is not None
-        and running.revision != seen.installed
-    )
+def code_half_changed(facts: Facts) -> Step | None:
+    """Fail an update's intent whose change of code can be neither finished nor undone."""
+    if facts.intent.reason != UPDATE or facts.seen.unsound is None:
+        return None
+    why = f"the code is half changed, so nothing was restarted ({facts.seen.unsound}): {facts.policy.mends.update}"
+    return Settle("failed", why)
 
 
-def _retire(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
-    if running.state in {"draining", "exited"}:
-        return _await_exit(intent, progress, seen, policy, running)
-    if progress.signalled_pid == running.identity.pid:
-        return _await_drain(intent, progress, seen, policy, running)
-    refused = _refusal(intent, seen, policy)
-    if refused is not None:
-        return refused
-    if progress.signals >= policy.max_attempts:
-        return Settle("failed", f"still on {running.revision} after {progress.signals} restarts, not {seen.installed}")
-    if not running.handles_signal:
-        deadline = _first(running.started_at, progress, seen) + policy.start_timeout
-        if seen.now >= deadline:
-            return Kill(running.identity)
-        return Wait("the gateway to finish starting", deadline)
-    return Signal(running.identity)
+def new_code_does_not_stay(facts: Facts) -> Step | None:
+    """Put the old code back: fresh instances on the new code were ready and ended by themselves."""
+    if facts.phase != "trial" or facts.progress.lost < TRIAL_ATTEMPTS:
+        return None
+    return PutBack(f"the new gateway was ready and ended by itself, {facts.progress.lost} times")
 
 
-def _await_exit(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
-    """It drains, or has said that it exits; killed when every clock of its own has run out."""
-    clocks = policy.clocks(intent)
-    drain = running.drain
-    since = _first(drain.since if drain else 0.0, progress, seen)
+def update_changed_nothing(facts: Facts) -> Step | None:
+    """Cancel: the updater died, or gave up, before it changed the code, and the gateway runs."""
+    installed, running = facts.seen.installed, facts.running
+    if facts.intent.reason != UPDATE or facts.phase != "plain" or running is None:
+        return None
+    if installed is None or installed != facts.intent.revision or facts.progress.signals:
+        return None
+    if running.state not in {"starting", "ready"}:
+        return None
+    return Settle("cancelled", f"the update left the code at {installed}")
+
+
+# --- the instance that must go runs
+
+
+def old_instance_leaves(facts: Facts) -> Step | None:
+    """Wait while the old instance drains or exits; kill it when every clock of its own has run out."""
+    old = facts.outdated
+    if old is None or old.state not in {"draining", "exited"}:
+        return None
+    clocks, drain = facts.policy.clocks(facts.intent), old.drain
+    since = facts.latest_beginning(drain.since if drain else 0.0)
     lasts = drain.deadline - drain.since if drain else clocks.drain
-    if not 0 <= lasts <= _LONGEST_DRAIN:
+    if not 0 <= lasts <= LONGEST_DRAIN:
         lasts = clocks.drain
     kill_at = since + max(lasts, clocks.drain) + clocks.driver_deadline - clocks.drain
-    if seen.now >= kill_at:
-        return _kill(progress, policy, running)
-    if running.state == "exited":
+    if facts.now >= kill_at:
+        return _kill(facts, old)
+    if old.state == "exited":
         return Wait("the old process to exit", kill_at)
-    turns = drain.turns if drain else running.active_turns
-    passed = f"{max(0.0, seen.now - since):.0f} s of {lasts:.0f} s"
+    turns = drain.turns if drain else old.active_turns
+    passed = f"{max(0.0, facts.now - since):.0f} s of {lasts:.0f} s"
     return Wait(f"drain: {turns} turn{'' if turns == 1 else 's'}, {passed}", kill_at)
 
 
-def _await_drain(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
-    """It was signalled and does not drain yet. The driver that noted the signal may have died before it was sent."""
-    kill_at = progress.signalled_at + policy.clocks(intent).driver_deadline
-    if seen.now >= kill_at:
-        return _kill(progress, policy, running)
-    if not running.handles_signal or progress.repeats >= _REPEATS:
+def old_instance_was_signalled(facts: Facts) -> Step | None:
+    """Wait for the drain to begin; signal again, since the driver that noted the signal may have died before it."""
+    old, progress = facts.outdated, facts.progress
+    if old is None or progress.signalled_pid != old.identity.pid:
+        return None
+    kill_at = progress.signalled_at + facts.policy.clocks(facts.intent).driver_deadline
+    if facts.now >= kill_at:
+        return _kill(facts, old)
+    if not old.handles_signal or progress.repeats >= MAX_SIGNAL_REPEATS:
         return Wait("the gateway to begin its drain", kill_at)
-    repeat_at = progress.signalled_at + _REPEAT_AFTER * (progress.repeats + 1)
-    if seen.now >= repeat_at:
-        return Signal(running.identity)
+    repeat_at = progress.signalled_at + SIGNAL_REPEAT_INTERVAL * (progress.repeats + 1)
+    if facts.now >= repeat_at:
+        return _signal(facts, old)
     return Wait("the gateway to begin its drain", min(repeat_at, kill_at))
 
 
-def _kill(progress: Progress, policy: Policy, running: Instance) -> Step:
-    if progress.signals >= 2 * policy.max_attempts:
-        return Settle("failed", f"pid {running.identity.pid} survives SIGKILL: see what it waits for in the kernel")
-    return Kill(running.identity)
+def restart_refused(facts: Facts) -> Step | None:
+    """Settle a restart that must not begin: expired, answered before, or one of too many."""
+    return _refusal(facts) if facts.outdated is not None else None
 
 
-def _first(stamp: float, progress: Progress, seen: Observation) -> float:
-    """The latest of what is known of a beginning: a gateway's stamp (unless missing or ahead), our look, our signal."""
-    return max(stamp if stamp <= seen.now else 0.0, progress.since, progress.signalled_at)
+def old_code_stays(facts: Facts) -> Step | None:
+    """Fail: instances were restarted as often as is tried, and the wanted revision does not run."""
+    old = facts.outdated
+    if old is None or facts.progress.signals < facts.max_attempts:
+        return None
+    revision = old.revision or "unknown"
+    return _fail(facts, f"still on {revision} after {facts.progress.signals} restarts, not {facts.seen.installed}")
 
 
-def _refusal(intent: Intent, seen: Observation, policy: Policy) -> Settle | None:
-    """Why a restart that has not begun must not begin."""
-    if intent.expires_at is not None and seen.now >= intent.expires_at:
-        return Settle("expired", f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s")
-    if intent.origin is not None and intent.origin.key in seen.answered:
-        return Settle("already-satisfied", "this message's request was carried out before")
-    refused = storm(seen.all_restarts, seen.now, policy, _PERSON)
-    if intent.is_automatic and refused is None:
-        refused = storm(seen.restarts, seen.now, policy)
-    return None if refused is None else Settle("failed", refused)
+def old_instance_still_starts(facts: Facts) -> Step | None:
+    """Wait until the old instance handles the signal, which would kill it before; kill it when it never does."""
+    old = facts.outdated
+    if old is None or old.handles_signal:
+        return None
+    deadline = facts.latest_beginning(old.started_at) + facts.policy.start_timeout
+    if facts.now >= deadline:
+        return Kill(old.identity)
+    return Wait("the gateway to finish starting", deadline)
 
 
-def _judge_fresh(intent: Intent, progress: Progress, seen: Observation, policy: Policy, running: Instance) -> Step:
-    """Another instance than the named one runs."""
-    if running.ready:
-        described = f"pid {running.identity.pid}, revision {running.revision}"
-        if running.started_at >= intent.requested_at:
-            return Settle("restarted", described)
-        return Settle("already-satisfied", f"{described} was fresh when it was asked")
-    if running.state == "draining":
-        return Wait("another restart under way", seen.now + policy.start_timeout)
-    if _crashes_again_and_again(progress, seen, policy):
-        return Settle("failed", _failure(progress, seen))
-    begun = max(running.started_at if running.started_at <= seen.now else 0.0, progress.attempted_at) or progress.since
-    if seen.now - begun >= policy.start_timeout:
-        return Settle(
-            "failed", f"pid {running.identity.pid} runs, but was not ready after {policy.start_timeout:.0f} s"
-        )
-    return Wait("the fresh instance to be ready", begun + policy.start_timeout)
+def signal_old_instance(facts: Facts) -> Step | None:
+    """Ask the old instance to drain and exit."""
+    return _signal(facts, facts.outdated) if facts.outdated is not None else None
 
 
-def _await_description(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
-    """The named process holds the gateway's lock but gateway.json does not say so: unknown, so no signal (rule 5)."""
-    deadline = progress.since + policy.clocks(intent).driver_deadline
-    if seen.now >= deadline:
-        return Settle("failed", "the gateway runs but does not describe itself: hermes gateway stop, then start")
+# --- another instance runs
+
+
+def reload_refused(facts: Facts) -> Step | None:
+    """Settle a reload that must not begin."""
+    return _refusal(facts) if _wants_reload(facts) and not facts.progress.signals else None
+
+
+def reload_definition(facts: Facts) -> Step | None:
+    """Reload: whatever came up meanwhile runs under the definition that is to go."""
+    return Start(reload=True) if _wants_reload(facts) else None
+
+
+def fresh_instance_ready(facts: Facts) -> Step | None:
+    """Settle as restarted; new code first has to stay ready, and to say which revision it runs."""
+    fresh = facts.fresh
+    if fresh is None or not fresh.ready:
+        return None
+    return (_stays_ready(facts, fresh) if facts.phase == "trial" else None) or _restarted(facts, fresh)
+
+
+def fresh_instance_leaves(facts: Facts) -> Step | None:
+    """Wait while the fresh instance itself is being restarted."""
+    if facts.fresh is None or facts.fresh.state != "draining":
+        return None
+    return Wait("another restart under way", facts.now + facts.policy.start_timeout)
+
+
+# --- nothing runs, or nothing that is ready
+
+
+def instance_undescribed(facts: Facts) -> Step | None:
+    """Wait for the named process, which runs, to describe itself again: unknown, so no signal (rule 5)."""
+    if facts.running is not None or not facts.seen.target_alive:
+        return None
+    deadline = facts.progress.since + facts.policy.clocks(facts.intent).driver_deadline
+    if facts.now >= deadline:
+        return _fail(facts, f"the gateway runs but does not describe itself: {facts.policy.mends.undescribed}")
     return Wait("gateway.json to be written again", deadline)
 
 
-def _revive(intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> Step:
-    """Nothing runs, and something should."""
-    if intent.target is None and not progress.attempts:
-        refused = _refusal(intent, seen, policy)
-        if refused is not None:
-            return refused
-    if _crashes_again_and_again(progress, seen, policy):
-        return Settle("failed", _failure(progress, seen))
-    due = progress.attempted_at + policy.pause(progress.attempts, seen.service)
-    scheduled = progress.attempts > 0 and seen.service.scheduled and progress.attempted_at <= seen.now < due
-    failing = progress.attempts > 0 and seen.service.state == "stopped" and not scheduled
-    if failing and (seen.service.exit_code == EX_CONFIG or progress.attempts >= policy.max_attempts):
-        return Settle("failed", _failure(progress, seen))
-    if scheduled:
-        return Wait("the service manager's interval between two starts", due)
-    if progress.attempts and seen.service.state != "stopped":
-        ready_by = progress.attempted_at + policy.start_timeout
-        if seen.now < ready_by:
-            return Wait("the fresh instance to be ready", ready_by)
-        if progress.attempts >= policy.max_attempts:
-            return Settle("failed", _failure(progress, seen))
-    elif progress.attempts and progress.attempted_at <= seen.now < due:
-        return Wait(f"the pause before demand start {progress.attempts + 1}", due)
-    return Start(reload=intent.action == "reload")
+def start_refused(facts: Facts) -> Step | None:
+    """Settle a start that must not begin, when no instance ran at the time of the request."""
+    if facts.running is not None or facts.progress.attempts:
+        return None
+    return _refusal(facts) if facts.intent.target is None or facts.phase == "repair" else None
 
 
-def _crashes_again_and_again(progress: Progress, seen: Observation, policy: Policy) -> bool:
-    """Whether as many starts have failed as are tried, though every look saw one at work."""
-    if not progress.died:
-        return False
-    return seen.service.exit_code == EX_CONFIG or progress.attempts + progress.died > policy.max_attempts
+def crash_loop(facts: Facts) -> Step | None:
+    """Fail: as many starts have ended as are tried, though every look saw one at work."""
+    return _fail(facts, facts.start_failure) if facts.keeps_crashing else None
 
 
-def _failure(progress: Progress, seen: Observation) -> str:
-    starts = f"{progress.attempts} demand start{'' if progress.attempts == 1 else 's'}"
-    if progress.died:
-        starts += f" and {progress.died} by the service manager"
-    return f"no ready gateway after {starts}: {seen.service.reason}"
+def fresh_instance_late(facts: Facts) -> Step | None:
+    """Wait for the fresh instance to be ready; fail when it takes longer than a start may."""
+    fresh, progress = facts.fresh, facts.progress
+    if fresh is None:
+        return None
+    started = fresh.started_at if fresh.started_at <= facts.now else 0.0
+    begun = max(started, progress.attempted_at) or progress.since
+    timeout = facts.policy.start_timeout
+    if facts.now - begun >= timeout:
+        return _fail(facts, f"pid {fresh.identity.pid} runs, but was not ready after {timeout:.0f} s")
+    return Wait("the fresh instance to be ready", begun + timeout)
 
 
-def noted(before: Progress, step: Step, now: float) -> Progress:
-    """What is to be noted of a step before it is taken: a driver that is killed in between has counted it."""
-    match step:
-        case Signal(target) if target.pid == before.signalled_pid:
-            return replace(before, repeats=before.repeats + 1)
-        case Signal(target) | Kill(target):
-            return replace(before, signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
-        case Start():
-            return replace(before, attempts=before.attempts + 1, attempted_at=now, start_pid=0)
-        case PutBack():  # the old code has all its attempts
-            return Progress(since=now)
-        case _:
-            return before
+def starts_failed(facts: Facts) -> Step | None:
+    """Fail: the starts that were tried have ended, or the program itself refuses to run."""
+    if not facts.progress.attempts or facts.seen.service.state != "stopped" or facts.start_is_scheduled:
+        return None
+    if facts.start_is_refused or facts.progress.attempts >= facts.max_attempts:
+        return _fail(facts, facts.start_failure)
+    return None
+
+
+def manager_will_start(facts: Facts) -> Step | None:
+    """Wait for the start that the service manager has scheduled."""
+    if not facts.start_is_scheduled:
+        return None
+    return Wait("the service manager's interval between two starts", facts.next_start)
+
+
+def start_under_way(facts: Facts) -> Step | None:
+    """Wait for what the manager started to describe itself; fail when the last attempt takes too long."""
+    progress = facts.progress
+    if not progress.attempts or facts.seen.service.state == "stopped":
+        return None
+    ready_by = progress.attempted_at + facts.policy.start_timeout
+    if facts.now < ready_by:
+        return Wait("the fresh instance to be ready", ready_by)
+    return _fail(facts, facts.start_failure) if progress.attempts >= facts.max_attempts else None
+
+
+def pause_before_start(facts: Facts) -> Step | None:
+    """Wait between two demand starts."""
+    if facts.seen.service.state != "stopped" or not facts.start_is_paused:
+        return None
+    return Wait(f"the pause before demand start {facts.progress.attempts + 1}", facts.next_start)
+
+
+def demand_start(facts: Facts) -> Step:
+    """Start: nothing runs, and something should."""
+    return Start(reload=facts.intent.action == "reload")
+
+
+RULES: tuple[Rule, ...] = (
+    stop_wins,
+    update_in_progress,
+    code_half_changed,
+    new_code_does_not_stay,
+    update_changed_nothing,
+    old_instance_leaves,
+    old_instance_was_signalled,
+    restart_refused,
+    old_code_stays,
+    old_instance_still_starts,
+    signal_old_instance,
+    reload_refused,
+    reload_definition,
+    fresh_instance_ready,
+    fresh_instance_leaves,
+    instance_undescribed,
+    start_refused,
+    crash_loop,
+    fresh_instance_late,
+    starts_failed,
+    manager_will_start,
+    start_under_way,
+    pause_before_start,
+    demand_start,
+)
+
+
+def _wants_reload(facts: Facts) -> bool:
+    return facts.fresh is not None and facts.intent.action == "reload" and not facts.progress.attempts
+
+
+def _restarted(facts: Facts, fresh: Instance) -> Step:
+    described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
+    if fresh.started_at >= facts.intent.requested_at:
+        return _end(facts, "restarted", described)
+    return _end(facts, "already-satisfied", f"{described} was fresh when it was asked")
+
+
+def _stays_ready(facts: Facts, fresh: Instance) -> Step | None:
+    """Return what new code still has to show, or None."""
+    progress, policy = facts.progress, facts.policy
+    known_since = progress.ready_since if progress.ready_pid == fresh.identity.pid else facts.now
+    since = max(known_since, fresh.started_at)
+    if fresh.revision is None:
+        deadline = since + policy.start_timeout
+        if facts.now >= deadline:
+            return PutBack(f"the new gateway, pid {fresh.identity.pid}, does not say which revision it runs")
+        return Wait("the fresh instance to say its revision", deadline)
+    proven_at = min(since, facts.now) + policy.stay_ready
+    return None if facts.now >= proven_at else Wait("the fresh instance to stay ready", proven_at)
+
+
+def _refusal(facts: Facts) -> Step | None:
+    """Return the end of a restart that has not begun and must not begin, or None."""
+    intent, seen, policy = facts.intent, facts.seen, facts.policy
+    if intent.expires_at is not None and facts.now >= intent.expires_at:
+        waited = f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s"
+        return _end(facts, "expired", waited)
+    is_wish = facts.phase != "repair"
+    if is_wish and intent.origin is not None and intent.origin.key in seen.answered:
+        return _end(facts, "already-satisfied", "this message's request was carried out before")
+    refused = policy.storm(seen.all_restarts, facts.now, PERSON_LIMIT_FACTOR)
+    if is_wish and intent.is_automatic and refused is None:
+        refused = policy.storm(seen.restarts, facts.now)
+    return None if refused is None else _fail(facts, refused)
+
+
+def _signal(facts: Facts, old: Instance) -> Step:
+    if facts.phase == "repair" and old.state == "starting":  # it never had a turn, and it may never look at a signal
+        return Kill(old.identity)
+    return Signal(old.identity)
+
+
+def _kill(facts: Facts, old: Instance) -> Step:
+    if facts.progress.signals >= 2 * facts.max_attempts:
+        return _fail(facts, f"pid {old.identity.pid} survives SIGKILL: see what it waits for in the kernel")
+    return Kill(old.identity)
+
+
+def _fail(facts: Facts, why: str) -> Step:
+    """Return the failed outcome; of new code, that it goes back instead."""
+    if facts.phase == "trial":
+        return PutBack(why)
+    if facts.phase == "repair":
+        return Settle("failed", f"{_undone(facts)}; the old code was put back, and does not come up either: {why}")
+    return Settle("failed", why)
+
+
+def _end(facts: Facts, outcome: Outcome, detail: str) -> Settle:
+    """Return the outcome; after the old code was put back, that the update has failed all the same."""
+    if facts.phase == "repair":
+        return Settle("failed", f"{_undone(facts)}; the old code was put back: {detail}")
+    return Settle(outcome, detail)
+
+
+def _undone(facts: Facts) -> str:
+    return (facts.seen.trial.undone if facts.seen.trial is not None else None) or ""

@@ -4,22 +4,21 @@ import os
 import time
 from typing import Literal
 
-from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
 Desired = Literal["running", "stopped"]
 
 
-def read(paths: Paths, *, strict: bool = False) -> Desired:
-    """The desired state; nothing written, or nonsense, means running: nobody said stop.
+def read(path: str, *, strict: bool = False) -> Desired:
+    """Return the desired state in the file `path`; nothing written, or nonsense, means running: nobody said stop.
 
     With `strict`, raise OSError when that cannot be told: a start must not be built on it.
     """
-    document = durable.read_json(paths.desired, strict=strict)
+    document = durable.read_json(path, strict=strict)
     return "stopped" if document is not None and document.get("state") == "stopped" else "running"
 
 
-def write(paths: Paths, state: Desired, by: str) -> None:
+def write(path: str, state: Desired, by: str) -> None:
     """Make the desired state durable. Raises OSError."""
     document = {"schema": 1, "state": state, "by": by, "pid": os.getpid(), "at": time.time()}
-    durable.replace(paths.desired, document, durable=True)
+    durable.replace(path, document, durable=True)

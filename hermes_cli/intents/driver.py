@@ -10,95 +10,55 @@ import logging
 import select
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
-from hermes_cli.errors import HermesError
-from hermes_cli.intents import desired, queue
-from hermes_cli.intents import progress as progresses
-from hermes_cli.intents.decide import counted, decide, noted, witnessed
-from hermes_cli.intents.hold import holders
-from hermes_cli.intents.observation import Change, Observation, Policy
+from hermes_cli.intents import witness
+from hermes_cli.intents.decide import decide
+from hermes_cli.intents.errors import ReportedError
+from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.protocols import Manager, Program, Recovery
+from hermes_cli.intents.queue import Broken, Queue, Scan
 from hermes_cli.intents.record import Intent
-from hermes_cli.intents.request import UPDATE, make_directories
+from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.service import Service
+from hermes_cli.intents.settled import Settled, restart_times
 from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.paths import Paths
-from hermes_cli.programs import own
 from hermes_cli.system import locks, process
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-_log = logging.getLogger("hermes.driver")
+_log = logging.getLogger(__name__)
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
 _LOOK_AGAIN = 1.0
 
 
-class Manager(Protocol):
-    """What the driver asks of a service manager; each call is bounded and raises HermesError at worst."""
-
-    def observe(self) -> Service:
-        """Say whether the service runs."""
-
-    def demand_start(self) -> None:
-        """Start the service if it does not run; a running one is left alone."""
-
-    def reload(self) -> None:
-        """Load a changed definition and start it."""
-
-
-class Recovery(Protocol):
-    """What the driver asks of the updater's code about an update whose updater is gone.
-
-    OSError: that cannot be told now. The driver ends, and the next one asks again.
-    """
-
-    def installed(self) -> str | None:
-        """The revision on disk; None when it cannot be told."""
-
-    def recover(self, identifier: str) -> str | None:
-        """Finish or undo a half-made change; why that was not possible, or None."""
-
-    def change(self, identifier: str) -> Change | None:
-        """The change of code whose proof this intent's restart is; None when there is none."""
-
-    def put_back(self, identifier: str, why: str) -> str | None:
-        """Bring the old code back; why that was not possible, or None."""
-
-    def ended(self, identifier: str, outcome: str, detail: str) -> None:
-        """An update's intent is settled. Never raises."""
-
-
-def lock_path(paths: Paths) -> str:
-    """The driver lock."""
-    return f"{paths.intents}/driver.lock"
-
-
 def drive(
-    paths: Paths,
+    queue: Queue,
+    program: Program,
     manager: Manager,
     recovery: Recovery,
+    *,
     policy: Policy,
     trigger: str,
-    *,
     renew: Callable[[], object] = lambda: None,
 ) -> bool:
     """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
 
-    `renew` is called when a hold has ended: what this process has imported may be half of the code that was changed.
+    `trigger` says what started this run. `renew` is called when a hold has ended: what this process has imported may be
+    half of the code that was changed.
     """
-    make_directories(paths)
+    queue.make_directories()
     while True:
-        lock = locks.take(lock_path(paths))
+        lock = locks.take(queue.driver_lock)
         if lock is None:
             return False
         try:
-            Driver(paths, manager, recovery, policy, trigger, renew=renew).run()
+            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew).run()
         finally:
             lock.release()
-        if not queue.scan(paths).intents:
+        if not queue.scan().intents:
             return True
 
 
@@ -107,151 +67,152 @@ class Driver:
 
     def __init__(
         self,
-        paths: Paths,
+        queue: Queue,
+        program: Program,
         manager: Manager,
         recovery: Recovery,
+        *,
         policy: Policy,
         trigger: str,
-        *,
-        renew: Callable[[], object],
+        renew: Callable[[], object] = lambda: None,
     ) -> None:
-        """`trigger` is what started this run: watch, poke, exit, cli, login or supervisor."""
-        self._paths = paths
+        self._queue = queue
+        self._program = program
         self._manager = manager
         self._recovery = recovery
         self._policy = policy
         self._trigger = trigger
         self._progress: dict[str, Progress] = {}
-        self._history: list[queue.Settled] | None = None
-        self._immovable: set[queue.Broken] = set()
+        self._on_disk: dict[str, Progress] = {}
+        self._history: list[Settled] | None = None
+        self._immovable: set[Broken] = set()
         self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
+        self._seen = Observation(0.0)
 
     def run(self) -> None:
         """Go round until nothing is pending. Raises OSError when the queue is unusable."""
-        with DirectoryWatch(self._paths.pending, self._paths.state, f"{self._paths.intents}/holds") as watch:
+        with DirectoryWatch(self._queue.pending, *self._program.watched(), self._queue.holds) as watch:
             while True:
                 watch.drain()  # before the look, so that nothing falls between look and wait
-                found = queue.scan(self._paths)
-                cleared = self._clear(found)
-                if not found.intents:
-                    queue.tidy(self._paths)
+                step = self.step()
+                if step is None:
+                    self._queue.tidy()
                     return
-                if cleared:
-                    continue
-                self._round(found.intents, watch)
+                if isinstance(step, Wait):
+                    self._wait(step.until, watch)
 
-    def _clear(self, found: queue.Scan) -> bool:
-        """Take away what is no unsettled intent; whether anything was taken. What cannot be moved blocks nobody."""
-        moved = 0
-        for broken in found.broken:
-            if queue.reject(self._paths, broken):
-                moved += 1
-                _log.warning("set aside %s: %s", broken.shown, broken.why)
-            elif broken not in self._immovable:
-                self._immovable.add(broken)
-                _log.error("%s cannot be set aside: %s; remove it by hand", broken.shown, broken.why)
-        for identifier in found.finished:
-            queue.finish(self._paths, identifier)
-        return bool(moved or found.finished)
+    def step(self) -> Step | None:
+        """Look once and do the one thing that is due; return it, or None when nothing is pending.
 
-    def _round(self, intents: tuple[Intent, ...], watch: DirectoryWatch) -> None:
-        base = self._observe(intents)
-        if self._was_held and not base.held:
+        A `Wait` says when to look again; everything else has been carried out. Raises OSError when the queue is unusable.
+        """
+        found = self._clear()
+        if not found.intents:
+            return None
+        self._seen = self._observe(found.intents)
+        if self._was_held and not self._seen.held:
             self._renew()
-        self._was_held = base.held
-        steps = [(intent, self._step(intent, base)) for intent in intents]
+        self._was_held = self._seen.held
+        steps = [(intent, self._decide(intent)) for intent in found.intents]
         ends = [(intent, step) for intent, step in steps if isinstance(step, Settle)]
+        for intent, end in ends:
+            self._settle(intent, end)
         if ends:
-            for intent, end in ends:
-                self._settle(intent, end, base)
-            return
-        act = next((step for _, step in steps if isinstance(step, Signal | Kill | Start | PutBack)), None)
+            return ends[-1][1]
+        act = next((step for _, step in steps if not isinstance(step, Settle | Wait)), None)
         if act is not None:
-            served = [intent for intent, step in steps if step == act]
-            if isinstance(act, Start):  # one start serves all who want one, and a reload is one
-                act = Start(reload=any(step == Start(reload=True) for _, step in steps))
-                served = [intent for intent, step in steps if isinstance(step, Start)]
-            self._act(act, served, base)
-            return
+            return self._act(*_merged(act, steps))
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
         for intent, wait in waits:
-            self._note(intent, replace(self._progress[intent.id], waiting_for=wait.waiting_for))
-        self._wait(min(wait.until for _, wait in waits), base, watch)
+            self._note(intent, replace(self._progress[intent.id], waiting_for=wait.waiting_for, rule=wait.rule))
+        return min((wait for _, wait in waits), key=lambda wait: wait.until)
 
-    def _step(self, intent: Intent, base: Observation) -> Step:
-        known = self._progress.get(intent.id) or progresses.read(self._paths, intent.id)
-        known = known if known.since else replace(known, since=base.now)
-        seen = replace(base, target_alive=self._may_be_alive(intent))
-        known = known.not_ahead_of(base.now)
-        if not base.held:
-            known = counted(known, intent, seen)
-        if intent.reason == UPDATE and not base.held:
-            known = witnessed(known, intent, seen)
-            seen = replace(seen, change=self._recovery.change(intent.id))
-        self._progress[intent.id] = known
-        return decide(intent, known, seen, self._policy)
+    def _clear(self) -> Scan:
+        """Look at pending/, and take away what is no unsettled intent. What cannot be moved blocks nobody."""
+        while True:
+            found = self._queue.scan()
+            moved = False
+            for broken in found.broken:
+                if self._queue.reject(broken):
+                    moved = True
+                    _log.warning("set aside %s: %s", broken.shown, broken.why)
+                elif broken not in self._immovable:
+                    self._immovable.add(broken)
+                    _log.error("%s cannot be set aside: %s; remove it by hand", broken.shown, broken.why)
+            for identifier in found.finished:
+                self._queue.finish(identifier)
+            if not moved and not found.finished:
+                return found
 
-    def _may_be_alive(self, intent: Intent) -> bool:
-        if intent.target is None or not locks.is_held(self._paths.gateway_lock):
-            return False
-        return intent.target.is_alive()
+    def _decide(self, intent: Intent) -> Step:
+        now = self._seen.now
+        if intent.id not in self._progress:
+            self._progress[intent.id] = self._on_disk[intent.id] = self._queue.progress_of(intent.id)
+        known = self._progress[intent.id]
+        known = known if known.since else replace(known, since=now)
+        seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
+        facts = Facts(intent, known.not_ahead_of(now), seen, self._policy)
+        if not seen.held:
+            facts = replace(facts, progress=witness.with_deaths(facts))
+            if intent.reason == UPDATE:
+                trial = self._recovery.change(intent.id)
+                facts = replace(facts, progress=witness.with_stay(facts), seen=replace(seen, trial=trial))
+        self._progress[intent.id] = facts.progress
+        return decide(facts)
 
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
-        held = holders(self._paths)
+        held = bool(self._queue.holders())
         updates = [intent for intent in intents if intent.reason == UPDATE]
-        whys = [] if held else [self._stuck.get(one.id) or self._recovery.recover(one.id) for one in updates]
-        running = own.read_alive(self._paths)
+        whys = [] if held else [self._stuck.get(update.id) or self._recovery.recover(update.id) for update in updates]
+        running = self._program.observe()
         service = Service()
         if running is None:
             try:
                 service = self._manager.observe()
-            except HermesError as error:  # not an answer is not "stopped"
+            except ReportedError as error:  # not an answer is not "stopped"
                 service = Service("unknown", detail=str(error))
         if self._history is None:
-            self._history = queue.settled(self._paths)
+            self._history = self._queue.history()
+        done = [settled for settled in self._history if settled.outcome == "restarted"]
+        origins = (settled.intent.origin for settled in done)
         return Observation(
             now=time.time(),
-            desired=desired.read(self._paths, strict=True),
+            desired=self._program.desired(),
             instance=running,
             service=service,
-            held=bool(held),
+            held=held,
             unsound=next((why for why in whys if why is not None), None),
             installed=self._recovery.installed() if updates and not held else None,
-            restarts=restart_times(one for one in self._history if one.intent.is_automatic),
-            all_restarts=restart_times(self._history),
-            answered=frozenset(
-                one.intent.origin.key
-                for one in self._history
-                if one.outcome == "restarted" and one.intent.origin is not None and one.intent.origin.key is not None
-            ),
+            restarts=restart_times(settled for settled in done if settled.intent.is_automatic),
+            all_restarts=restart_times(done),
+            answered=frozenset(origin.key for origin in origins if origin is not None and origin.key is not None),
         )
 
-    def _settle(self, intent: Intent, step: Settle, base: Observation) -> None:
-        won = queue.settle(
-            self._paths,
+    def _settle(self, intent: Intent, end: Settle) -> None:
+        won = self._queue.settle(
             intent,
-            step.outcome,
-            step.detail,
+            end.outcome,
+            end.detail,
             trigger=self._trigger,
             attempts=self._progress[intent.id].attempts,
-            instance=base.instance.identity.document() if base.instance else None,
+            instance=self._seen.instance.identity.document() if self._seen.instance else None,
         )
         self._history = None
         if intent.reason == UPDATE:
-            self._recovery.ended(intent.id, step.outcome, step.detail)
+            self._recovery.ended(intent.id, end.outcome, end.detail)
         if won:
-            _log.info("%s %s: %s", intent.id, step.outcome, step.detail)
+            _log.info("%s %s: %s", intent.id, end.outcome, end.detail)
 
-    def _act(self, step: Step, intents: list[Intent], base: Observation) -> None:
+    def _act(self, step: Step, intents: list[Intent]) -> Step:
         """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""
         for intent in intents:
-            self._note(intent, noted(self._progress[intent.id], step, base.now))
+            self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
         match step:
             case Signal(target):
-                _log.info("SIGUSR1 to pid %d", target.pid)
-                process.send(target, signal.SIGUSR1)
+                _log.info("%s to pid %d", self._program.restart_signal.name, target.pid)
+                process.send(target, self._program.restart_signal)
             case PutBack(why):
                 for intent in intents:
                     stuck = self._recovery.put_back(intent.id, why)
@@ -262,34 +223,41 @@ class Driver:
                 process.send(target, signal.SIGKILL)
                 self._await_exit(target)
             case Start(reload):
-                if desired.read(self._paths, strict=True) == "stopped":  # looked at last, right before a start (rule 7)
-                    return
-                _log.info("%s", "reload" if reload else "demand start")
-                try:
-                    self._manager.reload() if reload else self._manager.demand_start()
-                except HermesError as error:
-                    _log.warning("demand start: %s", error)
+                self._start(reload=reload)
+        return step
+
+    def _start(self, *, reload: bool) -> None:
+        if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)
+            return
+        _log.info("%s", "reload" if reload else "demand start")
+        try:
+            self._manager.reload() if reload else self._manager.demand_start()
+        except ReportedError as error:
+            _log.warning("demand start: %s", error)
 
     def _await_exit(self, target: Identity) -> None:
-        """A killed process is alive until the kernel has taken it down."""
+        """Wait for a killed process, which is alive until the kernel has taken it down."""
         with contextlib.suppress(ProcessLookupError), Handle(target) as handle:
             handle.wait(self._policy.teardown_timeout)
 
-    def _note(self, intent: Intent, changed: Progress) -> None:
-        if self._progress[intent.id] == changed:
+    def _note(self, intent: Intent, known: Progress) -> None:
+        """Write the note if the next driver would not find the same on the disk."""
+        self._progress[intent.id] = known
+        if self._on_disk[intent.id] == known:
             return
-        self._progress[intent.id] = changed
         with contextlib.suppress(OSError):  # a full disk must not hold up the restart
-            progresses.write(self._paths, intent.id, changed)
+            self._queue.note(intent.id, known)
+            self._on_disk[intent.id] = known
 
-    def _wait(self, until: float, base: Observation, watch: DirectoryWatch) -> None:
-        """Until a directory changes, a process that matters ends, or `until` comes."""
-        concerned: list[Identity | None] = [base.instance.identity if base.instance else None]
-        concerned.extend(holders(self._paths) if base.held else ())
-        if base.instance is None and base.service.pid is not None:
-            concerned.append(Identity.of(base.service.pid))
+    def _wait(self, until: float, watch: DirectoryWatch) -> None:
+        """Wait until a directory changes, a process that matters ends, or `until` comes."""
+        instance, service = self._seen.instance, self._seen.service
+        concerned: list[Identity | None] = [instance.identity if instance else None]
+        concerned.extend(self._queue.holders() if self._seen.held else ())
+        if instance is None and service.pid is not None:
+            concerned.append(Identity.of(service.pid))
         timeout = max(0.0, until - time.time())
-        if base.instance is None or base.held:  # a dead updater's git may keep the hold, and its end wakes nobody
+        if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
         with contextlib.ExitStack() as stack:
             poller = select.poll()
@@ -298,14 +266,16 @@ class Driver:
                 try:
                     handle = stack.enter_context(Handle(identity))
                 except ProcessLookupError:
-                    if base.instance is not None and identity == base.instance.identity:
+                    if instance is not None and identity == instance.identity:
                         return  # it ended since the look
                     continue
                 poller.register(handle.fileno(), select.POLLIN)
             poller.poll((watch.patience(timeout) or 0.0) * 1000 + 1)
 
 
-def restart_times(history: Iterable[queue.Settled]) -> tuple[float, ...]:
-    """When each restart was seen; intents that one restart has satisfied count once."""
-    seen = {str(one.instance): one.settled_at for one in history if one.outcome == "restarted"}
-    return tuple(sorted(seen.values()))
+def _merged(act: Step, steps: list[tuple[Intent, Step]]) -> tuple[Step, list[Intent]]:
+    """Return the act and all intents that it serves: one start serves all who want one, and a reload is a start."""
+    if not isinstance(act, Start):
+        return act, [intent for intent, step in steps if step == act]
+    starts = [(intent, step) for intent, step in steps if isinstance(step, Start)]
+    return replace(act, reload=any(step.reload for _, step in starts)), [intent for intent, _ in starts]

@@ -8,8 +8,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hermes_cli.errors import TryAgainError
-from hermes_cli.paths import Paths
+from hermes_cli.intents.errors import TryAgainError
 from hermes_cli.system import durable, locks
 from hermes_cli.system.process import Identity
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def hold(paths: Paths, identifier: str) -> "Iterator[UnixFileLock]":
+def hold(directory: str, identifier: str) -> "Iterator[UnixFileLock]":
     """Hold the intent `identifier`; take it before the record is published. Raises TryAgainError when it is held."""
-    path = _path(paths, identifier)
+    path = _path(directory, identifier)
     lock = locks.take(path)
     if lock is None:
         raise TryAgainError(f"intent {identifier} is held by another update: try again when it has ended")
@@ -37,15 +36,15 @@ def hold(paths: Paths, identifier: str) -> "Iterator[UnixFileLock]":
         lock.release()
 
 
-def holders(paths: Paths) -> tuple[Identity | None, ...]:
-    """Who holds anything now; None for a holder that did not say who it is."""
+def holders(directory: str) -> tuple[Identity | None, ...]:
+    """Return who holds anything now; None stands for a holder that did not say who it is."""
     try:
-        names = os.listdir(f"{paths.intents}/holds")
+        names = os.listdir(directory)
     except OSError:
         return ()
-    held = (f"{paths.intents}/holds/{name}" for name in names if name.endswith(".lock"))
+    held = (f"{directory}/{name}" for name in names if name.endswith(".lock"))
     return tuple(Identity.parse(durable.read_json(path)) for path in held if locks.is_held(path))
 
 
-def _path(paths: Paths, identifier: str) -> str:
-    return f"{paths.intents}/holds/{identifier}.lock"
+def _path(directory: str, identifier: str) -> str:
+    return f"{directory}/{identifier}.lock"

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
 
@@ -18,6 +17,7 @@ class Progress:
     attempts: int = 0  # demand starts
     attempted_at: float = 0.0
     waiting_for: str = ""
+    rule: str = ""  # which rule of `decide` waits
     repeats: int = 0  # of the last signal
     ready_pid: int = 0  # the fresh instance that was seen ready, and since when
     ready_since: float = 0.0
@@ -26,7 +26,7 @@ class Progress:
     died: int = 0  # starts that ended between two looks which both saw one at work
 
     def not_ahead_of(self, now: float) -> "Progress":
-        """The same with no time in the future: the clock was stepped back since, and waiting for it to catch up is wrong."""
+        """Return the same with no time in the future: after the clock was stepped back, nobody waits for it to catch up."""
         if max(self.since, self.signalled_at, self.attempted_at, self.ready_since) <= now:
             return self
         return replace(
@@ -38,20 +38,20 @@ class Progress:
         )
 
 
-def read(paths: Paths, identifier: str) -> Progress:
-    """The progress so far; a fresh one when there is none, or when it cannot be read."""
-    document = durable.read_json(_path(paths, identifier)) or {}
+def read(directory: str, identifier: str) -> Progress:
+    """Return the progress so far; a fresh one when there is none, or when it cannot be read."""
+    document = durable.read_json(_path(directory, identifier)) or {}
     kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in fields(Progress)}
     return Progress(**{name: kind(document[name]) for name, kind in kinds.items() if _fits(document.get(name), kind)})
 
 
-def write(paths: Paths, identifier: str, progress: Progress) -> None:
+def write(directory: str, identifier: str, progress: Progress) -> None:
     """Replace the note. Raises OSError."""
-    durable.replace(_path(paths, identifier), asdict(progress))
+    durable.replace(_path(directory, identifier), asdict(progress))
 
 
-def _path(paths: Paths, identifier: str) -> str:
-    return f"{paths.intents}/progress/{identifier}.json"
+def _path(directory: str, identifier: str) -> str:
+    return f"{directory}/{identifier}.json"
 
 
 def _fits(value: Any, kind: type) -> bool:

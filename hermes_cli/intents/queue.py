@@ -20,15 +20,24 @@ import os
 import stat
 import time
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from hermes_cli.intents import hold, progress
+from hermes_cli.intents.directories import Directories
+from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
 from hermes_cli.intents.request import make_directories, timestamp
-from hermes_cli.paths import Paths
+from hermes_cli.intents.settled import Settled, settled_of
+from hermes_cli.intents.step import Outcome
 from hermes_cli.system import durable, locks
+from hermes_cli.system.process import Identity
 
-Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
-OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from filelock import UnixFileLock
+
 _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
@@ -58,198 +67,247 @@ class Scan:
     finished: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """An intent with its final outcome. `took` in seconds since the request; `instance` is the fresh one."""
+class Queue(Directories):
+    """One profile's queue below `root`; another profile's records are no intents here."""
 
-    intent: Intent
-    outcome: str
-    detail: str
-    settled_at: float
-    trigger: str
-    took: float
-    attempts: int
-    instance: dict[str, Any] | None
+    __slots__ = ("profile",)
 
+    def __init__(self, root: str, profile: str) -> None:
+        super().__init__(root)
+        self.profile = profile
 
-def scan(paths: Paths) -> Scan:
-    """One look at pending/. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
-    try:
-        names = sorted(_own_names(paths.pending))
-    except FileNotFoundError:
-        return Scan((), (), ())
-    done = _names_of_settled(paths)
-    intents: list[Intent] = []
-    broken: list[Broken] = []
-    finished: list[str] = []
-    for name in names:
-        if name in done and _read_settled(paths, name, strict=True) is not None:
-            finished.append(name.removesuffix(_SUFFIX))
-            continue
+    def scan(self) -> Scan:
+        """Look at pending/ once. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
         try:
-            intents.append(_read(paths, name))
+            names = sorted(_own_names(self.pending))
         except FileNotFoundError:
-            continue  # settled by somebody else since the listing
-        except RecordError as error:
-            broken.append(Broken(name, str(error)))
-    return Scan(tuple(intents), tuple(broken), tuple(finished))
+            return Scan((), (), ())
+        done = self._names_of_settled()
+        intents: list[Intent] = []
+        broken: list[Broken] = []
+        finished: list[str] = []
+        for name in names:
+            if name in done and self._read_settled(name, strict=True) is not None:
+                finished.append(name.removesuffix(_SUFFIX))
+                continue
+            try:
+                intents.append(self._read(name))
+            except FileNotFoundError:
+                continue  # settled by somebody else since the listing
+            except RecordError as error:
+                broken.append(Broken(name, str(error)))
+        return Scan(tuple(intents), tuple(broken), tuple(finished))
 
-
-def pending(paths: Paths) -> list[Intent]:
-    """Valid unsettled intents, oldest first; whatever else is there is passed over."""
-    try:
-        return list(scan(paths).intents)
-    except OSError:
-        return []
-
-
-def settle(
-    paths: Paths,
-    intent: Intent,
-    outcome: Outcome,
-    detail: str,
-    *,
-    trigger: str,
-    attempts: int = 0,
-    instance: dict[str, Any] | None = None,
-) -> bool:
-    """Give an intent its final outcome and move it out of pending/; False when somebody else did. Raises OSError."""
-    now = time.time()
-    document = {
-        **intent.document,
-        "outcome": outcome,
-        "detail": detail[:2000],
-        "settled_at": timestamp(now),
-        "trigger": trigger,
-        "took": round(max(0.0, now - intent.requested_at), 3),
-        "attempts": attempts,
-        "instance": instance,
-    }
-    name = intent.id + _SUFFIX
-    staged = f"{paths.intents}/staging/{name}.{os.getpid()}.{os.urandom(4).hex()}"
-    final = f"{paths.intents}/settled/{name}"
-    waiting = f"{paths.pending}/{name}"
-    data = json.dumps(document).encode()
-    try:
-        descriptor = durable.create(staged, data)
-    except FileNotFoundError:
-        make_directories(paths)
-        descriptor = durable.create(staged, data)
-    try:
+    def unsettled(self) -> list[Intent]:
+        """Return valid unsettled intents, oldest first, and pass over whatever else is there."""
         try:
+            return list(self.scan().intents)
+        except OSError:
+            return []
+
+    def settle(
+        self,
+        intent: Intent,
+        outcome: Outcome,
+        detail: str,
+        *,
+        trigger: str,
+        attempts: int = 0,
+        instance: dict[str, Any] | None = None,
+    ) -> bool:
+        """Give an intent its final outcome and move it out of pending/; False when somebody else did. Raises OSError."""
+        now = time.time()
+        document = {
+            **intent.document,
+            "outcome": outcome,
+            "detail": detail[:2000],
+            "settled_at": timestamp(now),
+            "trigger": trigger,
+            "took": round(max(0.0, now - intent.requested_at), 3),
+            "attempts": attempts,
+            "instance": instance,
+        }
+        name = intent.id + _SUFFIX
+        staged = f"{self.staging}/{name}.{os.getpid()}.{os.urandom(4).hex()}"
+        final = f"{self.settled}/{name}"
+        waiting = f"{self.pending}/{name}"
+        data = json.dumps(document).encode()
+        try:
+            descriptor = durable.create(staged, data)
+        except FileNotFoundError:
+            make_directories(self.root)
+            descriptor = durable.create(staged, data)
+        try:
+            try:
+                os.link(staged, final, follow_symlinks=False)
+            except FileExistsError:
+                won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
+            else:
+                won = True
+            if won:
+                durable.sync(descriptor)  # after the link, so that one journal commit carries both
+            else:
+                self._sync_settled(name)
+        finally:
+            os.close(descriptor)
+            os.unlink(staged)
+        durable.sync_directory(self.settled)
+        _remove(waiting)  # not synced: should a power cut bring it back, settled/ says what became of it
+        _remove(f"{self.progress}/{name}")
+        return won
+
+    def finish(self, identifier: str) -> None:
+        """Complete a settlement that a crash cut short. Raises OSError."""
+        self._sync_settled(identifier + _SUFFIX)
+        durable.sync_directory(self.settled)
+        _remove(f"{self.pending}/{identifier}{_SUFFIX}")
+        _remove(f"{self.progress}/{identifier}{_SUFFIX}")
+
+    def reject(self, broken: Broken) -> bool:
+        """Set something that is no intent aside for a person; False when it cannot be moved. Raises OSError."""
+        make_directories(self.root)
+        place = f"{self.pending}/{broken.name}"
+        # Never over what was set aside before, and never longer than a name may be.
+        short = os.fsdecode(os.fsencode(broken.name)[:200])
+        taken = os.path.lexists(f"{self.rejected}/{broken.name}")
+        aside = f"{self.rejected}/{f'{short}.{time.time_ns()}' if taken else broken.name}"
+        try:
+            try:
+                os.rename(place, aside)
+            except PermissionError:
+                os.chmod(place, 0o700)  # a directory can only be moved by who may write to it
+                os.rename(place, aside)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        durable.sync_directory(self.rejected)
+        return True
+
+    def history(self) -> list[Settled]:
+        """Return settled intents, newest request first, and pass over unreadable ones."""
+        found = []
+        for name in sorted(_names(self.settled), reverse=True):
+            one = self._read_settled(name)
+            if one is not None:
+                found.append(one)
+        return found
+
+    def find(self, identifier: str) -> Settled | None:
+        """Return one settled intent, or None."""
+        return self._read_settled(identifier + _SUFFIX) if is_id(identifier) else None
+
+    def rejects(self) -> list[Broken]:
+        """Return what was set aside, newest name first, with why."""
+        found = []
+        for name in sorted(_names(self.rejected), reverse=True):
+            try:
+                self._read(name, directory=self.rejected)
+                why = "set aside by an earlier release"
+            except OSError:
+                continue
+            except RecordError as error:
+                why = str(error)
+            found.append(Broken(name, why))
+        return found
+
+    def tidy(self) -> None:
+        """Keep the newest 200 settled records, and drop what dead writers left in staging/, holds/ and progress/."""
+        final = sorted(_names(self.settled))
+        waiting = {name.removesuffix(_SUFFIX) for name in _names(self.pending)}
+        ended = {name.removesuffix(_SUFFIX) for name in final}
+        old = [f"{self.settled}/{name}" for name in final[:-_KEPT]]
+        old += [f"{self.staging}/{name}" for name in _names(self.staging)]
+        old += [
+            f"{self.progress}/{name}" for name in _names(self.progress) if name.partition(_SUFFIX)[0] not in waiting
+        ]
+        holds = [name for name in _names(self.holds) if name.removesuffix(".lock") in ended]
+        old += [path for name in holds if not locks.is_held(path := f"{self.holds}/{name}")]
+        horizon = time.time() - 3600  # no writer takes an hour; one that does loses only its own unacknowledged record
+        for path in old:
+            with contextlib.suppress(OSError):  # it is somebody else's, or gone
+                if "/staging/" not in path.removeprefix(self.root) or os.lstat(path).st_mtime < horizon:
+                    os.unlink(path)
+
+    def _read(self, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
+        """Read one record. Raises FileNotFoundError, RecordError (the entry is wrong) and OSError (this process, or the disk)."""
+        path = f"{directory or self.pending}/{name}"
+        for attempts_left in reversed(range(_READS)):
+            try:
+                data = _content(path, limit)
+            except OSError as error:
+                if error.errno in _NOT_ITS_FAULT or isinstance(error, FileNotFoundError):
+                    raise
+                if (
+                    error.errno == errno.EIO and attempts_left
+                ):  # one failed read does not make a good record a broken one
+                    continue
+                raise RecordError(f"cannot be read: {error.strerror}") from None
+            break
+        return parse(data, name.removesuffix(_SUFFIX), self.profile)
+
+    def _read_settled(self, name: str, *, strict: bool = False) -> Settled | None:
+        """Return None when it is not there or not whole; with `strict`, raise OSError when that cannot be told."""
+        try:
+            intent = self._read(name, directory=self.settled, limit=_SETTLED_LIMIT)
+        except RecordError:
+            return None
+        except OSError as error:
+            if strict and not isinstance(error, FileNotFoundError):
+                raise
+            return None
+        return settled_of(intent)
+
+    def _sync_settled(self, name: str) -> None:
+        """Make another process's settlement safe: whole to a reader is not yet on the disk, and its writer may be dead."""
+        with contextlib.suppress(FileNotFoundError):  # it was old, and is tidied away
+            durable.sync_file(f"{self.settled}/{name}")
+
+    def _replace_torn(self, name: str, staged: str) -> bool:
+        """Publish over a settled file that a power cut left torn; link has one winner here, too."""
+        final = f"{self.settled}/{name}"
+        directory = os.open(self.settled, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            if self._read_settled(name, strict=True) is not None:
+                return False
+            _remove(final)
             os.link(staged, final, follow_symlinks=False)
         except FileExistsError:
-            won = _read_settled(paths, name, strict=True) is None and _replace_torn(paths, name, staged)
-        else:
-            won = True
-        if won:
-            durable.sync(descriptor)  # after the link, so that one journal commit carries both
-        else:
-            _sync_settled(paths, name)
-    finally:
-        os.close(descriptor)
-        os.unlink(staged)
-    durable.sync_directory(f"{paths.intents}/settled")
-    _remove(waiting)  # not synced: should a power cut bring it back, settled/ says what became of it
-    _remove(f"{paths.intents}/progress/{name}")
-    return won
-
-
-def finish(paths: Paths, identifier: str) -> None:
-    """Complete a settlement that a crash cut short. Raises OSError."""
-    _sync_settled(paths, identifier + _SUFFIX)
-    durable.sync_directory(f"{paths.intents}/settled")
-    _remove(f"{paths.pending}/{identifier}{_SUFFIX}")
-    _remove(f"{paths.intents}/progress/{identifier}{_SUFFIX}")
-
-
-def reject(paths: Paths, broken: Broken) -> bool:
-    """Set something that is no intent aside for a person; False when it cannot be moved. Raises OSError."""
-    make_directories(paths)
-    place = f"{paths.pending}/{broken.name}"
-    # Never over what was set aside before, and never longer than a name may be.
-    short = os.fsdecode(os.fsencode(broken.name)[:200])
-    taken = os.path.lexists(f"{paths.intents}/rejected/{broken.name}")
-    aside = f"{paths.intents}/rejected/{f'{short}.{time.time_ns()}' if taken else broken.name}"
-    try:
-        try:
-            os.rename(place, aside)
-        except PermissionError:
-            os.chmod(place, 0o700)  # a directory can only be moved by who may write to it
-            os.rename(place, aside)
-    except FileNotFoundError:
+            return False
+        finally:
+            os.close(directory)
         return True
-    except OSError:
-        return False
-    durable.sync_directory(f"{paths.intents}/rejected")
-    return True
 
-
-def settled(paths: Paths) -> list[Settled]:
-    """Settled intents, newest request first; unreadable ones are passed over."""
-    found = []
-    for name in sorted(_names(f"{paths.intents}/settled"), reverse=True):
-        one = _read_settled(paths, name)
-        if one is not None:
-            found.append(one)
-    return found
-
-
-def find_settled(paths: Paths, identifier: str) -> Settled | None:
-    """One settled intent, or None."""
-    return _read_settled(paths, identifier + _SUFFIX) if is_id(identifier) else None
-
-
-def rejected(paths: Paths) -> list[Broken]:
-    """What was set aside, newest name first, with why."""
-    found = []
-    for name in sorted(_names(f"{paths.intents}/rejected"), reverse=True):
+    def _names_of_settled(self) -> set[str]:
+        """List settled/. Raises OSError when that cannot be told: what is settled already must not be done again."""
         try:
-            _read(paths, name, directory=f"{paths.intents}/rejected")
-            why = "set aside by an earlier release"
-        except OSError:
-            continue
-        except RecordError as error:
-            why = str(error)
-        found.append(Broken(name, why))
-    return found
-
-
-def tidy(paths: Paths) -> None:
-    """Keep the newest 200 settled records, and drop what dead writers left in staging/, holds/ and progress/."""
-    final = sorted(_names(f"{paths.intents}/settled"))
-    waiting = {name.removesuffix(_SUFFIX) for name in _names(paths.pending)}
-    ended = {name.removesuffix(_SUFFIX) for name in final}
-    old = [f"{paths.intents}/settled/{name}" for name in final[:-_KEPT]]
-    old += [f"{paths.intents}/staging/{name}" for name in _names(f"{paths.intents}/staging")]
-    old += [
-        f"{paths.intents}/progress/{name}"
-        for name in _names(f"{paths.intents}/progress")
-        if name.partition(_SUFFIX)[0] not in waiting
-    ]
-    holds = [name for name in _names(f"{paths.intents}/holds") if name.removesuffix(".lock") in ended]
-    old += [path for name in holds if not locks.is_held(path := f"{paths.intents}/holds/{name}")]
-    horizon = time.time() - 3600  # no writer takes an hour; one that does loses only its own unacknowledged record
-    for path in old:
-        with contextlib.suppress(OSError):  # it is somebody else's, or gone
-            if "/staging/" not in path.removeprefix(paths.intents) or os.lstat(path).st_mtime < horizon:
-                os.unlink(path)
-
-
-def _read(paths: Paths, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
-    """Raises FileNotFoundError, RecordError for what is wrong with the entry, OSError for what is wrong with us."""
-    path = f"{directory or paths.pending}/{name}"
-    for attempts_left in reversed(range(_READS)):
-        try:
-            data = _content(path, limit)
+            return set(_own_names(self.settled))
         except OSError as error:
-            if error.errno in _NOT_ITS_FAULT or isinstance(error, FileNotFoundError):
+            if durable.is_unknown(error):
                 raise
-            if error.errno == errno.EIO and attempts_left:  # one failed read does not make a good record a broken one
-                continue
-            raise RecordError(f"cannot be read: {error.strerror}") from None
-        break
-    return parse(data, name.removesuffix(_SUFFIX), paths.profile)
+            return set()
+
+    def make_directories(self) -> None:
+        """Make the directories that are missing. Raises OSError."""
+        make_directories(self.root)
+
+    def progress_of(self, identifier: str) -> Progress:
+        """Return how far an intent has come; a fresh note when there is none, or when it cannot be read."""
+        return progress.read(self.progress, identifier)
+
+    def note(self, identifier: str, known: Progress) -> None:
+        """Replace an intent's note. Raises OSError."""
+        progress.write(self.progress, identifier, known)
+
+    def hold(self, identifier: str) -> "AbstractContextManager[UnixFileLock]":
+        """Hold an intent while code is in flux; take it before the record is published. Raises TryAgainError."""
+        return hold.hold(self.holds, identifier)
+
+    def holders(self) -> tuple[Identity | None, ...]:
+        """Return who holds anything now; None stands for a holder that did not say who it is."""
+        return hold.holders(self.holds)
 
 
 def _content(path: str, limit: int) -> bytes:
@@ -270,57 +328,8 @@ def _content(path: str, limit: int) -> bytes:
         os.close(descriptor)
 
 
-def _read_settled(paths: Paths, name: str, *, strict: bool = False) -> Settled | None:
-    """None when it is not there or not whole; with `strict`, raise OSError when that cannot be told."""
-    try:
-        intent = _read(paths, name, directory=f"{paths.intents}/settled", limit=_SETTLED_LIMIT)
-    except RecordError:
-        return None
-    except OSError as error:
-        if strict and not isinstance(error, FileNotFoundError):
-            raise
-        return None
-    document = intent.document
-    attempts, instance = document.get("attempts"), document.get("instance")
-    took = durable.finite(document.get("took")) or 0.0
-    return Settled(
-        intent=intent,
-        outcome=str(document.get("outcome")),
-        detail=str(document.get("detail") or ""),
-        settled_at=intent.requested_at + took,
-        trigger=str(document.get("trigger") or "unknown"),
-        took=took,
-        attempts=attempts if type(attempts) is int else 0,
-        instance=instance if isinstance(instance, dict) else None,
-    )
-
-
-def _sync_settled(paths: Paths, name: str) -> None:
-    """Make another process's settlement safe: whole to a reader is not yet on the disk, and its writer may be dead."""
-    with contextlib.suppress(FileNotFoundError):  # it was old, and is tidied away
-        durable.sync_file(f"{paths.intents}/settled/{name}")
-
-
-def _replace_torn(paths: Paths, name: str, staged: str) -> bool:
-    """Publish over a settled file that a power cut left torn; link has one winner here too."""
-    final = f"{paths.intents}/settled/{name}"
-    directory = os.open(f"{paths.intents}/settled", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        if _read_settled(paths, name, strict=True) is not None:
-            return False
-        _remove(final)
-        os.link(staged, final, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    finally:
-        os.close(directory)
-    return True
-
-
 def _own_names(directory: str) -> list[str]:
-    """The names in a real directory of ours: through a link, what lies elsewhere would be set aside. Raises OSError."""
+    """List a real directory of ours: through a link, what lies elsewhere would be set aside. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
@@ -328,16 +337,6 @@ def _own_names(directory: str) -> list[str]:
         return os.listdir(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _names_of_settled(paths: Paths) -> set[str]:
-    """Raises OSError when they cannot be told: what is settled already must not be done again."""
-    try:
-        return set(_own_names(f"{paths.intents}/settled"))
-    except OSError as error:
-        if durable.is_unknown(error):
-            raise
-        return set()
 
 
 def _names(directory: str) -> list[str]:

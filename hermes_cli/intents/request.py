@@ -1,4 +1,4 @@
-"""Write one restart intent so that it survives everything. This is all that a requester imports (design 3, rule 1).
+"""Write one restart intent so that it survives everything (rule 1). This is all that a requester imports.
 
 The record is a plain dict here: dataclasses would double the import (19 ms). Readers use `hermes_cli.intents.record`.
 """
@@ -8,27 +8,31 @@ import json
 import os
 import time
 
-from hermes_cli.errors import QueueError
+from hermes_cli.intents.directories import Directories
+from hermes_cli.intents.errors import QueueError
 from hermes_cli.system import durable, process_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from hermes_cli.paths import Paths
-
 SCHEMA = 1
 UPDATE = "update"
+# What holds where nobody configured anything else. Seconds.
+DRAIN_TIMEOUT = 180.0
+EXPIRY = 3600.0
+STORM_LIMIT = 10
+STORM_WINDOW = 600.0
 
 
 def timestamp(at: float) -> str:
-    """ISO 8601 in UTC with microseconds, from epoch seconds."""
+    """Return epoch seconds as ISO 8601 in UTC with microseconds."""
     whole = int(at)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((at - whole) * 1e6):06d}+00:00"
 
 
 def new_id(at: float) -> str:
-    """An id that sorts by time and is never given twice: time, pid, random."""
+    """Return an id that sorts by time and is never given twice: time, pid, random."""
     return _id(timestamp(at))
 
 
@@ -38,7 +42,7 @@ def _id(stamp: str) -> str:
 
 
 def compose(
-    paths: "Paths",
+    profile: str,
     *,
     reason: str,
     command: str,
@@ -48,10 +52,13 @@ def compose(
     revision: str | None = None,
     origin: "dict[str, Any] | None" = None,
     force: bool = False,
-    drain_timeout: float = 180.0,
-    expiry: float = 3600.0,
+    drain_timeout: float = DRAIN_TIMEOUT,
+    expiry: float = EXPIRY,
 ) -> "dict[str, Any]":
-    """A record of schema 1, not written yet. `expiry` in seconds; an update's record has none (design 5)."""
+    """Return a record of schema 1, not written yet. `expiry` in seconds.
+
+    An update's record has none: it holds as long as the instance that it names runs the old code.
+    """
     now = time.time()
     requested_at = timestamp(now)
     return {
@@ -60,7 +67,7 @@ def compose(
         "action": action,
         "reason": reason,
         "requested_at": requested_at,
-        "profile": paths.profile,
+        "profile": profile,
         "boot_id": process_table.boot_id(),
         "target": target,
         "revision": revision,
@@ -72,23 +79,23 @@ def compose(
     }
 
 
-def submit(paths: "Paths", record: "dict[str, Any]") -> str:
-    """Publish a record in pending/; when this returns its id, the request survives power loss. Raises QueueError."""
-    identifier = str(record["id"])
+def submit(root: str, record: "dict[str, Any]") -> str:
+    """Publish a record in the queue below `root`. Once this returns its id, it survives power loss. Raises QueueError."""
+    places, identifier = Directories(root), str(record["id"])
     data = json.dumps(record).encode()  # ASCII: what came in by the environment may be no UTF-8
-    staged = f"{paths.intents}/staging/{identifier}.json"
-    published = f"{paths.pending}/{identifier}.json"
+    staged = f"{places.staging}/{identifier}.json"
+    published = f"{places.pending}/{identifier}.json"
     try:
         try:
             durable.write_new(staged, data)
         except FileNotFoundError:
-            make_directories(paths)
+            make_directories(root)
             durable.write_new(staged, data)
         try:
             try:
                 os.rename(staged, published)
             except FileNotFoundError:  # somebody took the queue away meanwhile, or a part of it
-                make_directories(paths)
+                make_directories(root)
                 if not os.path.lexists(staged):  # tidied away as an old one: the machine slept for hours
                     durable.write_new(staged, data)
                 os.rename(staged, published)
@@ -96,24 +103,25 @@ def submit(paths: "Paths", record: "dict[str, Any]") -> str:
             os.unlink(staged)
             raise
         try:
-            durable.sync_directory(paths.pending)
+            durable.sync_directory(places.pending)
         except BaseException:
             # Not acknowledged, so it must not be carried out behind the caller's back either.
             os.unlink(published)
             raise
     except OSError as error:
-        raise QueueError(_why(paths, error)) from error
+        raise QueueError(_why(root, error)) from error
     return identifier
 
 
-def make_directories(paths: "Paths") -> None:
-    """The queue's directories, each 0700 and on stable storage. Raises OSError.
+def make_directories(root: str) -> None:
+    """Make the queue's directories, each 0700 and on stable storage. Raises OSError.
 
     staging/ comes last: that it is there, which is all that a requester looks at, says that the others are safe.
     """
-    for name in ("settled", "rejected", "progress", "holds", "pending"):
-        durable.make_private_directory(f"{paths.intents}/{name}")
-    staging = f"{paths.intents}/staging"
+    places = Directories(root)
+    for directory in (places.settled, places.rejected, places.progress, places.holds, places.pending):
+        durable.make_private_directory(directory)
+    staging = places.staging
     if os.path.isdir(staging):
         return
     # Whoever made some of them may have been killed before their names were synced.
@@ -121,11 +129,9 @@ def make_directories(paths: "Paths") -> None:
     durable.make_private_directory(staging)
 
 
-def _why(paths: "Paths", error: OSError) -> str:
+def _why(root: str, error: OSError) -> str:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return (
-            f"the restart was not recorded, nothing was done: no space left below {paths.state}; free some and repeat"
-        )
+        return f"the restart was not recorded, nothing was done: no space left below {os.path.dirname(root)}; free some and repeat"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"the restart was not recorded, nothing was done: {paths.intents} is not writable; mend its permissions"
-    return f"the restart was not recorded, nothing was done: {error.strerror} below {paths.intents}; mend it and repeat"
+        return f"the restart was not recorded, nothing was done: {root} is not writable; mend its permissions"
+    return f"the restart was not recorded, nothing was done: {error.strerror} below {root}; mend it and repeat"

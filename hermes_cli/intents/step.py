@@ -1,17 +1,21 @@
-"""What a decision may be; the driver carries it out."""
+"""What a decision may be; the driver carries it out. `rule` names the rule that decided, and is no part of equality."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-from hermes_cli.intents.queue import Outcome
 from hermes_cli.system.process import Identity
+
+Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
+OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """The intent has its end."""
+    """Give the intent its outcome."""
 
     outcome: Outcome
     detail: str
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,15 @@ class Wait:
 
     waiting_for: str
     until: float
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Send SIGUSR1 to this instance."""
+    """Ask this instance to drain and exit."""
 
     target: Identity
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Kill:
     """Send SIGKILL to this instance: every softer deadline has passed."""
 
     target: Identity
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,15 @@ class Start:
     """Demand-start the service; after a changed definition, reload it."""
 
     reload: bool = False
+    rule: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """Bring the old code back: a gateway on the new one did not come, or did not stay."""
+    """Bring the old code back: an instance on the new one did not come, or did not stay."""
 
     why: str
+    rule: str = field(default="", compare=False)
 
 
 Step = Settle | Wait | Signal | Kill | Start | PutBack

@@ -20,6 +20,7 @@ def drive(paths: "Paths", trigger: str) -> bool:
     """Run the driver of this profile; False when another one is at it. Raises HermesError."""
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import driver
+    from hermes_cli.programs.own import OwnGateway
     from hermes_cli.restart.policy import policy_of
     from hermes_cli.services import choose
     from hermes_cli.update.recovery import UpdateRecovery
@@ -31,7 +32,10 @@ def drive(paths: "Paths", trigger: str) -> bool:
     try:
         whole = recovery.finish_left_behind()
         manager = choose(paths)
-        driven = driver.drive(paths, manager, recovery, policy_of(paths, manager.spawn_interval), trigger, renew=renew)
+        policy = policy_of(paths, manager.spawn_interval)
+        driven = driver.drive(
+            paths.queue, OwnGateway(paths), manager, recovery, policy=policy, trigger=trigger, renew=renew
+        )
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
     if not whole:
@@ -77,10 +81,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _await_other_driver(paths: "Paths") -> None:
-    from hermes_cli.intents.driver import lock_path
     from hermes_cli.system import locks
 
-    locks.await_release(lock_path(paths))
+    locks.await_release(paths.queue.driver_lock)
 
 
 def _log_to(paths: "Paths") -> None:

@@ -1,28 +1,22 @@
-"""One run of the gateway as others see it: gateway.json, checked against the kernel.
+"""Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes, the argv."""
 
-This is the one place where an instance is observed. The gateway replaces the file itself; the file is only believed
-while the process that it names is alive.
-"""
-
+import signal
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from hermes_cli.errors import EX_TEMPFAIL, ConfigError
+from hermes_cli.installation import entry_points
+from hermes_cli.intents import desired
+from hermes_cli.intents.instance import STATES, DrainState, Instance, State
 from hermes_cli.paths import Paths
-from hermes_cli.system import durable, process_table
+from hermes_cli.programs import description
+from hermes_cli.programs.description import HANDLED_SIGNAL
+from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.process import Identity
 
-State = Literal["starting", "ready", "draining", "exited"]
-STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")
-HANDLED_SIGNAL = "SIGUSR1"
-
-
-@dataclass(frozen=True, slots=True)
-class Drain:
-    """A drain under way: epoch seconds, and how many turns it waits for."""
-
-    since: float
-    deadline: float
-    turns: int = 0
+RESTART_SIGNAL = signal.Signals[HANDLED_SIGNAL]
+RESTART_EXIT_CODE = EX_TEMPFAIL  # after a drain that was asked for
+REFUSAL_EXIT_CODE = ConfigError.exit_code  # another start would not help
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +28,16 @@ class Crashes:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """What gateway.json says. `signals` names what the process has said it handles (rule 5)."""
+class GatewayInstance(Instance):
+    """One run of our gateway, as gateway.json describes it. Times in epoch seconds."""
 
-    identity: Identity
-    state: State
-    revision: str | None = None
     version: str | None = None
-    started_at: float = 0.0
     heartbeat: float = 0.0
-    active_turns: int = 0
-    signals: tuple[str, ...] = ()
-    drain: Drain | None = None
     exit_code: int | None = None
     crashes: Crashes | None = None  # of those before it
 
-    @property
-    def ready(self) -> bool:
-        """Whether its channels accept messages."""
-        return self.state == "ready"
-
-    @property
-    def handles_signal(self) -> bool:
-        """Whether SIGUSR1 would be handled; before that it would kill the process."""
-        return HANDLED_SIGNAL in self.signals
-
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         drain = None
         if self.drain is not None:
             drain = {"since": self.drain.since, "deadline": self.drain.deadline, "turns": self.drain.turns}
@@ -74,32 +51,84 @@ class Instance:
             "started_at": self.started_at,
             "heartbeat": self.heartbeat,
             "active_turns": self.active_turns,
-            "signals": list(self.signals),
+            "signals": [HANDLED_SIGNAL] if self.handles_signal else [],
             "drain": drain,
             "exit_code": self.exit_code,
             "crashes": {"update": self.crashes.update, "count": self.crashes.count} if self.crashes else None,
         }
 
 
-def parse(document: dict[str, Any] | None) -> Instance | None:
-    """An instance from JSON of any release; None when it names no process. Unknown fields are ignored."""
-    identity = Identity.parse(document)
-    if document is None or identity is None:
-        return None
-    state = document.get("state")
-    drain = document.get("drain")
-    revision, version, code = document.get("revision"), document.get("version"), document.get("exit_code")
-    signals, crashes = document.get("signals"), document.get("crashes")
-    return Instance(
-        identity=identity,
-        state=state if state in STATES else "starting",
-        revision=revision if isinstance(revision, str) else None,
-        version=version if isinstance(version, str) else None,
-        started_at=_number(document.get("started_at")),
-        heartbeat=_number(document.get("heartbeat")),
-        active_turns=_count(document.get("active_turns")),
-        signals=tuple(str(name) for name in signals) if isinstance(signals, list) else (),
-        drain=Drain(_number(drain.get("since")), _number(drain.get("deadline")), _count(drain.get("turns")))
+class OwnGateway:
+    """One profile's gateway, as a driver asks about it."""
+
+    restart_signal = RESTART_SIGNAL
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def observe(self) -> GatewayInstance | None:
+        """Return the instance that runs now, or None."""
+        return read_alive(self._paths)
+
+    def may_be(self, target: Identity) -> bool:
+        """Say whether the gateway's lock is held and the named process runs, although gateway.json does not name it."""
+        return locks.is_held(self._paths.gateway_lock) and target.is_alive()
+
+    def desired(self) -> desired.Desired:
+        """Return what the user wants. Raises OSError when that cannot be told."""
+        return desired.read(self._paths.desired, strict=True)
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the directory in which gateway.json is replaced."""
+        return (self._paths.state,)
+
+
+def argv(paths: Paths, *options: str) -> list[str]:
+    """Return the command line that runs this profile's gateway in the foreground."""
+    return entry_points.gateway(paths.profile, *options)
+
+
+def parse(document: dict[str, Any] | None) -> GatewayInstance | None:
+    """Return an instance from JSON of any release; None when it names no process. Unknown fields are ignored."""
+    found = description.parse(document)
+    return _instance(found) if found is not None else None
+
+
+def read(paths: Paths) -> GatewayInstance | None:
+    """Return the last instance that wrote gateway.json, alive or not."""
+    found = description.read(paths.instance)
+    return _instance(found) if found is not None else None
+
+
+def read_alive(paths: Paths) -> GatewayInstance | None:
+    """Return the instance that runs now, or None."""
+    found = description.read_alive(paths.instance)
+    return _instance(found) if found is not None else None
+
+
+def write(paths: Paths, instance: GatewayInstance) -> None:
+    """Replace gateway.json. Raises OSError."""
+    durable.replace(paths.instance, instance.document())
+
+
+def new(pid: int, revision: str | None, version: str, now: float) -> GatewayInstance:
+    """Return the calling gateway, starting. `now` in epoch seconds."""
+    identity = Identity(pid, process_table.create_time(pid), process_table.start_ticks(pid), process_table.boot_id())
+    return GatewayInstance(identity, "starting", revision=revision, version=version, started_at=now, heartbeat=now)
+
+
+def _instance(found: description.Description) -> GatewayInstance:
+    drain, crashes, code = (found.document.get(name) for name in ("drain", "crashes", "exit_code"))
+    return GatewayInstance(
+        identity=Identity(found.pid, found.create_time, found.start_ticks, found.boot_id),
+        state=_state(found.state),
+        revision=found.revision,
+        version=found.text("version"),
+        started_at=_number(found.document.get("started_at")),
+        heartbeat=_number(found.document.get("heartbeat")),
+        active_turns=_count(found.document.get("active_turns")),
+        handles_signal=found.handles_signal,
+        drain=DrainState(_number(drain.get("since")), _number(drain.get("deadline")), _count(drain.get("turns")))
         if isinstance(drain, dict)
         else None,
         exit_code=code if type(code) is int else None,
@@ -109,26 +138,8 @@ def parse(document: dict[str, Any] | None) -> Instance | None:
     )
 
 
-def read(paths: Paths) -> Instance | None:
-    """The last instance that wrote gateway.json, alive or not."""
-    return parse(durable.read_json(paths.instance))
-
-
-def read_alive(paths: Paths) -> Instance | None:
-    """The instance that runs now, or None."""
-    found = read(paths)
-    return found if found is not None and found.identity.is_alive() else None
-
-
-def write(paths: Paths, instance: Instance) -> None:
-    """Replace gateway.json. Raises OSError."""
-    durable.replace(paths.instance, instance.document())
-
-
-def new(pid: int, revision: str | None, version: str, now: float) -> Instance:
-    """The calling gateway, starting. `now` in epoch seconds."""
-    identity = Identity(pid, process_table.create_time(pid), process_table.start_ticks(pid), process_table.boot_id())
-    return Instance(identity, "starting", revision=revision, version=version, started_at=now, heartbeat=now)
+def _state(text: str | None) -> State:
+    return next((state for state in STATES if state == text), "starting")
 
 
 def _number(value: Any) -> float:

@@ -8,14 +8,14 @@ import os
 
 from hermes_cli.errors import QueueError, TryAgainError
 from hermes_cli.intents import request as records
+from hermes_cli.intents.directories import Directories
+from hermes_cli.programs import description
 from hermes_cli.restart.in_tree import is_in_tree
-from hermes_cli.system import durable, process_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from hermes_cli.intents.queue import Settled
     from hermes_cli.paths import Paths
 
 _SESSION = {
@@ -50,16 +50,16 @@ def ask(
     drain_timeout: float | None = None,
     revision: str | None = None,
 ) -> "dict[str, Any]":
-    """A record of what the caller wants of the gateway that runs now; not written yet.
+    """Return a record of what the caller wants of the gateway that runs now; it is not written yet.
 
     Raises TryAgainError, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
     """
     target, in_tree = None, False
     try:
-        described = _running(paths, strict=True)
+        described = description.read_alive(paths.instance, strict=True)
         if described is not None:
-            target = {name: described[name] for name in ("pid", "create_time", "start_ticks")}
-            in_tree = is_in_tree(paths.state, described["pid"], described["start_ticks"])
+            target = {name: getattr(described, name) for name in ("pid", "create_time", "start_ticks")}
+            in_tree = is_in_tree(paths.state, described.pid, described.start_ticks)
     except OSError as error:
         raise QueueError(
             f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
@@ -69,13 +69,13 @@ def ask(
     if in_tree or origin:
         _refuse_storm(paths, limits)
     return records.compose(
-        paths,
+        paths.profile,
         reason=reason,
         command=command,
         action=action,
         target=target,
         in_tree=in_tree,
-        revision=revision or (described or {}).get("revision"),
+        revision=revision or (described.revision if described is not None else None),
         origin=origin,
         force=force,
         drain_timeout=limits.drain if drain_timeout is None else drain_timeout,
@@ -85,7 +85,7 @@ def ask(
 
 def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
     """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError."""
-    identifier = records.submit(paths, record)
+    identifier = records.submit(paths.intents, record)
     return begin(paths, Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"]))
 
 
@@ -110,53 +110,19 @@ def request(
 
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
-    """SIGUSR1 to the instance that the record names, if that very process has said that it handles it (rule 5)."""
-    described = _running(paths)
-    if target is None or described is None:
+    """Signal the instance that the record names, if that very process has said that it handles it (rule 5)."""
+    described = description.read_alive(paths.instance)
+    if target is None or described is None or not described.handles_signal:
         return False
-    if described["pid"] != target["pid"] or described["start_ticks"] != target.get("start_ticks"):
-        return False
-    if "SIGUSR1" not in described["signals"]:
+    if described.pid != target["pid"] or described.start_ticks != target.get("start_ticks"):
         return False
     import signal
 
     from hermes_cli.system.process import Identity
     from hermes_cli.system.process import send as send_signal
 
-    identity = Identity.parse(described)
-    return identity is not None and send_signal(identity, signal.SIGUSR1)
-
-
-def wait_for_outcome(paths: "Paths", identifier: str, deadline: float) -> "Settled | None":
-    """The settled intent, or None at `deadline` (time.monotonic); what may happen then still happens."""
-    import time
-
-    from hermes_cli.intents import queue
-    from hermes_cli.system.directory_watch import DirectoryWatch
-
-    with DirectoryWatch(f"{paths.intents}/settled") as watch:
-        while True:
-            found = queue.find_settled(paths, identifier)
-            left = deadline - time.monotonic()
-            if found is not None or left <= 0:
-                return found
-            watch.wait(left)
-
-
-def _running(paths: "Paths", *, strict: bool = False) -> "dict[str, Any] | None":
-    """gateway.json, if the process that it names is alive; with `strict`, raise OSError when that cannot be told."""
-    found = durable.read_json(paths.instance, strict=strict)
-    if found is None:
-        return None
-    pid, ticks, boot = found.get("pid"), found.get("start_ticks"), found.get("boot_id")
-    if type(pid) is not int or not 0 < pid < 2**31:
-        return None
-    found["create_time"] = durable.finite(found.get("create_time"))
-    found["start_ticks"] = ticks if type(ticks) is int else None
-    found["boot_id"] = boot if isinstance(boot, str) else None
-    found["signals"] = found["signals"] if isinstance(found.get("signals"), list) else []
-    found["revision"] = found["revision"] if isinstance(found.get("revision"), str) else None
-    return found if process_table.is_same(pid, found["create_time"], found["start_ticks"], found["boot_id"]) else None
+    identity = Identity(described.pid, described.create_time, described.start_ticks, described.boot_id)
+    return send_signal(identity, signal.Signals[description.HANDLED_SIGNAL])
 
 
 def _origin() -> "dict[str, Any] | None":
@@ -165,12 +131,16 @@ def _origin() -> "dict[str, Any] | None":
 
 
 class _Limits:
-    """The numbers of config.toml that a requester needs; the defaults are those of hermes_cli.config. Seconds."""
+    """The numbers of config.toml that a requester needs. Seconds."""
 
     __slots__ = ("drain", "expiry", "storm_limit", "storm_window")
 
     def __init__(
-        self, drain: float = 180.0, expiry: float = 3600.0, storm_limit: int = 10, storm_window: float = 600.0
+        self,
+        drain: float = records.DRAIN_TIMEOUT,
+        expiry: float = records.EXPIRY,
+        storm_limit: int = records.STORM_LIMIT,
+        storm_window: float = records.STORM_WINDOW,
     ) -> None:
         self.drain = drain
         self.expiry = expiry
@@ -179,7 +149,7 @@ class _Limits:
 
 
 def _limits(paths: "Paths") -> _Limits:
-    """config.toml is only parsed where there is one, and a broken one is passed over."""
+    """Parse config.toml only where there is one, and pass over a broken one."""
     if not os.path.exists(paths.config):
         return _Limits()
     from hermes_cli.config import load_or_defaults
@@ -194,7 +164,7 @@ def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
     import time
 
     try:
-        names = os.listdir(f"{paths.intents}/settled")
+        names = os.listdir(Directories(paths.intents).settled)
     except OSError:
         return
     now = time.time()
@@ -202,12 +172,10 @@ def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
     horizon = records.new_id(max(0.0, now - limits.expiry - limits.storm_window))[:15]
     if sum(name[:15] >= horizon for name in names) < limits.storm_limit:
         return
-    from hermes_cli.intents import queue
-    from hermes_cli.intents.decide import storm
-    from hermes_cli.intents.driver import restart_times
+    from hermes_cli.intents.settled import restart_times
     from hermes_cli.restart.policy import policy_of
 
-    automatic = restart_times(one for one in queue.settled(paths) if one.intent.is_automatic)
-    refused = storm(automatic, now, policy_of(paths))
+    automatic = restart_times(settled for settled in paths.queue.history() if settled.intent.is_automatic)
+    refused = policy_of(paths).storm(automatic, now)
     if refused is not None:
         raise TryAgainError(refused)

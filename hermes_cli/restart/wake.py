@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending; the line that says so, or None. Never raises for the queue's sake."""
-    if not is_something_pending(paths) or locks.is_held(f"{paths.intents}/driver.lock"):
+    if not is_something_pending(paths) or locks.is_held(paths.queue.driver_lock):
         return None
     what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError

@@ -56,7 +56,7 @@ def _of_the_queue(paths: Paths) -> Iterator[Problem]:
         elif found.st_mode & 0o022:
             yield Problem("queue", f"{place} can be written by others", f"chmod 700 {place}")
     try:
-        _record_something(f"{paths.intents}/staging")
+        _record_something(paths.queue.staging)
     except OSError as error:
         mend = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "mend its permissions"
         yield Problem("queue", f"nothing can be recorded below {paths.intents} ({error.strerror})", mend)

@@ -7,12 +7,13 @@ from typing import Any
 
 from hermes_cli.config import load
 from hermes_cli.errors import ConfigError
-from hermes_cli.intents import desired, progress, queue
+from hermes_cli.intents import desired, queue
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
+from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.base import Problem, RestarterStatus, ServiceManager, ServiceStatus
 
 TYPE_CHECKING = False
@@ -31,10 +32,10 @@ class Status:
     manager: str
     desired: str
     service: ServiceStatus
-    instance: Instance | None
+    instance: GatewayInstance | None
     restarter: RestarterStatus
     pending: tuple[dict[str, Any], ...]
-    last: queue.Settled | None
+    last: Settled | None
     drifted: tuple[str, ...]
     broken: tuple[queue.Broken, ...]
     config_error: str | None
@@ -137,17 +138,17 @@ class Status:
 def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[[], str | None]") -> Status:
     """One look. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
-    scan = queue.scan(paths)
+    scan = paths.queue.scan()
     return Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=desired.read(paths),
+        desired=desired.read(paths.desired),
         service=manager.status(),
         instance=own.read_alive(paths),
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, now) for intent in scan.intents),
-        last=max(queue.settled(paths), key=lambda one: one.settled_at, default=None),
+        last=max(paths.queue.history(), key=lambda one: one.settled_at, default=None),
         drifted=manager.drifted(),
         broken=scan.broken,
         config_error=_config_error(paths),
@@ -158,7 +159,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
 
 
 def _pending(paths: Paths, intent: Intent, now: float) -> dict[str, Any]:
-    known = progress.read(paths, intent.id)
+    known = paths.queue.progress_of(intent.id)
     return {
         "id": intent.id,
         "action": intent.action,

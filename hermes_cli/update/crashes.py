@@ -20,10 +20,9 @@ from typing import Literal
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import entry_points
-from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.services import choose
 from hermes_cli.system import process_table
 from hermes_cli.update import rollback
@@ -59,7 +58,7 @@ def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) ->
     return "rolled back" if crashes >= CRASHES else "watched"
 
 
-def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
+def is_crash(before: GatewayInstance | None, receipt: Receipt, boot: str) -> bool:
     """Whether that instance, which runs no longer, ran the new code and ended by itself. Who drains was asked to."""
     if before is None or before.identity.boot_id != boot or before.started_at < receipt.began_at:
         return False
@@ -79,7 +78,7 @@ class Finding:
 
 
 def judge(
-    receipt: Receipt | None, before: Instance | None, boot: str, now: float, window: float, *, asked: bool
+    receipt: Receipt | None, before: GatewayInstance | None, boot: str, now: float, window: float, *, asked: bool
 ) -> Finding:
     """Count the end of the instance before this one, if it was a crash. `asked`: a restart is pending."""
     if receipt is None:
@@ -100,7 +99,7 @@ def look(paths: Paths, window: float) -> Finding:
         receipt = _on_probation(newest, paths)
         before = own.read(paths)
         # A pending intent is about to end an instance or has just done so, by SIGKILL if it must.
-        asked = bool(queue.pending(paths))
+        asked = bool(paths.queue.unsettled())
         finding = judge(receipt, before, process_table.boot_id(), time.time(), window, asked=asked)
     except Exception:  # noqa: BLE001  logged; an old receipt must not keep a gateway from starting
         _log.exception("cannot tell how the gateway before this one ended")

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation.revision import installed_revision
-from hermes_cli.intents import queue
-from hermes_cli.intents.observation import Change
+from hermes_cli.intents.facts import Trial
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.journal import Journal
@@ -41,12 +40,12 @@ class UpdateRecovery:
         """What is installed, in the form in which a gateway describes itself; None when that cannot be told."""
         return installed_revision()
 
-    def change(self, identifier: str) -> Change | None:
+    def change(self, identifier: str) -> Trial | None:
         """The change of code that this intent goes with, while its end is open."""
         found = journal.read(self._paths, identifier)
         if found is None or found.in_flux:
             return None
-        return Change(found.why or "the new code did not work" if found.step == "undone" else None)
+        return Trial(found.why or "the new code did not work" if found.step == "undone" else None)
 
     def recover(self, identifier: str) -> str | None:
         """Finish or undo the update of this intent; why the code could not be made whole, or None."""
@@ -85,7 +84,7 @@ class UpdateRecovery:
 
     def finish_left_behind(self) -> bool:
         """See to every journal that no pending intent speaks of; False when one could not be made whole."""
-        waiting = {intent.id for intent in queue.pending(self._paths)}
+        waiting = {intent.id for intent in self._paths.queue.unsettled()}
         whole = True
         for found in journal.under_way(self._paths):
             if found.intent in waiting:
@@ -101,7 +100,7 @@ class UpdateRecovery:
             fresh = journal.read(self._paths, found.intent)
             if lock is None or fresh is None or fresh.in_flux:
                 return
-            settled = queue.find_settled(self._paths, found.intent)
+            settled = self._paths.queue.find(found.intent)
             self.ended(found.intent, settled.outcome if settled else "", settled.detail if settled else "")
 
     def _find(self, identifier: str) -> tuple[Paths, Journal | None]:

@@ -18,9 +18,8 @@ from typing import Any, NoReturn
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.installation import copy
 from hermes_cli.installation.revision import installed_revision
-from hermes_cli.intents import desired, queue
+from hermes_cli.intents import desired
 from hermes_cli.intents import request as records
-from hermes_cli.intents.hold import hold
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.programs import own
 from hermes_cli.restart import ask
@@ -181,7 +180,7 @@ def _change(  # noqa: PLR0917  everything that was found out so far
     )
     with contextlib.ExitStack() as stack:
         for one in asked:
-            source = source.keeping(descriptor(stack.enter_context(hold(one.paths, one.id))))
+            source = source.keeping(descriptor(stack.enter_context(one.paths.queue.hold(one.id))))
         try:
             source.begin(begun, options.want)
             begun.write()
@@ -190,7 +189,7 @@ def _change(  # noqa: PLR0917  everything that was found out so far
             raise HermesError(f"{place} cannot be written ({error.strerror}): nothing was changed") from None
         try:
             for one in asked:
-                records.submit(one.paths, one.record)
+                records.submit(one.paths.intents, one.record)
             change.apply(source, begun, paths.profile, report.say)
         except BaseException as error:
             why = str(error) or f"interrupted by {type(error).__name__}"
@@ -223,9 +222,9 @@ def _undo(source: Source, begun: Journal, asked: list[_Asked], why: str, report:
 
 def _cancel(asked: list[_Asked], why: str) -> None:
     for one in asked:
-        for intent in queue.pending(one.paths):
+        for intent in one.paths.queue.unsettled():
             if intent.id == one.id:
-                queue.settle(one.paths, intent, "cancelled", why, trigger="cli")
+                one.paths.queue.settle(intent, "cancelled", why, trigger="cli")
 
 
 def _restart(
@@ -234,7 +233,7 @@ def _restart(
     """Signal every gateway that is to restart, then wait for each; the worst exit code."""
     submitted = []
     for one in asked:
-        ended = queue.find_settled(one.paths, one.id)
+        ended = one.paths.queue.find(one.id)
         if ended is not None:  # stop wins, also over a signal of ours
             report.say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
             continue
@@ -262,7 +261,7 @@ def _needs_restart(paths: Paths, manager: ServiceManager) -> bool:
     """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""
     if own.read_alive(paths) is not None:
         return True
-    if desired.read(paths) == "stopped":
+    if desired.read(paths.desired) == "stopped":
         return False
     try:
         return manager.status().installed

@@ -18,11 +18,13 @@ from bench import Bench, python, reap, spawn
 from measure import Limits, Row, interleave
 
 from hermes_cli.intents import desired, driver, request
-from hermes_cli.intents.observation import Policy
+from hermes_cli.intents.facts import Policy
+from hermes_cli.intents.instance import DrainState
+from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Drain
+from hermes_cli.programs.own import OwnGateway
 from hermes_cli.system.directory_watch import DirectoryWatch
 
 LIMITS = Limits(seconds=0.01)
@@ -34,7 +36,7 @@ _MOMENT = struct.Struct("d")
 def row(bench: Bench) -> Row:
     """The driver's line."""
     paths = bench.paths("driver")
-    request.make_directories(paths)
+    request.make_directories(paths.intents)
 
     def ours() -> float:
         # The floor is taken while the driver waits, which gives it the time to have begun to.
@@ -84,12 +86,12 @@ def _running(bench: Bench) -> Iterator[int]:
 def _describe(paths: Paths, pid: int) -> None:
     """Have it be the gateway, draining, and be asked to restart."""
     now = time.time()
-    described = replace(own.new(pid, "a", "0", now), state="draining", drain=Drain(now, now + _PATIENCE, 1))
+    described = replace(own.new(pid, "a", "0", now), state="draining", drain=DrainState(now, now + _PATIENCE, 1))
     own.write(paths, described)
     record = request.compose(
         paths, reason="manual", command="x", target=described.identity.document(), in_tree=False, revision="a"
     )
-    request.submit(paths, record)
+    request.submit(paths.intents, record)
 
 
 def _kill(pid: int) -> float:
@@ -102,14 +104,21 @@ def _kill(pid: int) -> float:
 def _drive(paths: Paths) -> tuple[int, int]:
     """A driver that waits for the drain: its pid, and where it tells when it demanded a start."""
     reading, writing = os.pipe()
-    noted = f"{paths.intents}/progress"
+    noted = paths.queue.progress
     with DirectoryWatch(noted) as watch:
         pid = os.fork()
         if pid == 0:
             os.close(reading)
             code = 1
             with contextlib.suppress(Exception):
-                driver.drive(paths, _Manager(paths, writing), _NoUpdate(), Policy(), "watch")
+                driver.drive(
+                    paths.queue,
+                    OwnGateway(paths),
+                    _Manager(paths, writing),
+                    NoUpdates(),
+                    policy=Policy(),
+                    trigger="watch",
+                )
                 code = 0
             os._exit(code)
         os.close(writing)
@@ -128,24 +137,7 @@ class _Manager:
 
     def demand_start(self) -> None:
         os.write(self._moment, _MOMENT.pack(time.perf_counter()))
-        desired.write(self._paths, "stopped", "the benchmark")
+        desired.write(self._paths.desired, "stopped", "the benchmark")
 
     def reload(self) -> None:
         raise AssertionError("nothing here asks for a reload")
-
-
-class _NoUpdate:
-    def installed(self) -> str | None:
-        return None
-
-    def recover(self, identifier: str) -> str | None:
-        raise AssertionError(f"{identifier} is no update")
-
-    def change(self, identifier: str) -> None:
-        return None
-
-    def put_back(self, identifier: str, why: str) -> str | None:
-        raise AssertionError(f"{identifier} is no update")
-
-    def ended(self, identifier: str, outcome: str, detail: str) -> None:
-        return None

@@ -14,7 +14,7 @@ from measure import Figure, Row, Samples
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as instance
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
 
@@ -80,7 +80,7 @@ def _ready_after_spawn(bench: Bench, running: Installation) -> float:
     return taken
 
 
-def _signal(running: Installation, before: Instance, seen: _Signalled) -> None:
+def _signal(running: Installation, before: GatewayInstance, seen: _Signalled) -> None:
     log = running.paths.gateway_log
     with (
         open(log, "rb") as lines,
@@ -107,7 +107,7 @@ def _restart_in_tree(bench: Bench, running: Installation) -> float:
     stamp = running.home / "asked"
     command = f"date +%s.%N >{shlex.quote(str(stamp))}; exec {shlex.join(hermes('gateway', 'restart'))}"
     argv = hermes("chat", f"!{command}")
-    settled = len(os.listdir(f"{running.paths.intents}/settled"))
+    settled = len(os.listdir(running.paths.queue.settled))
     pid = spawn(argv, bench.environment(str(running.home)))
     ready_at = _await_ready(running.paths, other_than=before)
     reap(pid, argv)
@@ -115,7 +115,7 @@ def _restart_in_tree(bench: Bench, running: Installation) -> float:
     return ready_at - float(stamp.read_text(encoding="ascii"))
 
 
-def _await_ready(paths: Paths, other_than: Instance) -> float:
+def _await_ready(paths: Paths, other_than: GatewayInstance) -> float:
     """When (epoch seconds) gateway.json said that another instance was ready."""
     with DirectoryWatch(paths.state) as watch:
         while True:

@@ -9,7 +9,7 @@ from itertools import count
 from bench import Bench
 from measure import Limits, Row, interleave, timed
 
-from hermes_cli.intents import queue, request
+from hermes_cli.intents import request
 from hermes_cli.paths import Paths
 
 _NUMBERS = count()
@@ -33,7 +33,7 @@ def _record(paths: Paths) -> dict:
 
 def _submit(bench: Bench) -> Row:
     paths = bench.paths("submit")
-    request.make_directories(paths)
+    request.make_directories(paths.intents)
     data = json.dumps(_record(paths), ensure_ascii=False).encode()
 
     def bare() -> float:
@@ -42,7 +42,7 @@ def _submit(bench: Bench) -> Row:
 
     def ours() -> float:
         before = time.perf_counter()
-        identifier = request.submit(paths, _record(paths))
+        identifier = request.submit(paths.intents, _record(paths))
         taken = time.perf_counter() - before
         return _and_clean(paths, taken, f"{paths.pending}/{identifier}.json")
 
@@ -52,8 +52,8 @@ def _submit(bench: Bench) -> Row:
 
 def _settle(bench: Bench) -> Iterator[Row]:
     paths = bench.paths("settle")
-    request.make_directories(paths)
-    settled = f"{paths.intents}/settled"
+    request.make_directories(paths.intents)
+    settled = paths.queue.settled
 
     def moved() -> float:
         waiting, name = _waiting(paths)
@@ -63,16 +63,16 @@ def _settle(bench: Bench) -> Iterator[Row]:
         waiting, name = _waiting(paths)
         with open(waiting, "rb") as file:
             data = json.dumps({**json.load(file), **_outcome()}).encode()
-        staged = f"{paths.intents}/staging/{name}"
+        staged = f"{paths.queue.staging}/{name}"
         taken = timed(lambda: _settle_by_hand(staged, f"{settled}/{name}", waiting, settled, data))
         return _and_clean(paths, taken, f"{settled}/{name}")
 
     def ours() -> float:
         _, name = _waiting(paths)
-        (intent,) = queue.pending(paths)
+        (intent,) = paths.queue.unsettled()
         instance = _outcome()["instance"]
         before = time.perf_counter()
-        won = queue.settle(paths, intent, "restarted", "pid 1, revision a", trigger="watch", instance=instance)
+        won = paths.queue.settle(intent, "restarted", "pid 1, revision a", trigger="watch", instance=instance)
         taken = time.perf_counter() - before
         assert won
         return _and_clean(paths, taken, f"{settled}/{name}")
@@ -84,7 +84,7 @@ def _settle(bench: Bench) -> Iterator[Row]:
 
 def _scan(bench: Bench) -> Iterator[Row]:
     paths = bench.paths("scan")
-    request.make_directories(paths)
+    request.make_directories(paths.intents)
     for _ in range(_PENDING_RECORDS):
         record = _record(paths)
         with open(f"{paths.pending}/{record['id']}.json", "w", opener=_private, encoding="utf-8") as file:
@@ -98,7 +98,7 @@ def _scan(bench: Bench) -> Iterator[Row]:
 
     def ours() -> float:
         before = time.perf_counter()
-        found = queue.scan(paths)
+        found = paths.queue.scan()
         taken = time.perf_counter() - before
         assert len(found.intents) == _PENDING_RECORDS
         return taken
@@ -122,7 +122,7 @@ def _publish(staged: str, published: str, directory: str, data: bytes) -> None:
 
 def _move(waiting: str, final: str, paths: Paths) -> None:
     os.rename(waiting, final)
-    _sync_directory(f"{paths.intents}/settled")
+    _sync_directory(paths.queue.settled)
     _sync_directory(paths.pending)
 
 
@@ -160,7 +160,7 @@ def _names(paths: Paths, *directories: str) -> list[str]:
 
 def _waiting(paths: Paths) -> tuple[str, str]:
     """A pending record, durable: its path and name."""
-    name = request.submit(paths, _record(paths)) + ".json"
+    name = request.submit(paths.intents, _record(paths)) + ".json"
     return f"{paths.pending}/{name}", name
 
 

@@ -21,7 +21,6 @@ from measure import Limits, Row, interleave
 from start_lines import CLICK
 
 from hermes_cli import environment
-from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -35,7 +34,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     """As a person without a config.toml, with one, and as the agent whose chat has been restarted before."""
     paths = bench.paths("requests")
     home = os.path.dirname(paths.config)
-    make_directories(paths)
+    make_directories(paths.intents)
     with _supervisor(paths), _stand_in(bench, paths) as pid:
         yield _row(bench, paths, "restart --no-wait, durable", bench.environment(home))
         Path(paths.config).write_text(CONFIG, encoding="ascii")
@@ -114,7 +113,7 @@ def _answer(selector: selectors.BaseSelector) -> None:
 
 def _restarted_before(paths: Paths) -> None:
     """One settled restart that the agent asked for a moment ago."""
-    record = compose(paths, reason="manual", command="hermes gateway restart", target=None, in_tree=True)
-    submit(paths, record)
-    (intent,) = queue.pending(paths)
-    queue.settle(paths, intent, "restarted", "pid 1, revision a", trigger="watch")
+    record = compose(paths.profile, reason="manual", command="hermes gateway restart", target=None, in_tree=True)
+    submit(paths.intents, record)
+    (intent,) = paths.queue.unsettled()
+    paths.queue.settle(intent, "restarted", "pid 1, revision a", trigger="watch")

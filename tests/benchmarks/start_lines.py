@@ -16,7 +16,7 @@ CLICK = "import click"
 def rows(bench: Bench) -> Iterator[Row]:
     """The requester's imports, an idle driver, --help, --version."""
     paths = bench.paths("starts")
-    make_directories(paths)
+    make_directories(paths.intents)
     home = paths.state.removesuffix("/state")
     writer = python("import hermes_cli.intents.request")
     yield _row(bench, home, "import of the write path", writer, "import json,os,time,fcntl", ratio=1.15)

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from installation import PATIENCE, Installation, fault
 
-from hermes_cli.intents import desired, queue
+from hermes_cli.intents import desired
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -24,12 +24,12 @@ DRIVER_STEPS = [
     f"before {DRIVER}._wait",
     f"after {DRIVER}._wait",
     f"before {DRIVER}._settle",
-    "after hermes_cli.intents.driver:make_directories",
-    f"before {QUEUE}:settle",
+    f"after {QUEUE}:Queue.make_directories",
+    f"before {QUEUE}:Queue.settle",
     f"before {QUEUE}:_remove",
     f"after {QUEUE}:_remove",
-    f"after {QUEUE}:settle",
-    f"before {QUEUE}:tidy",
+    f"after {QUEUE}:Queue.settle",
+    f"before {QUEUE}:Queue.tidy",
     "before hermes_cli.services.embedded.manager:Embedded.demand_start",
     "after hermes_cli.services.embedded.manager:Embedded.demand_start",
 ]
@@ -202,8 +202,8 @@ def test_a_stop_during_a_pending_intent_wins(hermes: Installation) -> None:
     done = hermes.run("gateway", "stop")
     assert done.returncode == 0, done.stderr
     hermes.gone(before.identity)
-    assert [one.outcome for one in queue.settled(hermes.paths)] == ["cancelled"]
-    assert desired.read(hermes.paths) == "stopped"
+    assert [one.outcome for one in hermes.paths.queue.history()] == ["cancelled"]
+    assert desired.read(hermes.paths.desired) == "stopped"
     assert hermes.starts() == 1
     assert hermes.run("gateway", "status").returncode == 3
 

@@ -119,8 +119,10 @@ def test_a_storm_of_automatic_restarts_is_refused_at_the_door(make_installation:
 def test_an_old_request_is_settled_as_expired_and_the_gateway_is_left_alone(hermes: Installation) -> None:
     before = hermes.install()
     target = before.identity.document()
-    record = request.compose(hermes.paths, reason="manual", command="test", target=target, in_tree=False, expiry=-1)
-    request.submit(hermes.paths, record)
+    record = request.compose(
+        hermes.paths.profile, reason="manual", command="test", target=target, in_tree=False, expiry=-1
+    )
+    request.submit(hermes.paths.intents, record)
     (settled,) = hermes.settled()
     assert settled.outcome == "expired"
     assert hermes.ready().identity == before.identity

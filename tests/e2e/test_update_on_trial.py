@@ -25,8 +25,8 @@ PUTTING_BACK = [
     "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
     "after hermes_cli.update.sources.git.source:GitSource.put_back",
     "after hermes_cli.update.change:put_back",
-    "before hermes_cli.intents.queue:settle",
-    "after hermes_cli.intents.queue:settle",
+    "before hermes_cli.intents.queue:Queue.settle",
+    "after hermes_cli.intents.queue:Queue.settle",
     "before hermes_cli.update.journal:Journal.end",
 ]
 

@@ -10,7 +10,7 @@ from installation import SHORT_CLOCKS, Installation, fault
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.system import process
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
@@ -56,7 +56,7 @@ def updated(hermes: Installation, checkout: Checkout, release: tuple[str, str, s
     return hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
 
 
-def killed(hermes: Installation) -> Instance:
+def killed(hermes: Installation) -> GatewayInstance:
     """Kill the gateway as nobody would who wants it to restart; the one after it."""
     before = hermes.ready()
     process.send(before.identity, signal.SIGKILL)
@@ -81,7 +81,7 @@ def test_what_was_asked_for_is_no_crash_and_keeps_the_count(hermes: Installation
     assert hermes.status()["problems"] == []
 
 
-def killed_by_a_restart(hermes: Installation) -> Instance:
+def killed_by_a_restart(hermes: Installation) -> GatewayInstance:
     """The gateway after one that a driver had to kill."""
     config = hermes.home / "config.toml"
     config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))

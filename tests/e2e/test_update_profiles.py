@@ -11,9 +11,8 @@ from installation import Installation, fault
 from releases import SOUND
 
 from hermes_cli import paths
-from hermes_cli.intents import queue
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = pytest.mark.e2e
 
@@ -30,7 +29,7 @@ def of_profile(hermes: Installation, name: str) -> paths.Paths:
     return paths.Paths(name, f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs")
 
 
-def started(hermes: Installation, name: str) -> Instance:
+def started(hermes: Installation, name: str) -> GatewayInstance:
     """A running gateway of another profile."""
     done = hermes.run("-p", name, "gateway", "install")
     assert done.returncode == 0, done.stderr
@@ -46,12 +45,12 @@ def test_a_wedged_profile_holds_up_no_other(hermes: Installation, checkout: Chec
     try:
         with hermes.start("update", "--all-profiles") as process:
             assert hermes.ready(other_than=before).revision == new
-            hermes.until(lambda: queue.settled(hermes.paths), "the outcome of the default profile")
-            assert queue.pending(of_profile(hermes, "work"))
+            hermes.until(hermes.paths.queue.history, "the outcome of the default profile")
+            assert of_profile(hermes, "work").queue.unsettled()
             process.kill()
     finally:
         os.kill(work.identity.pid, signal.SIGCONT)
-    hermes.until(lambda: queue.settled(of_profile(hermes, "work")), "the outcome of the other one")
+    hermes.until(of_profile(hermes, "work").queue.history, "the outcome of the other one")
 
 
 def test_an_updater_that_is_killed_leaves_no_profile_behind(hermes: Installation, checkout: Checkout) -> None:
@@ -60,9 +59,9 @@ def test_an_updater_that_is_killed_leaves_no_profile_behind(hermes: Installation
     checkout.release(*SOUND)
     kill = fault("kill", "hermes_cli.update.change:apply", program="hermes_cli update")
     assert hermes.run("update", "--all-profiles", fault=kill).returncode == -signal.SIGKILL
-    hermes.until(lambda: queue.settled(of_profile(hermes, "work")), "the outcome of the other one")
+    hermes.until(of_profile(hermes, "work").queue.history, "the outcome of the other one")
     assert [one.outcome for one in hermes.settled()] == ["cancelled"]
-    assert [one.outcome for one in queue.settled(of_profile(hermes, "work"))] == ["cancelled"]
+    assert [one.outcome for one in of_profile(hermes, "work").queue.history()] == ["cancelled"]
     assert (checkout.revision(), checkout.changes()) == (old, "")
 
 
@@ -82,7 +81,7 @@ def test_an_update_without_a_restart_that_is_cut_off_is_undone_by_the_supervisor
     hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
     assert (checkout.revision(), checkout.changes()) == (old, "")
     assert hermes.ready().identity == before.identity
-    assert not queue.settled(hermes.paths)
+    assert not hermes.paths.queue.history()
 
 
 @pytest.mark.parametrize("options", [(), ("--no-restart",)])

@@ -94,11 +94,11 @@ class Gateway:
     def log(self) -> str:
         return self._log_path.read_text()
 
-    def described(self) -> own.Instance | None:
+    def described(self) -> own.GatewayInstance | None:
         found = own.read(self.paths)
         return found if found is not None and found.identity.pid == self.pid else None
 
-    def await_state(self, wanted: Callable[[own.Instance], bool]) -> own.Instance:
+    def await_state(self, wanted: Callable[[own.GatewayInstance], bool]) -> own.GatewayInstance:
         deadline = time.monotonic() + PATIENCE
         durable.make_private_directory(self.paths.state)
         with DirectoryWatch(self.paths.state) as watch:
@@ -142,12 +142,12 @@ class Gateway:
             in_tree=False,
             **wishes,
         )
-        return request.submit(self.paths, record)
+        return request.submit(self.paths.intents, record)
 
     def settle(self, identifier: str, outcome: queue.Outcome, detail: str = "") -> None:
         """What a driver does at the end."""
-        intent = next(one for one in queue.pending(self.paths) if one.id == identifier)
-        assert queue.settle(self.paths, intent, outcome, detail, trigger="test")
+        intent = next(one for one in self.paths.queue.unsettled() if one.id == identifier)
+        assert self.paths.queue.settle(intent, outcome, detail, trigger="test")
 
     def end(self) -> None:
         for client in self._clients:

@@ -160,7 +160,7 @@ def test_a_gateway_killed_in_mid_turn_is_waited_for(start, chat):
 def test_a_gateway_that_was_stopped_is_not_waited_for(gateway, chat, paths):
     process = chat("!echo begun; sleep 600")
     begun(gateway)
-    desired.write(paths, "stopped", "test")
+    desired.write(paths.desired, "stopped", "test")
     gateway.signal(signal.SIGKILL)
     gateway.exit_code()
     code, _, err = ended(process)

@@ -93,7 +93,7 @@ def test_a_pending_restart_is_waited_for(start, conversation):
 
 def test_a_stopped_gateway_is_not_waited_for(gateway, paths, conversation):
     conversation.open()
-    desired.write(paths, "stopped", "test")
+    desired.write(paths.desired, "stopped", "test")
     gateway.signal(signal.SIGTERM)
     gateway.exit_code()
     with pytest.raises(NotRunningError):

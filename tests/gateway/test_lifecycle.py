@@ -5,8 +5,8 @@ import os
 import pytest
 
 from hermes_cli.gateway.lifecycle import IllegalMoveError, Lifecycle
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Drain
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def test_the_file_follows_every_move(lifecycle, paths):
     lifecycle.ready()
     assert own.read(paths).ready
     lifecycle.running(2)
-    lifecycle.draining(Drain(1.0, 2.0, 2))
-    assert own.read(paths).drain == Drain(1.0, 2.0, 2)
-    lifecycle.draining(Drain(1.0, 2.0, 1))
+    lifecycle.draining(DrainState(1.0, 2.0, 2))
+    assert own.read(paths).drain == DrainState(1.0, 2.0, 2)
+    lifecycle.draining(DrainState(1.0, 2.0, 1))
     assert own.read(paths).drain.turns == 1
     lifecycle.exited(75)
     found = own.read(paths)
@@ -34,12 +34,12 @@ def test_the_file_follows_every_move(lifecycle, paths):
 
 def test_a_drain_needs_a_ready_instance(lifecycle):
     with pytest.raises(IllegalMoveError, match="from starting to draining"):
-        lifecycle.draining(Drain(1.0, 2.0))
+        lifecycle.draining(DrainState(1.0, 2.0))
 
 
 def test_nothing_comes_after_the_exit(lifecycle):
     lifecycle.exited(1)
-    for move in (lifecycle.ready, lambda: lifecycle.exited(0), lambda: lifecycle.draining(Drain(1.0, 2.0))):
+    for move in (lifecycle.ready, lambda: lifecycle.exited(0), lambda: lifecycle.draining(DrainState(1.0, 2.0))):
         with pytest.raises(IllegalMoveError, match="from exited"):
             move()
 

@@ -19,7 +19,6 @@ from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation
 from recorded import need_strace
 
-from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.programs import own
 
@@ -44,7 +43,7 @@ def run(hermes: Installation, argv: list[str]) -> subprocess.CompletedProcess[st
 
 def known(hermes: Installation) -> set[str]:
     """Every intent that there is, ended or not."""
-    return {one.id for one in queue.pending(hermes.paths)} | {one.intent.id for one in queue.settled(hermes.paths)}
+    return {one.id for one in hermes.paths.queue.unsettled()} | {one.intent.id for one in hermes.paths.queue.history()}
 
 
 # The requester.
@@ -67,7 +66,7 @@ def asked(hermes: Installation, options: list[str], point: Point, error: str | N
         assert not fresh, said
         assert "Traceback" not in done.stderr, said
     for identifier in fresh:
-        found = queue.find_settled(hermes.paths, identifier)
+        found = hermes.paths.queue.find(identifier)
         assert found is not None, said
         assert found.outcome == "restarted", f"{said}\n{found}"
         hermes.ready(other_than=before)
@@ -115,7 +114,7 @@ def left(hermes: Installation, options: list[str], point: Point | None) -> None:
         hermes.settled(0)
         tracer.wait(PATIENCE)
     (fresh,) = known(hermes) - had
-    found = queue.find_settled(hermes.paths, fresh)
+    found = hermes.paths.queue.find(fresh)
     assert found is not None, point
     assert found.outcome == "restarted", f"{point}: {found}"
     assert hermes.starts() == starts + 1, point
@@ -165,7 +164,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         os.mkdir(home, 0o700)
         made.append(home)
         paths = paths_below(home)
-        make_directories(paths)
+        make_directories(paths.intents)
         with subprocess.Popen(
             [sys.executable, str(SUPPORT.parent / "unit" / "stand_in_gateway.py"), home], stdout=subprocess.PIPE
         ) as old:
@@ -174,25 +173,25 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             named = own.read_alive(paths)
             assert named is not None
             asking = compose(
-                paths,
+                paths.profile,
                 reason="manual",
                 command="proof",
                 target=named.identity.document(),
                 in_tree=False,
                 drain_timeout=1,
             )
-            identifier = submit(paths, asking)
+            identifier = submit(paths.intents, asking)
             argv = [sys.executable, str(SUPPORT / "driver_alone.py"), home]
             log = tmp_path / "log"
             subprocess.run([*injected.argv(options, log), *argv], timeout=PATIENCE, capture_output=True, check=False)
             last = subprocess.run(argv, timeout=PATIENCE, capture_output=True, text=True, check=False)
-            if last.returncode != 0 or not os.listdir(f"{paths.intents}/settled"):
+            if last.returncode != 0 or not os.listdir(paths.queue.settled):
                 old.kill()
             assert last.returncode == 0, f"{what}\n{last.stderr}"
             assert old.wait(PATIENCE) == 75, what
         fresh = own.read_alive(paths)
         assert fresh is not None, f"no gateway runs after {what}: {own.read(paths)}"
-        found = queue.find_settled(paths, identifier)
+        found = paths.queue.find(identifier)
         assert found is not None, f"not settled after {what}: {sorted(os.listdir(paths.intents))}"
         assert found.outcome == "restarted", f"{what}: {found}"
         ran = Path(home, "starts").read_text().split()

@@ -17,14 +17,15 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from in_place import NoUpdates, NoWatch, paths_below
+from in_place import NoUpdates, paths_below
 
-from hermes_cli.intents import decide, desired, driver, progress, queue, record
-from hermes_cli.intents.observation import Policy
+from hermes_cli.intents import desired, driver, facts, progress, queue, record
+from hermes_cli.intents.facts import Policy
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.intents.service import Service
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import locks, process, process_table
 from hermes_cli.system.process import Identity
 
@@ -44,10 +45,10 @@ class Protocol(RuleBasedStateMachine):
         base = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.root = tempfile.mkdtemp(dir=base)
         self.paths = paths_below(self.root)
-        make_directories(self.paths)
+        make_directories(self.paths.intents)
         self.now, self.boot, self.ticks, self.next_pid = 1_800_000_000.0, "boot-1", 1000, 100
         self.processes: dict[int, int] = {}  # pid → start, of everything that lives
-        self.gateway: Instance | None = None
+        self.gateway: GatewayInstance | None = None
         self.acknowledged: set[str] = set()
         self.named: set[tuple] = set()
         self.aside: set[str] = set()
@@ -62,7 +63,6 @@ class Protocol(RuleBasedStateMachine):
         patch(locks, "is_held", lambda path: path == self.paths.gateway_lock and self.gateway is not None)
         patch(process, "send", self.send)
         patch(driver.time, "time", lambda: self.now)
-        patch(driver.Driver, "_wait", lambda *_: None)
         patch(driver.Driver, "_await_exit", lambda *_: None)
         self.up()
 
@@ -85,12 +85,12 @@ class Protocol(RuleBasedStateMachine):
         pid = pid or self.pid()
         self.ticks += 1
         self.processes[pid] = self.ticks
-        self.gateway = Instance(
+        self.gateway = GatewayInstance(
             Identity(pid, float(self.ticks), self.ticks, self.boot),
             "ready",
             "new",
             started_at=self.now,
-            signals=("SIGUSR1",),
+            handles_signal=True,
         )
         own.write(self.paths, self.gateway)
 
@@ -110,7 +110,7 @@ class Protocol(RuleBasedStateMachine):
         if number == signal.SIGKILL:
             self.down()
         elif self.gateway.state == "ready":
-            self.gateway = replace(self.gateway, state="draining", drain=Drain(self.now, self.now + 20, 1))
+            self.gateway = replace(self.gateway, state="draining", drain=DrainState(self.now, self.now + 20, 1))
             own.write(self.paths, self.gateway)
         return True
 
@@ -119,7 +119,7 @@ class Protocol(RuleBasedStateMachine):
 
     def demand_start(self) -> None:
         self.perhaps_die()
-        assert desired.read(self.paths) == "running", "started after stop"
+        assert desired.read(self.paths.desired) == "running", "started after stop"
         if self.gateway is None:
             self.starts += 1
             self.up()
@@ -140,11 +140,11 @@ class Protocol(RuleBasedStateMachine):
     def ask(self, old: bool, blind: bool) -> None:
         """A request, also as an earlier release wrote it, or by who saw no gateway."""
         target = self.gateway.identity.document() if self.gateway and not blind else None
-        asking = compose(self.paths, reason="manual", command="x", target=target, in_tree=False, expiry=10**8)
+        asking = compose(self.paths.profile, reason="manual", command="x", target=target, in_tree=False, expiry=10**8)
         if old:
             for name in ("schema", "boot_id", "force", "drain_timeout", "origin", "requester"):
                 del asking[name]
-        self.acknowledged.add(submit(self.paths, asking))
+        self.acknowledged.add(submit(self.paths.intents, asking))
         if target is not None and self.gateway is not None:
             self.named.add(self.key(self.gateway.identity))
 
@@ -163,8 +163,10 @@ class Protocol(RuleBasedStateMachine):
     def drive(self, rounds: int, die_at: int, seconds: float) -> None:
         """A driver makes some rounds, and may be killed at one of its steps."""
         self.die_at = die_at
-        one = driver.Driver(self.paths, self, NoUpdates(), POLICY, "watch", renew=lambda: None)
-        note, settle = progress.write, queue.settle
+        one = driver.Driver(
+            self.paths.queue, own.OwnGateway(self.paths), self, NoUpdates(), policy=POLICY, trigger="watch"
+        )
+        note, settle = progress.write, queue.Queue.settle
 
         def writes(*arguments, **options):
             self.perhaps_die()
@@ -178,17 +180,13 @@ class Protocol(RuleBasedStateMachine):
             return won
 
         with (
-            mock.patch.object(driver.progresses, "write", writes),
-            mock.patch.object(driver.queue, "settle", settles),
-            NoWatch() as watch,
+            mock.patch.object(progress, "write", writes),
+            mock.patch.object(queue.Queue, "settle", settles),
         ):
             try:
                 for _ in range(rounds):
-                    found = queue.scan(self.paths)
-                    one._clear(found)
-                    if not found.intents:
+                    if one.step() is None:
                         break
-                    one._round(found.intents, watch)
                     self.now += seconds
             except Killed:
                 pass
@@ -210,7 +208,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule()
     def come_back_by_itself(self) -> None:
-        if self.gateway is None and desired.read(self.paths) == "running":
+        if self.gateway is None and desired.read(self.paths.desired) == "running":
             self.up()
 
     @rule()
@@ -237,7 +235,9 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def nothing_acknowledged_is_gone(self) -> None:
         if hasattr(self, "paths"):
-            there = {one.id for one in queue.pending(self.paths)} | {one.intent.id for one in queue.settled(self.paths)}
+            there = {one.id for one in self.paths.queue.unsettled()} | {
+                one.intent.id for one in self.paths.queue.history()
+            }
             assert self.acknowledged <= there
 
     def see_the_end(self) -> None:
@@ -248,9 +248,9 @@ class Protocol(RuleBasedStateMachine):
             self.drive(1, 0, 5.0)
             self.drained()
         assert not os.listdir(self.paths.pending), "it never settles"
-        assert {one.intent.id for one in queue.settled(self.paths)} == self.acknowledged
-        assert set(os.listdir(f"{self.paths.intents}/rejected")) == self.aside
-        for one in queue.settled(self.paths):
+        assert {one.intent.id for one in self.paths.queue.history()} == self.acknowledged
+        assert set(os.listdir(self.paths.queue.rejected)) == self.aside
+        for one in self.paths.queue.history():
             assert json.dumps(one.intent.document)
         assert len({*self.ended}) <= len(self.named)
 
@@ -261,19 +261,19 @@ Protocol.TestCase.settings = settings(
 TestProtocol = Protocol.TestCase
 
 
-def _settles_backwards(paths, intent, *arguments, **options):
+def _settles_backwards(found, intent, *arguments, **options):
     """The record goes first, and the driver may be killed before the outcome is there."""
-    os.unlink(f"{paths.pending}/{intent.id}.json")
+    os.unlink(f"{found.pending}/{intent.id}.json")
     if int(intent.id[-1], 16) % 2:
         raise Killed
-    return _SETTLE(paths, intent, *arguments, **options)
+    return _SETTLE(found, intent, *arguments, **options)
 
 
-_SETTLE = queue.settle
+_SETTLE = queue.Queue.settle
 PLANTED = {
     "a process is known by its pid alone": (process_table, "is_same", lambda pid, *_: process_table.start_ticks(pid)),
-    "whoever runs is restarted": (decide, "_is_outdated", lambda *_: True),
-    "the record goes before the outcome is there": (queue, "settle", _settles_backwards),
+    "whoever runs is restarted": (facts.Facts, "outdated", property(lambda found: found.seen.instance)),
+    "the record goes before the outcome is there": (queue.Queue, "settle", _settles_backwards),
     "a future record is taken for one of ours": (record, "SCHEMA", 2),
 }
 

@@ -11,7 +11,6 @@ from driver_alone import GATEWAY, paths_below
 from gates import Gate
 from installation import FAULTS, PATIENCE, REPOSITORY, Installation, fault
 
-from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.system import process
 
@@ -55,7 +54,10 @@ def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes:
     before = hermes.install(fault=skip)
     hermes.run("gateway", "restart", "--no-wait")
     driving = hermes.start(
-        "gateway", "intents", "drive", fault=gated(hermes, last, f"{DRIVER}:queue.tidy", "after", "drive")
+        "gateway",
+        "intents",
+        "drive",
+        fault=gated(hermes, last, "hermes_cli.intents.queue:Queue.tidy", "after", "drive"),
     )
     last.reached()
     assert only_settled(hermes) == {"restarted"}
@@ -72,7 +74,7 @@ def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes:
 def test_a_cancel_while_the_driver_is_about_to_settle_gives_one_outcome(hermes: Installation, gate) -> None:
     settling = gate("settling")
     before = hermes.install(
-        fault=gated(hermes, settling, "hermes_cli.intents.queue:settle", "before", "hermes_cli.restarter")
+        fault=gated(hermes, settling, "hermes_cli.intents.queue:Queue.settle", "before", "hermes_cli.restarter")
     )
     hermes.run("gateway", "restart", "--no-wait")
     settling.reached()
@@ -110,8 +112,8 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
     home = tmp_path / "alone"
     home.mkdir(mode=0o700)
     paths = paths_below(str(home))
-    make_directories(paths)
-    identifier = submit(paths, compose(paths, reason="manual", command="x", target=None, in_tree=False))
+    make_directories(paths.intents)
+    identifier = submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
     code = os.pathsep.join(str(folder) for folder in (FAULTS, SUPPORT, REPOSITORY))
     at = fault(f"gate:{kicking.place}", f"{DRIVER}:Driver._act", "before", tmp_path / "struck")
     environment = {**os.environ, "PYTHONPATH": code, "HERMES_TEST_FAULT": at}
@@ -124,7 +126,7 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
             assert fresh.stdout.readline() == b"ready\n"
             kicking.open()
             assert driving.wait(PATIENCE) == 0
-            found = queue.find_settled(paths, identifier)
+            found = paths.queue.find(identifier)
             ran = (home / "starts").read_text().split()
             still = fresh.poll()
             fresh.kill()
@@ -147,4 +149,4 @@ def test_a_signal_for_an_instance_that_ends_between_look_and_signal_reaches_nobo
     assert only_settled(hermes) == {"restarted"}
     assert hermes.ready().identity == fresh.identity
     assert hermes.starts() == 2
-    assert len(queue.settled(hermes.paths)) == 1
+    assert len(hermes.paths.queue.history()) == 1

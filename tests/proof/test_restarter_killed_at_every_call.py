@@ -17,7 +17,6 @@ from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation, fault
 from recorded import need_strace
 
-from hermes_cli.intents import queue
 from hermes_cli.services.job import restarter_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
@@ -53,7 +52,7 @@ class Restarter(NamedTuple):
         """One request, one run with one fault, one without, and what must hold."""
         hermes = self.hermes
         before, starts = hermes.ready(), hermes.starts()
-        had = {one.intent.id for one in queue.settled(hermes.paths)}
+        had = {one.intent.id for one in hermes.paths.queue.history()}
         assert hermes.run("gateway", "restart", "--no-wait", fault=NO_SIGNAL).returncode == 0
         (asked,) = hermes.pending()
         done = self.run(options, self.struck)
@@ -68,7 +67,7 @@ class Restarter(NamedTuple):
         )
         assert last.returncode == 0, said
         assert os.listdir(hermes.paths.pending) == [], said
-        (fresh,) = [one for one in queue.settled(hermes.paths) if one.intent.id not in had]
+        (fresh,) = [one for one in hermes.paths.queue.history() if one.intent.id not in had]
         assert fresh.intent.id == asked.id, said
         assert fresh.outcome == "restarted", f"{said}: {fresh}"
         hermes.ready(other_than=before)

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from in_place import InPlace, drive, paths_below
 from installation import Installation
 
-from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -32,7 +31,7 @@ NOBODY = 65534
 @pytest.fixture
 def paths(tmp_path) -> Paths:
     found = paths_below(str(tmp_path))
-    make_directories(found)
+    make_directories(found.intents)
     return found
 
 
@@ -91,14 +90,14 @@ PLAUSIBLE = st.fixed_dictionaries(
 def test_no_content_of_a_record_signals_a_stranger_starts_twice_or_stays(contents):
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as root:
         paths = paths_below(root)
-        make_directories(paths)
+        make_directories(paths.intents)
         put_there = {put(paths, content) for content in contents}
         with mock.patch.object(process, "send") as send:
             assert drive(paths) <= 1
         assert not send.called
         assert os.listdir(paths.pending) == []
-        aside = {name.removesuffix(".json") for name in os.listdir(f"{paths.intents}/rejected")}
-        assert {one.intent.id for one in queue.settled(paths)} | aside == put_there
+        aside = {name.removesuffix(".json") for name in os.listdir(paths.queue.rejected)}
+        assert {one.intent.id for one in paths.queue.history()} | aside == put_there
         assert sorted(os.listdir(root)) == ["state"]
 
 
@@ -109,7 +108,7 @@ def test_a_record_that_names_a_living_stranger_harms_nobody(paths, bystander):
     identifier = put(paths, {"target": who.document(), "force": True, "drain_timeout": 0})
     assert drive(paths) == 0
     assert bystander.poll() is None
-    assert queue.find_settled(paths, identifier) is not None
+    assert paths.queue.find(identifier) is not None
 
 
 @pytest.mark.parametrize("signals", [["SIGUSR1"], []])
@@ -143,15 +142,15 @@ def test_an_id_with_path_parts_leads_nowhere(paths, tmp_path, identifier):
     (tmp_path / "victim.json").write_text("{}")
     put(paths, {"id": identifier})
     drive(paths)
-    assert len(os.listdir(f"{paths.intents}/rejected")) == 1
-    assert queue.find_settled(paths, identifier) is None
+    assert len(os.listdir(paths.queue.rejected)) == 1
+    assert paths.queue.find(identifier) is None
     assert (tmp_path / "victim.json").read_text() == "{}"
 
 
 def test_a_settled_record_that_is_put_back_does_nothing(paths):
-    identifier = submit(paths, compose(paths, reason="manual", command="x", target=None, in_tree=False))
+    identifier = submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
     assert drive(paths) == 1
-    shutil.copy(f"{paths.intents}/settled/{identifier}.json", f"{paths.pending}/{identifier}.json")
+    shutil.copy(f"{paths.queue.settled}/{identifier}.json", f"{paths.pending}/{identifier}.json")
     os.unlink(paths.instance)
     assert drive(paths) == 0
     assert os.listdir(paths.pending) == []
@@ -161,7 +160,7 @@ def test_an_old_record_under_a_new_name_does_nothing(paths):
     old = {"requested_at": "2020-01-01T00:00:00+00:00", "expires_at": "2020-01-01T01:00:00+00:00"}
     identifier = put(paths, old)
     assert drive(paths) == 0
-    assert queue.find_settled(paths, identifier).outcome == "expired"
+    assert paths.queue.find(identifier).outcome == "expired"
 
 
 def test_a_hard_link_to_a_file_of_ours_is_never_written_through(paths, tmp_path):
@@ -193,7 +192,7 @@ def test_what_is_no_file_is_set_aside_unopened(paths, kind):
             listener.bind(f"/proc/self/fd/{directory}/{os.path.basename(where)}")
             os.close(directory)
     assert drive(paths) == 0
-    assert len(os.listdir(f"{paths.intents}/rejected")) == 1
+    assert len(os.listdir(paths.queue.rejected)) == 1
 
 
 def test_a_pending_that_is_a_link_elsewhere_touches_nothing_there(paths, tmp_path):
@@ -210,7 +209,7 @@ def test_a_pending_that_is_a_link_elsewhere_touches_nothing_there(paths, tmp_pat
 def test_a_pending_of_another_user_is_not_believed(paths):
     if os.geteuid() != 0:
         pytest.skip("only root can give a directory away")
-    submit(paths, compose(paths, reason="manual", command="x", target=None, in_tree=False))
+    submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
     os.chown(paths.pending, NOBODY, NOBODY)
     with pytest.raises(OSError, match="another user"):
         drive(paths)

@@ -50,22 +50,22 @@ PRODUCE = (
     + """
 for _ in range(int(sys.argv[4])):
     step_the_clock()
-    record = compose(paths, reason="manual", command="stress", target=None, in_tree=False, expiry=10**9)
-    os.write(ledger, f"acknowledged {submit(paths, record)}\\n".encode())
+    record = compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False, expiry=10**9)
+    os.write(ledger, f"acknowledged {submit(paths.intents, record)}\\n".encode())
 """
 )
 DRIVE = (
     _BEGIN
     + """
-settle = queue.settle
-def told(paths, intent, outcome, *arguments, **options):
-    won = settle(paths, intent, outcome, *arguments, **options)
+settle = queue.Queue.settle
+def told(mine, intent, outcome, *arguments, **options):
+    won = settle(mine, intent, outcome, *arguments, **options)
     step_the_clock()
     if won:
         os.write(ledger, f"settled {intent.id}\\n".encode())
     return won
-queue.settle = told
-queue.tidy = lambda paths: None  # the ledger is compared with everything that was ever settled
+queue.Queue.settle = told
+queue.Queue.tidy = lambda mine: None  # the ledger is compared with everything that was ever settled
 while True:
     try:
         in_place.drive(paths)
@@ -130,7 +130,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
     chance = random.Random(seed)
     root = tmp_path
     paths = paths_below(str(root))
-    make_directories(paths)
+    make_directories(paths.intents)
     suspends = Suspends(root)
     began, number, killed = time.monotonic(), seed, 0
     producers = []
@@ -158,10 +158,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
         one.send_signal(signal.SIGKILL)
         one.wait()
     took = time.monotonic() - began
-    with mock.patch.object(queue, "tidy"):
+    with mock.patch.object(queue.Queue, "tidy"):
         drive(paths)
     acknowledged = ledger(root, "acknowledged")
-    there = set(os.listdir(f"{paths.intents}/settled"))
+    there = set(os.listdir(paths.queue.settled))
     lost, doubled = verdict(root, there)
     print(
         f"{len(acknowledged)} acknowledged, {len(there)} settled, {killed} processes killed, {suspends.count} suspends, "
@@ -174,12 +174,12 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
     assert not lost
     assert not doubled
     assert os.listdir(paths.pending) == []
-    assert os.listdir(f"{paths.intents}/rejected") == []
+    assert os.listdir(paths.queue.rejected) == []
 
 
 def fill(paths, directory: str, count: int) -> None:
     """So many records, as they lie there, without the fsyncs that make each of them safe."""
-    record = compose(paths, reason="manual", command="stress", target=None, in_tree=False)
+    record = compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False)
     for number in range(count):
         identifier = f"20260101T000000.{number % 10**6:06d}Z-{1 + number // 10**6}-{number:08x}"
         with open(f"{paths.intents}/{directory}/{identifier}.json", "w", encoding="ascii") as file:
@@ -190,19 +190,20 @@ def fill(paths, directory: str, count: int) -> None:
 @pytest.mark.parametrize(("pending", "settled"), [(0, 0), (10, 200), (100, 200), (1000, 200), (0, 100_000)])
 def test_the_cost_of_a_request_and_of_a_look_as_the_queue_grows(tmp_path, pending, settled):
     paths = paths_below(str(tmp_path))
-    make_directories(paths)
+    make_directories(paths.intents)
     fill(paths, "settled", settled)
     for number in range(pending):
         submit(
-            paths, compose(paths, reason="manual", command="stress", target=None, in_tree=False) | {"number": number}
+            paths.intents,
+            compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False) | {"number": number},
         )
     asks, looks = [], []
     for _ in range(30):
         began = time.perf_counter()
-        submit(paths, compose(paths, reason="manual", command="stress", target=None, in_tree=False))
+        submit(paths.intents, compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False))
         asks.append(time.perf_counter() - began)
         began = time.perf_counter()
-        queue.scan(paths)
+        paths.queue.scan()
         looks.append(time.perf_counter() - began)
     began = time.perf_counter()
     drive(paths)
@@ -213,4 +214,4 @@ def test_the_cost_of_a_request_and_of_a_look_as_the_queue_grows(tmp_path, pendin
     )
     assert ask < 50
     assert look < 1000
-    assert len(os.listdir(f"{paths.intents}/settled")) <= 200
+    assert len(os.listdir(paths.queue.settled)) <= 200

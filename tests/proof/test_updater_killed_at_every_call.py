@@ -18,7 +18,7 @@ from injected import Point, Strikes, chosen, kills, points, refusals
 from installation import PATIENCE, Installation, fault
 from recorded import need_strace
 
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import journal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 240)]
@@ -95,7 +95,7 @@ class Updates:
         assert revision in {old, new}, said
         assert self.checkout.changes() == "", said
 
-        def running() -> Instance | None:
+        def running() -> GatewayInstance | None:
             found = hermes.ready()
             return found if found.revision == revision else None
 

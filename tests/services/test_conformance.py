@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def stopped(world: World) -> None:
     """A stop as its callers do it, the wish first; and then another wish, which nobody has carried out yet."""
     assert world.hermes.run("gateway", "stop").returncode == 0
-    desired.write(world.hermes.paths, "running", "test")
+    desired.write(world.hermes.paths.desired, "running", "test")
 
 
 def test_nothing_installed_is_said_and_nobody_can_be_poked(world: World) -> None:
@@ -126,7 +126,7 @@ def test_a_poke_has_a_driver_carry_out_what_is_pending(world: World) -> None:
     record = request.compose(
         world.hermes.paths, reason="manual", command="test", target=before.identity.document(), in_tree=False
     )
-    request.submit(world.hermes.paths, record)
+    request.submit(world.hermes.paths.intents, record)
     assert world.call("poke", "poke") is True
     world.hermes.ready(other_than=before)
     assert [one.outcome for one in world.hermes.settled()] == ["restarted"]

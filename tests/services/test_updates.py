@@ -15,7 +15,6 @@ from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
 from worlds import WORLDS, World
 
 from hermes_cli import paths
-from hermes_cli.intents import queue
 from hermes_cli.programs import own
 from hermes_cli.update import chat_job
 
@@ -208,8 +207,8 @@ def test_every_running_profile_restarts_and_a_stopped_one_stays_stopped(world: W
     assert now is not None
     assert (now.revision, now.identity.is_same_as(first.identity)) == (new, False)
     assert own.read_alive(idle) is None
-    assert [one.outcome for one in queue.settled(work)] == ["restarted"]
-    assert queue.settled(idle) == []
+    assert [one.outcome for one in work.queue.history()] == ["restarted"]
+    assert idle.queue.history() == []
     is_well(world)
 
 

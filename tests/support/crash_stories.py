@@ -15,7 +15,7 @@ import in_place
 from power_cut import Disk, Tree, materialise, tree_of
 from recorded import Call, record
 
-from hermes_cli.intents import desired, queue
+from hermes_cli.intents import desired
 from hermes_cli.update import journal
 
 SUPPORT = Path(__file__).parent
@@ -23,7 +23,7 @@ _BEGIN = f"""
 import os, sys
 sys.path.append({str(SUPPORT)!r})
 import in_place
-from hermes_cli import desired
+from hermes_cli.intents import desired
 from hermes_cli.intents import progress, queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import parse
@@ -35,36 +35,36 @@ def say(*words):
     os.write(1, " ".join(words).encode() + b"\\n")
 
 def ask():
-    identifier = submit(paths, compose(paths, reason="manual", command="proof", target=None, in_tree=False))
+    identifier = submit(paths.intents, compose(paths.profile, reason="manual", command="proof", target=None, in_tree=False))
     say("acknowledged", identifier)
     return identifier
 
 def tell(function):
-    def told(paths, intent, outcome, *arguments, **options):
-        won = function(paths, intent, outcome, *arguments, **options)
-        found = queue.find_settled(paths, intent.id)
+    def told(mine, intent, outcome, *arguments, **options):
+        won = function(mine, intent, outcome, *arguments, **options)
+        found = mine.find(intent.id)
         say("settled", intent.id, found.outcome)
         return won
     return told
 
-queue.settle = tell(queue.settle)
+queue.Queue.settle = tell(queue.Queue.settle)
 """
 SUBMIT = _BEGIN + "ask()\n"
 SUBMIT_TWICE = _BEGIN + "ask()\nask()\n"
-NOTE = _BEGIN + "progress.write(paths, queue.scan(paths).intents[0].id, Progress(since=1.0, attempts=1))\n"
+NOTE = _BEGIN + "paths.queue.note(paths.queue.scan().intents[0].id, Progress(since=1.0, attempts=1))\n"
 DRIVE = _BEGIN + "in_place.drive(paths)\n"
 # What a driver does that looked before somebody else settled.
-SETTLE_LATE = _BEGIN + "queue.settle(paths, queue.scan(paths).intents[0], 'failed', 'late', trigger='watch')\n"
+SETTLE_LATE = _BEGIN + "paths.queue.settle(paths.queue.scan().intents[0], 'failed', 'late', trigger='watch')\n"
 SETTLE_TOO = (
     _BEGIN
     + """
 for name in os.listdir(paths.pending):
     with open(f"{paths.pending}/{name}", "rb") as file:
         intent = parse(file.read(), name.removesuffix(".json"), "default")
-    queue.settle(paths, intent, "restarted", "too", trigger="watch")
+    paths.queue.settle(intent, "restarted", "too", trigger="watch")
 """
 )
-STOP = _BEGIN + "desired.write(paths, 'stopped', 'proof')\nsay('stopped')\n"
+STOP = _BEGIN + "desired.write(paths.desired, 'stopped', 'proof')\nsay('stopped')\n"
 JOURNAL = (
     _BEGIN
     + """
@@ -152,17 +152,17 @@ def prepared(story: Story, root: str) -> list[str]:
         return []
     from hermes_cli.intents.request import compose, make_directories, submit
 
-    make_directories(paths)
+    make_directories(paths.intents)
     said = []
     for _ in range(story.pending):
-        made = compose(paths, reason="manual", command="proof", target=None, in_tree=False)
-        said.append(f"acknowledged {submit(paths, made)}")
+        made = compose(paths.profile, reason="manual", command="proof", target=None, in_tree=False)
+        said.append(f"acknowledged {submit(paths.intents, made)}")
     if story.garbage:
         Path(f"{paths.pending}/{GARBAGE}").write_bytes(b"{")
     if story.without_settled:
-        os.rmdir(f"{paths.intents}/settled")
+        os.rmdir(paths.queue.settled)
     if story.torn:
-        Path(f"{paths.intents}/settled/{said[0].split()[1]}.json").write_bytes(b'{"schema": 1, "id')
+        Path(f"{paths.queue.settled}/{said[0].split()[1]}.json").write_bytes(b'{"schema": 1, "id')
     return said
 
 
@@ -237,20 +237,20 @@ class Judge:
 
     def _judge(self, root: str, tree: Tree, told: Told) -> Iterator[str]:
         paths = in_place.paths_below(root)
-        there = {one.id for one in queue.scan(paths).intents} | {one.intent.id for one in queue.settled(paths)}
+        there = {one.id for one in paths.queue.scan().intents} | {one.intent.id for one in paths.queue.history()}
         if lost := told.acknowledged - there:
             yield f"acknowledged and not there: {lost}"
-        if "stopped" in told.words and desired.read(paths) != "stopped":
+        if "stopped" in told.words and desired.read(paths.desired) != "stopped":
             yield "stop was acknowledged and is forgotten"
         yield from _of_the_journal(paths, told)
-        stopped = desired.read(paths) == "stopped"
+        stopped = desired.read(paths.desired) == "stopped"
         starts = in_place.drive(paths)
         if os.listdir(paths.pending):
             yield "something stays pending"
         yield from _of_what_is_settled(paths, told)
         if starts > (0 if stopped else 1):
             yield f"{starts} demand starts"
-        aside = os.listdir(f"{paths.intents}/rejected")
+        aside = os.listdir(paths.queue.rejected)
         if bool(aside) != self._story.garbage or any(not name.startswith(GARBAGE) for name in aside):
             yield f"set aside: {aside}"
         if in_place.drive(paths):
@@ -258,7 +258,7 @@ class Judge:
 
 
 def _of_what_is_settled(paths: in_place.Paths, told: Told) -> Iterator[str]:
-    ended = {one.intent.id: one for one in queue.settled(paths)}
+    ended = {one.intent.id: one for one in paths.queue.history()}
     if told.acknowledged - ended.keys():
         yield "acknowledged and not settled"
     for identifier, one in ended.items():

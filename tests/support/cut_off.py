@@ -42,11 +42,13 @@ def steps(source: str) -> list[Step]:
         Step("it is proven", "after", "hermes_cli.update.change:apply"),
         Step("before the gateway is signalled", "before", "hermes_cli.restart.ask:begin"),
         Step("while the outcome is awaited", "after", "hermes_cli.restart.ask:begin"),
-        Step("the driver, before the outcome", "before", "hermes_cli.intents.queue:settle", DRIVER),
-        Step("the driver, after the outcome", "after", "hermes_cli.intents.queue:settle", DRIVER),
+        Step("the driver, before the outcome", "before", "hermes_cli.intents.queue:Queue.settle", DRIVER),
+        Step("the driver, after the outcome", "after", "hermes_cli.intents.queue:Queue.settle", DRIVER),
         Step("a bad release: before the old code is back", "before", f"{package}.put_back", DRIVER, broken=True),
         Step("a bad release: after the old code is back", "after", f"{package}.put_back", DRIVER, broken=True),
-        Step("a bad release: before the outcome", "before", "hermes_cli.intents.queue:settle", DRIVER, broken=True),
+        Step(
+            "a bad release: before the outcome", "before", "hermes_cli.intents.queue:Queue.settle", DRIVER, broken=True
+        ),
     ]
     if source == "wheel":
         uninstall = "pip._internal.req.req_install:InstallRequirement.uninstall"

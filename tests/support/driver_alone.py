@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 import in_place
-from in_place import NoUpdates, paths_below
+from in_place import paths_below
 
 from hermes_cli.intents import driver
-from hermes_cli.intents.observation import Policy
+from hermes_cli.intents.facts import Policy
+from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
+from hermes_cli.programs.own import OwnGateway
 from hermes_cli.system import locks
 
 GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"
@@ -43,4 +45,8 @@ class Alone:
 
 if __name__ == "__main__":
     found = paths_below(sys.argv[1])
-    sys.exit(0 if driver.drive(found, Alone(found), NoUpdates(), POLICY, "watch") else 75)
+    sys.exit(
+        0
+        if driver.drive(found.queue, OwnGateway(found), Alone(found), NoUpdates(), policy=POLICY, trigger="watch")
+        else 75
+    )

@@ -7,7 +7,8 @@ from typing import Self
 from unittest import mock
 
 from hermes_cli.intents import driver
-from hermes_cli.intents.observation import Policy
+from hermes_cli.intents.facts import Policy
+from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -33,29 +34,10 @@ class InPlace:
     def demand_start(self) -> None:
         self.starts += 1
         me = own.new(os.getpid(), "new", "0", time.time())
-        own.write(self.paths, replace(me, state="ready", signals=(own.HANDLED_SIGNAL,)))
+        own.write(self.paths, replace(me, state="ready", handles_signal=True))
 
     def reload(self) -> None:
         self.demand_start()
-
-
-class NoUpdates:
-    """Nothing was installed, nothing is to be undone."""
-
-    def installed(self) -> str | None:
-        return None
-
-    def recover(self, identifier: str) -> str | None:
-        return None
-
-    def change(self, identifier: str) -> None:
-        return None
-
-    def put_back(self, identifier: str, why: str) -> str | None:
-        return None
-
-    def ended(self, identifier: str, outcome: str, detail: str) -> None:
-        return None
 
 
 class NoWatch:
@@ -85,5 +67,7 @@ def drive(paths: Paths) -> int:
     """Run a driver to its end; how many demand starts it took."""
     manager = InPlace(paths)
     with mock.patch.object(driver, "DirectoryWatch", NoWatch):
-        assert driver.drive(paths, manager, NoUpdates(), POLICY, "watch"), "another driver is at it"
+        assert driver.drive(paths.queue, own.OwnGateway(paths), manager, NoUpdates(), policy=POLICY, trigger="watch"), (
+            "another driver is at it"
+        )
     return manager.starts

@@ -18,8 +18,9 @@ from interpreter import FAULTS, Python
 from hermes_cli import paths
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import make_directories
+from hermes_cli.intents.settled import Settled
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
@@ -98,7 +99,7 @@ class Installation:
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
         self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
-        make_directories(self.paths)
+        make_directories(self.paths.intents)
         durable.make_private_directory(self.paths.logs)
 
     def environment(self, fault: str | None = None, **more: str) -> dict[str, str]:
@@ -137,7 +138,7 @@ class Installation:
                 raise
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def install(self, fault: str | None = None) -> Instance:
+    def install(self, fault: str | None = None) -> GatewayInstance:
         """`hermes gateway install`: the first instance, ready."""
         done = self.run("gateway", "install", fault=fault)
         assert done.returncode == 0, done.stderr + self.log()
@@ -182,8 +183,8 @@ class Installation:
         places = (
             self.paths.state,
             self.paths.pending,
-            f"{self.paths.intents}/settled",
-            f"{self.paths.intents}/progress",
+            self.paths.queue.settled,
+            self.paths.queue.progress,
         )
         with DirectoryWatch(*places, self.paths.logs, modified=True) as watch:
             while not (found := look()):
@@ -192,10 +193,10 @@ class Installation:
                 watch.wait(min(left, 0.5))
         return found
 
-    def ready(self, other_than: Instance | None = None, patience: float = PATIENCE) -> Instance:
+    def ready(self, other_than: GatewayInstance | None = None, patience: float = PATIENCE) -> GatewayInstance:
         """A ready instance, not the given one."""
 
-        def look() -> Instance | None:
+        def look() -> GatewayInstance | None:
             found = own.read_alive(self.paths)
             if found is None or not found.ready:
                 return None
@@ -204,31 +205,31 @@ class Installation:
 
         return self.until(look, "a ready instance", patience)
 
-    def in_state(self, state: str) -> Instance:
+    def in_state(self, state: str) -> GatewayInstance:
         """The instance in that state."""
 
-        def look() -> Instance | None:
+        def look() -> GatewayInstance | None:
             found = own.read_alive(self.paths)
             return found if found is not None and found.state == state else None
 
         return self.until(look, f"an instance that is {state}")
 
-    def settled(self, count: int = 1) -> list[queue.Settled]:
+    def settled(self, count: int = 1) -> list[Settled]:
         """At least so many settled intents and none pending, newest first."""
 
-        def look() -> list[queue.Settled] | None:
-            found = queue.settled(self.paths)
+        def look() -> list[Settled] | None:
+            found = self.paths.queue.history()
             return found if len(found) >= count and not os.listdir(self.paths.pending) else None
 
         return self.until(look, f"{count} settled intents")
 
-    def ever_settled(self) -> list[queue.Settled]:
+    def ever_settled(self) -> list[Settled]:
         """Settled intents, whatever is pending."""
-        return queue.settled(self.paths)
+        return self.paths.queue.history()
 
     def pending(self) -> list[queue.Intent]:
         """Unsettled intents."""
-        return queue.pending(self.paths)
+        return self.paths.queue.unsettled()
 
     def gone(self, identity: Identity) -> None:
         """Wait for that process to end."""

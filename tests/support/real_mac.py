@@ -10,7 +10,7 @@ from interpreter import Interpreter
 
 from hermes_cli import paths
 from hermes_cli.intents.request import make_directories
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable
 
 
@@ -34,7 +34,7 @@ class RealMac(Installation):
             interpreter=Interpreter(folder / "python", REPOSITORY),
         )
         self.paths = paths.Paths(self.profile, f"{self.home}/state", str(self.home), f"{self.home}/logs")
-        make_directories(self.paths)
+        make_directories(self.paths.intents)
         durable.make_private_directory(self.paths.logs)
         self.configure(SHORT_CLOCKS)
 
@@ -76,7 +76,7 @@ class RealMac(Installation):
         found = re.search(rf"^\t{name} = (.*)$", text, re.MULTILINE)
         return found[1] if found else None
 
-    def supervised(self, instance: Instance) -> bool:
+    def supervised(self, instance: GatewayInstance) -> bool:
         """Whether launchd says that this very process is the job's."""
         return self.shown(self.label, "pid") == str(instance.identity.pid)
 

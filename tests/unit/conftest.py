@@ -27,7 +27,7 @@ def _nothing_inherited(monkeypatch):
 @pytest.fixture
 def paths(tmp_path) -> Paths:
     found = Paths("default", f"{tmp_path}/state", str(tmp_path), f"{tmp_path}/logs")
-    make_directories(found)
+    make_directories(found.intents)
     return found
 
 
@@ -39,7 +39,7 @@ def record(paths) -> Callable[..., dict[str, Any]]:
         named: dict[str, Any] = {"reason": "manual", "command": "hermes gateway restart", "target": None}
         composed = ("reason", "command", "target", "in_tree", "action", "revision", "origin", "force", "drain_timeout")
         named |= {name: changes.pop(name) for name in composed if name in changes}
-        return {**compose(paths, **{"in_tree": False, **named}), **changes}
+        return {**compose(paths.profile, **{"in_tree": False, **named}), **changes}
 
     return make
 
@@ -47,7 +47,7 @@ def record(paths) -> Callable[..., dict[str, Any]]:
 @pytest.fixture
 def publish(paths, record) -> Callable[..., str]:
     """Publish a record; its id."""
-    return lambda **changes: submit(paths, record(**changes))
+    return lambda **changes: submit(paths.intents, record(**changes))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import sys
 import time
 from dataclasses import replace
 
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import HANDLED_SIGNAL, Drain
 from hermes_cli.system import locks
 
 
@@ -34,7 +34,7 @@ def main(home: str, *options: str) -> int:
     me = replace(
         own.new(os.getpid(), settings.get("revision", "new"), "0", time.time()),
         state="ready",
-        signals=(HANDLED_SIGNAL,),
+        handles_signal=True,
     )
     if "silent" not in settings:
         own.write(paths, me)
@@ -48,7 +48,7 @@ def main(home: str, *options: str) -> int:
         if "deaf" in settings:
             continue
         now, drain = time.time(), float(settings.get("drain", "0"))
-        own.write(paths, replace(me, state="draining", drain=Drain(now, now + drain, 1)))
+        own.write(paths, replace(me, state="draining", drain=DrainState(now, now + drain, 1)))
         signal.sigtimedwait({signal.SIGTERM}, drain) if drain else None
         own.write(paths, replace(me, state="exited", exit_code=75))
         return 75

@@ -25,7 +25,7 @@ def test_a_requester_composes_and_submits_without_anything_heavier(imported, tmp
         "from hermes_cli.restart.ask import ask\n"
         "from hermes_cli.intents.request import submit\n"
         "paths = resolve()\n"
-        "submit(paths, ask(paths, reason='manual', command='x'))"
+        "submit(paths.intents, ask(paths, reason='manual', command='x'))"
     )
     assert not found & {"dataclasses", "pathlib", "subprocess", "asyncio", "click", "filelock", "psutil"}
 

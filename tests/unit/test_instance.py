@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hermes_cli.intents import desired
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable
 from hermes_cli.system.process import Identity
 
@@ -18,7 +19,17 @@ ME = Identity.of(os.getpid())
 
 @pytest.fixture
 def me():
-    return Instance(ME, "ready", "91ab77d", "0.1.0", 100.0, 200.0, 2, ("SIGUSR1",), Drain(1.0, 2.0, 3), None)
+    return GatewayInstance(
+        ME,
+        "ready",
+        "91ab77d",
+        started_at=100.0,
+        active_turns=2,
+        handles_signal=True,
+        drain=DrainState(1.0, 2.0, 3),
+        version="0.1.0",
+        heartbeat=200.0,
+    )
 
 
 def spoil(paths, data):
@@ -120,12 +131,12 @@ def test_unless_somebody_said_stop_the_gateway_is_to_run(paths, data):
     if data is not None:
         with open(paths.desired, "wb") as file:
             file.write(data)
-    assert desired.read(paths) == "running"
+    assert desired.read(paths.desired) == "running"
 
 
 def test_stop_is_remembered_with_who_said_it(paths):
-    desired.write(paths, "stopped", "hermes gateway stop")
-    assert desired.read(paths) == "stopped"
+    desired.write(paths.desired, "stopped", "hermes gateway stop")
+    assert desired.read(paths.desired) == "stopped"
     assert durable.read_json(paths.desired).items() >= {"by": "hermes gateway stop", "pid": os.getpid()}.items()
-    desired.write(paths, "running", "hermes gateway start")
-    assert desired.read(paths) == "running"
+    desired.write(paths.desired, "running", "hermes gateway start")
+    assert desired.read(paths.desired) == "running"

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_cli.programs.own import Crashes, Instance
+from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.system.process import Identity
 from hermes_cli.update.crashes import Finding, Receipt, is_crash, judge, verdict
 
 BOOT, WINDOW, NOW = "this boot", 600.0, 1100.0
 RECEIPT = Receipt("an update", "new", began_at=990.0, ended_at=1000.0)
-DEAD = Instance(Identity(42, 995.0, 7, BOOT), "ready", revision="new", started_at=995.0)
+DEAD = GatewayInstance(Identity(42, 995.0, 7, BOOT), "ready", revision="new", started_at=995.0)
 
 
 def after(before, receipt=RECEIPT, now=NOW, window=WINDOW, *, asked=False):

@@ -12,7 +12,6 @@ import psutil
 import pytest
 from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
 
-from hermes_cli.intents import queue
 from hermes_cli.system import locks
 
 pytestmark = pytest.mark.e2e
@@ -25,15 +24,15 @@ STEPS = [
 
 UPDATER = """
 import sys
-from hermes_cli import locks
+from hermes_cli.system import locks
 from hermes_cli.config import UpdateConfig
-from hermes_cli.update import exclusive
+from hermes_cli.update import lock
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources import custom
-custom.TIMEOUT, custom._GRACE = 1.0, 0
-lock = locks.take(sys.argv[1])
+from hermes_cli.update.sources import command
+command.TIMEOUT, command._GRACE = 1.0, 0
+taken = locks.take(sys.argv[1])
 config = UpdateConfig(command=tuple(sys.argv[2:]), revision=("true",))
-custom.CommandSource(config, (exclusive.descriptor(lock),)).change(Journal("", "", {}, "", ""), print)
+command.CommandSource(config, (lock.descriptor(taken),)).change(Journal("", "", {}, "", ""), print)
 """
 
 
@@ -131,7 +130,7 @@ def test_an_updater_killed_at_any_step_leaves_the_old_revision_untouched_or_the_
     done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     hermes.until(lambda: not hermes.pending(), "an empty queue")
-    (settled,) = queue.settled(hermes.paths)
+    (settled,) = hermes.paths.queue.history()
     if (code / "revision").read_text() == "one\n":
         assert settled.outcome == "cancelled"
         assert hermes.ready().identity == before.identity

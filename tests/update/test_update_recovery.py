@@ -14,8 +14,7 @@ from checkouts import Source, git
 from installation import PATIENCE, Installation, fault
 
 import hermes_cli
-from hermes_cli.intents.hold import holders
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import locks
 from hermes_cli.update import journal
 
@@ -94,12 +93,12 @@ def is_over(hermes: Installation) -> bool:
     lock = locks.take(hermes.paths.update_lock, timeout=PATIENCE)
     assert lock is not None
     lock.release()
-    return not any(one.in_flux for one in journal.under_way(hermes.paths)) and not any(holders(hermes.paths))
+    return not any(one.in_flux for one in journal.under_way(hermes.paths)) and not any(hermes.paths.queue.holders())
 
 
 @pytest.mark.parametrize("step", BEFORE_THE_CHANGE)
 def test_killed_before_the_change_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
 ) -> None:
     old = source.head()
     source.publish({"hermes_cli/added.py": "", "README.md": "new"})
@@ -111,7 +110,7 @@ def test_killed_before_the_change_leaves_the_old_code(
 
 @pytest.mark.parametrize("step", AFTER_THE_CHANGE)
 def test_killed_after_the_change_leaves_new_code_that_starts(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
 ) -> None:
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
     killed(hermes, step)
@@ -123,7 +122,7 @@ def test_killed_after_the_change_leaves_new_code_that_starts(
 
 @pytest.mark.parametrize("step", [*AFTER_THE_CHANGE[:2], *WHILE_UNDOING])
 def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
 ) -> None:
     old = source.head()
     source.publish(BROKEN)
@@ -135,7 +134,7 @@ def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
 
 @pytest.mark.parametrize("at", range(1, 5))
 def test_git_killed_in_the_middle_of_the_change_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], at: int
 ) -> None:
     with_bomb(hermes, source, at)
     old = source.head()
@@ -149,7 +148,7 @@ def test_git_killed_in_the_middle_of_the_change_leaves_the_old_code(
 
 @pytest.mark.parametrize("at", range(5, 8))
 def test_git_killed_in_the_middle_of_putting_back_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], at: int
 ) -> None:
     with_bomb(hermes, source, at)
     old = source.head()
@@ -161,7 +160,7 @@ def test_git_killed_in_the_middle_of_putting_back_leaves_the_old_code(
 
 
 def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], tmp_path: Path
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], tmp_path: Path
 ) -> None:
     at_work, go_on = tmp_path / "at-work", tmp_path / "go-on"
     os.mkfifo(at_work)
@@ -173,7 +172,7 @@ def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
         process.kill()
         process.wait(PATIENCE)
     assert locks.is_held(hermes.paths.update_lock)
-    assert holders(hermes.paths)
+    assert hermes.paths.queue.holders()
     go_on.open("w").close()
     lock = locks.take(hermes.paths.update_lock, timeout=PATIENCE)
     assert lock is not None
@@ -184,7 +183,7 @@ def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
 
 
 def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, "before hermes_cli.update.proof:failure")
@@ -197,7 +196,7 @@ def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
 
 
 def test_a_checkout_that_has_moved_on_is_left_alone(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, "before hermes_cli.update.proof:failure")
@@ -221,7 +220,7 @@ def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes:
 
 
 def test_a_driver_cancels_the_intent_of_an_updater_that_died_before_the_change(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
     killed(hermes, "before hermes_cli.update.change:apply")
@@ -266,7 +265,7 @@ def test_what_is_installed_is_the_short_id_of_the_commit_and_the_version_without
 
 
 def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, "before hermes_cli.update.proof:failure")

@@ -9,7 +9,7 @@ import pytest
 from checkouts import Source, git
 from installation import Installation, fault
 
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import journal
 
 pytestmark = pytest.mark.e2e
@@ -165,7 +165,7 @@ def test_an_old_release_that_does_not_start_any_more_leaves_the_new_one(hermes: 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_it_leaves_the_one_release_or_the_other(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
 ) -> None:
     old = source.head()
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
@@ -188,7 +188,7 @@ def test_the_history_says_who_asked(hermes: Installation, source: Source) -> Non
 
 
 def test_an_update_that_is_under_way_is_not_rolled_back(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
     kill = fault("kill", "hermes_cli.restart.ask:begin", program="hermes_cli update")

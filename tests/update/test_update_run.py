@@ -9,8 +9,7 @@ import pytest
 from checkouts import Source, git
 from installation import PATIENCE, Installation, fault
 
-from hermes_cli.intents import queue
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.process import Handle
 
 pytestmark = pytest.mark.e2e
@@ -35,9 +34,9 @@ STOPPED_MEANWHILE = """
 def _check(paths):
     from hermes_cli.intents import queue
 
-    for one in queue.pending(paths):
-        queue.settle(paths, one, "cancelled", "stop", trigger="cli")
-    queue.tidy(paths)
+    for one in paths.queue.unsettled():
+        paths.queue.settle(one, "cancelled", "stop", trigger="cli")
+    paths.queue.tidy()
     return 0
 """
 
@@ -47,11 +46,11 @@ def test_nothing_new_is_said_and_no_intent_is_written(hermes: Installation, sour
     assert done.returncode == 0
     assert done.stdout.splitlines()[1] == f"already up to date ({source.short()})"
     assert not hermes.pending()
-    assert not queue.settled(hermes.paths)
+    assert not hermes.paths.queue.history()
 
 
 def test_a_running_gateway_on_other_code_is_pointed_out(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"new.txt": "1"})
     git(source.clone, "pull", "--quiet")
@@ -100,7 +99,7 @@ def test_a_reader_that_goes_away_does_not_stop_an_update_half_way(hermes: Instal
 
 
 def test_without_restart_the_gateway_is_left_alone_and_called_stale(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"new.txt": "1"})
     done = hermes.run("update", "--no-restart")
@@ -111,7 +110,7 @@ def test_without_restart_the_gateway_is_left_alone_and_called_stale(
 
 
 def test_in_tree_it_returns_at_once_with_the_restart_recorded_and_the_gateway_signalled(
-    hermes: Installation, source: Source, stand_in: Instance, in_tree: dict[str, str]
+    hermes: Installation, source: Source, stand_in: GatewayInstance, in_tree: dict[str, str]
 ) -> None:
     old = source.short()
     source.publish({"new.txt": "1"})
@@ -124,7 +123,7 @@ def test_in_tree_it_returns_at_once_with_the_restart_recorded_and_the_gateway_si
 
 
 def test_code_that_does_not_start_is_put_back_and_the_gateway_not_touched(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     old = source.head()
     new = source.publish(BROKEN)
@@ -139,16 +138,16 @@ def test_code_that_does_not_start_is_put_back_and_the_gateway_not_touched(
 
 
 def test_the_intent_of_an_update_that_was_put_back_is_cancelled_with_the_reason(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish(BROKEN)
     hermes.run("update")
-    (settled,) = queue.settled(hermes.paths)
+    (settled,) = hermes.paths.queue.history()
     assert (settled.outcome, settled.trigger) == ("cancelled", "cli")
     assert "RuntimeError: boom" in settled.detail
     assert not hermes.pending()
     assert not os.listdir(hermes.paths.updates_under_way)
-    assert not os.listdir(f"{hermes.paths.intents}/holds")
+    assert not os.listdir(hermes.paths.queue.holds)
 
 
 def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_broken(
@@ -173,7 +172,9 @@ def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_bro
     assert "asynciX" in err
 
 
-def test_an_interrupted_update_puts_the_old_code_back(hermes: Installation, source: Source, stand_in: Instance) -> None:
+def test_an_interrupted_update_puts_the_old_code_back(
+    hermes: Installation, source: Source, stand_in: GatewayInstance
+) -> None:
     old = source.head()
     source.publish({"hermes_cli/gateway/run.py": "import threading\nthreading.Event().wait()\n"})
     with hermes.start("update") as process:
@@ -184,12 +185,12 @@ def test_an_interrupted_update_puts_the_old_code_back(hermes: Installation, sour
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert source.is_exactly(old)
-    (settled,) = queue.settled(hermes.paths)
+    (settled,) = hermes.paths.queue.history()
     assert settled.outcome == "cancelled"
 
 
 def test_a_restart_cancelled_during_the_update_is_not_carried_out(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + STOPPED_MEANWHILE})
@@ -200,7 +201,7 @@ def test_a_restart_cancelled_during_the_update_is_not_carried_out(
 
 
 def test_the_updater_needs_nothing_of_the_package_once_the_code_has_changed(
-    hermes: Installation, source: Source, stand_in: Instance, in_tree: dict[str, str]
+    hermes: Installation, source: Source, stand_in: GatewayInstance, in_tree: dict[str, str]
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + VANISHING})
@@ -212,14 +213,14 @@ def test_the_updater_needs_nothing_of_the_package_once_the_code_has_changed(
 
 
 def test_waiting_for_the_outcome_needs_nothing_of_the_changed_package_either(
-    hermes: Installation, source: Source, stand_in: Instance
+    hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + VANISHING})
     with hermes.start("update") as process, Handle(stand_in.identity) as gateway:
         assert gateway.wait(PATIENCE)
         (intent,) = hermes.pending()
-        assert queue.settle(hermes.paths, intent, "restarted", "said the test", trigger="cli")
+        assert hermes.paths.queue.settle(intent, "restarted", "said the test", trigger="cli")
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     assert "restarted: said the test" in out

@@ -8,7 +8,7 @@ import pytest
 from checkouts import Source, git
 from installation import Installation, fault
 
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n"}
@@ -159,7 +159,7 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
     ],
 )
 def test_stashed_changes_are_there_after_any_interruption(
-    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
 ) -> None:
     old, new = source.head(), source.publish({"new.txt": "1"})
     (source.clone / "README.md").write_text("mine")

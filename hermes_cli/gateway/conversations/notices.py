@@ -10,17 +10,16 @@ from collections.abc import Callable
 from hermes_cli.gateway.channels.local.server import CHANNEL
 from hermes_cli.gateway.conversations.store import Message, Store
 from hermes_cli.gateway.drain import asked_by
-from hermes_cli.intents import queue
-from hermes_cli.intents.queue import Settled
+from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.durable import make_private_directory
 
 _log = logging.getLogger("hermes.notices")
 
 
-def text_of(settled: Settled, me: Instance) -> str:
+def text_of(settled: Settled, me: GatewayInstance) -> str:
     """The words for an outcome. Only `restarted` says so, and only a fresh, ready instance can write it."""
     detail = settled.detail or "no reason is recorded"
     if settled.outcome == "restarted":
@@ -42,13 +41,13 @@ class Notices:
     """Looks at settled/ when told to, and hands what is new to `publish`."""
 
     def __init__(
-        self, paths: Paths, store: Store, me: Callable[[], Instance], publish: Callable[[Message], None]
+        self, paths: Paths, store: Store, me: Callable[[], GatewayInstance], publish: Callable[[Message], None]
     ) -> None:
         self._paths = paths
         self._store = store
         self._me = me
         self._publish = publish
-        self._directory = f"{paths.intents}/settled"
+        self._directory = paths.queue.settled
         self._names: frozenset[str] = frozenset()
         self._settled: list[Settled] = []
 
@@ -71,7 +70,7 @@ class Notices:
 
     def restart_of(self, message: Message) -> str | None:
         """The intent that this message's turn made, pending or settled; the latest if there are more."""
-        intents = [*queue.pending(self._paths), *(settled.intent for settled in reversed(self._read()))]
+        intents = [*self._paths.queue.unsettled(), *(settled.intent for settled in reversed(self._read()))]
         asked = [intent for intent in intents if asked_by(intent, message.session, message.id)]
         return max(asked, key=lambda intent: intent.id).id if asked else None
 
@@ -81,7 +80,7 @@ class Notices:
         except OSError:
             return []
         if names != self._names:  # records are immutable, so the names tell
-            self._settled = queue.settled(self._paths)[::-1]
+            self._settled = self._paths.queue.history()[::-1]
             self._names = names
         return self._settled
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from hermes_cli.errors import EX_TEMPFAIL
 from hermes_cli.installation.copy import driver_argv
-from hermes_cli.intents.driver import lock_path
 from hermes_cli.paths import Paths
 from hermes_cli.pending import is_something_pending
 from hermes_cli.services.embedded.after_exit import describe_exit
@@ -44,7 +43,9 @@ class DriverRuns:
         self.at = None
         if self.pid is not None or not is_something_pending(self._paths):
             return
-        if locks.is_held(lock_path(self._paths)):  # somebody else's driver; should it be killed, nobody would tell
+        if locks.is_held(
+            self._paths.queue.driver_lock
+        ):  # somebody else's driver; should it be killed, nobody would tell
             self.at = time.monotonic() + _PAUSE
             return
         try:

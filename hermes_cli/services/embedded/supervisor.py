@@ -59,7 +59,7 @@ class Supervisor:
         self._leaving = False
         self._stop_calls: list[Call] = []
         self._selector = selectors.DefaultSelector()
-        make_directories(paths)
+        make_directories(paths.intents)
         durable.make_private_directory(paths.supervisor)
         self._watch = DirectoryWatch(paths.pending, paths.state)
         self._selector.register(self._watch.fileno(), selectors.EVENT_READ, self._directories_changed)
@@ -73,7 +73,7 @@ class Supervisor:
         self._reap()
         self._adopt()
         if self._gateway is None and self._exit_code is None:
-            wanted = desired.read(self._paths) == "running"
+            wanted = desired.read(self._paths.desired) == "running"
             self._start_at = 0.0 if wanted else None
             self._leaving = self._background and not wanted  # nobody needs a supervisor that supervises nothing
         self._drivers.look("login")
@@ -122,7 +122,7 @@ class Supervisor:
     def _leave(self, number: signal.Signals) -> None:
         _log.info("%s: stopping", number.name)
         if number == signal.SIGINT:
-            desired.write(self._paths, "stopped", "Ctrl-C")
+            desired.write(self._paths.desired, "stopped", "Ctrl-C")
         if self._leaving and self._gateway is not None:  # the second one means now
             self._gateway.send(signal.SIGTERM)
         self._leaving = True
@@ -172,7 +172,7 @@ class Supervisor:
         self._start_at = None
         if self._gateway is not None or self._leaving:
             return
-        if desired.read(self._paths) == "stopped":  # looked at last, right before a start (rule 7)
+        if desired.read(self._paths.desired) == "stopped":  # looked at last, right before a start (rule 7)
             self._why = "stopped by the user"
             return
         self._adopt()
@@ -200,14 +200,16 @@ class Supervisor:
 
     def _ended(self, pid: int, code: int, since: float) -> None:
         uptime = time.monotonic() - since
-        move = after_exit(code, uptime, self._crashes, "stopped" if self._leaving else desired.read(self._paths))
+        move = after_exit(
+            code, uptime, self._crashes, "stopped" if self._leaving else desired.read(self._paths.desired)
+        )
         self._crashes = self._crashes + 1 if counts_as_crash(code, uptime) else 0
         self._exit_code, self._why = code, move.why
         _log.info("the gateway, pid %d, %s", pid, describe_exit(code))
         if isinstance(move, Rest):
             _log.info("at rest: %s", move.why)
             self._answer_stop_calls()
-            if self._background and desired.read(self._paths) == "stopped":
+            if self._background and desired.read(self._paths.desired) == "stopped":
                 self._leaving = True  # nobody needs a supervisor in the background that supervises nothing
             return
         self._start_at = time.monotonic() + move.pause

@@ -36,7 +36,7 @@ def program(name: str) -> str:
 def make_places(paths: "Paths") -> None:
     """What must be there when a job is loaded: the watched directory, logs that only we read. Raises HermesError."""
     try:
-        make_directories(paths)
+        make_directories(paths.intents)
         durable.make_private_directory(paths.logs)
         for log in (paths.gateway_log, paths.restarter_log):  # the manager would make them readable by all
             os.close(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))

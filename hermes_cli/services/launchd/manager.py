@@ -75,7 +75,7 @@ class Launchd:
             place.domain,
             is_defined or place.job is not None or bool(self._memory),
             service,
-            () if desired.read(self._paths) == "stopped" else tuple(problems),
+            () if desired.read(self._paths.desired) == "stopped" else tuple(problems),
         )
 
     def observe(self) -> Service:

@@ -53,7 +53,7 @@ class Systemd:
         unit, restarter, watch = (found[name] for name in self._names)
         service = self._service(unit)
         problems: list[Problem] = []
-        if there and desired.read(self._paths) != "stopped":
+        if there and desired.read(self._paths.desired) != "stopped":
             problems += shown.problems(unit, restarter, watch, service, self._path_of(unit.name))
             if not self._systemctl.system and linger.ends_at_logout():
                 mend = f"loginctl enable-linger {systemctl.user_name()}"

@@ -14,7 +14,7 @@ from installation import fault as strike
 from mac import GATEWAY, REPOSITORY, Mac
 from matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
 
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
@@ -62,7 +62,7 @@ class Cell:
             assert self.mac.interpreter is not None
             self.mac.interpreter.strike(strike(action, where, when, self.mac.home / "struck", program))
 
-    def finish(self, patience: float, *, next_command: bool) -> tuple[Instance, str]:
+    def finish(self, patience: float, *, next_command: bool) -> tuple[GatewayInstance, str]:
         """The fresh, supervised instance, and who finished it: launchd and hermes by themselves, or the next command."""
         left = max(0.0, self.began + patience - time.monotonic())
         by = "itself"

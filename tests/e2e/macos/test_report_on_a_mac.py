@@ -14,7 +14,7 @@ import pytest
 from installation import SHORT_CLOCKS
 from real_mac import RealMac
 
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = [
     pytest.mark.macos,
@@ -45,7 +45,7 @@ def ask_from_inside(mac: RealMac, command: str) -> None:
     asking.wait()
 
 
-def assert_came_back(mac: RealMac, before: Instance) -> Instance:
+def assert_came_back(mac: RealMac, before: GatewayInstance) -> GatewayInstance:
     (settled,) = mac.settled()
     assert settled.outcome == "restarted"
     fresh = mac.ready(other_than=before)
@@ -53,7 +53,7 @@ def assert_came_back(mac: RealMac, before: Instance) -> Instance:
     return fresh
 
 
-def assert_came_back_once(mac: RealMac, before: Instance) -> Instance:
+def assert_came_back_once(mac: RealMac, before: GatewayInstance) -> GatewayInstance:
     fresh = assert_came_back(mac, before)
     assert mac.starts() == 2
     return fresh

@@ -12,7 +12,7 @@ from installation import PATIENCE, REPOSITORY, Installation, fault
 from interpreter import Interpreter
 from user_manager import UserManager
 
-from hermes_cli.intents import driver, request
+from hermes_cli.intents import request
 from hermes_cli.system import locks, process
 
 pytestmark = pytest.mark.e2e
@@ -84,8 +84,8 @@ def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: str) -> Non
         "before hermes_cli.intents.driver:Driver._wait",
         "before hermes_cli.services.systemd.manager:Systemd.demand_start",
         "after hermes_cli.services.systemd.manager:Systemd.demand_start",
-        "before hermes_cli.intents.queue:settle",
-        "after hermes_cli.intents.queue:settle",
+        "before hermes_cli.intents.queue:Queue.settle",
+        "after hermes_cli.intents.queue:Queue.settle",
     ],
 )
 def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, step: str) -> None:
@@ -189,8 +189,8 @@ def test_a_failed_watch_is_shown_and_the_restart_needs_it_not_and_starts_it_agai
     unit = user_manager.units / RESTARTER
     text = unit.read_text()
     user_manager.mask(RESTARTER)
-    record = request.compose(hermes.paths, reason="manual", command="test", target=None, in_tree=False)
-    request.submit(hermes.paths, record)  # what the watch cannot start, it fails of
+    record = request.compose(hermes.paths.profile, reason="manual", command="test", target=None, in_tree=False)
+    request.submit(hermes.paths.intents, record)  # what the watch cannot start, it fails of
     hermes.until(lambda: user_manager.show(WATCH, "ActiveState") == "failed", "a failed watch")
     os.unlink(f"{hermes.paths.pending}/{record['id']}.json")
     unit.unlink()
@@ -243,7 +243,7 @@ def test_another_driver_at_work_is_waited_for_and_nothing_is_started_again_and_a
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    lock = locks.take(driver.lock_path(hermes.paths))
+    lock = locks.take(hermes.paths.queue.driver_lock)
     assert lock is not None
     hermes.run("gateway", "restart", "--no-wait")
     hermes.until(lambda: user_manager.show(RESTARTER, "SubState") == "start", "a restarter that waits")

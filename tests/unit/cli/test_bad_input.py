@@ -46,7 +46,7 @@ def assert_sound(done):
 @pytest.fixture
 def queued(at_home):
     """The queue's directories, there before the first request."""
-    make_directories(at_home)
+    make_directories(at_home.intents)
     return at_home
 
 
@@ -59,7 +59,7 @@ def stopped(hermes):
 @pytest.fixture
 def new_record(at_home):
     return lambda **changes: {
-        **compose(at_home, reason="manual", command="hermes gateway restart", target=None, in_tree=False),
+        **compose(at_home.profile, reason="manual", command="hermes gateway restart", target=None, in_tree=False),
         **changes,
     }
 
@@ -69,7 +69,7 @@ def driven(queued):
     """The driver's lock is taken, so that no command starts a driver of its own behind the test's back."""
     from hermes_cli.system import locks
 
-    lock = locks.take(f"{queued.intents}/driver.lock")
+    lock = locks.take(queued.queue.driver_lock)
     yield queued
     lock.release()
 
@@ -330,7 +330,7 @@ def test_a_full_disk_is_reported_in_one_line_by_every_command_that_writes(hermes
         from hermes_cli.paths import Paths
 
         full = Paths("default", f"{tiny_disk}/state", tiny_disk, tiny_disk)
-        submit(full, compose(full, reason="manual", command="x", target=None, in_tree=False))
+        submit(full.intents, compose(full.profile, reason="manual", command="x", target=None, in_tree=False))
     fill_disk(tiny_disk)
     done = hermes(*command, environment=where)
     assert "Traceback" not in done.stderr
@@ -346,14 +346,14 @@ def test_every_command_looks_at_the_pending_intents_of_the_profile_it_was_given(
     work = Paths("work", f"{home}/state", home, f"{home}/logs")
     durable.make_private_directory(work.state)
     durable.replace(work.desired, {"state": "stopped"})  # the driver that the look starts has nothing to start
-    identifier = submit(work, compose(work, reason="manual", command="x", target=None, in_tree=False))
+    identifier = submit(work.intents, compose(work.profile, reason="manual", command="x", target=None, in_tree=False))
     done = hermes(*short, "gateway", "logs")
     assert "a restart is pending" in done.stderr
     deadline = time.monotonic() + 15
-    with DirectoryWatch(f"{work.intents}/settled", work.pending) as watch:
+    with DirectoryWatch(work.queue.settled, work.pending) as watch:
         while os.listdir(work.pending) and time.monotonic() < deadline:
             watch.wait(1.0)
-    assert os.path.exists(f"{work.intents}/settled/{identifier}.json")
+    assert os.path.exists(f"{work.queue.settled}/{identifier}.json")
 
 
 # gateway.json and the socket.
@@ -520,12 +520,11 @@ def assert_shape(found, shape, where="status"):
 
 
 def test_status_json_has_every_documented_field_of_the_right_type(hermes, gateway, driven, new_record):
-    from hermes_cli.intents import queue
 
     gateway()
-    submit(driven, new_record())
-    queue.settle(driven, queue.scan(driven).intents[0], "failed", "a test", trigger="cli")
-    submit(driven, new_record())
+    submit(driven.intents, new_record())
+    driven.queue.settle(driven.queue.scan().intents[0], "failed", "a test", trigger="cli")
+    submit(driven.intents, new_record())
     found = json.loads(hermes("gateway", "status", "--json").stdout)
     assert_shape(found, SHAPE)
     assert found["schema"] == 1
@@ -542,11 +541,10 @@ def test_status_json_without_anything_has_the_same_fields(hermes):
 
 
 def test_intents_list_json_has_every_documented_field_newest_first(hermes, driven, new_record):
-    from hermes_cli.intents import queue
 
-    submit(driven, new_record())
-    queue.settle(driven, queue.scan(driven).intents[0], "restarted", "a test", trigger="cli")
-    submit(driven, new_record())
+    submit(driven.intents, new_record())
+    driven.queue.settle(driven.queue.scan().intents[0], "restarted", "a test", trigger="cli")
+    submit(driven.intents, new_record())
     durable.write_new(f"{driven.pending}/x.json", b"{}")
     rows = json.loads(hermes("gateway", "intents", "list", "--json").stdout)
     assert rows["schema"] == 1

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_cli.intents.decide import decide, storm
-from hermes_cli.intents.observation import Observation, Policy
+from hermes_cli.intents.decide import decide
+from hermes_cli.intents.facts import Facts, Mends, Observation, Policy
+from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Origin, Requester
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
-from hermes_cli.programs.own import Drain, Instance
 from hermes_cli.system.process import Identity
 
 NOW = 1_800_000_000.0
-POLICY = Policy()
+POLICY = Policy(refusal_codes=frozenset({78}), mends=Mends(undescribed="hermes gateway stop, then start"))
 OLD = Identity(4242, NOW - 9000, 1000, "boot")
 FRESH = Identity(4300, NOW - 1, 9000, "boot")
 STOPPED = Service("stopped", detail="exited 75")
@@ -59,8 +59,7 @@ def running(identity=OLD, state="ready", **changes):
         state=state,
         revision="old",
         started_at=identity.create_time or 0.0,
-        heartbeat=NOW - 3,
-        signals=("SIGUSR1",),
+        handles_signal=True,
     )
     return replace(base, **changes)
 
@@ -70,7 +69,7 @@ def fresh(state="ready", **changes):
 
 
 def draining(since=NOW - 5, deadline=NOW + 175, turns=1, **changes):
-    return running(state="draining", drain=Drain(since, deadline, turns), **changes)
+    return running(state="draining", drain=DrainState(since, deadline, turns), **changes)
 
 
 def seen(instance=None, **changes):
@@ -78,7 +77,7 @@ def seen(instance=None, **changes):
 
 
 def step(asked=None, world=None, progress=None, policy=POLICY):
-    return decide(asked or intent(), progress or Progress(), world or seen(), policy)
+    return decide(Facts(asked or intent(), progress or Progress(), world or seen(), policy))
 
 
 # Stop wins, holds wait.
@@ -104,17 +103,17 @@ def test_the_named_instance_that_is_ready_and_not_draining_is_signalled():
 
 
 def test_an_instance_that_has_not_said_it_handles_the_signal_is_not_signalled():
-    found = step(world=seen(running(state="starting", signals=(), started_at=NOW - 1)))
+    found = step(world=seen(running(state="starting", handles_signal=False, started_at=NOW - 1)))
     assert found == Wait("the gateway to finish starting", NOW - 1 + POLICY.start_timeout)
 
 
 def test_an_instance_that_never_handles_the_signal_is_killed_after_the_start_timeout():
-    assert step(world=seen(running(state="starting", signals=(), started_at=NOW - 61))) == Kill(OLD)
+    assert step(world=seen(running(state="starting", handles_signal=False, started_at=NOW - 61))) == Kill(OLD)
 
 
 def test_an_instance_that_did_not_say_when_it_started_is_not_killed_at_first_sight():
     first_look = Progress(since=NOW)
-    assert not isinstance(step(world=seen(running(signals=(), started_at=0.0)), progress=first_look), Kill)
+    assert not isinstance(step(world=seen(running(handles_signal=False, started_at=0.0)), progress=first_look), Kill)
 
 
 def test_an_instance_that_starts_but_handles_the_signal_is_signalled():
@@ -165,16 +164,16 @@ def test_a_drain_is_killed_once_every_softer_clock_has_passed():
 
 
 def test_a_drain_that_does_not_say_since_when_is_not_killed_at_first_sight():
-    world = seen(running(state="draining", drain=Drain(0.0, 0.0, 1)))
+    world = seen(running(state="draining", drain=DrainState(0.0, 0.0, 1)))
     assert not isinstance(step(world=world, progress=Progress(since=NOW)), Kill)
 
 
 def test_an_instance_that_exited_but_is_still_there_is_waited_for_then_killed():
-    left = running(state="exited", exit_code=75, heartbeat=NOW - 1)
+    left = running(state="exited")
     assert step(world=seen(left), progress=BEGUN).waiting_for == "the old process to exit"
-    assert step(
-        world=seen(replace(left, heartbeat=NOW - 300)), progress=replace(BEGUN, since=NOW - 301, signalled_at=NOW - 301)
-    ) == Kill(OLD)
+    assert step(world=seen(replace(left)), progress=replace(BEGUN, since=NOW - 301, signalled_at=NOW - 301)) == Kill(
+        OLD
+    )
 
 
 def test_an_instance_that_ignores_the_signal_is_killed_after_the_drivers_deadline():
@@ -353,7 +352,7 @@ def test_a_storm_never_keeps_a_dead_gateway_dead():
 
 @pytest.mark.parametrize("times", [STORM[:9], tuple(NOW - 600 - number for number in range(20)), (NOW + 60,) * 20])
 def test_few_or_old_restarts_are_no_storm(times):
-    assert storm(times, NOW, POLICY) is None
+    assert POLICY.storm(times, NOW) is None
 
 
 def test_a_redelivered_message_restarts_nothing():
@@ -431,9 +430,9 @@ LONGEST = POLICY.clocks(intent()).driver_deadline + POLICY.start_timeout
         pytest.param(fresh("starting"), Progress(attempts=1, attempted_at=NOW + DAY), id="not ready since the start"),
         pytest.param(fresh("starting", started_at=NOW + DAY), Progress(), id="not ready since it started"),
         pytest.param(running(), replace(BEGUN, signalled_at=NOW + DAY), id="signalled"),
-        pytest.param(running(signals=(), started_at=NOW + DAY), Progress(), id="starting, no handler"),
+        pytest.param(running(handles_signal=False, started_at=NOW + DAY), Progress(), id="starting, no handler"),
         pytest.param(draining(NOW + DAY, NOW + DAY + 180), BEGUN, id="draining"),
-        pytest.param(running(state="exited", heartbeat=NOW + DAY), BEGUN, id="exited"),
+        pytest.param(running(state="exited"), BEGUN, id="exited"),
         pytest.param(seen(target_alive=True), Progress(since=NOW + DAY), id="undescribed"),
     ],
 )
@@ -482,10 +481,9 @@ INSTANCES = st.builds(
     state=st.sampled_from(["starting", "ready", "draining", "exited"]),
     revision=REVISIONS,
     started_at=SECONDS,
-    heartbeat=SECONDS,
     active_turns=st.integers(0, 9),
-    signals=st.sampled_from([(), ("SIGUSR1",)]),
-    drain=st.none() | st.builds(Drain, SECONDS, SECONDS, st.integers(0, 9)),
+    handles_signal=st.booleans(),
+    drain=st.none() | st.builds(DrainState, SECONDS, SECONDS, st.integers(0, 9)),
 )
 WORLDS = st.builds(
     Observation,
@@ -519,7 +517,7 @@ PROGRESS = st.builds(
 @settings(max_examples=500, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
-    found = decide(asked, progress, world, POLICY)
+    found = decide(Facts(asked, progress, world, POLICY))
     alive = world.instance
     if isinstance(found, Signal):
         assert alive is not None
@@ -552,7 +550,7 @@ def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
 @settings(max_examples=300, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_the_same_facts_always_give_the_same_step(asked, progress, world):
-    assert decide(asked, progress, world, POLICY) == decide(asked, progress, world, POLICY)
+    assert decide(Facts(asked, progress, world, POLICY)) == decide(Facts(asked, progress, world, POLICY))
 
 
 # A manager that leaves an interval between two starts.
@@ -564,27 +562,29 @@ SCHEDULED = Service("stopped", exit_code=1, detail="exited 1", scheduled=True)
 def test_a_start_that_the_manager_has_scheduled_is_waited_for_and_costs_no_attempt():
     policy = replace(POLICY, spawn_interval=10.0)
     for attempts in (1, POLICY.max_attempts):
-        found = decide(intent(), Progress(attempts=attempts, attempted_at=NOW - 5), seen(service=SCHEDULED), policy)
+        found = decide(
+            Facts(intent(), Progress(attempts=attempts, attempted_at=NOW - 5), seen(service=SCHEDULED), policy)
+        )
         assert found == Wait("the service manager's interval between two starts", NOW - 5 + 11.0)
 
 
 def test_a_scheduled_start_that_did_not_come_is_followed_by_a_demand_start():
     policy = replace(POLICY, spawn_interval=10.0)
-    found = decide(intent(), Progress(attempts=1, attempted_at=NOW - 11.1), seen(service=SCHEDULED), policy)
+    found = decide(Facts(intent(), Progress(attempts=1, attempted_at=NOW - 11.1), seen(service=SCHEDULED), policy))
     assert found == Start()
 
 
 def test_starts_that_are_scheduled_again_and_again_end_in_failed():
     policy = replace(POLICY, spawn_interval=10.0)
     progress = Progress(attempts=POLICY.max_attempts, attempted_at=NOW - 11.1)
-    found = decide(intent(), progress, seen(service=SCHEDULED), policy)
+    found = decide(Facts(intent(), progress, seen(service=SCHEDULED), policy))
     assert isinstance(found, Settle)
     assert found.outcome == "failed"
 
 
 def test_the_first_demand_start_does_not_wait_for_a_scheduled_one():
     policy = replace(POLICY, spawn_interval=10.0)
-    assert decide(intent(), Progress(), seen(service=SCHEDULED), policy) == Start()
+    assert decide(Facts(intent(), Progress(), seen(service=SCHEDULED), policy)) == Start()
 
 
 # Reload.
@@ -611,24 +611,24 @@ def test_a_process_that_survives_ten_kills_fails_with_where_to_look():
     survivor = Progress(
         since=NOW - 900, signals=2 * POLICY.max_attempts, repeats=3, signalled_pid=OLD.pid, signalled_at=NOW - 900
     )
-    step = decide(intent(), survivor, Observation(NOW, instance=running()), POLICY)
+    step = decide(Facts(intent(), survivor, Observation(NOW, instance=running()), POLICY))
     assert step == Settle("failed", "pid 4242 survives SIGKILL: see what it waits for in the kernel")
     once_less = replace(survivor, signals=2 * POLICY.max_attempts - 1)
-    assert decide(intent(), once_less, Observation(NOW, instance=running()), POLICY) == Kill(OLD)
+    assert decide(Facts(intent(), once_less, Observation(NOW, instance=running()), POLICY)) == Kill(OLD)
 
 
 def test_a_gateway_that_shows_nothing_after_the_signal_is_signalled_again_then_waited_for():
     begun = replace(BEGUN, repeats=0, signalled_at=NOW - 1)
-    waits = decide(intent(), begun, Observation(NOW, instance=running()), POLICY)
+    waits = decide(Facts(intent(), begun, Observation(NOW, instance=running()), POLICY))
     assert waits == Wait("the gateway to begin its drain", NOW + 4)
-    assert decide(intent(), begun, Observation(NOW + 4, instance=running()), POLICY) == Signal(OLD)
-    tired = decide(intent(), replace(begun, repeats=3), Observation(NOW + 4, instance=running()), POLICY)
+    assert decide(Facts(intent(), begun, Observation(NOW + 4, instance=running()), POLICY)) == Signal(OLD)
+    tired = decide(Facts(intent(), replace(begun, repeats=3), Observation(NOW + 4, instance=running()), POLICY))
     assert tired == Wait("the gateway to begin its drain", NOW - 1 + POLICY.clocks(intent()).driver_deadline)
 
 
 def test_a_drain_is_given_the_time_that_the_gateway_gave_itself():
-    long = running(state="draining", drain=Drain(NOW - 10, NOW + 590, 1))
-    step = decide(intent(), Progress(since=NOW - 10), Observation(NOW, instance=long), POLICY)
+    long = running(state="draining", drain=DrainState(NOW - 10, NOW + 590, 1))
+    step = decide(Facts(intent(), Progress(since=NOW - 10), Observation(NOW, instance=long), POLICY))
     assert isinstance(step, Wait)
     assert step.waiting_for == "drain: 1 turn, 10 s of 600 s"
     assert step.until > NOW + 590
@@ -636,12 +636,14 @@ def test_a_drain_is_given_the_time_that_the_gateway_gave_itself():
 
 def test_an_update_that_changed_nothing_leaves_a_starting_gateway_alone():
     seen = Observation(NOW, instance=running(state="starting"), installed="old")
-    assert decide(update(), Progress(since=NOW), seen, POLICY) == Settle("cancelled", "the update left the code at old")
+    assert decide(Facts(update(), Progress(since=NOW), seen, POLICY)) == Settle(
+        "cancelled", "the update left the code at old"
+    )
 
 
 def test_a_restart_that_is_just_as_old_as_the_window_is_over():
     edge = tuple(NOW - POLICY.storm_window for _ in range(POLICY.storm_limit))
-    assert storm(edge, NOW, POLICY) is None
+    assert POLICY.storm(edge, NOW) is None
 
 
 # Who claims to be a person.

@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_cli.intents.decide import decide, noted
-from hermes_cli.intents.observation import Observation, Policy
+from hermes_cli.intents.decide import decide
+from hermes_cli.intents.facts import Facts, Observation, Policy
+from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
-from hermes_cli.programs.own import Drain, Instance
+from hermes_cli.intents.witness import with_step
 from hermes_cli.system.process import Identity
 
 EPOCH = 1_800_000_000.0
 NEVER = 1e9
 STEPS = 5000
-POLICY = Policy()
+POLICY = Policy(refusal_codes=frozenset({78}))
 
 
 @dataclass
@@ -88,14 +89,13 @@ class World:
             return None
         is_ready = self.now >= self.up + self.script.ready
         state = "draining" if self.drain_since is not None else "ready" if is_ready else "starting"
-        drain = Drain(self.drain_since, self.drain_since + 180, 1) if self.drain_since is not None else None
+        drain = DrainState(self.drain_since, self.drain_since + 180, 1) if self.drain_since is not None else None
         return Instance(
             Identity(self.pid, self.up, self.pid, "boot"),
             state,
             revision=self.script.revision,
             started_at=self.up,
-            heartbeat=self.now,
-            signals=("SIGUSR1",) if is_ready else (),
+            handles_signal=is_ready,
             drain=drain,
         )
 
@@ -111,7 +111,7 @@ def live(world, asked, installed, hints):
     """Drive until the intent settles: the step, and whom it signalled."""
     progress, signalled = Progress(since=world.now), []
     for number in range(STEPS):
-        found = decide(asked, progress, world.observe(installed), POLICY)
+        found = decide(Facts(asked, progress, world.observe(installed), POLICY))
         if isinstance(found, Settle):
             return found, signalled
         if isinstance(found, Wait):
@@ -121,7 +121,7 @@ def live(world, asked, installed, hints):
             hint = min(hint, world.exit_at() if world.pid else world.now + 1.0)
             world.advance(min(found.until, max(hint, world.now + 0.001)))
             continue
-        progress = noted(progress, found, world.now)
+        progress = with_step(progress, found, world.now)
         if isinstance(found, Signal):
             if found.target.pid not in signalled:  # saying it again to one that shows nothing is no second restart
                 signalled.append(found.target.pid)

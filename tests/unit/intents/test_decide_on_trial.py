@@ -5,34 +5,35 @@ from dataclasses import replace
 import pytest
 from test_decide import BEGUN, FRESH, NOW, OLD, POLICY, STOPPED, fresh, running, seen, update
 
-from hermes_cli.intents.decide import counted, decide, noted, witnessed
-from hermes_cli.intents.observation import Change
+from hermes_cli.intents.decide import decide
+from hermes_cli.intents.facts import Facts, Trial
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Wait
+from hermes_cli.intents.witness import with_deaths, with_stay, with_step
 
-ON_TRIAL, UNDONE = Change(), Change("it did not come")
+ON_TRIAL, UNDONE = Trial(), Trial("it did not come")
 READY = replace(BEGUN, ready_pid=FRESH.pid, ready_since=NOW - POLICY.stay_ready)
 
 
 def trial(instance=None, progress=BEGUN, **world):
-    facts = {"installed": "new", "change": ON_TRIAL, "service": STOPPED, **world}
-    return decide(update(), progress, seen(instance, **facts), POLICY)
+    facts = {"installed": "new", "trial": ON_TRIAL, "service": STOPPED, **world}
+    return decide(Facts(update(), progress, seen(instance, **facts), POLICY))
 
 
 def undone(instance=None, progress=None, **world):
-    facts = {"installed": "old", "change": UNDONE, "service": STOPPED, **world}
-    return decide(update(), progress or Progress(since=NOW), seen(instance, **facts), POLICY)
+    facts = {"installed": "old", "trial": UNDONE, "service": STOPPED, **world}
+    return decide(Facts(update(), progress or Progress(since=NOW), seen(instance, **facts), POLICY))
 
 
 def test_starts_that_die_while_every_look_sees_one_running_are_counted_until_the_old_code_comes_back():
     known = replace(BEGUN, attempts=1, attempted_at=NOW)
     for pid in (901, 902):
-        world = {"service": Service("running", pid), "installed": "new", "change": ON_TRIAL}
-        known = counted(known, update(), seen(None, **world))
+        world = {"service": Service("running", pid), "installed": "new", "trial": ON_TRIAL}
+        known = with_deaths(Facts(update(), known, seen(None, **world), POLICY))
         assert isinstance(trial(None, known, **world), Wait)
     world["service"] = Service("running", 903)
-    known = counted(known, update(), seen(None, **world))
+    known = with_deaths(Facts(update(), known, seen(None, **world), POLICY))
     assert trial(None, known, **world) == PutBack(
         "no ready gateway after 1 demand start and 2 by the service manager: the service manager gives no reason"
     )
@@ -50,7 +51,7 @@ def test_starts_that_die_while_every_look_sees_one_running_are_counted_until_the
 )
 def test_nothing_else_counts_as_a_start_that_died(first, then):
     asked = replace(update(), target=OLD)
-    assert counted(counted(BEGUN, asked, first), asked, then).died == 0
+    assert with_deaths(Facts(asked, with_deaths(Facts(asked, BEGUN, first, POLICY)), then, POLICY)).died == 0
 
 
 def test_a_start_that_died_of_its_configuration_is_not_waited_for_again():
@@ -60,9 +61,9 @@ def test_a_start_that_died_of_its_configuration_is_not_waited_for_again():
 
 
 def test_a_demand_start_ends_the_start_before_it_on_purpose():
-    known = counted(BEGUN, update(), seen(service=Service("running", 901)))
-    begun = noted(known, Start(reload=True), NOW)
-    assert counted(begun, update(), seen(service=Service("running", 902))).died == 0
+    known = with_deaths(Facts(update(), BEGUN, seen(service=Service("running", 901)), POLICY))
+    begun = with_step(known, Start(reload=True), NOW)
+    assert with_deaths(Facts(update(), begun, seen(service=Service("running", 902)), POLICY)).died == 0
 
 
 def test_a_fresh_instance_is_waited_for_until_it_has_stayed_ready():
@@ -108,7 +109,7 @@ def test_code_that_could_not_be_put_back_is_a_failure_and_not_tried_for_ever():
 
 
 def test_putting_back_gives_the_old_code_all_its_attempts():
-    assert noted(replace(READY, attempts=2, lost=2), PutBack("why"), NOW) == Progress(since=NOW)
+    assert with_step(replace(READY, attempts=2, lost=2), PutBack("why"), NOW) == Progress(since=NOW)
 
 
 def test_a_ready_instance_on_the_old_code_is_the_end_of_a_failed_update():
@@ -138,17 +139,17 @@ def test_nothing_running_is_started_on_the_old_code_whatever_the_storm():
 @pytest.mark.parametrize("revision", ["new", None])
 def test_readiness_is_noted_once_and_kept(revision):
     world = seen(fresh(revision=revision), installed="new")
-    noticed = witnessed(BEGUN, update(), world)
+    noticed = with_stay(Facts(update(), BEGUN, world, POLICY))
     assert (noticed.ready_pid, noticed.ready_since) == (FRESH.pid, NOW)
-    assert witnessed(noticed, update(), replace(world, now=NOW + 2)) == noticed
+    assert with_stay(Facts(update(), noticed, replace(world, now=NOW + 2), POLICY)) == noticed
 
 
 def test_the_named_instance_being_ready_is_no_news():
-    assert witnessed(BEGUN, update(), seen(running(OLD), installed="new")) == BEGUN
+    assert with_stay(Facts(update(), BEGUN, seen(running(OLD), installed="new"), POLICY)) == BEGUN
 
 
 def test_a_fresh_instance_that_is_gone_is_a_loss_but_one_that_drains_is_not():
-    gone = witnessed(READY, update(), seen(None, installed="new"))
+    gone = with_stay(Facts(update(), READY, seen(None, installed="new"), POLICY))
     assert (gone.lost, gone.ready_pid) == (1, 0)
-    drains = witnessed(READY, update(), seen(fresh(state="draining", revision="new"), installed="new"))
+    drains = with_stay(Facts(update(), READY, seen(fresh(state="draining", revision="new"), installed="new"), POLICY))
     assert (drains.lost, drains.ready_pid) == (0, 0)

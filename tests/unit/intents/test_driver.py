@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from hermes_cli.errors import CannotTellError
-from hermes_cli.intents import desired, driver, progress, queue
-from hermes_cli.intents.observation import Change, Policy
+from hermes_cli.intents import desired, driver
+from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.request import submit
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.programs.own import OwnGateway
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
@@ -28,7 +30,14 @@ from hermes_cli.system.process import Handle, Identity
 GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
 PATIENCE = 15.0
 # As short as real processes allow; every later clock follows from these.
-POLICY = Policy(drain_timeout=0.2, teardown_timeout=0.2, start_timeout=10.0, max_attempts=3, backoff=0.01)
+POLICY = Policy(
+    drain_timeout=0.2,
+    teardown_timeout=0.2,
+    start_timeout=10.0,
+    max_attempts=3,
+    backoff=0.01,
+    refusal_codes=frozenset({78}),
+)
 FORGIVING = replace(POLICY, drain_timeout=30.0)
 
 
@@ -92,25 +101,6 @@ class Gateways:
             child.stdout.close()
 
 
-class NoUpdates:
-    """Nothing was installed, nothing is to be undone."""
-
-    def installed(self) -> str | None:
-        return None
-
-    def recover(self, identifier: str) -> None:
-        pass
-
-    def change(self, identifier: str) -> Change | None:
-        return None
-
-    def put_back(self, identifier: str, why: str) -> None:
-        raise AssertionError("nothing is on trial")
-
-    def ended(self, identifier: str, outcome: str, detail: str) -> None:
-        pass
-
-
 class DiesUnderTheLook(NoUpdates):
     """The draining gateway ends after the driver has looked at it, and before it can begin to wait for its end."""
 
@@ -124,7 +114,7 @@ class DiesUnderTheLook(NoUpdates):
         if found is not None and found.state == "draining":
             self.looks += 1
             if self.looks == 1:  # one more look, with no event of the drain's beginning left over
-                os.close(os.open(f"{self.gateways.paths.intents}/holds/touched", os.O_CREAT | os.O_WRONLY))
+                os.close(os.open(f"{self.gateways.paths.queue.holds}/touched", os.O_CREAT | os.O_WRONLY))
             else:
                 os.kill(found.identity.pid, signal.SIGKILL)
                 self.gateways.child.wait(PATIENCE)
@@ -138,7 +128,7 @@ class StopUnderTheLook(NoUpdates):
         self.paths = paths
 
     def installed(self) -> str | None:
-        desired.write(self.paths, "stopped", "a test")
+        desired.write(self.paths.desired, "stopped", "a test")
         return None
 
 
@@ -180,7 +170,15 @@ def drive(paths, gateways, renewed):
         def work() -> None:
             try:
                 result.append(
-                    driver.drive(paths, gateways, recovery or NoUpdates(), policy, "watch", renew=renewed.set)
+                    driver.drive(
+                        paths.queue,
+                        OwnGateway(paths),
+                        gateways,
+                        recovery or NoUpdates(),
+                        policy=policy,
+                        trigger="watch",
+                        renew=renewed.set,
+                    )
                 )
             except BaseException as error:  # noqa: BLE001  handed on to the test
                 result.append(error)
@@ -215,15 +213,15 @@ def background(drive):
 def await_progress(paths, identifier, text):
     """Until the driver says that it waits for this."""
     deadline = time.monotonic() + PATIENCE
-    with DirectoryWatch(f"{paths.intents}/progress") as watch:
-        while not progress.read(paths, identifier).waiting_for.startswith(text):
+    with DirectoryWatch(paths.queue.progress) as watch:
+        while not paths.queue.progress_of(identifier).waiting_for.startswith(text):
             left = deadline - time.monotonic()
-            assert left > 0, progress.read(paths, identifier)
+            assert left > 0, paths.queue.progress_of(identifier)
             watch.wait(left)
 
 
 def outcome(paths, identifier):
-    found = queue.find_settled(paths, identifier)
+    found = paths.queue.find(identifier)
     assert found is not None
     return found.outcome
 
@@ -240,7 +238,7 @@ def test_a_running_gateway_is_drained_started_again_and_seen_ready(paths, publis
     old = gateways.start_ready()
     identifier = publish(target=gateways.target())
     assert drive()
-    found = queue.find_settled(paths, identifier)
+    found = paths.queue.find(identifier)
     assert found.outcome == "restarted"
     assert found.trigger == "watch"
     assert found.attempts == 1
@@ -319,7 +317,7 @@ def test_a_gateway_that_crashes_at_every_start_fails_with_its_exit(paths, publis
     gateways.options = ["crash=3"]
     identifier = publish()
     assert drive()
-    found = queue.find_settled(paths, identifier)
+    found = paths.queue.find(identifier)
     assert found.outcome == "failed"
     assert "3 demand starts: exited 3" in found.detail
     assert gateways.starts == 3
@@ -356,7 +354,7 @@ def test_a_target_of_another_boot_is_not_signalled(paths, publish, gateways, dri
 
 
 def test_a_stopped_gateway_stays_stopped(paths, publish, gateways, drive):
-    desired.write(paths, "stopped", "a test")
+    desired.write(paths.desired, "stopped", "a test")
     identifier = publish()
     assert drive()
     assert outcome(paths, identifier) == "cancelled"
@@ -369,7 +367,7 @@ def test_a_stop_while_the_driver_waits_cancels(paths, publish, gateways, backgro
     identifier = publish(target=gateways.target(), drain_timeout=60.0)
     still_at_it = background(FORGIVING)
     await_progress(paths, identifier, "drain")
-    desired.write(paths, "stopped", "a test")
+    desired.write(paths.desired, "stopped", "a test")
     assert not still_at_it()
     assert outcome(paths, identifier) == "cancelled"
     assert gateways.starts == 0
@@ -401,20 +399,20 @@ def test_a_stop_that_cannot_be_read_is_not_taken_for_none(paths, publish, gatewa
 
     gateways.before_start = lambda: pytest.fail("it was started")
     if look == 1:
-        desired.write(paths, "stopped", "hermes gateway stop")
+        desired.write(paths.desired, "stopped", "hermes gateway stop")
     monkeypatch.setattr(os, "open", opening)
     with pytest.raises(OSError, match="Input/output"):
         drive()
     assert gateways.starts == 0
     monkeypatch.setattr(os, "open", real)
-    desired.write(paths, "stopped", "hermes gateway stop")
+    desired.write(paths.desired, "stopped", "hermes gateway stop")
     drive()
-    assert [one.outcome for one in queue.settled(paths)] == ["cancelled"]
+    assert [one.outcome for one in paths.queue.history()] == ["cancelled"]
 
 
 def test_a_second_driver_leaves_at_once(paths, publish, drive, gateways):
     publish()
-    lock = locks.take(driver.lock_path(paths))
+    lock = locks.take(paths.queue.driver_lock)
     try:
         began = time.monotonic()
         assert drive() is False
@@ -440,7 +438,7 @@ def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_
     gateways.start_ready()
     publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
     # A run's very last act is to tidy, under the lock. So much is left to tidy that there is time to publish.
-    stale = [f"{paths.intents}/staging/stale-{number}" for number in range(4000)]
+    stale = [f"{paths.queue.staging}/stale-{number}" for number in range(4000)]
     for path in stale:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
         os.utime(path, (0, 0))
@@ -448,8 +446,8 @@ def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_
 
     def publish_late() -> None:
         deadline = time.monotonic() + PATIENCE
-        with DirectoryWatch(f"{paths.intents}/staging") as watch:
-            while len(os.listdir(f"{paths.intents}/staging")) >= len(stale) and time.monotonic() < deadline:
+        with DirectoryWatch(paths.queue.staging) as watch:
+            while len(os.listdir(paths.queue.staging)) >= len(stale) and time.monotonic() < deadline:
                 watch.wait(1.0)
         late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
 
@@ -463,12 +461,14 @@ def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_
 RUN_DRIVER = f"""
 import sys
 sys.path.insert(0, {os.path.dirname(__file__)!r})
-from test_driver import FORGIVING, Gateways, NoUpdates
+from test_driver import FORGIVING, Gateways
+from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents import driver
 from hermes_cli.paths import Paths
+from hermes_cli.programs.own import OwnGateway
 home = sys.argv[1]
 paths = Paths("default", home + "/state", home, home)
-driver.drive(paths, Gateways(paths), NoUpdates(), FORGIVING, "watch")
+driver.drive(paths.queue, OwnGateway(paths), Gateways(paths), NoUpdates(), policy=FORGIVING, trigger="watch")
 """
 
 
@@ -486,17 +486,17 @@ def test_a_killed_driver_is_replaced_and_the_gateway_restarts_once(paths, publis
     await_progress(paths, identifier, "drain")
     first.send_signal(signal.SIGKILL)
     first.wait(PATIENCE)
-    assert progress.read(paths, identifier).signals == 1
+    assert paths.queue.progress_of(identifier).signals == 1
     assert drive(FORGIVING)
     assert outcome(paths, identifier) == "restarted"
     assert gateways.ran() == [old.pid, gateways.child.pid]
-    assert not locks.is_held(driver.lock_path(paths))
+    assert not locks.is_held(paths.queue.driver_lock)
 
 
 def test_a_driver_that_is_killed_before_it_acts_costs_nothing(paths, publish, gateways, drive):
     gateways.start_ready()
     identifier = publish(target=gateways.target())
-    progress.write(paths, identifier, Progress(since=time.time(), attempts=0, waiting_for="anything"))
+    paths.queue.note(identifier, Progress(since=time.time(), attempts=0, waiting_for="anything"))
     assert drive()
     assert outcome(paths, identifier) == "restarted"
     assert len(gateways.ran()) == 2
@@ -507,9 +507,8 @@ def test_a_driver_that_is_killed_before_it_acts_costs_nothing(paths, publish, ga
 
 HOLDER = """
 import sys
-from hermes_cli.intents.hold import hold
-from hermes_cli.paths import Paths
-with hold(Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1]), sys.argv[2]):
+from hermes_cli.intents.queue import Queue
+with Queue(sys.argv[1] + "/state/restart-intents", "default").hold(sys.argv[2]):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -564,7 +563,7 @@ def test_broken_records_never_block_good_ones(paths, publish, place, gateways, d
     identifier = publish()
     assert drive()
     assert outcome(paths, identifier) == "restarted"
-    assert len(os.listdir(f"{paths.intents}/rejected")) == 5
+    assert len(os.listdir(paths.queue.rejected)) == 5
     assert os.listdir(paths.pending) == []
 
 
@@ -605,7 +604,7 @@ def test_no_record_stops_the_driver_from_settling_the_next_one(paths, strangely,
 @pytest.mark.parametrize("name", ["since", "signalled_at", "attempted_at"])
 def test_a_progress_note_from_the_far_future_does_not_stop_the_driver(paths, publish, gateways, drive, name):
     identifier = publish()
-    progress.write(paths, identifier, replace(Progress(attempts=1, signals=1), **{name: 9e11}))
+    paths.queue.note(identifier, replace(Progress(attempts=1, signals=1), **{name: 9e11}))
     assert drive()
     assert outcome(paths, identifier) == "restarted"
 
@@ -674,12 +673,15 @@ def test_the_old_instance_is_never_taken_for_the_fresh_one(paths, publish, gatew
         identifier = publish(target=gateways.target())
         drive()
         assert handle.wait(0)
-    assert queue.find_settled(paths, identifier).instance["pid"] != old.pid
+    assert paths.queue.find(identifier).instance["pid"] != old.pid
 
 
 def test_restarts_that_satisfied_several_intents_count_once(paths, record, gateways, drive):
     gateways.start_ready()
     for _ in range(3):
-        submit(paths, {**record(target=gateways.target()), "requester": {"pid": 1, "command": "x", "in_tree": True}})
+        submit(
+            paths.intents,
+            {**record(target=gateways.target()), "requester": {"pid": 1, "command": "x", "in_tree": True}},
+        )
     drive()
-    assert len(driver.restart_times(queue.settled(paths))) == 1
+    assert len(driver.restart_times(paths.queue.history())) == 1

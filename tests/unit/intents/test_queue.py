@@ -13,7 +13,7 @@ import time
 import pytest
 
 from hermes_cli.errors import QueueError
-from hermes_cli.intents import progress, queue
+from hermes_cli.intents import queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import new_id, submit, timestamp
@@ -27,12 +27,12 @@ def names(paths, directory):
 
 
 def only(paths):
-    (found,) = queue.scan(paths).intents
+    (found,) = paths.queue.scan().intents
     return found
 
 
 def settle(paths, intent, outcome="restarted", **more):
-    return queue.settle(paths, intent, outcome, "seen", **{"trigger": "watch", **more})
+    return paths.queue.settle(intent, outcome, "seen", **{"trigger": "watch", **more})
 
 
 # Publishing.
@@ -40,7 +40,7 @@ def settle(paths, intent, outcome="restarted", **more):
 
 def test_a_published_record_is_the_only_thing_left(paths, record):
     made = record()
-    assert submit(paths, made) == made["id"]
+    assert submit(paths.intents, made) == made["id"]
     assert names(paths, "pending") == [f"{made['id']}.json"]
     assert names(paths, "staging") == []
     assert only(paths).document == made
@@ -50,11 +50,11 @@ def test_records_and_directories_are_private(tmp_path, record):
     elsewhere = Paths("default", f"{tmp_path}/new/state", str(tmp_path), str(tmp_path))
     previous = os.umask(0)
     try:
-        identifier = submit(elsewhere, record())
+        identifier = submit(elsewhere.intents, record())
     finally:
         os.umask(previous)
     assert stat.S_IMODE(os.stat(f"{elsewhere.pending}/{identifier}.json").st_mode) == 0o600
-    for directory in (elsewhere.state, elsewhere.intents, elsewhere.pending, f"{elsewhere.intents}/staging"):
+    for directory in (elsewhere.state, elsewhere.intents, elsewhere.pending, elsewhere.queue.staging):
         assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
 
@@ -62,14 +62,14 @@ def test_a_missing_queue_is_made_again_by_whoever_publishes(paths, record):
     for name in os.listdir(paths.intents):
         os.rmdir(f"{paths.intents}/{name}")
     os.rmdir(paths.intents)
-    submit(paths, record())
+    submit(paths.intents, record())
     assert only(paths)
 
 
 @pytest.mark.parametrize("name", ["pending", "staging"])
 def test_a_queue_of_which_a_part_is_missing_is_made_whole_by_whoever_publishes(paths, record, name):
     os.rmdir(f"{paths.intents}/{name}")  # as after the first requester of all was killed between the two
-    submit(paths, record())
+    submit(paths.intents, record())
     assert only(paths)
 
 
@@ -84,7 +84,7 @@ def test_nothing_but_whole_records_ever_appears_in_pending(paths, record):
     made = [record() for _ in range(5)]
     with DirectoryWatch(paths.pending, modified=True) as watch:
         for one in made:
-            submit(paths, one)
+            submit(paths.intents, one)
         events = os.read(watch.fileno(), 65536)
     seen = []
     while events:
@@ -100,8 +100,8 @@ import os, sys
 from hermes_cli.paths import Paths
 from hermes_cli.intents.request import compose, submit
 paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
-record = compose(paths, reason="manual", command="x", target=None, in_tree=False)
-submit(paths, record)
+record = compose(paths.profile, reason="manual", command="x", target=None, in_tree=False)
+submit(paths.intents, record)
 os.write(1, b"acknowledged")
 """
 
@@ -155,7 +155,7 @@ import os, sys
 from hermes_cli.paths import Paths
 from hermes_cli.intents import queue
 paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
-queue.settle(paths, queue.scan(paths).intents[0], "restarted", "seen", trigger="watch")
+paths.queue.settle(paths.queue.scan().intents[0], "restarted", "seen", trigger="watch")
 """
 
 
@@ -182,9 +182,9 @@ from hermes_cli.paths import Paths
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
-record = compose(paths, reason="manual", command="x", target=None, in_tree=False)
+record = compose(paths.profile, reason="manual", command="x", target=None, in_tree=False)
 try:
-    submit(paths, record)
+    submit(paths.intents, record)
 except QueueError as error:
     print(error)
 """
@@ -202,10 +202,10 @@ def test_a_full_disk_is_reported_in_one_line_and_leaves_nothing(tiny_disk, fill_
     from hermes_cli.intents.request import make_directories
 
     full = Paths("default", f"{tiny_disk}/state", tiny_disk, tiny_disk)
-    make_directories(full)
+    make_directories(full.intents)
     fill_disk(tiny_disk)
     with pytest.raises(QueueError) as caught:
-        submit(full, record())
+        submit(full.intents, record())
     assert "no space left" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert names(full, "staging") == names(full, "pending") == []
@@ -213,7 +213,7 @@ def test_a_full_disk_is_reported_in_one_line_and_leaves_nothing(tiny_disk, fill_
 
 def test_a_settlement_on_a_full_disk_leaves_the_record_pending(tiny_disk, fill_disk, record):
     full = Paths("default", f"{tiny_disk}/state", tiny_disk, tiny_disk)
-    submit(full, record())
+    submit(full.intents, record())
     fill_disk(tiny_disk)
     with pytest.raises(OSError, match="No space left"):
         settle(full, only(full))
@@ -226,7 +226,7 @@ def test_a_queue_that_is_a_file_is_reported_in_one_line(tmp_path, record):
     with open(odd.state, "w", encoding="ascii"):
         pass
     with pytest.raises(QueueError) as caught:
-        submit(odd, record())
+        submit(odd.intents, record())
     assert "\n" not in str(caught.value)
 
 
@@ -234,12 +234,12 @@ def test_a_queue_that_is_a_file_is_reported_in_one_line(tmp_path, record):
 
 
 def test_no_queue_is_an_empty_queue(tmp_path):
-    assert queue.scan(Paths("default", f"{tmp_path}/none", str(tmp_path), str(tmp_path))) == queue.Scan((), (), ())
+    assert queue.Queue(f"{tmp_path}/none", "default").scan() == queue.Scan((), (), ())
 
 
 def test_intents_come_oldest_first(paths, publish):
     published = [publish() for _ in range(4)]
-    assert [one.id for one in queue.scan(paths).intents] == sorted(published)
+    assert [one.id for one in paths.queue.scan().intents] == sorted(published)
 
 
 def make_fifo(path):
@@ -286,15 +286,15 @@ def test_what_is_no_regular_record_is_set_aside_at_once_and_blocks_nobody(paths,
     good = publish()
     name = f"{new_id(time.time())}.json"
     make(f"{paths.pending}/{name}")
-    found = in_time(queue.scan, paths)
+    found = in_time(paths.queue.scan)
     assert [one.id for one in found.intents] == [good]
     assert [one.name for one in found.broken] == [name]
     assert found.broken[0].why
     for broken in found.broken:
-        in_time(queue.reject, paths, broken)
+        in_time(paths.queue.reject, broken)
     assert names(paths, "rejected") == [name]
     assert names(paths, "pending") == [f"{good}.json"]
-    assert [one.name for one in in_time(queue.rejected, paths)] == [name]
+    assert [one.name for one in in_time(paths.queue.rejects)] == [name]
 
 
 @pytest.mark.parametrize(
@@ -305,17 +305,17 @@ def test_a_name_that_is_hard_to_read_is_set_aside(paths, publish, name):
     publish()
     with open(os.fsencode(paths.pending) + b"/" + name, "wb") as file:
         file.write(b"{}")
-    found = queue.scan(paths)
+    found = paths.queue.scan()
     assert len(found.intents) == len(found.broken) == 1
-    queue.reject(paths, found.broken[0])
-    assert os.listdir(os.fsencode(f"{paths.intents}/rejected")) == [name]
-    assert not queue.scan(paths).broken
+    paths.queue.reject(found.broken[0])
+    assert os.listdir(os.fsencode(paths.queue.rejected)) == [name]
+    assert not paths.queue.scan().broken
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
 def test_a_record_that_others_may_write_is_not_believed(paths, publish, mode):
     os.chmod(f"{paths.pending}/{publish()}.json", mode)
-    found = queue.scan(paths)
+    found = paths.queue.scan()
     assert not found.intents
     assert found.broken[0].why == "writable by others"
 
@@ -324,12 +324,12 @@ def test_a_record_of_another_owner_is_not_believed(paths, publish):
     if os.geteuid() != 0:
         pytest.skip("only root can give a file away")
     os.chown(f"{paths.pending}/{publish()}.json", 65534, 65534)
-    assert queue.scan(paths).broken[0].why == "owned by uid 65534"
+    assert paths.queue.scan().broken[0].why == "owned by uid 65534"
 
 
 def test_a_record_of_a_future_release_is_set_aside_and_says_so(paths, publish):
     publish(schema=2)
-    assert "newer" in queue.scan(paths).broken[0].why
+    assert "newer" in paths.queue.scan().broken[0].why
 
 
 def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record):
@@ -337,7 +337,7 @@ def test_a_record_is_exactly_as_large_as_allowed_or_refused(paths, place, record
         made = record(pad="")
         made["pad"] = "x" * (LIMIT - len(json.dumps(made)) + extra)
         place(f"{made['id']}.json", json.dumps(made).encode())
-    found = queue.scan(paths)
+    found = paths.queue.scan()
     assert len(found.intents) == len(found.broken) == 1
 
 
@@ -350,7 +350,7 @@ def test_a_record_that_could_not_be_read_once_is_no_broken_record(paths, publish
 def test_a_record_that_can_never_be_read_is_set_aside_and_blocks_nobody(paths, publish, failing_open):
     good, bad = publish(), publish()
     failing_open(f"{bad}.json", errno.EIO, 100)
-    found = queue.scan(paths)
+    found = paths.queue.scan()
     assert [one.id for one in found.intents] == [good]
     assert [one.name for one in found.broken] == [f"{bad}.json"]
 
@@ -358,26 +358,26 @@ def test_a_record_that_can_never_be_read_is_set_aside_and_blocks_nobody(paths, p
 @pytest.mark.parametrize("is_settled", [False, True])
 def test_a_reader_without_descriptors_says_so_and_takes_nothing_for_broken(paths, record, failing_open, is_settled):
     made = record()
-    submit(paths, made)
+    submit(paths.intents, made)
     if is_settled:
         settle(paths, only(paths))
-        submit(paths, made)  # as after a power cut: settled, and pending again
+        submit(paths.intents, made)  # as after a power cut: settled, and pending again
     failing_open(f"{made['id']}.json", errno.EMFILE, 1)
     with pytest.raises(OSError, match="Too many open files"):
-        queue.scan(paths)
-    found = queue.scan(paths)
+        paths.queue.scan()
+    found = paths.queue.scan()
     assert (len(found.intents), found.finished) == ((0, (made["id"],)) if is_settled else (1, ()))
 
 
 def test_settlements_that_cannot_be_listed_are_not_taken_for_none(paths, record, failing_open):
     made = record()
-    submit(paths, made)
+    submit(paths.intents, made)
     settle(paths, only(paths))
-    submit(paths, made)  # as after a power cut: settled, and pending again
+    submit(paths.intents, made)  # as after a power cut: settled, and pending again
     failing_open("settled", errno.EMFILE, 1)
     with pytest.raises(OSError, match="Too many open files"):
-        queue.scan(paths)
-    assert queue.scan(paths).finished == (made["id"],)
+        paths.queue.scan()
+    assert paths.queue.scan().finished == (made["id"],)
 
 
 # Setting aside.
@@ -386,10 +386,10 @@ def test_settlements_that_cannot_be_listed_are_not_taken_for_none(paths, record,
 def test_what_is_set_aside_is_kept_and_never_overwritten(paths, place):
     for text in (b"first", b"second"):
         place("x.json", text)
-        queue.reject(paths, queue.scan(paths).broken[0])
+        paths.queue.reject(paths.queue.scan().broken[0])
     kept = []
     for name in names(paths, "rejected"):
-        with open(f"{paths.intents}/rejected/{name}", "rb") as file:
+        with open(f"{paths.queue.rejected}/{name}", "rb") as file:
             kept.append(file.read())
     assert sorted(kept) == [b"first", b"second"]
 
@@ -397,13 +397,13 @@ def test_what_is_set_aside_is_kept_and_never_overwritten(paths, place):
 def test_the_longest_name_is_set_aside_twice(paths, place):
     for text in (b"first", b"second"):
         place("x" * 255, text)
-        queue.reject(paths, queue.scan(paths).broken[0])
+        paths.queue.reject(paths.queue.scan().broken[0])
     assert len(names(paths, "rejected")) == 2
     assert names(paths, "pending") == []
 
 
 def test_setting_aside_what_somebody_else_set_aside_is_no_error(paths):
-    queue.reject(paths, queue.Broken("x.json", "gone"))
+    paths.queue.reject(queue.Broken("x.json", "gone"))
 
 
 LOCKED_DIRECTORY = """
@@ -416,11 +416,11 @@ if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
-submit(paths, compose(paths, reason="manual", command="x", target=None, in_tree=False))
+submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
 os.mkdir(paths.pending + "/x", 0o500)
-found = queue.scan(paths)
-queue.reject(paths, found.broken[0])
-print(len(queue.scan(paths).broken))
+found = paths.queue.scan()
+paths.queue.reject(found.broken[0])
+print(len(paths.queue.scan().broken))
 """
 
 
@@ -437,15 +437,15 @@ def test_a_directory_that_may_not_be_moved_is_set_aside_or_left_but_never_stops_
 
 def test_a_settled_intent_has_left_every_other_directory(paths, publish):
     identifier = publish()
-    progress.write(paths, identifier, Progress(attempts=2))
+    paths.queue.note(identifier, Progress(attempts=2))
     intent = only(paths)
     assert settle(paths, intent, attempts=2, instance={"pid": 4300})
     assert names(paths, "pending") == names(paths, "staging") == names(paths, "progress") == []
-    with open(f"{paths.intents}/settled/{identifier}.json", encoding="utf-8") as file:
+    with open(f"{paths.queue.settled}/{identifier}.json", encoding="utf-8") as file:
         document = json.load(file)
     assert document.items() >= intent.document.items()
     assert document["outcome"] == "restarted"
-    found = queue.find_settled(paths, identifier)
+    found = paths.queue.find(identifier)
     assert (found.outcome, found.detail, found.trigger, found.attempts) == ("restarted", "seen", "watch", 2)
     assert found.instance == {"pid": 4300}
     assert 0 <= found.took < 60
@@ -456,7 +456,7 @@ def test_only_the_first_settlement_counts(paths, publish):
     intent = only(paths)
     assert settle(paths, intent)
     assert not settle(paths, intent, "failed")
-    assert queue.find_settled(paths, intent.id).outcome == "restarted"
+    assert paths.queue.find(intent.id).outcome == "restarted"
 
 
 def test_one_of_many_threads_settles(paths, publish):
@@ -472,10 +472,10 @@ import sys
 from hermes_cli.intents import queue
 from hermes_cli.paths import Paths
 paths = Paths("default", sys.argv[1] + "/state", sys.argv[1], sys.argv[1])
-intents = queue.scan(paths).intents
+intents = paths.queue.scan().intents
 print("ready", flush=True)
 sys.stdin.readline()
-print(*[i.id for i in intents if queue.settle(paths, i, "restarted", sys.argv[2], trigger="watch")])
+print(*[i.id for i in intents if paths.queue.settle(i, "restarted", sys.argv[2], trigger="watch")])
 """
 
 
@@ -484,7 +484,7 @@ def test_one_of_many_processes_settles_each_intent(paths, publish, children, tmp
     published = [publish() for _ in range(40)]
     if torn:
         for identifier in published:
-            with open(f"{paths.intents}/settled/{identifier}.json", "wb") as file:
+            with open(f"{paths.queue.settled}/{identifier}.json", "wb") as file:
                 file.write(b'{"torn')
     settlers = [children("-c", SETTLER, str(tmp_path), str(number)) for number in range(4)]
     for one in settlers:
@@ -495,40 +495,40 @@ def test_one_of_many_processes_settles_each_intent(paths, publish, children, tmp
     won = [identifier for one in settlers for identifier in one.communicate(timeout=30)[0].split()]
     assert [one.returncode for one in settlers] == [0, 0, 0, 0]
     assert sorted(won) == sorted(published)
-    assert len(queue.settled(paths)) == 40
+    assert len(paths.queue.history()) == 40
     assert names(paths, "pending") == names(paths, "staging") == []
 
 
 def test_what_a_dead_settler_with_the_same_pid_left_is_no_obstacle(paths, publish):
     publish()
     intent = only(paths)
-    with open(f"{paths.intents}/staging/{intent.id}.json.{os.getpid()}", "wb"):
+    with open(f"{paths.queue.staging}/{intent.id}.json.{os.getpid()}", "wb"):
         pass
     assert settle(paths, intent)
 
 
 def test_a_record_in_both_places_is_settled_and_finish_completes_it(paths, record):
     made = record()
-    submit(paths, made)
+    submit(paths.intents, made)
     settle(paths, only(paths))
-    submit(paths, made)  # as after a power cut between the two steps
-    progress.write(paths, made["id"], Progress(attempts=1))
-    found = queue.scan(paths)
+    submit(paths.intents, made)  # as after a power cut between the two steps
+    paths.queue.note(made["id"], Progress(attempts=1))
+    found = paths.queue.scan()
     assert (found.intents, found.finished) == ((), (made["id"],))
-    queue.finish(paths, made["id"])
-    assert queue.scan(paths) == queue.Scan((), (), ())
+    paths.queue.finish(made["id"])
+    assert paths.queue.scan() == queue.Scan((), (), ())
     assert names(paths, "progress") == []
-    assert queue.find_settled(paths, made["id"]).outcome == "restarted"
+    assert paths.queue.find(made["id"]).outcome == "restarted"
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"schema": 1', b"\0" * 200])
 def test_a_torn_settlement_does_not_count_and_is_written_again(paths, publish, torn):
     identifier = publish()
-    with open(f"{paths.intents}/settled/{identifier}.json", "wb") as file:
+    with open(f"{paths.queue.settled}/{identifier}.json", "wb") as file:
         file.write(torn)
-    assert queue.find_settled(paths, identifier) is None
+    assert paths.queue.find(identifier) is None
     assert settle(paths, only(paths))
-    assert queue.find_settled(paths, identifier).outcome == "restarted"
+    assert paths.queue.find(identifier).outcome == "restarted"
 
 
 def test_the_largest_record_can_be_read_when_it_is_settled(paths, place, record):
@@ -536,7 +536,7 @@ def test_the_largest_record_can_be_read_when_it_is_settled(paths, place, record)
     made["pad"] = "x" * (LIMIT - len(json.dumps(made)))
     place(f"{made['id']}.json", json.dumps(made).encode())
     settle(paths, only(paths))
-    assert queue.find_settled(paths, made["id"]).outcome == "restarted"
+    assert paths.queue.find(made["id"]).outcome == "restarted"
 
 
 @pytest.mark.parametrize(
@@ -552,24 +552,24 @@ def test_the_largest_record_can_be_read_when_it_is_settled(paths, place, record)
 def test_a_record_that_can_be_read_can_be_settled(paths, place, record, strange):
     made = record(**strange)
     place(f"{made['id']}.json", json.dumps(made).encode())
-    for broken in queue.scan(paths).broken:
-        queue.reject(paths, broken)
-    for intent in queue.scan(paths).intents:
+    for broken in paths.queue.scan().broken:
+        paths.queue.reject(broken)
+    for intent in paths.queue.scan().intents:
         assert settle(paths, intent)
-        assert queue.find_settled(paths, made["id"]).outcome == "restarted"
-    assert queue.scan(paths) == queue.Scan((), (), ())
+        assert paths.queue.find(made["id"]).outcome == "restarted"
+    assert paths.queue.scan() == queue.Scan((), (), ())
 
 
 def test_settled_files_of_any_content_do_not_keep_the_history_from_being_read(paths, publish):
     identifier = publish()
     settle(paths, only(paths))
-    path = f"{paths.intents}/settled/{identifier}.json"
+    path = f"{paths.queue.settled}/{identifier}.json"
     with open(path, encoding="utf-8") as file:
         document = json.load(file)
     for strange in ({"took": 10**400}, {"took": None}, {"attempts": []}, {"instance": "x"}, {"detail": {}}):
         with open(path, "w", encoding="utf-8") as file:
             json.dump({**document, **strange}, file)
-        queue.settled(paths)
+        paths.queue.history()
 
 
 # Tidying.
@@ -579,29 +579,29 @@ def test_the_newest_two_hundred_settled_records_are_kept(paths, record):
     made = []
     for number in range(205):
         one = record(id=f"20261123T{number:06d}.000000Z-1-abcd")
-        submit(paths, one)
+        submit(paths.intents, one)
         made.append(one["id"])
-    for intent in queue.scan(paths).intents:
+    for intent in paths.queue.scan().intents:
         settle(paths, intent)
-    queue.tidy(paths)
-    assert [one.intent.id for one in queue.settled(paths)] == sorted(made)[5:][::-1]
+    paths.queue.tidy()
+    assert [one.intent.id for one in paths.queue.history()] == sorted(made)[5:][::-1]
 
 
 def test_what_a_dead_writer_left_is_removed_after_an_hour_and_not_before(paths):
     for name, age in (("old.json", 3700), ("young.json", 3500)):
-        path = f"{paths.intents}/staging/{name}"
+        path = f"{paths.queue.staging}/{name}"
         with open(path, "wb"):
             pass
         os.utime(path, (time.time() - age, time.time() - age))
-    queue.tidy(paths)
+    paths.queue.tidy()
     assert names(paths, "staging") == ["young.json"]
 
 
 def test_progress_of_what_is_pending_stays_and_other_progress_goes(paths, publish):
     identifier = publish()
-    progress.write(paths, identifier, Progress(attempts=1))
-    progress.write(paths, new_id(time.time()), Progress(attempts=1))
-    queue.tidy(paths)
+    paths.queue.note(identifier, Progress(attempts=1))
+    paths.queue.note(new_id(time.time()), Progress(attempts=1))
+    paths.queue.tidy()
     assert names(paths, "progress") == [f"{identifier}.json"]
 
 
@@ -609,7 +609,7 @@ def test_tidying_passes_over_what_it_cannot_remove(paths):
     for name in ("staging/x", "progress/x", "settled/x"):
         os.mkdir(f"{paths.intents}/{name}")
         os.utime(f"{paths.intents}/{name}", (0, 0))
-    queue.tidy(paths)
+    paths.queue.tidy()
 
 
 # What mutation testing found untested.
@@ -617,28 +617,28 @@ def test_tidying_passes_over_what_it_cannot_remove(paths):
 
 def test_the_hold_of_a_settled_intent_goes_unless_somebody_holds_it(paths, publish):
     published = [publish(), publish(), publish()]
-    first, second, _ = queue.scan(paths).intents
+    first, second, _ = paths.queue.scan().intents
     settle(paths, first)
     settle(paths, second)
-    held = locks.take(f"{paths.intents}/holds/{published[1]}.lock")
+    held = locks.take(f"{paths.queue.holds}/{published[1]}.lock")
     for identifier in (published[0], published[2]):
-        with open(f"{paths.intents}/holds/{identifier}.lock", "wb"):
+        with open(f"{paths.queue.holds}/{identifier}.lock", "wb"):
             pass
     try:
-        queue.tidy(paths)
+        paths.queue.tidy()
         assert names(paths, "holds") == sorted(f"{identifier}.lock" for identifier in published[1:])
     finally:
         held.release()
 
 
 def test_a_settlement_says_when_and_how_long_it_took(paths, record):
-    submit(paths, record(requested_at="2026-11-23T16:05:11+00:00"))
+    submit(paths.intents, record(requested_at="2026-11-23T16:05:11+00:00"))
     before = time.time()
     settle(paths, only(paths))
-    (found,) = queue.settled(paths)
+    (found,) = paths.queue.history()
     assert before - 1 <= found.settled_at <= time.time() + 1
     assert found.took == pytest.approx(found.settled_at - found.intent.requested_at)
-    with open(f"{paths.intents}/settled/{found.intent.id}.json", encoding="utf-8") as file:
+    with open(f"{paths.queue.settled}/{found.intent.id}.json", encoding="utf-8") as file:
         document = json.load(file)
     assert document["took"] == round(document["took"], 3) == found.took
     assert document["settled_at"].startswith(time.strftime("%Y-%m-%dT%H", time.gmtime(before)))
@@ -647,22 +647,22 @@ def test_a_settlement_says_when_and_how_long_it_took(paths, record):
 def test_a_settlement_makes_a_queue_whole_that_lost_a_part(paths, publish):
     publish()
     intent = only(paths)
-    os.rmdir(f"{paths.intents}/staging")
+    os.rmdir(paths.queue.staging)
     assert settle(paths, intent)
-    assert queue.find_settled(paths, intent.id).outcome == "restarted"
+    assert paths.queue.find(intent.id).outcome == "restarted"
 
 
 def test_a_name_that_is_no_id_finds_nothing_settled(paths):
-    with open(f"{paths.intents}/settled/x.json", "w", encoding="ascii") as file:
+    with open(f"{paths.queue.settled}/x.json", "w", encoding="ascii") as file:
         file.write('{"id": "x"}')
-    assert queue.find_settled(paths, "x") is None
-    assert queue.find_settled(paths, "../settled/x") is None
+    assert paths.queue.find("x") is None
+    assert paths.queue.find("../settled/x") is None
 
 
 def test_a_record_that_goes_during_a_look_hides_none_of_the_others(paths, publish, failing_open):
     gone, left = publish(), publish()
     failing_open(f"{gone}.json", errno.ENOENT, 1)
-    assert [one.id for one in queue.scan(paths).intents] == [left]
+    assert [one.id for one in paths.queue.scan().intents] == [left]
 
 
 def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, record, monkeypatch):
@@ -672,12 +672,12 @@ def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, r
     def sleeping(old, new):
         monkeypatch.setattr(os, "rename", real)
         monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 7200)
-        queue.tidy(paths)
+        paths.queue.tidy()
         real(old, new)
 
     made = record()
     monkeypatch.setattr(os, "rename", sleeping)
-    assert submit(paths, made) == made["id"]
+    assert submit(paths.intents, made) == made["id"]
     assert only(paths).id == made["id"]
     assert names(paths, "staging") == []
 
@@ -695,7 +695,7 @@ def test_a_request_that_cannot_be_published_says_why_and_leaves_nothing(paths, r
 
     monkeypatch.setattr(os, "rename", refused)
     with pytest.raises(QueueError, match=why):
-        submit(paths, record())
+        submit(paths.intents, record())
     assert names(paths, "staging") == names(paths, "pending") == []
 
 
@@ -705,7 +705,7 @@ def test_a_request_whose_name_cannot_be_made_durable_is_taken_back(paths, record
 
     monkeypatch.setattr(durable, "sync_directory", refused)
     with pytest.raises(QueueError, match="nothing was done"):
-        submit(paths, record())
+        submit(paths.intents, record())
     assert names(paths, "staging") == names(paths, "pending") == []
 
 
@@ -722,34 +722,34 @@ def test_what_may_not_be_moved_at_first_is_moved_after_its_mode_was_mended(paths
         real(old, new)
 
     monkeypatch.setattr(os, "rename", refusing)
-    assert queue.reject(paths, queue.scan(paths).broken[0]) is True
-    assert stat.S_IMODE(os.stat(f"{paths.intents}/rejected/x.json").st_mode) == 0o700
+    assert paths.queue.reject(paths.queue.scan().broken[0]) is True
+    assert stat.S_IMODE(os.stat(f"{paths.queue.rejected}/x.json").st_mode) == 0o700
     assert not os.path.exists(path)
 
 
 def test_what_cannot_be_moved_is_said_to_stay_and_what_is_gone_is_not(paths, place, monkeypatch):
     path = place("x.json", b"{")
-    (broken,) = queue.scan(paths).broken
+    (broken,) = paths.queue.scan().broken
 
     def refused(old, new):
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), old)
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", refused)
-        assert queue.reject(paths, broken) is False
+        assert paths.queue.reject(broken) is False
     os.unlink(path)
-    assert queue.reject(paths, broken) is True
+    assert paths.queue.reject(broken) is True
 
 
 def test_what_was_set_aside_is_listed_newest_first_with_why(paths, publish, place):
     place("a.json", b"{")
     place("b.json", b"[]")
-    for broken in queue.scan(paths).broken:
-        queue.reject(paths, broken)
+    for broken in paths.queue.scan().broken:
+        paths.queue.reject(broken)
     good = publish()
-    os.rename(f"{paths.pending}/{good}.json", f"{paths.intents}/rejected/{good}.json")
-    os.symlink("nowhere", f"{paths.intents}/rejected/aa.json")
-    found = [(one.name, one.why) for one in queue.rejected(paths)]
+    os.rename(f"{paths.pending}/{good}.json", f"{paths.queue.rejected}/{good}.json")
+    os.symlink("nowhere", f"{paths.queue.rejected}/aa.json")
+    found = [(one.name, one.why) for one in paths.queue.rejects()]
     assert found == [
         ("b.json", "not a JSON object"),
         ("aa.json", "cannot be read: Too many levels of symbolic links"),
@@ -764,7 +764,7 @@ def test_what_was_set_aside_is_listed_newest_first_with_why(paths, publish, plac
 def test_a_settled_record_with_nothing_but_an_outcome_is_read_with_cautious_defaults(paths, publish):
     identifier = publish()
     settle(paths, only(paths))
-    path = f"{paths.intents}/settled/{identifier}.json"
+    path = f"{paths.queue.settled}/{identifier}.json"
     with open(path, encoding="utf-8") as file:
         document = json.load(file)
     for name in ("took", "detail", "trigger"):
@@ -772,7 +772,7 @@ def test_a_settled_record_with_nothing_but_an_outcome_is_read_with_cautious_defa
     document |= {"attempts": "3", "instance": "pid 7"}
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file)
-    found = queue.find_settled(paths, identifier)
+    found = paths.queue.find(identifier)
     assert (found.took, found.detail, found.trigger, found.attempts, found.instance) == (0.0, "", "unknown", 0, None)
 
 
@@ -781,15 +781,15 @@ def test_what_is_no_id_is_never_made_into_a_path(paths, tmp_path, record):
     with open(f"{paths.intents}/x.json", "w", encoding="utf-8") as file:
         json.dump({**made, "outcome": "restarted"}, file)
     os.chmod(file.name, 0o600)
-    assert queue.find_settled(paths, "../x") is None
+    assert paths.queue.find("../x") is None
 
 
 def test_how_long_it_took_is_never_below_zero_and_told_in_milliseconds(paths, record):
     for offset, took in ((60, 0.0), (-0.4567, 0.457)):
         made = record(requested_at=timestamp(time.time() + offset))
-        submit(paths, made)
+        submit(paths.intents, made)
         settle(paths, only(paths))
-        found = queue.find_settled(paths, made["id"])
+        found = paths.queue.find(made["id"])
         assert found.took == pytest.approx(took, abs=0.3)
         assert found.took == round(found.took, 3)
 
@@ -798,8 +798,8 @@ def test_the_newest_are_kept_wherever_the_queue_lies(tmp_path, record):
     """A directory above it may be called what one of its own is called."""
     where = Paths("default", f"{tmp_path}/staging/state", str(tmp_path), f"{tmp_path}/logs")
     for _ in range(201):
-        submit(where, record())
-    for one in queue.scan(where).intents:
+        submit(where.intents, record())
+    for one in where.queue.scan().intents:
         settle(where, one)
-    queue.tidy(where)
+    where.queue.tidy()
     assert len(names(where, "settled")) == 200

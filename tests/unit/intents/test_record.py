@@ -341,6 +341,6 @@ def test_a_timestamp_is_exact_to_the_microsecond():
 
 
 def test_nobody_is_forced_and_in_tree_unless_it_is_said(paths, record):
-    made = compose(paths, reason="manual", command="x", target=None, in_tree=False)
+    made = compose(paths.profile, reason="manual", command="x", target=None, in_tree=False)
     assert (made["force"], made["drain_timeout"]) == (False, 180.0)
     assert read(made, made["id"]).requester.in_tree is False

@@ -23,7 +23,7 @@ class Program:
     def __init__(self, folder: Path) -> None:
         home = folder / "höme 'of' \"hermes\" $(false)"
         self.paths = Paths("default", f"{home}/state", str(home), f"{home}/logs")
-        make_directories(self.paths)
+        make_directories(self.paths.intents)
         restarter_program.install(self.paths)
         Path(self.paths.restarter, "lib").unlink()  # what runs without the copy is told apart from what runs with it
         self.folder = folder

@@ -13,7 +13,7 @@ from datetime import datetime
 import pytest
 
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Instance
+from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 PATIENCE = 20.0
 
 
-def await_instance(paths, wanted) -> Instance:
+def await_instance(paths, wanted) -> GatewayInstance:
     """Until gateway.json says so; a process that dies without a word is looked for each second."""
     durable.make_private_directory(paths.state)
     deadline = time.monotonic() + PATIENCE
@@ -37,7 +37,7 @@ def await_instance(paths, wanted) -> Instance:
             watch.wait(1.0)
 
 
-def await_ready(paths, other_than=None) -> Instance:
+def await_ready(paths, other_than=None) -> GatewayInstance:
     return await_instance(paths, lambda found: found.ready and found.identity.pid != other_than)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from hermes_cli.config import load_or_defaults
 from hermes_cli.errors import HermesError, NotRunningError
 from hermes_cli.gateway.channels.local import protocol
-from hermes_cli.intents import desired, queue
+from hermes_cli.intents import desired
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.wake import look
@@ -193,9 +193,9 @@ class Conversation:
         return True
 
     def _check_hope(self, *, first: bool) -> None:
-        if desired.read(self._paths) == "stopped" and own.read_alive(self._paths) is None:
+        if desired.read(self._paths.desired) == "stopped" and own.read_alive(self._paths) is None:
             raise NotRunningError("the gateway was stopped, what was accepted stays: hermes gateway start")
-        if not first or queue.pending(self._paths):
+        if not first or self._paths.queue.unsettled():
             return
         found = own.read_alive(self._paths)
         if found is None or found.state == "exited":

@@ -6,7 +6,8 @@ Cheap: a few small files are read and no process is started, because every comma
 import os
 
 from hermes_cli.installation import revision
-from hermes_cli.system import durable, locks, process_table
+from hermes_cli.programs import description
+from hermes_cli.system import locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
 
 def line(paths: "Paths") -> str | None:
     """What a command says of it, or None. Nothing is said while something is under way that will end it."""
-    found = durable.read_json(paths.instance)
-    running = (found or {}).get("revision")
-    if found is None or not isinstance(running, str) or found.get("state") != "ready":
+    found = description.read(paths.instance)
+    if found is None or found.revision is None or found.state != "ready":
         return None
-    installed = newer(paths, running)
-    if installed is None or not _is_alive(found):
+    installed = newer(paths, found.revision)
+    if installed is None or not found.is_alive():
         return None
-    return f"the gateway runs {running}, installed is {installed}: hermes gateway restart"
+    return f"the gateway runs {found.revision}, installed is {installed}: hermes gateway restart"
 
 
 def newer(paths: "Paths", running: str) -> str | None:
@@ -31,18 +31,8 @@ def newer(paths: "Paths", running: str) -> str | None:
     if installed is None or installed == running:
         return None
     try:
-        if os.listdir(paths.pending) or os.listdir(f"{paths.intents}/holds"):
+        if os.listdir(paths.pending) or os.listdir(paths.queue.holds):
             return None
     except OSError:
         pass
     return None if locks.is_held(paths.update_lock) else installed
-
-
-def _is_alive(found: "dict[str, object]") -> bool:
-    pid, ticks, boot = found.get("pid"), found.get("start_ticks"), found.get("boot_id")
-    return isinstance(pid, int) and process_table.is_same(
-        pid,
-        durable.finite(found.get("create_time")),
-        ticks if isinstance(ticks, int) else None,
-        boot if isinstance(boot, str) else None,
-    )

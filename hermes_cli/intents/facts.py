@@ -1,0 +1,186 @@
+"""What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.desired import Desired
+from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import Intent
+from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
+from hermes_cli.intents.service import Service
+
+Phase = Literal["plain", "trial", "repair"]
+TRIAL_ATTEMPTS = 2  # starts of new code that may fail, and fresh instances on it that may end by themselves
+PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who claims to be one is not checked
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was."""
+
+    undone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at the world. `instance` is alive, or None. `now` in epoch seconds."""
+
+    now: float
+    desired: Desired = "running"
+    instance: Instance | None = None
+    target_alive: bool = False  # the named process runs and may still be the program
+    service: Service = Service()  # noqa: RUF009  frozen
+    held: bool = False  # an updater is changing the code
+    trial: Trial | None = None
+    unsound: str | None = None  # why an update that was cut off could be neither finished nor undone
+    installed: str | None = None  # the revision on disk; looked up for updates only
+    restarts: tuple[float, ...] = ()  # when recent automatic restarts settled
+    all_restarts: tuple[float, ...] = ()  # when recent restarts settled, whoever asked
+    answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
+
+
+@dataclass(frozen=True, slots=True)
+class Mends:
+    """What a person can do about an outcome, as the texts of this program name it."""
+
+    queue: str = "look at the queue"
+    update: str = "repeat the update"
+    undescribed: str = "stop it, then start it"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either."""
+
+    drain_timeout: float = DRAIN_TIMEOUT
+    teardown_timeout: float = 10.0
+    start_timeout: float = 60.0
+    max_attempts: int = 5
+    backoff: float = 0.5
+    spawn_interval: float = 0.0
+    storm_limit: int = STORM_LIMIT
+    storm_window: float = STORM_WINDOW
+    stay_ready: float = 3.0
+    refusal_codes: frozenset[int] = frozenset()
+    mends: Mends = Mends()
+
+    def clocks(self, intent: Intent) -> Clocks:
+        """Return the deadlines of this intent's restart."""
+        requested = 0.0 if intent.force else intent.drain_timeout
+        return Clocks(self.drain_timeout if requested is None else requested, self.teardown_timeout)
+
+    def pause(self, attempts: int, service: Service) -> float:
+        """Return how long after a demand start the next one may come; a start that the manager has scheduled is first."""
+        pause = float(self.backoff * 2 ** max(0, attempts - 1))
+        # launchd floors whole seconds of runtime: start to start is anything up to one second longer.
+        return max(pause, self.spawn_interval + 1.0) if service.scheduled else pause
+
+    def storm(self, restarts: tuple[float, ...], now: float, factor: int = 1) -> str | None:
+        """Return why no further restart is admitted now, at `factor` times the limit, or None (B6)."""
+        recent = [at for at in restarts if now - self.storm_window < at <= now]
+        if len(recent) < factor * self.storm_limit:
+            return None
+        return (
+            f"refused: {len(recent)} restarts within {self.storm_window / 60:.0f} min, something asks again and again; "
+            f"see {self.mends.queue}"
+        )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`."""
+
+    intent: Intent
+    progress: Progress
+    seen: Observation
+    policy: Policy
+
+    @property
+    def now(self) -> float:
+        """The moment of the look."""
+        return self.seen.now
+
+    @property
+    def running(self) -> Instance | None:
+        """The instance that runs, whichever it is."""
+        return self.seen.instance
+
+    @cached_property
+    def phase(self) -> Phase:
+        """Whether the new code still has to prove itself (trial), or was put back and the old has to run (repair)."""
+        if self.seen.trial is None:
+            return "plain"
+        return "trial" if self.seen.trial.undone is None else "repair"
+
+    @cached_property
+    def outdated(self) -> Instance | None:
+        """The running instance, if it is one that this intent wants gone."""
+        running = self.seen.instance
+        if running is None:
+            return None
+        # In a repair nobody's wish counts any more, neither the instance that it named nor who asked.
+        target = self.intent.target if self.phase != "repair" else None
+        if target is not None and target.is_same_as(running.identity):
+            return running
+        # A crash during an update may have brought up an instance on half the change: it is not fresh either.
+        if self.intent.reason != UPDATE or self.seen.installed is None:
+            return None
+        if running.revision is None:  # after the old code was put back, it may run what was just put away
+            return running if self.phase == "repair" and running.started_at < self.progress.since else None
+        return running if running.revision != self.seen.installed else None
+
+    @property
+    def fresh(self) -> Instance | None:
+        """The running instance, if it is another than the one that this intent wants gone."""
+        return None if self.outdated is not None else self.seen.instance
+
+    @property
+    def max_attempts(self) -> int:
+        """How many demand starts may fail."""
+        return min(TRIAL_ATTEMPTS, self.policy.max_attempts) if self.phase == "trial" else self.policy.max_attempts
+
+    @property
+    def keeps_crashing(self) -> bool:
+        """Whether as many starts have failed as are tried, though every look saw one at work."""
+        if not self.progress.died:
+            return False
+        return self.start_is_refused or self.progress.attempts + self.progress.died > self.max_attempts
+
+    @property
+    def start_is_refused(self) -> bool:
+        """Whether the program itself says that another start would not help."""
+        return self.seen.service.exit_code in self.policy.refusal_codes
+
+    @property
+    def start_is_scheduled(self) -> bool:
+        """Whether the manager has announced a start of its own that is not due yet."""
+        return self.progress.attempts > 0 and self.seen.service.scheduled and self._pauses
+
+    @property
+    def next_start(self) -> float:
+        """When the next demand start may come."""
+        return self.progress.attempted_at + self.policy.pause(self.progress.attempts, self.seen.service)
+
+    @property
+    def start_is_paused(self) -> bool:
+        """Whether the pause after the last demand start is still running."""
+        return self.progress.attempts > 0 and self._pauses
+
+    @property
+    def _pauses(self) -> bool:
+        return self.progress.attempted_at <= self.now < self.next_start
+
+    @property
+    def start_failure(self) -> str:
+        """What became of the starts so far."""
+        starts = f"{self.progress.attempts} demand start{'' if self.progress.attempts == 1 else 's'}"
+        if self.progress.died:
+            starts += f" and {self.progress.died} by the service manager"
+        return f"no ready gateway after {starts}: {self.seen.service.reason}"
+
+    def latest_beginning(self, stamp: float) -> float:
+        """Return the latest of what is known: the program's stamp (unless missing or ahead), our look, our signal."""
+        return max(stamp if stamp <= self.now else 0.0, self.progress.since, self.progress.signalled_at)

@@ -1,0 +1,36 @@
+"""One run of the program that is kept alive, as its observer describes it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes_cli.system.process import Identity
+
+State = Literal["starting", "ready", "draining", "exited"]
+STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")
+
+
+@dataclass(frozen=True, slots=True)
+class DrainState:
+    """A drain under way: epoch seconds, and how many turns it waits for."""
+
+    since: float
+    deadline: float
+    turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A process that was seen. `handles_signal`: it has said that the restart signal would not just kill it (rule 5)."""
+
+    identity: Identity
+    state: State
+    revision: str | None = None
+    started_at: float = 0.0
+    active_turns: int = 0
+    handles_signal: bool = False
+    drain: DrainState | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it accepts work."""
+        return self.state == "ready"

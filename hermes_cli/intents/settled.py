@@ -1,0 +1,45 @@
+"""An intent with its final outcome, and what the history of them says."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hermes_cli.intents.record import Intent
+from hermes_cli.system.durable import finite
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An intent with its final outcome. `took` in seconds since the request; `instance` is the fresh one."""
+
+    intent: Intent
+    outcome: str
+    detail: str
+    settled_at: float
+    trigger: str
+    took: float
+    attempts: int
+    instance: dict[str, Any] | None
+
+
+def settled_of(intent: Intent) -> Settled:
+    """Return what a settled record says beside its intent. Missing fields degrade."""
+    document = intent.document
+    attempts, instance = document.get("attempts"), document.get("instance")
+    took = finite(document.get("took")) or 0.0
+    return Settled(
+        intent=intent,
+        outcome=str(document.get("outcome")),
+        detail=str(document.get("detail") or ""),
+        settled_at=intent.requested_at + took,
+        trigger=str(document.get("trigger") or "unknown"),
+        took=took,
+        attempts=attempts if type(attempts) is int else 0,
+        instance=instance if isinstance(instance, dict) else None,
+    )
+
+
+def restart_times(history: Iterable[Settled]) -> tuple[float, ...]:
+    """Return when each restart was seen; intents that one restart has satisfied count once."""
+    seen = {str(settled.instance): settled.settled_at for settled in history if settled.outcome == "restarted"}
+    return tuple(sorted(seen.values()))

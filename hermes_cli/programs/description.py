@@ -1,0 +1,74 @@
+"""gateway.json, read and checked against the kernel: the one reader, cheap enough for whoever asks for a restart.
+
+The gateway replaces the file itself; it is only believed while the process that it names is alive. No dataclass here:
+importing those would double what a requester costs.
+"""
+
+from hermes_cli.system import durable, process_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+HANDLED_SIGNAL = "SIGUSR1"
+
+
+class Description:
+    """What a gateway has written of itself; `document` is all of it. `create_time` in epoch seconds."""
+
+    __slots__ = ("boot_id", "create_time", "document", "pid", "start_ticks")
+
+    def __init__(self, pid: int, document: "dict[str, Any]") -> None:
+        ticks, boot = document.get("start_ticks"), document.get("boot_id")
+        self.pid = pid
+        self.create_time = durable.finite(document.get("create_time"))
+        self.start_ticks = ticks if type(ticks) is int else None
+        self.boot_id = boot if isinstance(boot, str) else None
+        self.document = document
+
+    @property
+    def state(self) -> str | None:
+        """The state as it was written; a word of a later release is returned as it is."""
+        return self.text("state")
+
+    @property
+    def revision(self) -> str | None:
+        """The revision that the gateway runs."""
+        return self.text("revision")
+
+    @property
+    def handles_signal(self) -> bool:
+        """Whether it has said that it handles the restart signal, which would kill it before (rule 5)."""
+        signals = self.document.get("signals")
+        return isinstance(signals, list) and HANDLED_SIGNAL in signals
+
+    def is_alive(self) -> bool:
+        """Whether that very process runs."""
+        return process_table.is_same(self.pid, self.create_time, self.start_ticks, self.boot_id)
+
+    def text(self, name: str) -> str | None:
+        """Return a field that is a string, or None."""
+        value = self.document.get(name)
+        return value if isinstance(value, str) else None
+
+
+def parse(document: "dict[str, Any] | None") -> Description | None:
+    """Return a description from JSON of any release; None when it names no process. Unknown fields are kept."""
+    if document is None:
+        return None
+    pid = document.get("pid")
+    return Description(pid, document) if type(pid) is int and 0 < pid < 2**31 else None
+
+
+def read(path: str, *, strict: bool = False) -> Description | None:
+    """Read the file, whoever wrote it and whether that process lives or not.
+
+    With `strict`, raise OSError when it cannot be told what is there.
+    """
+    return parse(durable.read_json(path, strict=strict))
+
+
+def read_alive(path: str, *, strict: bool = False) -> Description | None:
+    """Read the file of a process that runs now, or return None. Raises OSError like `read`."""
+    found = read(path, strict=strict)
+    return found if found is not None and found.is_alive() else None
