@@ -1,6 +1,6 @@
 """Every foreseeable failure: one line that says what and the mend, and an exit code."""
 
-EX_TEMPFAIL = 75  # sysexits.h
+EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
 
 
 class HermesError(Exception):

@@ -22,4 +22,4 @@ def read(paths: Paths, *, strict: bool = False) -> Desired:
 def write(paths: Paths, state: Desired, by: str) -> None:
     """Make the desired state durable. Raises OSError."""
     document = {"schema": 1, "state": state, "by": by, "pid": os.getpid(), "at": time.time()}
-    durable.replace(paths.desired, document, durable=True)
+    durable.publish(paths.desired, document)

@@ -16,11 +16,9 @@ from hermes_cli.system.process import Identity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import UnixFileLock
-
 
 @contextmanager
-def hold(paths: Paths, identifier: str) -> "Iterator[UnixFileLock]":
+def hold(paths: Paths, identifier: str) -> "Iterator[locks.Lock]":
     """Hold the intent `identifier`; take it before the record is published. Raises TryAgainError when it is held."""
     path = _path(paths, identifier)
     lock = locks.take(path)

@@ -47,7 +47,7 @@ def read(paths: Paths, identifier: str) -> Progress:
 
 def write(paths: Paths, identifier: str, progress: Progress) -> None:
     """Replace the note. Raises OSError."""
-    durable.replace(_path(paths, identifier), asdict(progress))
+    durable.replace_volatile(_path(paths, identifier), asdict(progress))
 
 
 def _path(paths: Paths, identifier: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hermes_cli.paths import Paths
 
 
-class Memory:
+class Registration:
     """What one manager has written there of itself; false while it does not hold this profile."""
 
     def __init__(self, paths: "Paths", manager: str) -> None:

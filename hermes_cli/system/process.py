@@ -132,6 +132,19 @@ class Handle:
         self.close()
 
 
+def describe_exit(code: int) -> str:
+    """Say how a process ended: "exited 1", or for a negative code "killed by SIGKILL"."""
+    return f"killed by {signal_name(-code)}" if code < 0 else f"exited {code}"
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name, or "signal 99" for a number that has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def send(identity: Identity, number: signal.Signals) -> bool:
     """Signal that very process; False when it is gone."""
     try:

@@ -88,6 +88,23 @@ def is_same(pid: int, created: float | None, ticks: int | None, boot: str | None
     return now is not None and created is not None and abs(now - created) <= _WALL_TOLERANCE
 
 
+def mark(pid: int, started: float | None) -> str:
+    """Write down one run of one program in a word, `PID:STARTED`, with its start in ticks where that is known."""
+    return f"{pid}:{'' if started is None else started}"
+
+
+def parse_mark(text: str) -> tuple[int, int | None] | None:
+    """Return the pid and the start ticks of a mark, or None for a text that is none."""
+    pid, colon, ticks = text.partition(":")
+    if not colon or not _is_number(pid, 10) or (ticks and not _is_number(ticks, 20)):
+        return None
+    return int(pid), int(ticks) if ticks else None
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
+
+
 def _stat(pid: int) -> list[str] | None:
     """The fields of /proc/PID/stat after the command name: state, ppid, …, start time is the 20th."""
     try:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from hermes_cli.system import process_table
-from hermes_cli.system.process import Handle, Identity, send
+from hermes_cli.system.process import Handle, Identity, describe_exit, send
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="ticks and /proc are Linux's")
 ME = Identity.of(os.getpid())
@@ -185,3 +185,11 @@ def test_a_command_name_with_parentheses_and_spaces_is_no_obstacle(children):
 def test_the_boot_id_is_one_for_all_processes(run_code):
     out = run_code("from hermes_cli.system import process_table; print(process_table.boot_id())")
     assert out.strip() == process_table.boot_id()
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(0, "exited 0"), (75, "exited 75"), (-9, "killed by SIGKILL"), (-15, "killed by SIGTERM"), (-99, "signal 99")],
+)
+def test_an_exit_is_described_as_a_shell_would(code, text):
+    assert describe_exit(code).endswith(text)

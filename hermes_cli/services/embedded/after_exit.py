@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.desired import Desired
+from hermes_cli.system.process import describe_exit
 
-EX_RESTART, EX_CONFIG = 75, 78
+EX_RESTART = 75
 CRASH_LIMIT = 5
 CRASH_WINDOW = 60.0  # seconds; a gateway that ran this long was sound
 LONGEST_PAUSE = 30.0
@@ -23,18 +25,6 @@ class Rest:
     """Leave it stopped until somebody demands a start."""
 
     why: str
-
-
-def describe_exit(code: int) -> str:
-    """An exit code, negative for a signal, in the words of a shell."""
-    if code < 0:
-        import signal
-
-        try:
-            return f"killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"killed by signal {-code}"
-    return f"exited {code}"
 
 
 def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:

@@ -12,7 +12,7 @@ from typing import Self
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.system import locks
+from hermes_cli.system import locks, process_table
 from hermes_cli.system.process import Handle, Identity
 
 _log = logging.getLogger("hermes.supervisor")
@@ -23,11 +23,11 @@ def start(paths: Paths, spawn: Callable[[list[str], dict[str, str]], int]) -> in
     me = Identity.of(os.getpid())
     assert me is not None
     argv = entry_points.gateway(paths.profile)
-    return spawn(argv, {"HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"})
+    return spawn(argv, {"HERMES_SUPERVISOR": process_table.mark(me.pid, me.start_ticks)})
 
 
 @dataclass(slots=True)
-class Gateway:
+class Child:
     """`since` is when it was started, or adopted (monotonic). `own`: it is our child, and we learn its exit code."""
 
     handle: Handle
@@ -35,7 +35,7 @@ class Gateway:
     own: bool
 
     @classmethod
-    def child(cls, pid: int, since: float | None) -> Self:
+    def of(cls, pid: int, since: float | None) -> Self:
         """Ours. Raises ProcessLookupError when it has ended."""
         return cls(Handle(Identity.of(pid) or Identity(pid)), time.monotonic() if since is None else since, own=True)
 

@@ -9,8 +9,8 @@ from hermes_cli.installation.copy import driver_argv
 from hermes_cli.intents.driver import lock_path
 from hermes_cli.paths import Paths
 from hermes_cli.pending import is_something_pending
-from hermes_cli.services.embedded.after_exit import describe_exit
 from hermes_cli.system import locks
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again

@@ -17,8 +17,8 @@ from hermes_cli.installation import entry_points
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.services.embedded.after_exit import describe_exit
 from hermes_cli.system.durable import finite
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _VARIABLE = "HERMES_SUPERVISOR_STATE"

@@ -23,13 +23,14 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.services.embedded import child, outside, reexecution
-from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_crash, describe_exit
-from hermes_cli.services.embedded.child import Gateway
+from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_crash
+from hermes_cli.services.embedded.child import Child
 from hermes_cli.services.embedded.control import Call, Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.embedded.reexecution import Carried
 from hermes_cli.system import durable, locks, log
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
@@ -48,7 +49,7 @@ class Supervisor:
         carried = reexecution.inherited()
         self._lock_descriptor = self._take_lock() if carried.lock is None else carried.lock
         os.set_inheritable(self._lock_descriptor, False)
-        self._gateway: Gateway | None = None
+        self._gateway: Child | None = None
         self._crashes = carried.crashes
         self._exit_code: int | None = None
         self._why = "not started yet"
@@ -95,8 +96,7 @@ class Supervisor:
             raise TryAgainError(
                 f"another supervisor of profile {self._paths.profile} runs already: see hermes gateway status"
             )
-        self._lock = lock
-        return lock._context.lock_file_fd or -1
+        return lock.descriptor
 
     # Signals.
 
@@ -149,7 +149,7 @@ class Supervisor:
     def _adopt(self) -> None:
         if self._gateway is not None:
             return
-        self._gateway = Gateway.found(self._paths)
+        self._gateway = Child.found(self._paths)
         if self._gateway is not None:
             self._selector.register(self._gateway.handle.fileno(), selectors.EVENT_READ, self._adopted_exited)
             _log.info("adopted the gateway, pid %d", self._gateway.pid)
@@ -160,7 +160,7 @@ class Supervisor:
 
     def _own(self, pid: int, since: float | None = None) -> None:
         try:
-            self._gateway = Gateway.child(pid, since)
+            self._gateway = Child.of(pid, since)
         except ProcessLookupError:  # it ended before it could be looked at, or while we executed our new code
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:

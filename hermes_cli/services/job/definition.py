@@ -54,7 +54,7 @@ def drifted(
 def write(wanted: Definition, mode: int = 0o644) -> None:
     """Replace whatever lies there whole; of a link the link, not what it points to. Raises HermesError."""
     try:
-        durable.replace_text(wanted.path, wanted.text, mode)
+        durable.publish_text(wanted.path, wanted.text, mode)
     except OSError as error:
         raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
 

@@ -46,7 +46,7 @@ def install(paths: "Paths") -> None:
         if not drifted(paths):
             return
         durable.make_private_directory(paths.restarter)
-        durable.replace_text(place, wanted, mode=0o700)
+        durable.publish_text(place, wanted, mode=0o700)
     except OSError as error:
         raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.services.launchd import launchctl
 from hermes_cli.services.launchd.launchctl import IN_PROGRESS, NO_DOMAIN, NO_SERVICE, Launchctl
-from hermes_cli.services.launchd.printed import Job, Place
+from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.system.process import Handle, Identity
 
 _AGAIN = 0.1  # seconds between two looks; launchd tells nobody when a label is free
@@ -30,18 +30,18 @@ class Domains:
         own = [f"{kind}/{os.getuid()}" for kind in ("gui", "user")]
         self.names = list(dict.fromkeys([*([remembered] if remembered in own else []), *own]))
 
-    def find(self, label: str) -> Place:
+    def find(self, label: str) -> Location:
         """Look for a loaded label: where it was last, then elsewhere. Not known as soon as one does not answer."""
         home = None
         for domain in self.names:
             found = self._launchctl.look(f"{domain}/{label}")
             if isinstance(found, Job):
-                return Place(label, domain, found)
+                return Location(label, domain, found)
             if found is None:  # it may be just there
-                return Place(label, home, None, known=False)
+                return Location(label, home, None, known=False)
             if found == NO_SERVICE and home is None:
                 home = domain
-        return Place(label, home, None)
+        return Location(label, home, None)
 
     def home(self, label: str) -> str:
         """Where `label` belongs: the login session's domain, else the user's. Raises CannotTellError."""
@@ -62,8 +62,10 @@ class Domains:
             if isinstance(self._launchctl.look(target), Job):
                 return
             if not answer.ok and answer.code not in _REPEATED:
-                raise HermesError(f"launchd refuses {path} ({answer.why}): mend that, then hermes gateway install")
-        raise CannotTellError(f"{label} could not be loaded ({answer.why}): hermes gateway install tries again")
+                raise HermesError(
+                    f"launchd refuses {path} ({answer.last_word}): mend that, then hermes gateway install"
+                )
+        raise CannotTellError(f"{label} could not be loaded ({answer.last_word}): hermes gateway install tries again")
 
     def outlast_removal(self, domain: str, label: str, deadline: float) -> bool:
         """Whether the label is loaded, once a stop that is under way has ended. Raises CannotTellError at `deadline`."""

@@ -16,7 +16,7 @@ from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.plists import label_of, path_of
-from hermes_cli.services.registered import Memory
+from hermes_cli.services.registered import Registration
 
 LOAD = 20.0  # seconds for a label to be loaded by a domain that answers EIO at first
 
@@ -24,21 +24,21 @@ LOAD = 20.0  # seconds for a label to be loaded by a domain that answers EIO at 
 class Jobs:
     """One profile's. `stop_clock`: seconds that an old process may use to stop; its label is taken until it has."""
 
-    def __init__(self, domains: Domains, memory: Memory, stop_clock: Callable[[], float]) -> None:
+    def __init__(self, domains: Domains, registration: Registration, stop_clock: Callable[[], float]) -> None:
         self._domains = domains
-        self._memory = memory
+        self._registration = registration
         self._stop_clock = stop_clock
 
     def is_stale(self, wanted: Definition) -> bool:
         """Whether what launchd has loaded under this label is another text."""
-        return bool(self._memory.get(label_of(wanted)) != _digest(wanted))
+        return bool(self._registration.get(label_of(wanted)) != _digest(wanted))
 
     def write(self, wanted: Definition) -> None:
         """Have it lie there. Raises HermesError."""
         if wanted.is_there and not is_refused(wanted.path):
             return
         # What launchd has loaded may be what is overwritten here: known no longer, also if we die in between.
-        self._memory.keep(**{label_of(wanted): None})
+        self._registration.keep(**{label_of(wanted): None})
         definition.write(wanted)
 
     def load(self, domain: str, wanted: Definition, *, only_if_stale: bool = False) -> None:
@@ -77,7 +77,7 @@ class Jobs:
     def _load(self, domain: str, wanted: Definition, deadline: float) -> None:
         label = label_of(wanted)
         self._domains.load(domain, label, wanted.path, deadline)
-        self._memory.keep(domain=domain, **{label: _digest(wanted)})
+        self._registration.keep(domain=domain, **{label: _digest(wanted)})
 
     def _deadline(self) -> float:
         return time.monotonic() + self._stop_clock() + LOAD

@@ -3,12 +3,14 @@
 import signal
 from typing import NoReturn
 
+from hermes_cli.environment import untranslated
 from hermes_cli.errors import HermesError
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
-from hermes_cli.system.call import Answer, call
+from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for a call that changes something; `kickstart` was seen to block for minutes
 LOOK = 4.0  # seconds for one that only asks
+_GRACE = 0.2  # seconds to end at SIGTERM; who waits for the answer has no more to spare
 
 # launchctl's exit status is the error's number (xpc/launchd's errors, `launchctl error N`).
 NO_SUCH_PROCESS = 3
@@ -27,10 +29,10 @@ class Launchctl:
         """`program` as it is to be called."""
         self._program = program
 
-    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Answer:
+    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Ended:
         """One bounded call."""
         try:
-            return call([self._program, *arguments], timeout)
+            return run([self._program, *arguments], timeout, environment=untranslated(), grace=_GRACE)
         except OSError as error:
             raise HermesError(f"{self._program} cannot be run ({error.strerror}): mend PATH and repeat") from None
 

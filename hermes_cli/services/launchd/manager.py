@@ -24,7 +24,7 @@ from hermes_cli.services.job.environment import make_places
 from hermes_cli.services.launchd import jobs, plists, printed
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.launchctl import ABSENT, IN_PROGRESS, NO_SERVICE, Launchctl
-from hermes_cli.services.launchd.printed import Place
+from hermes_cli.services.launchd.printed import Location
 
 _EXIT = 3.0  # seconds; the exiting gateway waits for it
 
@@ -40,12 +40,12 @@ class Launchd:
         if sys.platform == "darwin" and os.getuid() == 0:
             raise UsageError("the gateway is a job of the user who logs in, not of root: run hermes without sudo")
         self._paths = paths
-        self._memory = registered.Memory(paths, self.name)
+        self._registration = registered.Registration(paths, self.name)
         self._label = plists.label(paths)
         self._restarter = plists.restarter_label(paths)
         self._launchctl = Launchctl("launchctl")
-        self._domains = Domains(self._launchctl, self._memory.get("domain"))
-        self._jobs = jobs.Jobs(self._domains, self._memory, lambda: self._config.stop_clocks.driver_deadline)
+        self._domains = Domains(self._launchctl, self._registration.get("domain"))
+        self._jobs = jobs.Jobs(self._domains, self._registration, lambda: self._config.stop_clocks.driver_deadline)
 
     # --- looking
 
@@ -73,7 +73,7 @@ class Launchd:
         return ServiceStatus(
             self._label,
             place.domain,
-            is_defined or place.job is not None or bool(self._memory),
+            is_defined or place.job is not None or bool(self._registration),
             service,
             () if desired.read(self._paths) == "stopped" else tuple(problems),
         )
@@ -89,7 +89,7 @@ class Launchd:
 
     def definitions(self) -> tuple[Definition, ...]:
         """The two plists. One that lies there and differs in PATH only stays: that of another shell is no drift."""
-        domain = str(self._memory.get("domain") or self._domains.names[0])
+        domain = str(self._registration.get("domain") or self._domains.names[0])
         wanted = (plists.service(self._paths, self._config), plists.restarter(self._paths, domain))
         without = plists.without_path
         return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
@@ -98,12 +98,12 @@ class Launchd:
         """Definitions that are missing, of another release, or not loaded since they were changed; the program too."""
         return definition.drifted(
             self.definitions(),
-            is_installed=bool(self._memory),
+            is_installed=bool(self._registration),
             also=lambda: restarter_program.drifted(self._paths),
             is_stale=self._jobs.is_stale,
         )
 
-    def _is_disabled(self, place: Place) -> bool:
+    def _is_disabled(self, place: Location) -> bool:
         """Whether what is not loaded is switched off; the answer is not asked for where it does not matter."""
         if place.job is not None or not place.known or place.domain is None:
             return False
@@ -120,7 +120,7 @@ class Launchd:
         make_places(self._paths)
         restarter_program.install(self._paths)
         domain = self._domains.home(self._label)
-        self._memory.keep(domain=domain)
+        self._registration.keep(domain=domain)
         service, restarter = self.definitions()
         if os.environ.get("XPC_SERVICE_NAME") == self._restarter and self.drifted():
             self._install_from_outside()
@@ -147,7 +147,7 @@ class Launchd:
         for name in (self._label, self._restarter):
             definition.remove(plists.path_of(name))
         restarter_program.remove(self._paths)
-        self._memory.forget()
+        self._registration.forget()
 
     def demand_start(self) -> None:
         """Plain `kickstart`; a label that is not loaded, or switched off, is loaded first. Raises HermesError."""
@@ -164,7 +164,7 @@ class Launchd:
         if answer.code is None:
             raise CannotTellError("launchctl kickstart does not return: hermes gateway status")
         if not answer.ok and not self.observe().scheduled:
-            raise HermesError(f"launchd does not start {self._label} ({answer.why}): hermes gateway install")
+            raise HermesError(f"launchd does not start {self._label} ({answer.last_word}): hermes gateway install")
 
     def stop(self) -> None:
         """Switch the label off, so that the next login does not start it either, and see its process gone."""
@@ -210,7 +210,7 @@ class Launchd:
         self._domains.load(domain, label, path, deadline)
         answer = self._launchctl("kickstart", f"{domain}/{label}")
         if not answer.ok:
-            raise HermesError(f"launchd does not start {label} ({answer.why}): repeat")
+            raise HermesError(f"launchd does not start {label} ({answer.last_word}): repeat")
 
     def complete_exit(self) -> None:
         """`kickstart -k`: launchd itself starts the service when this process has ended, also with the caller dead."""

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.intents.service import Service, ended
+from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import Problem, RestarterStatus
+from hermes_cli.system.process import describe_exit
 
 _MEND = "hermes gateway install"
 _FIELD = re.compile(r"\t([a-z][a-z ]*) = (.*)")
@@ -55,11 +56,11 @@ class Job:
     def _last(self) -> str:
         if self.exit_code is None:
             return "never ran" if not self.runs else "exited"
-        return ended(self.exit_code)
+        return describe_exit(self.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a label is. `job` None: not loaded in `domain`, which exists, or in no domain when that is None."""
 
     label: str
@@ -75,7 +76,7 @@ class Place:
         return Service("stopped", detail=f"{self.label} is not loaded") if self.job is None else self.job.service
 
 
-def restarter_at(place: Place, *, is_disabled: bool) -> RestarterStatus:
+def restarter_at(place: Location, *, is_disabled: bool) -> RestarterStatus:
     """The restarter; where it is not loaded, somebody may have switched it off."""
     if place.job is not None:
         state = place.job.service.state
@@ -88,7 +89,7 @@ def restarter_at(place: Place, *, is_disabled: bool) -> RestarterStatus:
 
 
 def problems(
-    place: Place, service: Service, *, is_disabled: bool, is_defined: bool, refused: list[str]
+    place: Location, service: Service, *, is_disabled: bool, is_defined: bool, refused: list[str]
 ) -> Iterator[Problem]:
     """What keeps the service at `place` from running. `refused` are definitions that launchd will not load."""
     if place.job is not None and place.job.pended is not None:

@@ -36,10 +36,10 @@ class Systemd:
     def __init__(self, paths: Paths, *, system: bool | None = None) -> None:
         """`system`: into root's system manager; None: where it is installed, else the user's manager if there is one."""
         self._paths = paths
-        self._memory = registered.Memory(paths, self.name)
+        self._registration = registered.Registration(paths, self.name)
         self._names = units.Names(paths)
-        if system is None and self._memory:
-            system = self._memory.get("scope") == "system"
+        if system is None and self._registration:
+            system = self._registration.get("scope") == "system"
         self._systemctl = Systemctl(system=systemctl.is_system_the_best() if system is None else system)
 
     # --- looking
@@ -47,7 +47,7 @@ class Systemd:
     def status(self) -> ServiceStatus:
         """The service, and what keeps it from running or its restarter from being started."""
         found = self._systemctl.show(*self._names)
-        there = bool(self._memory) or os.path.lexists(self._path_of(self._names.service))
+        there = bool(self._registration) or os.path.lexists(self._path_of(self._names.service))
         if isinstance(found, str):
             return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=found))
         unit, restarter, watch = (found[name] for name in self._names)
@@ -75,7 +75,7 @@ class Systemd:
 
     def definitions(self) -> tuple[Definition, ...]:
         """The three units. One that lies there and differs in PATH only stays: that of another shell is no drift."""
-        place = units.Place(self._directory(), root=self._systemctl.system)
+        place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
             units.service(self._paths, self._config, place),
@@ -89,7 +89,7 @@ class Systemd:
         """Units that are missing or of another release; the restarter's program too."""
         return definition.drifted(
             self.definitions(),
-            is_installed=bool(self._memory),
+            is_installed=bool(self._registration),
             also=lambda: restarter_program.drifted(self._paths),
         )
 
@@ -101,11 +101,11 @@ class Systemd:
     def install(self) -> bool:
         """Write, load and enable the units, and mend what keeps them from being loaded. Raises HermesError."""
         self._systemctl.require()
-        if self._memory and self._memory.get("scope") != self._systemctl.scope:
+        if self._registration and self._registration.get("scope") != self._systemctl.scope:
             Systemd(self._paths).uninstall()  # two managers of one gateway would fight over it
         make_places(self._paths)
         restarter_program.install(self._paths)
-        self._memory.keep(scope=self._systemctl.scope, directory=self._directory())
+        self._registration.keep(scope=self._systemctl.scope, directory=self._directory())
         wanted = self.definitions()
         before = definition.read(wanted[0].path)
         self._write(wanted)
@@ -135,7 +135,7 @@ class Systemd:
             self._systemctl.do("daemon-reload")
             self._systemctl("reset-failed", *self._names)
         restarter_program.remove(self._paths)
-        self._memory.forget()
+        self._registration.forget()
 
     def enable(self) -> None:
         """Have the next login start it again, and its restarter watched. Raises HermesError."""
@@ -166,7 +166,7 @@ class Systemd:
         answer = self._systemctl("stop", self._names.service, timeout=clocks.driver_deadline + systemctl.TIMEOUT)
         unit = self._look()
         if service_of(unit).state != "stopped":
-            raise CannotTellError(f"{unit.name} is still there ({answer.why}): hermes gateway status")
+            raise CannotTellError(f"{unit.name} is still there ({answer.last_word}): hermes gateway status")
         if unit.active == "failed":  # what it failed of is no news of a stopped service
             self._systemctl("reset-failed", self._names.service)
         unmanaged.stop(self._paths, clocks.supervisor_kill)
@@ -202,7 +202,7 @@ class Systemd:
         options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
         answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
         if not answer.ok:
-            raise HermesError(f"systemd does not start {unit} ({answer.why}): repeat")
+            raise HermesError(f"systemd does not start {unit} ({answer.last_word}): repeat")
 
     def complete_exit(self) -> None:
         """`restart` without waiting: systemd itself starts the service when this process has ended."""
@@ -259,8 +259,8 @@ class Systemd:
 
     def _directory(self) -> str:
         """Where the units lie: where they were installed, else where this manager looks."""
-        if self._memory.get("scope") == self._systemctl.scope:
-            return str(self._memory.get("directory"))
+        if self._registration.get("scope") == self._systemctl.scope:
+            return str(self._registration.get("directory"))
         return self._systemctl.directory()
 
     @property

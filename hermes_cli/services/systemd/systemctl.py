@@ -3,11 +3,13 @@
 import os
 import pwd
 
+from hermes_cli.environment import untranslated
 from hermes_cli.errors import CannotTellError, HermesError, UsageError
 from hermes_cli.services.systemd.shown import PROPERTIES, Unit, parse
-from hermes_cli.system.call import Answer, call
+from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for what systemd answers at once
+_GRACE = 0.2  # seconds to end at SIGTERM; who waits for the answer has no more to spare
 _BOOTED = "/run/systemd/system"  # sd_booted(3)
 _SYSTEM_SOCKET = "/run/systemd/private"
 
@@ -62,14 +64,15 @@ class Systemctl:
         """The manager as systemd names it."""
         return "system" if self.system else f"user@{os.getuid()}"
 
-    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Answer:
+    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Ended:
         """One bounded call. Raises HermesError when there is no systemctl."""
         return self.run("systemctl", self.switch, "--no-ask-password", *arguments, timeout=timeout)
 
-    def run(self, program: str, *arguments: str, timeout: float = TIMEOUT) -> Answer:
+    def run(self, program: str, *arguments: str, timeout: float = TIMEOUT) -> Ended:
         """One bounded call of systemd's own programs. Raises HermesError when there is no such program."""
         try:
-            return call([program, *arguments], timeout, self._variables)
+            environment = untranslated() | self._variables
+            return run([program, *arguments], timeout, environment=environment, grace=_GRACE)
         except OSError as error:
             raise HermesError(
                 f"{program} cannot be run ({error.strerror}): use --manager embedded, or mend PATH"
@@ -81,7 +84,7 @@ class Systemctl:
         if answer.code is None:
             raise CannotTellError(f"systemctl {' '.join(arguments)} does not return: hermes gateway status")
         if not answer.ok:
-            raise HermesError(f"systemctl {self.switch} {' '.join(arguments)}: {answer.why}: {self._mend()}")
+            raise HermesError(f"systemctl {self.switch} {' '.join(arguments)}: {answer.last_word}: {self._mend()}")
 
     def show(self, *names: str, timeout: float = TIMEOUT) -> dict[str, Unit] | str:
         """The units, or why nothing is known of them."""
@@ -91,7 +94,7 @@ class Systemctl:
             return found
         if not is_booted():
             return "systemd does not run this machine"
-        return f"systemd ({self.domain}) does not answer: {answer.why}"
+        return f"systemd ({self.domain}) does not answer: {answer.last_word}"
 
     def reads(self, directory: str) -> bool | None:
         """Whether the manager looks for units in `directory`; None when that cannot be told."""
@@ -115,7 +118,7 @@ class Systemctl:
         if answer.code is None:
             raise CannotTellError(f"systemd ({self.domain}) does not answer in time: repeat")
         if not answer.ok:
-            raise HermesError(f"no systemd manager for {user_name()} ({answer.why}): {self._mend()}")
+            raise HermesError(f"no systemd manager for {user_name()} ({answer.last_word}): {self._mend()}")
 
     def _mend(self) -> str:
         if self.system or has_user_manager():

@@ -21,7 +21,7 @@ _PATH = 'Environment="PATH='
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UnitDirectory:
     """Where the units lie: the user's manager, or with `root` the system's."""
 
     directory: str
@@ -56,7 +56,7 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
+def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory) -> Definition:
     """The gateway: kept alive, told to stop before its commands are, killed only when its own clocks have run out."""
     argv = entry_points.gateway(paths.profile)
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
@@ -94,7 +94,7 @@ def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
     )
 
 
-def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
+def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definition:
     """The driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
 
     What the watch starts must never fail for good, and never spin: a failed run is repeated with a pause, and no
@@ -122,7 +122,7 @@ def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
     )
 
 
-def watch(paths: Paths, place: Place) -> Definition:
+def watch(paths: Paths, place: UnitDirectory) -> Definition:
     """What starts the restarter: level-triggered, so that no event can be missed."""
     return _definition(
         place,
@@ -182,6 +182,6 @@ def _output(log: str) -> list[str]:
     return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
 
 
-def _definition(place: Place, name: str, sections: dict[str, list[str]]) -> Definition:
+def _definition(place: UnitDirectory, name: str, sections: dict[str, list[str]]) -> Definition:
     blocks = ["\n".join([f"[{section}]", *lines]) + "\n" for section, lines in sections.items()]
     return Definition(f"{place.directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))
