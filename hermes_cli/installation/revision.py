@@ -1,7 +1,7 @@
-"""What code is installed: the checkout's commit, or the package's version. Cheap to import.
+"""The revision of the installed code: the checkout's commit, or the package's version. Cheap to import.
 
-Git is asked where the answer decides something. Where it is only shown, `glance` reads the two small files that
-git keeps it in: a command must not pay for a process to be told that nothing is stale.
+Git is asked if something is decided by the answer. If the answer is only shown, `glance` reads the two small files in
+which git keeps it: a command must not start a process only to learn that nothing is stale.
 """
 
 import os
@@ -27,12 +27,15 @@ class RevisionQuery:
         self._package = origin.package()
         self._commands: tuple[Running | None, ...] = ()
         if _git_above(self._package) is not None:
-            # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
+            # A virtualenv may lie inside somebody else's checkout: its HEAD counts only if it tracks this package.
             tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
             self._commands = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
 
     def collect(self) -> str | None:
-        """The short commit id, or the package's version outside a checkout; None when git does not say within 5 s."""
+        """Return the short commit id, or the package's version outside a checkout.
+
+        None when git does not say within 5 s.
+        """
         if not self._commands:
             return version(self._package)
         timeout, out, is_tracked, is_known = GIT_TIMEOUT, "", True, True
@@ -51,7 +54,7 @@ class RevisionQuery:
     def _git(self, *arguments: str) -> "Running | None":
         from hermes_cli.system.command import Running
 
-        # GIT_DIR and the like, set by a hook that started us, name another repository.
+        # GIT_DIR and the like, set by a git hook that started this process, name another repository.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         try:
@@ -61,18 +64,24 @@ class RevisionQuery:
 
 
 def installed_revision() -> str | None:
-    """The short commit id of the checkout that holds this package, else its version; None: cannot tell. At most 10 s."""
+    """Return the short commit id of the checkout that holds this package, else its version.
+
+    None when that cannot be told. Takes at most 10 s.
+    """
     return RevisionQuery().collect()
 
 
 def version(package: str) -> str | None:
-    """The version of the package in this directory as it lies there now; None when it cannot be read."""
+    """Return the version of the package in this directory as it is there now, or None when it cannot be read."""
     found = _VERSION.search(_text(f"{package}/__init__.py") or "")
     return found[1] if found else None
 
 
 def glance(running: str) -> str | None:
-    """What is installed, in the form of the revision `running`: commit or version. None when two files do not say."""
+    """Return the installed revision in the form of `running`, a commit or a version.
+
+    None when the two files do not say.
+    """
     package = origin.package()
     if not re.fullmatch(r"[0-9a-f]{12,64}", running):
         return version(package)
@@ -83,7 +92,7 @@ def glance(running: str) -> str | None:
 
 
 def _head(place: str) -> str | None:
-    """The commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
+    """Return the commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
     if not os.path.isdir(place):
         link = _text(place) or ""
         place = os.path.join(os.path.dirname(place), link.removeprefix("gitdir:").strip())

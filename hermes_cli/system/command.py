@@ -65,7 +65,7 @@ class Running:
         )
 
     def collect(self, timeout: float, *, grace: float = _GRACE) -> Ended:
-        """Wait at most `timeout` seconds for the end. After that, end it: SIGTERM, and SIGKILL after `grace` seconds."""
+        """Wait at most `timeout` seconds for the end, then end the command, as `end` does."""
         try:
             out, err = self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

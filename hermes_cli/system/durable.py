@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
-# What an open or a read says of the file itself. Any other error says nothing of it: the disk fails, or this process
-# or the machine has run out of something.
+# Errors of an open or a read that say something about the file. Every other error says nothing about it: the disk
+# fails, or this process or the machine has run out of something.
 _OF_THE_FILE = {
     errno.ENOENT,
     errno.ENOTDIR,
@@ -69,7 +69,7 @@ def sync_file(path: str) -> None:
 
 
 def sync_ancestors(path: str) -> None:
-    """Force the names of every directory above `path` to stable storage, as far as they are ours. Raises OSError."""
+    """Force the names of every directory above `path` that the caller owns to stable storage. Raises OSError."""
     directory = os.path.dirname(path)
     while os.stat(directory).st_uid == os.geteuid():
         sync_directory(directory)
@@ -95,7 +95,10 @@ def make_private_directory(path: str) -> None:
 
 
 def create(path: str, data: bytes) -> int:
-    """Create `path` (O_EXCL, 0600) with `data`, not synced yet; gives its descriptor. Raises OSError, leaving nothing."""
+    """Create `path` (O_EXCL, 0600) with `data`, not synced yet. Return its descriptor.
+
+    Raises OSError, leaving nothing.
+    """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, data)
@@ -119,7 +122,10 @@ def write_new(path: str, data: bytes) -> None:
 
 
 def publish(path: str, document: "Mapping[str, Any]", *, indent: int | None = None) -> None:
-    """Replace a JSON file whole, on stable storage: after a power cut it is the old or the new one. Raises OSError."""
+    """Replace a JSON file whole, on stable storage. Raises OSError.
+
+    A reader, and whoever looks after a power cut, finds the old file or the new one.
+    """
     _replace(path, _json(document, indent), 0o600, sync_it=True)
 
 
@@ -129,9 +135,9 @@ def publish_text(path: str, text: str, mode: int) -> None:
 
 
 def replace_volatile(path: str, document: "Mapping[str, Any]") -> None:
-    """Replace a JSON file whole for readers, but not for a power cut, which may leave it old, empty or gone.
+    """Replace a JSON file whole: a reader finds the old one or the new one. Raises OSError.
 
-    For facts that a fresh look restores. Raises OSError.
+    A power cut may leave it old, empty or gone: for facts that a fresh look restores.
     """
     _replace(path, _json(document), 0o600, sync_it=False)
 
@@ -164,12 +170,12 @@ def _replace(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
     if sync_it:
         directory = os.path.dirname(path)
         sync_directory(directory)
-        # Who made the directory may have been killed before its own name was safe.
+        # The process that made the directory may have been killed before the directory's own name was safe.
         sync_directory(os.path.dirname(directory))
 
 
 def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
-    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object.
+    """Return the JSON object in a small file, or None: absent, foreign, torn, too large or no object.
 
     With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
     """
@@ -189,12 +195,12 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
 
 
 def is_unknown(error: OSError) -> bool:
-    """Whether the error says nothing about the file that was to be read."""
+    """Say whether the error says nothing about the file that was to be read."""
     return error.errno not in _OF_THE_FILE
 
 
 def finite(value: "Any") -> float | None:
-    """A number that was read from JSON, as a float; None for anything else, NaN, infinities and numbers too large."""
+    """Return a number from JSON as a float; None for anything else, NaN, infinities and numbers too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -1,6 +1,6 @@
 """Kernel locks: taken with filelock, looked at without taking part.
 
-What a lock file says is never asked: the kernel says who holds the lock, so a dead holder is none.
+The kernel knows who holds a lock, so a dead process holds none. The content of a lock file means nothing here.
 """
 
 import fcntl
@@ -81,7 +81,7 @@ def _try(path: str) -> Lock | None:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        # Without a name it is no lock any more: its holder has removed the file, and the next taker makes another.
+        # A file without a name is no lock any more: its holder removed it, and the next process makes another.
         if lock_descriptor(descriptor, blocking=False) and os.fstat(descriptor).st_nlink:
             return Lock(descriptor)
     except BaseException:

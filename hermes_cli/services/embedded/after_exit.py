@@ -8,7 +8,7 @@ from hermes_cli.system.process import describe_exit
 
 EX_RESTART = 75
 CRASH_LIMIT = 5
-CRASH_WINDOW = 60.0  # seconds; a gateway that ran this long was sound
+CRASH_WINDOW = 60.0  # seconds; a gateway that ran longer did not crash at its start
 LONGEST_PAUSE = 30.0
 
 
@@ -22,13 +22,13 @@ class StartAgain:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Leave it stopped until somebody demands a start."""
+    """Leave the gateway stopped until somebody demands a start."""
 
     why: str
 
 
 def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:
-    """The next move. `crashes` counts the ones in a row before this, each sooner than CRASH_WINDOW seconds."""
+    """Return the next move. `crashes` counts those in a row before this one, each sooner than CRASH_WINDOW seconds."""
     what = f"{describe_exit(code)} after {uptime:.1f} s"
     if desired == "stopped":
         return Rest(what)
@@ -45,5 +45,5 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> Star
 
 
 def counts_as_crash(code: int, uptime: float) -> bool:
-    """Whether an exit brings the crash-loop limit nearer."""
+    """Say whether an exit brings the crash-loop limit nearer."""
     return code not in {0, EX_RESTART, EX_CONFIG} and uptime < CRASH_WINDOW

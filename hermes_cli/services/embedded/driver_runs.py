@@ -1,4 +1,4 @@
-"""When the supervisor runs a driver: level-triggered, for as long as something is pending, with growing pauses."""
+"""The supervisor's runs of a driver: level-triggered, as long as something is pending, with growing pauses."""
 
 import logging
 import time
@@ -13,15 +13,15 @@ from hermes_cli.system import locks
 from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
-_PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again
+_PAUSE = 1.0  # seconds before the next run, if a driver left something pending; doubles with each failure
 _LONGEST_PAUSE = 30.0
 
 
 class DriverRuns:
-    """At most one driver of ours at a time. `at` is when the next is due (monotonic), or None."""
+    """The supervisor's drivers, one at a time. `at` is when the next is due (monotonic), or None."""
 
     def __init__(self, paths: Paths, spawn: Callable[[list[str]], int]) -> None:
-        """`spawn` starts a program and gives the pid."""
+        """Take `spawn`, which starts a program and returns its pid."""
         self._paths = paths
         self._spawn = spawn
         self._trigger = "login"
@@ -30,21 +30,21 @@ class DriverRuns:
         self.at: float | None = None
 
     def look(self, trigger: str) -> None:
-        """Have a driver run if something is pending."""
+        """Make a driver due if something is pending."""
         if self.pid is None and self.at is None and is_something_pending(self._paths):
             self.demand(trigger)
 
     def demand(self, trigger: str) -> None:
-        """Have a driver run now, if there is anything for it to do."""
+        """Make a driver due now."""
         self._trigger = trigger
         self.at = 0.0
 
     def run(self) -> None:
-        """The time has come."""
+        """Start the driver that is due, if there is something for it to do."""
         self.at = None
         if self.pid is not None or not is_something_pending(self._paths):
             return
-        if locks.is_held(lock_path(self._paths)):  # somebody else's driver; should it be killed, nobody would tell
+        if locks.is_held(lock_path(self._paths)):  # another process's driver: nobody would tell if it were killed
             self.at = time.monotonic() + _PAUSE
             return
         try:
@@ -54,7 +54,7 @@ class DriverRuns:
             self.at = time.monotonic() + _LONGEST_PAUSE
 
     def exited(self, code: int) -> None:
-        """Our driver has ended."""
+        """Note that the driver has ended, and make the next one due if something is still pending."""
         self.pid = None
         self._failures = 0 if code in {0, EX_TEMPFAIL} else self._failures + 1
         if self._failures:

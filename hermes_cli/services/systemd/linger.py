@@ -1,4 +1,4 @@
-"""Whether the user's manager, and so the gateway, ends with the last login session (loginctl(1), enable-linger)."""
+"""Lingering: without it, the user's manager and the gateway end with the last login session (loginctl(1))."""
 
 import os
 
@@ -13,7 +13,7 @@ _TIMEOUT = 20.0  # seconds; polkit may ask somebody
 
 
 def ends_at_logout() -> bool:
-    """Whether logind looks after this user and was not told to let them linger."""
+    """Say whether logind looks after this user and was not told to let them linger."""
     return os.path.exists(f"{_SESSIONS}/{os.getuid()}") and not os.path.exists(f"{_LINGERING}/{user_name()}")
 
 
