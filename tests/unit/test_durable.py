@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import stat
+from functools import partial
 
 import pytest
 
@@ -161,3 +162,54 @@ def test_a_file_of_which_nothing_can_be_said_is_not_taken_for_absent(tmp_path, f
     with pytest.raises(OSError, match="Input/output"):
         durable.read_json(f"{tmp_path}/x", strict=True)
     assert durable.read_json(f"{tmp_path}/x") is None
+
+
+def test_a_small_file_is_read_as_it_is(tmp_path):
+    durable.write_new(f"{tmp_path}/x", b"\xff\x00")
+    assert durable.read_small(f"{tmp_path}/x", 2, private=True) == b"\xff\x00"
+    with pytest.raises(durable.UnfitFileError, match="larger than 1 bytes"):
+        durable.read_small(f"{tmp_path}/x", 1)
+
+
+def test_a_private_file_is_regular_and_nobody_elses_to_write(tmp_path, in_time):
+    os.mkfifo(f"{tmp_path}/fifo")
+    os.mkdir(f"{tmp_path}/directory")
+    os.symlink("x", f"{tmp_path}/link")
+    durable.write_new(f"{tmp_path}/x", b"data")
+    os.chmod(f"{tmp_path}/x", 0o620)
+    for name, error, why in [
+        ("fifo", durable.UnfitFileError, "not a regular file"),
+        ("directory", durable.UnfitFileError, "not a regular file"),
+        ("x", durable.UnfitFileError, "writable by others"),
+        ("link", OSError, "symbolic links"),
+        ("none", FileNotFoundError, "No such file"),
+    ]:
+        with pytest.raises(error, match=why):
+            in_time(partial(durable.read_small, f"{tmp_path}/{name}", 10, private=True))
+    assert durable.read_small(f"{tmp_path}/x", 10) == b"data"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_private_file_is_the_readers_own(tmp_path):
+    durable.write_new(f"{tmp_path}/x", b"data")
+    os.chown(f"{tmp_path}/x", 12345, -1)
+    with pytest.raises(durable.UnfitFileError, match="owned by uid 12345"):
+        durable.read_small(f"{tmp_path}/x", 10, private=True)
+
+
+@pytest.mark.parametrize(("error", "times", "is_read"), [(errno.EIO, 2, True), (errno.EIO, 3, False)])
+def test_a_small_file_is_read_three_times_at_the_most(tmp_path, failing_open, error, times, is_read):
+    durable.write_new(f"{tmp_path}/x", b"data")
+    failing_open("x", error, times)
+    if is_read:
+        assert durable.read_small(f"{tmp_path}/x", 10, private=True) == b"data"
+    else:
+        with pytest.raises(OSError, match="Input/output"):
+            durable.read_small(f"{tmp_path}/x", 10, private=True)
+
+
+def test_a_file_that_is_not_there_is_looked_for_once(tmp_path, failing_open):
+    durable.write_new(f"{tmp_path}/x", b"data")
+    failing_open("x", errno.ENOENT, 1)
+    with pytest.raises(FileNotFoundError):
+        durable.read_small(f"{tmp_path}/x", 10)
