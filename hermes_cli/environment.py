@@ -8,6 +8,7 @@ starts be looked for in the copy.
 import os
 
 from hermes_cli.installation import origin
+from hermes_cli.system import process_table
 
 MARKER = "HERMES_GATEWAY_INSTANCE"
 SESSION_PREFIX = "HERMES_SESSION_"
@@ -26,6 +27,11 @@ def scrubbed() -> dict[str, str]:
     return found
 
 
+def untranslated() -> dict[str, str]:
+    """Return the caller's environment, but for the language: what a program prints to be read must not be translated."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
 def marker(state: str, pid: int, start_ticks: int | None) -> str:
     """The marker's value for one instance of the profile whose state directory is `state`."""
-    return f"{pid}:{start_ticks if start_ticks is not None else ''}:{state}"
+    return f"{process_table.mark(pid, start_ticks)}:{state}"

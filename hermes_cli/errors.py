@@ -3,6 +3,7 @@
 from hermes_cli.intents.errors import QueueError, ReportedError, TryAgainError
 
 __all__ = [
+    "EX_CONFIG",
     "EX_TEMPFAIL",
     "CannotTellError",
     "ConfigError",
@@ -14,7 +15,7 @@ __all__ = [
     "UsageError",
 ]
 
-EX_TEMPFAIL = TryAgainError.exit_code
+EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
 HermesError = ReportedError  # whatever the libraries below raise is reported like what hermes itself finds
 
 

@@ -37,7 +37,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.wake import look
 from hermes_cli.services import choose
-from hermes_cli.system import locks, log
+from hermes_cli.system import locks, log, process_table
 from hermes_cli.system.process import Handle
 from hermes_cli.update import crashes
 
@@ -138,7 +138,7 @@ class Gateway:
         self._turns = Turns(
             self._store,
             BuiltinAgent(Tools(self._run_command, self._status_text, self._request_restart, self._run_update)),
-            f"{me.pid}:{me.start_ticks or me.create_time}",
+            process_table.mark(me.pid, me.start_ticks or me.create_time),
             publish=self._channel.publish,
             stream=lambda turn, offset, text: self._channel.stream(turn.message, offset, text),
             changed=self._turns_changed,

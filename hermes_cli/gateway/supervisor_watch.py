@@ -4,7 +4,6 @@ Other service managers outlive the gateway by definition; this one is a process 
 """
 
 import logging
-import re
 
 from hermes_cli.system import process_table
 from hermes_cli.system.process import Handle, Identity
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hermes.supervision")
 VARIABLE = "HERMES_SUPERVISOR"
-_MARK = re.compile(r"[0-9]{1,10}:[0-9]*", re.ASCII)
 
 
 def claim(environment: "os._Environ[str]") -> str | None:
@@ -24,7 +22,7 @@ def claim(environment: "os._Environ[str]") -> str | None:
     None when there is none, or when it is no such mark: nobody is missed then.
     """
     mark = environment.pop(VARIABLE, None)
-    if mark is None or _MARK.fullmatch(mark):
+    if mark is None or process_table.parse_mark(mark):
         return mark
     _log.warning("%s is not pid:start_ticks", VARIABLE)
     return None
@@ -32,10 +30,10 @@ def claim(environment: "os._Environ[str]") -> str | None:
 
 def handle(mark: str) -> Handle | None:
     """A descriptor that is readable when that supervisor is gone; None when it is gone already."""
-    pid, _, ticks = mark.partition(":")
-    found = Identity.of(int(pid))
+    named = process_table.parse_mark(mark)
+    found = Identity.of(named[0]) if named else None
     try:
-        if found is None or (ticks and process_table.start_ticks(found.pid) != int(ticks)):
+        if named is None or found is None or named[1] not in {None, found.start_ticks}:
             return None
         return Handle(found)
     except ProcessLookupError:

@@ -1,1 +1,1 @@
-"""Which code is installed, which code runs, and the copy of it that can run a driver meanwhile."""
+"""Which code is installed, which code runs, and the copy that runs a driver while the code changes."""

@@ -1,10 +1,10 @@
-"""A private copy of this package that can run a driver, for the time in which the installed one may not.
+"""A private copy of this package, which runs a driver while the installed package may not be able to.
 
     <state>/restarter/lib  →  lib-DIGEST/   hermes_cli and the few packages that a driver imports
 
-An updater makes it before it changes anything: git and pip replace files one by one, and whoever finds them killed
-half-way must be able to run without those files. A new copy is a new directory, whole and synced before the link is
-swapped, so whoever starts during the swap runs the old copy or the new one.
+An updater makes the copy before it changes anything: git and pip replace files one by one, and a driver that finds them
+killed half-way must be able to run without those files. A new copy is a new directory, whole and synced before the link
+is swapped, so a driver that starts during the swap runs the old copy or the new one.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # platformdirs where HERMES_HOME is not set, psutil where the kernel has no /proc and for git's lock files.
 _NEEDED = ("filelock", "platformdirs", "psutil")
-# $1 python, $2 the copy, $3 which to try first, $4 profile, $5 trigger. A driver that cannot run is no reason to give
-# up, and neither is one that was killed: the other one looks at what is there and goes on.
+# $1 python, $2 the copy, $3 which to try first, $4 profile, $5 trigger. If a driver cannot run, or is
+# killed, the other one looks at what is there and goes on.
 _SCRIPT = """\
 python=$1 copy=$2${PYTHONPATH:+:$PYTHONPATH} first=$3
 shift 3
@@ -41,8 +41,8 @@ exec "$python" "$@"
 
 
 def keep(paths: "Paths") -> None:
-    """Make the copy what is installed now; nothing to do when it is that already. Raises HermesError."""
-    if origin.copy() is not None:  # the installed package may be half a change: what there is, is better
+    """Copy the installed package, unless the copy is up to date already. Raises HermesError."""
+    if origin.copy() is not None:  # the installed package may be half changed, and the copy that runs now is whole
         return
     folder = _folder(paths)
     try:
@@ -60,7 +60,7 @@ def keep(paths: "Paths") -> None:
         durable.write_new(f"{staged}/hermes_cli/{origin.ORIGIN}", os.fsencode(origin.package()))
         for directory, _, _ in os.walk(staged):
             durable.sync_directory(directory)
-        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)  # one without its last file
+        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)  # one that was cut off before its last file
         os.rename(staged, f"{folder}/{name}")
         durable.sync_directory(folder)
         _point_at(folder, name)
@@ -69,13 +69,13 @@ def keep(paths: "Paths") -> None:
 
 
 def python_path(paths: "Paths") -> str | None:
-    """What to put on PYTHONPATH to run a driver from the copy; None when there is none."""
+    """Return the entry of PYTHONPATH that runs a driver from the copy, or None when there is no copy."""
     place = f"{_folder(paths)}/lib"
     return place if os.path.isdir(f"{place}/hermes_cli") else None
 
 
 def driver_argv(paths: "Paths", trigger: str) -> list[str]:
-    """The command line of a driver that runs even when the installed package does not.
+    """Return the command line of a driver that runs even when the installed package does not.
 
     While an update has the code in flux, the copy goes first: half a package may well begin to run.
     """
@@ -91,7 +91,10 @@ def _folder(paths: "Paths") -> str:
 
 
 def _in_flux(paths: "Paths") -> bool:
-    """Whether a journal says so; read here by hand, for the copy is wanted when little else can be imported."""
+    """Say whether a journal says that an update is changing the code.
+
+    The journal is read by hand: the copy is wanted when little else can be imported.
+    """
     with contextlib.suppress(OSError):
         for name in os.listdir(paths.updates_under_way):
             document = durable.read_json(f"{paths.updates_under_way}/{name}")
@@ -101,7 +104,7 @@ def _in_flux(paths: "Paths") -> bool:
 
 
 def _sources() -> dict[str, str]:
-    """Directories to copy, by package."""
+    """Return the directories to copy, by package."""
     found = {"hermes_cli": origin.package()}
     for name in _NEEDED:
         spec = importlib.util.find_spec(name)
@@ -138,7 +141,10 @@ def _copy(source: str, target: str) -> None:
 
 
 def _point_at(folder: str, name: str) -> None:
-    """Swap the link, and remove copies that nothing points at; a driver that runs from one has imported what it needs."""
+    """Swap the link, and remove copies that nothing points at.
+
+    A driver that runs from such a copy has imported all that it needs.
+    """
     link = f"{folder}/lib"
     before = os.readlink(link) if os.path.islink(link) else None
     if before != name:

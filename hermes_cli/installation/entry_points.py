@@ -17,5 +17,5 @@ def gateway(profile: str, *options: str) -> list[str]:
 
 
 def argv(name: str, *arguments: str) -> list[str]:
-    """Return the command line that runs `name`; a package in the current directory must not stand in for ours (-P)."""
+    """Return the command line that runs `name`, never from a package in the current directory (-P)."""
     return [sys.executable, "-P", "-m", name, *arguments]

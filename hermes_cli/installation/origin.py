@@ -7,12 +7,12 @@ ORIGIN = "installed-at"  # a file in a copy of the package; in it the directory 
 
 
 def package() -> str:
-    """The directory of the installed package, without symbolic links."""
+    """Return the directory of the installed package, without symbolic links."""
     return os.path.realpath(_origin() or HERE)
 
 
 def copy() -> str | None:
-    """The folder of the restarter's copy, when this code is the copy."""
+    """Return the folder of the restarter's copy if this code runs from it, else None."""
     return os.path.dirname(HERE) if _origin() is not None else None
 
 

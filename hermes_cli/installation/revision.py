@@ -1,7 +1,7 @@
-"""What code is installed: the checkout's commit, or the package's version. Cheap to import.
+"""The revision of the installed code: the checkout's commit, or the package's version. Cheap to import.
 
-Git is asked where the answer decides something. Where it is only shown, `glance` reads the two small files that
-git keeps it in: a command must not pay for a process to be told that nothing is stale.
+Git is asked if something is decided by the answer. If the answer is only shown, `glance` reads the two small files in
+which git keeps it: a command must not start a process only to learn that nothing is stale.
 """
 
 import os
@@ -11,9 +11,10 @@ from hermes_cli.installation import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from subprocess import Popen
+    from hermes_cli.system.command import Running
 
 GIT_TIMEOUT = 5.0
+_GRACE = 0.2  # seconds to end at SIGTERM: a question leaves nothing behind
 DIGITS = 12  # git's own choice grows with the repository, and a revision must keep its name
 _VERSION = re.compile(r"""^__version__ = ["']([^"'\n]+)["']""", re.MULTILINE)
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
@@ -24,64 +25,63 @@ class RevisionQuery:
 
     def __init__(self) -> None:
         self._package = origin.package()
-        self._processes: tuple[Popen[bytes] | None, ...] = ()
+        self._commands: tuple[Running | None, ...] = ()
         if _git_above(self._package) is not None:
-            # A virtualenv may lie inside somebody else's checkout: HEAD is ours only if it tracks this package.
+            # A virtualenv may lie inside somebody else's checkout: its HEAD counts only if it tracks this package.
             tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
-            self._processes = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
+            self._commands = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
 
     def collect(self) -> str | None:
-        """The short commit id, or the package's version outside a checkout; None when git does not say within 5 s."""
-        from subprocess import TimeoutExpired
+        """Return the short commit id, or the package's version outside a checkout.
 
-        if not self._processes:
+        None when git does not say within 5 s.
+        """
+        if not self._commands:
             return version(self._package)
-        tracked, head = self._processes
-        if tracked is None or head is None:
+        timeout, out, is_tracked, is_known = GIT_TIMEOUT, "", True, True
+        for command in self._commands:  # each is collected, also when one has said enough: none is left behind
+            if command is None:
+                is_known = False
+                continue
+            ended = command.collect(timeout, grace=_GRACE)
+            if ended.code is None:
+                timeout, is_known = 0.0, False
+            out, is_tracked = ended.out.strip(), is_tracked and ended.ok
+        if not is_known:
             return None
-        try:
-            tracked.communicate(timeout=GIT_TIMEOUT)
-            name, _ = head.communicate(timeout=GIT_TIMEOUT)
-        except TimeoutExpired:
-            for process in (tracked, head):
-                process.kill()
-                process.communicate()
-            return None
-        if tracked.returncode != 0 or head.returncode != 0:
-            return version(self._package)
-        return name.decode("ascii", "replace").strip() or version(self._package)
+        return (out if is_tracked else "") or version(self._package)
 
-    def _git(self, *arguments: str) -> "Popen[bytes] | None":
-        from subprocess import DEVNULL, PIPE, Popen
+    def _git(self, *arguments: str) -> "Running | None":
+        from hermes_cli.system.command import Running
 
-        # GIT_DIR and the like, set by a hook that started us, name another repository.
+        # GIT_DIR and the like, set by a git hook that started this process, name another repository.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         try:
-            return Popen(
-                ["git", "-C", self._package, *arguments],
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=environment,
-            )
+            return Running(["git", "-C", self._package, *arguments], environment)
         except OSError:
             return None
 
 
 def installed_revision() -> str | None:
-    """The short commit id of the checkout that holds this package, else its version; None: cannot tell. At most 10 s."""
+    """Return the short commit id of the checkout that holds this package, else its version.
+
+    None when that cannot be told. Takes at most 10 s.
+    """
     return RevisionQuery().collect()
 
 
 def version(package: str) -> str | None:
-    """The version of the package in this directory as it lies there now; None when it cannot be read."""
+    """Return the version of the package in this directory as it is there now, or None when it cannot be read."""
     found = _VERSION.search(_text(f"{package}/__init__.py") or "")
     return found[1] if found else None
 
 
 def glance(running: str) -> str | None:
-    """What is installed, in the form of the revision `running`: commit or version. None when two files do not say."""
+    """Return the installed revision in the form of `running`, a commit or a version.
+
+    None when the two files do not say.
+    """
     package = origin.package()
     if not re.fullmatch(r"[0-9a-f]{12,64}", running):
         return version(package)
@@ -92,7 +92,7 @@ def glance(running: str) -> str | None:
 
 
 def _head(place: str) -> str | None:
-    """The commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
+    """Return the commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
     if not os.path.isdir(place):
         link = _text(place) or ""
         place = os.path.join(os.path.dirname(place), link.removeprefix("gitdir:").strip())

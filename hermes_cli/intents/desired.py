@@ -21,4 +21,4 @@ def read(path: str, *, strict: bool = False) -> Desired:
 def write(path: str, state: Desired, by: str) -> None:
     """Make the desired state durable. Raises OSError."""
     document = {"schema": 1, "state": state, "by": by, "pid": os.getpid(), "at": time.time()}
-    durable.replace(path, document, durable=True)
+    durable.publish(path, document)

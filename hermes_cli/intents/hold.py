@@ -15,11 +15,9 @@ from hermes_cli.system.process import Identity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import UnixFileLock
-
 
 @contextmanager
-def hold(directory: str, identifier: str) -> "Iterator[UnixFileLock]":
+def hold(directory: str, identifier: str) -> "Iterator[locks.Lock]":
     """Hold the intent `identifier`; take it before the record is published. Raises TryAgainError when it is held."""
     path = _path(directory, identifier)
     lock = locks.take(path)

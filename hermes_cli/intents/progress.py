@@ -47,7 +47,7 @@ def read(directory: str, identifier: str) -> Progress:
 
 def write(directory: str, identifier: str, progress: Progress) -> None:
     """Replace the note. Raises OSError."""
-    durable.replace(_path(directory, identifier), asdict(progress))
+    durable.replace_volatile(_path(directory, identifier), asdict(progress))
 
 
 def _path(directory: str, identifier: str) -> str:

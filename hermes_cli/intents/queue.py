@@ -36,7 +36,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from filelock import UnixFileLock
 
 _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
@@ -301,7 +300,7 @@ class Queue(Directories):
         """Replace an intent's note. Raises OSError."""
         progress.write(self.progress, identifier, known)
 
-    def hold(self, identifier: str) -> "AbstractContextManager[UnixFileLock]":
+    def hold(self, identifier: str) -> "AbstractContextManager[locks.Lock]":
         """Hold an intent while code is in flux; take it before the record is published. Raises TryAgainError."""
         return hold.hold(self.holds, identifier)
 

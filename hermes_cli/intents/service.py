@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from hermes_cli.system.process import describe_exit
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -22,9 +24,4 @@ class Service:
         """Why it does not run, as far as the manager says; of one that runs again, how the last run ended."""
         if self.detail or self.exit_code is None:
             return self.detail or "the service manager gives no reason"
-        return ended(self.exit_code)
-
-
-def ended(exit_code: int) -> str:
-    """How a process ended, for a person; negative: by that signal."""
-    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exited {exit_code}"
+        return describe_exit(self.exit_code)

@@ -1,4 +1,4 @@
-"""Installed code that is not the code that runs: said by the next command, and, if configured, ended by the gateway.
+"""Installed code that is not the code that runs: the next command says so, and the gateway restarts if configured to.
 
 Cheap: a few small files are read and no process is started, because every command pays for it.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def line(paths: "Paths") -> str | None:
-    """What a command says of it, or None. Nothing is said while something is under way that will end it."""
+    """Return what a command says of stale code, or None when nothing is stale or something under way will end it."""
     found = description.read(paths.instance)
     if found is None or found.revision is None or found.state != "ready":
         return None
@@ -26,7 +26,7 @@ def line(paths: "Paths") -> str | None:
 
 
 def newer(paths: "Paths", running: str) -> str | None:
-    """What is installed, if it is another revision than `running` and nobody is at work on that."""
+    """Return the installed revision if it is not `running` and nobody is at work on that, else None."""
     installed = revision.glance(running)
     if installed is None or installed == running:
         return None

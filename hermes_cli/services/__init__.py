@@ -1,4 +1,4 @@
-"""Service managers behind one interface; this is the one place that chooses."""
+"""Service managers behind one interface. Only this module chooses one."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ NAMES = ("auto", "launchd", "systemd", "embedded")
 
 
 def choose(paths: "Paths", name: str | None = None, *, system: bool | None = None) -> "ServiceManager":
-    """The manager asked for by name or HERMES_SERVICE_MANAGER, else the installed one, else the best there is.
+    """Return the manager asked for by name or HERMES_SERVICE_MANAGER, else the installed one, else the best there is.
 
     `system`: root's own systemd instead of the user's. Raises UsageError.
     """
@@ -39,7 +39,7 @@ def choose(paths: "Paths", name: str | None = None, *, system: bool | None = Non
 
 
 def check(name: str | None = None) -> None:
-    """Raise the UsageError that `choose` would, importing no manager: for who has a record to write first."""
+    """Raise the UsageError that `choose` would, importing no manager: for callers that have a record to write first."""
     _asked(name)
 
 
@@ -57,7 +57,10 @@ def _best() -> str:
 
 
 def _has_systemd() -> bool:
-    """Whether a systemd answers us: sd_booted(3), and the manager's own socket, the user's or for root the system's."""
+    """Say whether a systemd answers the caller.
+
+    By sd_booted(3), and by the manager's own socket: the user's, or for root the system's.
+    """
     if not os.path.isdir("/run/systemd/system"):
         return False
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"  # su, sudo and cron do not set it

@@ -1,4 +1,4 @@
-"""What every service manager can do, in words that hold for all of them. Each call is bounded; a timeout is unknown."""
+"""The interface of every service manager. Each call is bounded; a timeout means unknown (B8)."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,7 +11,7 @@ RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that keeps a restart from happening, or that a person should know, with the command that mends it."""
+    """Something that prevents a restart, or that a person should know, with the command that mends it."""
 
     code: str
     text: str
@@ -45,19 +45,19 @@ class ServiceManager(Protocol):
 
     @property
     def spawn_interval(self) -> float:
-        """Seconds that the manager leaves between two starts of the service."""
+        """Return the seconds that the manager leaves between two starts of the service."""
 
     def status(self) -> ServiceStatus:
-        """Ask the manager; three values, never a guess."""
+        """Ask the manager about the service. What it does not answer is unknown, never a guess."""
 
     def restarter(self) -> RestarterStatus:
         """Ask about the restarter."""
 
     def definitions(self) -> tuple[Definition, ...]:
-        """What `install` would write."""
+        """Return the definitions that `install` would write."""
 
     def drifted(self) -> tuple[str, ...]:
-        """Paths of installed definitions that are not what `install` would write now."""
+        """Return the paths of installed definitions that are not what `install` would write now."""
 
     def install(self) -> bool:
         """Write and load both definitions, whatever was there before.
@@ -72,25 +72,28 @@ class ServiceManager(Protocol):
         """Say whether the service runs: the driver's part of `status`."""
 
     def enable(self) -> None:
-        """Have the service started at the next login again, after a `stop`."""
+        """Let the next login start the service again, after a `stop`."""
 
     def demand_start(self) -> None:
-        """Start the service if it does not run, in every mode of the manager; a running one is left alone."""
+        """Start the service if it does not run, in every mode of the manager. Leave a running one alone."""
 
     def stop(self) -> None:
-        """Stop the service, also for the next login, and see that it is gone."""
+        """Stop the service, also for the next login, and wait until it is gone."""
 
     def reload(self) -> None:
         """Load a changed definition and start it, from outside the gateway's tree."""
 
     def poke(self, trigger: str) -> bool | None:
-        """Demand-start the restarter; False when there is none, None when that cannot be told. Never raises."""
+        """Start the restarter. Return False when there is none, None when that cannot be told. Never raises."""
 
     def complete_exit(self) -> None:
-        """From the exiting gateway, without a restarter: have the manager itself start the service again."""
+        """Let the manager itself start the service again when the calling gateway has exited.
+
+        For an exiting gateway that has no restarter.
+        """
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
-        """Start a program of ours outside the gateway's tree, and do not wait for it. Raises HermesError.
+        """Start a program of hermes outside the gateway's tree, without waiting for it. Raises HermesError.
 
         `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
         """

@@ -1,6 +1,6 @@
-"""Which manager holds this profile, and where: service.json, written at install.
+"""service.json, written at install: which manager is responsible for this profile, and where.
 
-`auto` means this one wherever it is there: a gateway must not be asked of systemd while launchd runs it.
+`auto` means this manager if there is one: nobody must ask systemd for a gateway that launchd runs.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hermes_cli.paths import Paths
 
 
-class Memory:
-    """What one manager has written there of itself; false while it does not hold this profile."""
+class Registration:
+    """The facts that one manager has written there. False while another manager, or none, has this profile."""
 
     def __init__(self, paths: "Paths", manager: str) -> None:
         self._paths = paths
@@ -31,43 +31,43 @@ class Memory:
         return bool(self._facts)
 
     def get(self, fact: str) -> "Any":
-        """One fact, or None."""
+        """Return one fact, or None."""
         return self._facts.get(fact)
 
     def keep(self, **facts: "Any") -> None:
-        """Remember these, too. Raises HermesError."""
+        """Write these facts down as well. Raises HermesError."""
         self._facts = {**self._facts, "manager": self._manager, **facts}
         write(self._paths, **self._facts)
 
     def forget(self) -> None:
-        """Hold this profile no longer."""
+        """Remove the registration."""
         self._facts = {}
         forget(self._paths)
 
 
 def path_of(paths: "Paths") -> str:
-    """The file."""
+    """Return the path of service.json."""
     return f"{paths.state}/service.json"
 
 
 def read(paths: "Paths") -> "dict[str, Any]":
-    """What is known; empty when nothing is installed."""
+    """Return the facts of service.json; none when nothing is installed."""
     return durable.read_json(path_of(paths)) or {}
 
 
 def wanted(paths: "Paths", manager: str, **facts: "Any") -> Definition:
-    """The file with these facts in it."""
+    """Return service.json as it should be with these facts."""
     return Definition(path_of(paths), json.dumps({"schema": 1, "manager": manager, **facts}, indent=2) + "\n")
 
 
 def write(paths: "Paths", manager: str, **facts: "Any") -> None:
-    """Remember it. Raises HermesError."""
+    """Write service.json, unless it holds just these facts already. Raises HermesError."""
     one = wanted(paths, manager, **facts)
     if not one.is_there:
         definition.write(one, mode=0o600)
 
 
 def forget(paths: "Paths") -> None:
-    """Remove it."""
+    """Remove service.json."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path_of(paths))

@@ -13,19 +13,19 @@ _LAST = 5.0  # seconds for the kernel after SIGKILL
 
 
 def seen(paths: Paths, said: Service, label: str) -> Service:
-    """What the manager of `label` says of it; where it runs nothing, such a gateway if there is one."""
+    """Return the manager's answer, or, if it runs nothing, the gateway that runs without it."""
     if said.state == "stopped" and (running := own.read_alive(paths)) is not None:
         return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
     return said
 
 
 def is_outside(service: Service) -> bool:
-    """Whether `seen` found such a gateway."""
+    """Say whether `seen` found such a gateway."""
     return service.detail.startswith(_OUTSIDE)
 
 
 def problem(service: Service) -> Problem:
-    """What `status` says of it."""
+    """Return the problem that `status` shows for it."""
     return Problem("unmanaged", f"the gateway runs {service.detail}", "hermes gateway restart")
 
 

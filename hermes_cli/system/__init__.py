@@ -1,1 +1,1 @@
-"""What is asked of the operating system. A library: it knows nothing of hermes."""
+"""What is asked of the operating system. A library: it imports nothing else of the package."""

@@ -1,81 +1,109 @@
-"""Run one external command, bounded, away from the terminal, and never left behind by an updater that goes on."""
+"""Run one external command: bounded, away from the terminal, and never left behind by a caller that goes on.
+
+The environment is always the caller's choice. A timeout means that what the command did is unknown.
+"""
 
 import contextlib
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hermes_cli.environment import scrubbed
+from hermes_cli.system.process import describe_exit
 
-_LAST_WORDS = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first
+_GRACE = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended. `code` None: it did not within its timeout."""
+    """How a command ended. `code` None: it did not end within `timeout` seconds."""
 
     code: int | None
-    out: str
-    why: str  # its last line on stderr, or what stands for one
+    out: str = ""
     err: str = ""
+    timeout: float = 0.0
 
     @property
     def ok(self) -> bool:
-        """Whether it exited 0."""
+        """Say whether it exited 0."""
         return self.code == 0
+
+    @property
+    def why(self) -> str:
+        """Return its last line on stderr, or how it ended if it printed none there."""
+        return f"it took over {self.timeout:.0f} s" if self.code is None else _last_line(self.err, self.code)
+
+    @property
+    def last_word(self) -> str:
+        """Return its last line on stderr, else the last on stdout, else how it ended."""
+        return "no answer in time" if self.code is None else _last_line(f"{self.out}\n{self.err}", self.code)
+
+
+class Running:
+    """A command that was started and whose end is collected later, by the process that started it."""
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], keep: tuple[int, ...] = ()) -> None:
+        """Start `argv`. Raises OSError; FileNotFoundError when there is no such program.
+
+        The child inherits the descriptors in `keep`: it shares their locks and holds them until it, too, has ended, so
+        that nobody repairs what a dead caller's command still changes.
+        """
+        # In a session of its own, nothing can ask for a password on the terminal, Ctrl-C does not cut a change in half,
+        # and all of it can be ended together.
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=environment,
+            start_new_session=True,
+            pass_fds=keep,
+        )
+
+    def collect(self, timeout: float, *, grace: float = _GRACE) -> Ended:
+        """Wait at most `timeout` seconds for the end, then end the command, as `end` does."""
+        try:
+            out, err = self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.end(grace)
+            return Ended(None, timeout=timeout)
+        except BaseException:
+            self.end(grace)
+            raise
+        return Ended(self._process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), timeout)
+
+    def end(self, grace: float = _GRACE) -> None:
+        """End the command and all that it started in its session: SIGTERM, and SIGKILL after `grace` seconds."""
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _GRACE)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=patience)
+                return
 
 
 def run(
-    argv: list[str], timeout: float, *, environment: dict[str, str] | None = None, keep: tuple[int, ...] = ()
+    argv: list[str],
+    timeout: float,
+    *,
+    environment: Mapping[str, str],
+    keep: tuple[int, ...] = (),
+    grace: float = _GRACE,
 ) -> Ended:
-    """Run `argv` for at most `timeout` seconds. Raises FileNotFoundError when there is no such program.
-
-    The child inherits the descriptors in `keep`: a lock that it shares is held until it, too, has ended, so that
-    nobody repairs a checkout under the hands of a dead updater's git.
-    """
-    # A session of its own: nothing can ask for a password on the terminal, and all of it can be ended together.
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        env=scrubbed() if environment is None else environment,
-        start_new_session=True,
-        pass_fds=keep,
-    )
-    try:
-        out, err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired:
-        _end(process)
-        return Ended(None, "", f"it took over {timeout:.0f} s")
-    except BaseException:
-        _end(process)
-        raise
-    why = _last_line(err, process.returncode)
-    return Ended(process.returncode, out.decode(errors="replace"), why, err.decode(errors="replace"))
+    """Run `argv` for at most `timeout` seconds. Raises FileNotFoundError when there is no such program."""
+    return Running(argv, environment, keep).collect(timeout, grace=grace)
 
 
 def printable(text: str) -> str:
-    """`text` without what would move a terminal's cursor, and without the password of a URL."""
+    """Return `text` without what would move a terminal's cursor, and without the password of a URL."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in text)
     return _CREDENTIALS.sub("://", clean)[:300]
 
 
-def _last_line(stderr: bytes, code: int) -> str:
-    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    if lines:
-        return printable(lines[-1])
-    return f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=_LAST_WORDS)
-            return
+def _last_line(text: str, code: int) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return printable(lines[-1]) if lines else describe_exit(code)

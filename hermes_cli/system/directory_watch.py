@@ -1,6 +1,6 @@
 """Wake up when a directory changes: inotify(7) on Linux, kqueue elsewhere.
 
-A hint and nothing more: every reader looks at the directory before it waits and after it wakes. Where the kernel has no
+The watch is only a hint: every reader looks at the directory before it waits and after it wakes. If the kernel has no
 watch left (inotify's limits are small and shared), the watch is blind and its readers look again every half second.
 """
 
@@ -18,7 +18,7 @@ _EVENTS = _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_DELETE_SEL
 
 
 class DirectoryWatch:
-    """Readable when a name in one of some directories came, went or was replaced."""
+    """A descriptor that is readable after a name in one of the directories came, went or was replaced."""
 
     def __init__(self, *paths: str, modified: bool = False) -> None:
         """Watch directories, with `modified` (Linux) also writes to the files in them. Raises OSError."""
@@ -62,11 +62,11 @@ class DirectoryWatch:
             self._kqueue.control([select.kevent(directory, select.KQ_FILTER_VNODE, flags, notes)], 0)
 
     def fileno(self) -> int:
-        """Readable after a change."""
+        """Return the descriptor, which is readable after a change."""
         return self._descriptor
 
     def patience(self, timeout: float | None) -> float | None:
-        """How long to wait at most, in seconds, when `timeout` (None: for ever) is how long there is to wait."""
+        """Return how many seconds to wait at most, if there are `timeout` seconds (None: no limit) to wait."""
         if not self.is_blind:
             return timeout
         return _BLIND_PATIENCE if timeout is None else min(timeout, _BLIND_PATIENCE)
@@ -85,7 +85,7 @@ class DirectoryWatch:
             pass
 
     def wait(self, timeout: float) -> bool:
-        """Whether something may have changed within `timeout` seconds; the changes are forgotten."""
+        """Wait at most `timeout` seconds. Say whether something may have changed, and forget the changes."""
         if self.is_blind:
             timeout = min(timeout, _BLIND_PATIENCE)
         poller = select.poll()

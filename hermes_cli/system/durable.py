@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 # macOS: fsync stops at the drive's cache; only F_FULLFSYNC asks the drive (fsync(2) there).
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
-# What an open or a read says of the file itself. Any other error says nothing of it: the disk fails, or this process
-# or the machine has run out of something.
+# Errors of an open or a read that say something about the file. Every other error says nothing about it: the disk
+# fails, or this process or the machine has run out of something.
 _OF_THE_FILE = {
     errno.ENOENT,
     errno.ENOTDIR,
@@ -31,6 +32,10 @@ _OF_THE_FILE = {
     errno.ENAMETOOLONG,
 }
 _READS = 3
+
+
+class UnfitFileError(Exception):
+    """A file is not what its reader accepts; the text says why."""
 
 
 def sync(descriptor: int) -> None:
@@ -64,7 +69,7 @@ def sync_file(path: str) -> None:
 
 
 def sync_ancestors(path: str) -> None:
-    """Force the names of every directory above `path` to stable storage, as far as they are ours. Raises OSError."""
+    """Force the names of every directory above `path` that the caller owns to stable storage. Raises OSError."""
     directory = os.path.dirname(path)
     while os.stat(directory).st_uid == os.geteuid():
         sync_directory(directory)
@@ -90,7 +95,10 @@ def make_private_directory(path: str) -> None:
 
 
 def create(path: str, data: bytes) -> int:
-    """Create `path` (O_EXCL, 0600) with `data`, not synced yet; gives its descriptor. Raises OSError, leaving nothing."""
+    """Create `path` (O_EXCL, 0600) with `data`, not synced yet. Return its descriptor.
+
+    Raises OSError, leaving nothing.
+    """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, data)
@@ -113,20 +121,32 @@ def write_new(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def replace(path: str, document: "Mapping[str, Any]", *, durable: bool = False, indent: int | None = None) -> None:
-    """Replace a JSON file whole: a reader sees the old or the new one, never a part. Raises OSError.
+def publish(path: str, document: "Mapping[str, Any]", *, indent: int | None = None) -> None:
+    """Replace a JSON file whole, on stable storage. Raises OSError.
 
-    Without `durable` a power cut may leave the file old, empty or gone: for facts that a fresh look restores.
+    A reader, and whoever looks after a power cut, finds the old file or the new one.
     """
-    _replace(path, (json.dumps(document, indent=indent) + "\n").encode(), 0o600, durable=durable)
+    _replace(path, _json(document, indent), 0o600, sync_it=True)
 
 
-def replace_text(path: str, text: str, mode: int) -> None:
+def publish_text(path: str, text: str, mode: int) -> None:
     """Replace a text file whole, on stable storage, with that mode whatever the umask. Raises OSError."""
-    _replace(path, text.encode(), mode, durable=True)
+    _replace(path, text.encode(), mode, sync_it=True)
 
 
-def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
+def replace_volatile(path: str, document: "Mapping[str, Any]") -> None:
+    """Replace a JSON file whole: a reader finds the old one or the new one. Raises OSError.
+
+    A power cut may leave it old, empty or gone: for facts that a fresh look restores.
+    """
+    _replace(path, _json(document), 0o600, sync_it=False)
+
+
+def _json(document: "Mapping[str, Any]", indent: int | None = None) -> bytes:
+    return (json.dumps(document, indent=indent) + "\n").encode()
+
+
+def _replace(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
     temporary = f"{path}.{os.getpid()}.new"
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -139,7 +159,7 @@ def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
             _write_all(descriptor, data)
             if mode != 0o600:
                 os.fchmod(descriptor, mode)
-            if durable:
+            if sync_it:
                 sync(descriptor)
         finally:
             os.close(descriptor)
@@ -147,30 +167,25 @@ def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
-    if durable:
+    if sync_it:
         directory = os.path.dirname(path)
         sync_directory(directory)
-        # Who made the directory may have been killed before its own name was safe.
+        # The process that made the directory may have been killed before the directory's own name was safe.
         sync_directory(os.path.dirname(directory))
 
 
 def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
-    """The JSON object in a small regular file, or None: absent, foreign, torn, too large or no object.
+    """Return the JSON object in a small file, or None: absent, foreign, torn, too large or no object.
 
     With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
     """
-    for reads_left in reversed(range(_READS)):
-        try:
-            data = _content(path, limit + 1)
-            break
-        except OSError as error:
-            if not is_unknown(error):
-                return None
-            if not reads_left:
-                if strict:
-                    raise
-                return None
-    if len(data) > limit:
+    try:
+        data = read_small(path, limit)
+    except UnfitFileError:
+        return None
+    except OSError as error:
+        if strict and is_unknown(error):
+            raise
         return None
     try:
         document = json.loads(data)
@@ -180,12 +195,12 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
 
 
 def is_unknown(error: OSError) -> bool:
-    """Whether the error says nothing about the file that was to be read."""
+    """Say whether the error says nothing about the file that was to be read."""
     return error.errno not in _OF_THE_FILE
 
 
 def finite(value: "Any") -> float | None:
-    """A number that was read from JSON, as a float; None for anything else, NaN, infinities and numbers too large."""
+    """Return a number from JSON as a float; None for anything else, NaN, infinities and numbers too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -195,12 +210,42 @@ def finite(value: "Any") -> float | None:
     return found if -1e300 < found < 1e300 else None
 
 
-def _content(path: str, most: int) -> bytes:
+def read_small(path: str, limit: int, *, private: bool = False) -> bytes:
+    """Return the content of a small file. Raises UnfitFileError for what is wrong with the file, and OSError.
+
+    With `private`, only a regular file of the caller's own that nobody else may write to is read. A read that failed
+    without saying anything about the file is repeated: one failed read does not make a good file a bad one.
+    """
+    for reads_left in reversed(range(_READS)):
+        try:
+            return _content(path, limit, private=private)
+        except OSError as error:
+            if not is_unknown(error) or not reads_left:
+                raise
+    raise AssertionError(_READS)
+
+
+def _content(path: str, limit: int, *, private: bool) -> bytes:
+    # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return os.read(descriptor, most)
+        if private:
+            _check_private(os.fstat(descriptor))
+        data = os.read(descriptor, limit + 1)
     finally:
         os.close(descriptor)
+    if len(data) > limit:
+        raise UnfitFileError(f"larger than {limit} bytes")
+    return data
+
+
+def _check_private(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitFileError("not a regular file")
+    if status.st_uid != os.geteuid():
+        raise UnfitFileError(f"owned by uid {status.st_uid}")
+    if status.st_mode & 0o022:
+        raise UnfitFileError("writable by others")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

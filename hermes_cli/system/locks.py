@@ -1,21 +1,19 @@
 """Kernel locks: taken with filelock, looked at without taking part.
 
-A lock file is never deleted and never read: who holds the lock is what the kernel says, so a dead holder is none.
+The kernel knows who holds a lock, so a dead process holds none. The content of a lock file means nothing here.
 """
 
 import fcntl
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from filelock import UnixFileLock
+import time
 
 # Long enough to outlast a look (microseconds), short enough to be "at once" for a person.
 _OUTLAST_A_LOOK = 0.2
+_AGAIN = 0.005  # seconds between two tries
 
 
 def is_held(path: str) -> bool:
-    """Whether some process holds the lock. Takes a shared lock for a moment, which `take` outlasts."""
+    """Say whether some process holds the lock. Takes a shared lock for a moment, which `take` outlasts."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -30,7 +28,7 @@ def is_held(path: str) -> bool:
 
 
 def await_release(path: str) -> None:
-    """Return when nobody holds the lock; the kernel wakes us, also when the holder is killed."""
+    """Return when nobody holds the lock. The kernel wakes the caller, also when the holder is killed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -41,17 +39,53 @@ def await_release(path: str) -> None:
         os.close(descriptor)
 
 
-def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> "UnixFileLock | None":
-    """Take the lock within `timeout` seconds, or None. The holder must not fork without exec: a child keeps it."""
-    from filelock import Timeout, UnixFileLock
+class Lock:
+    """A kernel lock that this process holds. A child may inherit `descriptor`, and then holds it as well."""
 
+    __slots__ = ("descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        """Own a descriptor of the lock file that is locked already."""
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of the lock, also for every child that has inherited it."""
+        from filelock import unlock_descriptor
+
+        try:
+            unlock_descriptor(self.descriptor)
+        finally:
+            os.close(self.descriptor)
+
+
+def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> Lock | None:
+    """Take the lock within `timeout` seconds, or return None. Raises OSError.
+
+    It is held until it is released or the process ends. The holder must not fork without exec: a child keeps it.
+    """
     from hermes_cli.system.durable import make_private_directory
 
     make_private_directory(os.path.dirname(path))
-    # It looks every 5 ms: flock(2) waits for ever or not at all.
-    lock = UnixFileLock(path, mode=0o600, fallback_to_soft=False, poll_interval=0.005)
+    deadline = time.monotonic() + timeout
+    while True:
+        lock = _try(path)
+        if lock is not None or time.monotonic() >= deadline:
+            return lock
+        time.sleep(_AGAIN)  # flock(2) waits for ever or not at all
+
+
+def _try(path: str) -> Lock | None:
+    from filelock import lock_descriptor
+
+    # O_NONBLOCK: a FIFO must not hold up the caller; O_NOFOLLOW: a link must not lead it elsewhere.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
     try:
-        lock.acquire(timeout=timeout)
-    except Timeout:
-        return None
-    return lock
+        # A file without a name is no lock any more: its holder removed it, and the next process makes another.
+        if lock_descriptor(descriptor, blocking=False) and os.fstat(descriptor).st_nlink:
+            return Lock(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None

@@ -7,7 +7,7 @@ import time
 
 
 class _Line(logging.Formatter):
-    """`2026-11-23T16:05:11.123Z [4242] hermes.lifecycle: ready`."""
+    """`2026-11-23T16:05:11.123Z [4242] name: message`."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -15,7 +15,7 @@ class _Line(logging.Formatter):
 
 
 def configure(path: str | None = None) -> None:
-    """Log from INFO on to the file `path`, or to stderr, which the service manager keeps. Raises OSError."""
+    """Log from INFO on to the file `path`, or to stderr. Raises OSError."""
     logging.raiseExceptions = False  # a reader of stderr that went away must not matter
     handler = logging.FileHandler(path) if path is not None else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line(f"%(asctime)s [{os.getpid()}] %(name)s: %(message)s"))

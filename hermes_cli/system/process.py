@@ -1,4 +1,4 @@
-"""A process by identity: pid and start time and boot. Nothing is signalled or awaited by pid alone (rule 5)."""
+"""A process by identity: pid and start time and boot. Nothing is signalled or awaited by pid alone."""
 
 import errno
 import os
@@ -23,7 +23,7 @@ class Identity:
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """The identity of the living process `pid`, or None."""
+        """Return the identity of the living process `pid`, or None."""
         created = process_table.create_time(pid)
         if created is None:
             return None
@@ -31,7 +31,7 @@ class Identity:
 
     @classmethod
     def parse(cls, document: Any) -> Self | None:
-        """From JSON; None when there is no usable pid in it."""
+        """Return an identity from JSON, or None when it holds no usable pid."""
         if not isinstance(document, dict):
             return None
         pid, ticks, boot = document.get("pid"), document.get("start_ticks"), document.get("boot_id")
@@ -45,7 +45,7 @@ class Identity:
         )
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the identity as JSON."""
         return {
             "pid": self.pid,
             "create_time": self.create_time,
@@ -54,11 +54,11 @@ class Identity:
         }
 
     def is_alive(self) -> bool:
-        """Whether this very process runs now; a zombie does not."""
+        """Say whether this very process runs now; a zombie does not."""
         return process_table.is_same(self.pid, self.create_time, self.start_ticks, self.boot_id)
 
     def is_same_as(self, other: "Identity") -> bool:
-        """Whether both name one run: the start ticks decide where both know them, else the start time."""
+        """Say whether both name one run: by the start ticks where both know them, else by the start time."""
         if self.pid != other.pid:
             return False
         if self.boot_id is not None and other.boot_id is not None and self.boot_id != other.boot_id:
@@ -99,11 +99,11 @@ class Handle:
             raise ProcessLookupError(identity.pid)
 
     def fileno(self) -> int:
-        """Readable when the process has exited."""
+        """Return the descriptor, which is readable when the process has exited."""
         return self._descriptor
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the process. Raises ProcessLookupError when it is gone."""
+        """Signal that very process. Return False when it is gone."""
         if sys.platform == "linux":
             signal.pidfd_send_signal(self._descriptor, number)
             return
@@ -112,7 +112,7 @@ class Handle:
         os.kill(self.identity.pid, number)
 
     def wait(self, timeout: float) -> bool:
-        """Whether the process exited within `timeout` seconds."""
+        """Say whether the process exited within `timeout` seconds."""
         poller = select.poll()
         poller.register(self._descriptor, select.POLLIN)
         return bool(poller.poll(max(0.0, timeout) * 1000))
@@ -132,8 +132,21 @@ class Handle:
         self.close()
 
 
+def describe_exit(code: int) -> str:
+    """Say how a process ended: "exited 1", or for a negative code "killed by SIGKILL"."""
+    return f"killed by {signal_name(-code)}" if code < 0 else f"exited {code}"
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name, or "signal 99" for a number that has none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def send(identity: Identity, number: signal.Signals) -> bool:
-    """Signal that very process; False when it is gone."""
+    """Signal that very process. Return False when it is gone."""
     try:
         with Handle(identity) as handle:
             handle.send(number)

@@ -1,7 +1,7 @@
-"""What the kernel says of a pid: its parent, and when it started. Cheap enough for a requester.
+"""The kernel's answers about a pid: its parent, and when it started. Cheap to import and to call.
 
 Linux: field 22 of /proc/PID/stat (proc_pid_stat(5)), ticks since boot, which a stepped clock does not move;
-psutil's create_time() follows the clock, so a record made before a step would no longer name its own gateway.
+psutil's create_time() follows the clock, so a start time that was noted before a step would name no process after it.
 Elsewhere psutil, whose create_time() is fixed at the start of the process.
 """
 
@@ -14,7 +14,7 @@ _WALL_TOLERANCE = 2.0  # seconds; btime is whole seconds and may be re-derived a
 
 
 def boot_id() -> str:
-    """An id of this boot of the machine: pids and tick counts of another one mean nothing."""
+    """Return an id of this boot of the machine: pids and tick counts of another one mean nothing."""
     global _boot_id  # noqa: PLW0603  asked for with every look at a process, and it does not change
     if _boot_id is None:
         _boot_id = _read_boot_id()
@@ -40,7 +40,7 @@ def _read_boot_id() -> str:
 
 
 def parent(pid: int) -> int | None:
-    """The parent's pid; None when the process is gone. Raises OSError when the kernel will not say."""
+    """Return the parent's pid, or None when the process is gone. Raises OSError when the kernel will not say."""
     if _LINUX:
         fields = _stat(pid)
         return int(fields[1]) if fields else None
@@ -55,7 +55,10 @@ def parent(pid: int) -> int | None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When a living process started, in ticks since boot; None when gone or a zombie, or not known here."""
+    """Return when a living process started, in ticks since boot.
+
+    None when it is gone or a zombie, and on systems that count no ticks.
+    """
     if not _LINUX:
         return None
     fields = _stat(pid)
@@ -65,7 +68,7 @@ def start_ticks(pid: int) -> int | None:
 
 
 def create_time(pid: int) -> float | None:
-    """When a living process started, in seconds of the epoch; None when it is gone or a zombie."""
+    """Return when a living process started, in seconds of the epoch; None when it is gone or a zombie."""
     if _LINUX:
         ticks = start_ticks(pid)
         return None if ticks is None else _boot_time() + ticks / os.sysconf("SC_CLK_TCK")
@@ -79,7 +82,7 @@ def create_time(pid: int) -> float | None:
 
 
 def is_same(pid: int, created: float | None, ticks: int | None, boot: str | None) -> bool:
-    """Whether the process that a file names is alive now: same boot, same pid, same start."""
+    """Say whether the process that a file names is alive now: same boot, same pid, same start."""
     if pid <= 0 or (boot is not None and boot != boot_id()):
         return False
     if _LINUX and ticks is not None:
@@ -88,8 +91,25 @@ def is_same(pid: int, created: float | None, ticks: int | None, boot: str | None
     return now is not None and created is not None and abs(now - created) <= _WALL_TOLERANCE
 
 
+def mark(pid: int, started: float | None) -> str:
+    """Return one run of one program as a word, `PID:STARTED`; STARTED is in ticks, or empty where it is not known."""
+    return f"{pid}:{'' if started is None else started}"
+
+
+def parse_mark(text: str) -> tuple[int, int | None] | None:
+    """Return the pid and the start ticks of a mark, or None for a text that is none."""
+    pid, colon, ticks = text.partition(":")
+    if not colon or not _is_number(pid, 10) or (ticks and not _is_number(ticks, 20)):
+        return None
+    return int(pid), int(ticks) if ticks else None
+
+
+def _is_number(text: str, digits: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
+
+
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat after the command name: state, ppid, …, start time is the 20th."""
+    """Return the fields of /proc/PID/stat after the command name: state, ppid, …; the 20th is the start time."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             text = file.read()

@@ -17,7 +17,7 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_SIZE = 0, 1, 76
 
 
 def listen(path: str) -> socket.socket:
-    """A listening socket at `path`, mode 0600 from its first moment; replaces what a dead owner left. Raises OSError.
+    """Listen at `path`, mode 0600 from its first moment, replacing what a dead owner left. Raises OSError.
 
     The caller holds the lock that makes it the only owner of `path`.
     """
@@ -38,7 +38,7 @@ def listen(path: str) -> socket.socket:
 
 
 def connect(path: str, timeout: float) -> socket.socket:
-    """A connection to the socket at `path`, in blocking mode with `timeout` seconds. Raises OSError."""
+    """Connect to the socket at `path`, in blocking mode with `timeout` seconds. Raises OSError."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         client.settimeout(timeout)
@@ -51,7 +51,7 @@ def connect(path: str, timeout: float) -> socket.socket:
 
 
 def peer_uid(connection: socket.socket) -> int | None:
-    """The user at the other end; None where the kernel does not say."""
+    """Return the user at the other end, or None where the kernel does not say."""
     try:
         if sys.platform == "linux":
             found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -79,7 +79,7 @@ def _address(path: str) -> Iterator[bytes | str]:
     # mkdtemp makes it 0700, so nobody else can point the link elsewhere; TMPDIR of macOS alone is half the limit.
     import tempfile
 
-    private = tempfile.mkdtemp(prefix="hermes-", dir="/tmp")
+    private = tempfile.mkdtemp(prefix="socket-", dir="/tmp")
     link = f"{private}/s"
     try:
         os.symlink(directory, link)

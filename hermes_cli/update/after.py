@@ -1,5 +1,6 @@
 """After an update, have the new release bring its definitions and the restarter's copy up to date, in a fresh process."""
 
+from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.system.command import run
@@ -12,7 +13,7 @@ def refresh(paths: Paths, say: Say) -> None:
     """Have the installed release see to its definitions, for every profile. Never raises: the update itself is done."""
     argv = entry_points.argv(entry_points.DEFINITIONS, paths.profile)
     try:
-        done = run(argv, TIMEOUT)
+        done = run(argv, TIMEOUT, environment=scrubbed())
     except OSError as error:
         say(f"definitions were not looked at ({error}): hermes gateway install")
         return

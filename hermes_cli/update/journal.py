@@ -78,7 +78,7 @@ class Journal:
         """Make it durable. Raises OSError."""
         document = {"schema": SCHEMA, **asdict(self)}
         del document["path"]
-        durable.replace(self.path, document, durable=True, indent=1)
+        durable.publish(self.path, document, indent=1)
         # An updater that was killed may have made updates/ without making its name durable.
         durable.sync_ancestors(os.path.dirname(self.path))
 

@@ -13,11 +13,9 @@ from hermes_cli.system.process import Identity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from filelock import UnixFileLock
-
 
 @contextmanager
-def update_lock(paths: Paths, timeout: float) -> "Iterator[UnixFileLock | None]":
+def update_lock(paths: Paths, timeout: float) -> "Iterator[locks.Lock | None]":
     """The lock, or None when it is not to be had within `timeout` seconds. Raises HermesError."""
     try:
         lock = locks.take(paths.update_lock, timeout)
@@ -31,7 +29,7 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[UnixFileLock | None]"
 
 
 @contextmanager
-def only_update(paths: Paths) -> "Iterator[UnixFileLock]":
+def only_update(paths: Paths) -> "Iterator[locks.Lock]":
     """The lock, at once. Raises TryAgainError with who has it, as far as that is known."""
     hint = f"{paths.update_lock}.holder"
     with update_lock(paths, timeout=1.0) as lock:
@@ -45,8 +43,6 @@ def only_update(paths: Paths) -> "Iterator[UnixFileLock]":
         yield lock
 
 
-def descriptor(lock: "UnixFileLock") -> int:
-    """The locked descriptor, for a child to inherit; filelock has no public name for it."""
-    found = lock._context.lock_file_fd
-    assert found is not None
-    return found
+def descriptor(lock: "locks.Lock") -> int:
+    """Return the locked descriptor, for a child to inherit."""
+    return lock.descriptor

@@ -6,6 +6,7 @@ The old release runs `failure`, the new one `jobs/preflight`: the code that is p
 import os
 import shutil
 
+from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
 from hermes_cli.system.command import run
 
@@ -14,13 +15,13 @@ TIMEOUT = 60.0
 
 def failure(profile: str, package: str) -> str | None:
     """Why the code in the directory `package` does not start, in one line; None when it does. Takes at most 3 min."""
-    imported = run(entry_points.argv(entry_points.PREFLIGHT), TIMEOUT)
+    imported = run(entry_points.argv(entry_points.PREFLIGHT), TIMEOUT, environment=scrubbed())
     if not imported.ok:
         return imported.why
     if imported.out.strip() != package:
         return f"a fresh Python imports hermes_cli from {imported.out.strip() or 'nowhere'}, not {package}"
     for arguments in (["--version"], ["-p", profile, "gateway", "run", "--check"]):
-        ended = run(entry_points.argv(entry_points.HERMES, *arguments), TIMEOUT)
+        ended = run(entry_points.argv(entry_points.HERMES, *arguments), TIMEOUT, environment=scrubbed())
         if not ended.ok:
             return ended.why
     return None

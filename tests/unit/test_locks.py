@@ -126,3 +126,69 @@ def test_only_one_of_many_takes_it(path, children):
     takers = [children("-c", HOLDER, path) for _ in range(4)]
     said = [one.stdout.readline().strip() for one in takers]
     assert sorted(said) == ["held", "refused", "refused", "refused"]
+
+
+FILELOCK = """
+import sys
+from filelock import UnixFileLock
+lock = UnixFileLock(sys.argv[1], timeout=0)
+lock.acquire()
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_release_that_takes_it_with_filelock_is_seen_and_refused(path, children):
+    locks.take(path).release()
+    child = children("-c", FILELOCK, path)
+    assert child.stdout.readline() == "held\n"
+    assert locks.is_held(path)
+    assert locks.take(path) is None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    locks.take(path, timeout=10).release()
+
+
+def test_a_release_that_takes_it_with_filelock_is_kept_out(path, children):
+    lock = locks.take(path)
+    child = children("-c", FILELOCK, path)
+    assert child.stdout.readline() == ""
+    lock.release()
+
+
+def test_a_lock_whose_file_was_removed_is_taken_under_a_new_name(path):
+    old = locks.take(path)
+    os.unlink(path)
+    new = locks.take(path)
+    assert os.fstat(new.descriptor).st_ino == os.stat(path).st_ino
+    assert locks.is_held(path)
+    old.release()
+    assert locks.is_held(path)
+    new.release()
+
+
+def test_whoever_waits_for_a_file_that_is_removed_gets_the_lock_of_the_name(path, monkeypatch):
+    before = locks.take(path)
+    opened, really = [], os.open
+
+    def remove_after_opening(name, *arguments):
+        descriptor = really(name, *arguments)
+        if name == path and not opened:
+            opened.append(descriptor)
+            os.unlink(path)
+            before.release()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", remove_after_opening)
+    lock = locks.take(path, timeout=10)
+    assert opened
+    assert os.fstat(lock.descriptor).st_ino == os.stat(path).st_ino
+    lock.release()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.symlink("/etc/hostname", path)], ids=["directory", "link"])
+def test_what_is_no_lock_file_is_an_error(path, make):
+    os.mkdir(os.path.dirname(path))
+    make(path)
+    with pytest.raises(OSError, match=path):
+        locks.take(path)

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from hermes_cli.system import process_table
-from hermes_cli.system.process import Handle, Identity, send
+from hermes_cli.system.process import Handle, Identity, describe_exit, send
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="ticks and /proc are Linux's")
 ME = Identity.of(os.getpid())
@@ -185,3 +185,26 @@ def test_a_command_name_with_parentheses_and_spaces_is_no_obstacle(children):
 def test_the_boot_id_is_one_for_all_processes(run_code):
     out = run_code("from hermes_cli.system import process_table; print(process_table.boot_id())")
     assert out.strip() == process_table.boot_id()
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(0, "exited 0"), (75, "exited 75"), (-9, "killed by SIGKILL"), (-15, "killed by SIGTERM"), (-99, "signal 99")],
+)
+def test_an_exit_is_described_as_a_shell_would(code, text):
+    assert describe_exit(code).endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("pid", "ticks", "text"), [(12, 345, "12:345"), (12, None, "12:"), (2**31 - 1, 0, "2147483647:0")]
+)
+def test_a_mark_is_read_as_it_was_written(pid, ticks, text):
+    assert process_table.mark(pid, ticks) == text
+    assert process_table.parse_mark(text) == (pid, ticks)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":", "12", ":5", "x:5", "12:x", "-1:5", "12:5:6", "12: 5", "\uff11:5", "1" * 11 + ":5"]
+)
+def test_what_is_no_mark_is_none(text):
+    assert process_table.parse_mark(text) is None

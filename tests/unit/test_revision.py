@@ -19,10 +19,10 @@ _ASK_BRIEFLY = f"from hermes_cli.installation import revision; revision.GIT_TIME
 @pytest.fixture
 def checkout(tmp_path) -> Path:
     """A directory with a copy of what `installed_revision` needs."""
-    for name in ("__init__.py", "installation.py", "revision.py"):
-        copy = tmp_path / "checkout" / "hermes_cli" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_SOURCE / name, copy)
+    copy = tmp_path / "checkout" / "hermes_cli"
+    for room in ("installation", "system"):
+        shutil.copytree(_SOURCE / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(_SOURCE / "__init__.py", copy)
     return tmp_path / "checkout"
 
 

@@ -81,7 +81,7 @@ class Updates:
 
     def _start(self, job: _Job, options: Sequence[str]) -> None:
         document = {"session": job.session, "message": job.message, "at": time.time()}
-        durable.replace(f"{chat_job.folder(self._paths)}/{job.id}.json", document, durable=True)
+        durable.publish(f"{chat_job.folder(self._paths)}/{job.id}.json", document)
         session = {
             "HERMES_SESSION_PLATFORM": CHANNEL,
             "HERMES_SESSION_CHAT_ID": job.session,

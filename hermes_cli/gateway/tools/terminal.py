@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hermes_cli.system.process import Handle, Identity
+from hermes_cli.system.process import Handle, Identity, signal_name
 
 _BACKGROUND_GRACE = 0.5  # seconds; output still in the pipe when the shell is gone, and no waiting for its daemons
 _CHUNK = 65536
@@ -155,8 +155,5 @@ def _reap(process: "subprocess.Popen[bytes]") -> int:
 
 def _closing(code: int) -> str:
     if code < 0:
-        try:
-            return f"[ended by {signal.Signals(-code).name}]"
-        except ValueError:
-            return f"[ended by signal {-code}]"
+        return f"[ended by {signal_name(-code)}]"
     return f"[exit {code}]" if code else ""

@@ -1,1 +1,1 @@
-"""The third service manager, part of hermes: a small supervisor for containers and machines without the others."""
+"""A service manager that is part of hermes: a small supervisor for machines without launchd and systemd."""

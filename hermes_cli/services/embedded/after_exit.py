@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.desired import Desired
+from hermes_cli.system.process import describe_exit
 
-EX_RESTART, EX_CONFIG = 75, 78
+EX_RESTART = 75
 CRASH_LIMIT = 5
-CRASH_WINDOW = 60.0  # seconds; a gateway that ran this long was sound
+CRASH_WINDOW = 60.0  # seconds; a gateway that ran longer did not crash at its start
 LONGEST_PAUSE = 30.0
 
 
@@ -20,25 +22,13 @@ class StartAgain:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Leave it stopped until somebody demands a start."""
+    """Leave the gateway stopped until somebody demands a start."""
 
     why: str
 
 
-def describe_exit(code: int) -> str:
-    """An exit code, negative for a signal, in the words of a shell."""
-    if code < 0:
-        import signal
-
-        try:
-            return f"killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"killed by signal {-code}"
-    return f"exited {code}"
-
-
 def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:
-    """The next move. `crashes` counts the ones in a row before this, each sooner than CRASH_WINDOW seconds."""
+    """Return the next move. `crashes` counts those in a row before this one, each sooner than CRASH_WINDOW seconds."""
     what = f"{describe_exit(code)} after {uptime:.1f} s"
     if desired == "stopped":
         return Rest(what)
@@ -55,5 +45,5 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> Star
 
 
 def counts_as_crash(code: int, uptime: float) -> bool:
-    """Whether an exit brings the crash-loop limit nearer."""
+    """Say whether an exit brings the crash-loop limit nearer."""
     return code not in {0, EX_RESTART, EX_CONFIG} and uptime < CRASH_WINDOW

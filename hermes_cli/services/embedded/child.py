@@ -1,4 +1,4 @@
-"""The gateway that the supervisor has in hand: its own child, or one that it found running and has adopted."""
+"""The gateway that the supervisor looks after: its own child, or one that it found running and adopted."""
 
 import contextlib
 import logging
@@ -12,36 +12,36 @@ from typing import Self
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.system import locks
+from hermes_cli.system import locks, process_table
 from hermes_cli.system.process import Handle, Identity
 
 _log = logging.getLogger("hermes.supervisor")
 
 
 def start(paths: Paths, spawn: Callable[[list[str], dict[str, str]], int]) -> int:
-    """Start one, marked with who supervises it; the pid. Raises OSError."""
+    """Start a gateway that is marked with its supervisor. Return its pid. Raises OSError."""
     me = Identity.of(os.getpid())
     assert me is not None
     argv = entry_points.gateway(paths.profile)
-    return spawn(argv, {"HERMES_SUPERVISOR": f"{me.pid}:{me.start_ticks or ''}"})
+    return spawn(argv, {"HERMES_SUPERVISOR": process_table.mark(me.pid, me.start_ticks)})
 
 
 @dataclass(slots=True)
-class Gateway:
-    """`since` is when it was started, or adopted (monotonic). `own`: it is our child, and we learn its exit code."""
+class Child:
+    """One gateway. `since`: when it was started or adopted (monotonic). `own`: it is a child, and waited for."""
 
     handle: Handle
     since: float
     own: bool
 
     @classmethod
-    def child(cls, pid: int, since: float | None) -> Self:
-        """Ours. Raises ProcessLookupError when it has ended."""
+    def of(cls, pid: int, since: float | None) -> Self:
+        """Return the supervisor's own child `pid`. Raises ProcessLookupError when it has ended."""
         return cls(Handle(Identity.of(pid) or Identity(pid)), time.monotonic() if since is None else since, own=True)
 
     @classmethod
     def found(cls, paths: Paths) -> Self | None:
-        """One that outlived another supervisor, or was started by hand; None when none runs."""
+        """Return a gateway that outlived another supervisor or was started by hand, or None when none runs."""
         running = own.read_alive(paths)
         if running is None or not locks.is_held(paths.gateway_lock):
             return None
@@ -52,16 +52,16 @@ class Gateway:
 
     @property
     def pid(self) -> int:
-        """Its pid."""
+        """Return the gateway's pid."""
         return self.handle.identity.pid
 
     def send(self, number: signal.Signals) -> None:
-        """Signal it, if it is still there."""
+        """Signal the gateway, if it is still there."""
         with contextlib.suppress(ProcessLookupError):
             self.handle.send(number)
 
     def forward(self, paths: Paths, number: signal.Signals) -> None:
-        """Signal it, if it has said that it handles that: before, it would die of it (rule 5)."""
+        """Signal the gateway if it has said that it handles the signal: before that, it would die of it (rule 5)."""
         described = own.read_alive(paths)
         if described is None or not described.handles_signal:
             _log.warning("%s not forwarded: the gateway handles no signals yet", number.name)
@@ -69,7 +69,10 @@ class Gateway:
         self.send(number)
 
     def last_word(self, paths: Paths) -> int:
-        """The exit code that an adopted one has left in gateway.json; without one, somebody killed it."""
+        """Return the exit code that an adopted gateway left in gateway.json.
+
+        Without one, somebody killed it.
+        """
         last = own.read(paths)
         if last is None or last.exit_code is None or not last.identity.is_same_as(self.handle.identity):
             return -signal.SIGKILL

@@ -23,7 +23,7 @@ class Call:
         self.trigger = str(request.get("trigger"))[:20]
 
     def answer(self, document: dict[str, Any]) -> None:
-        """Answer and hang up; a caller that went away does not matter."""
+        """Answer and hang up, whether or not the caller is still there."""
         with contextlib.suppress(OSError):
             self._connection.sendall(json.dumps(document).encode() + b"\n")
         self._connection.close()

@@ -1,4 +1,4 @@
-"""When the supervisor runs a driver: level-triggered, for as long as something is pending, with growing pauses."""
+"""The supervisor's runs of a driver: level-triggered, as long as something is pending, with growing pauses."""
 
 import logging
 import time
@@ -8,19 +8,19 @@ from hermes_cli.errors import EX_TEMPFAIL
 from hermes_cli.installation.copy import driver_argv
 from hermes_cli.paths import Paths
 from hermes_cli.pending import is_something_pending
-from hermes_cli.services.embedded.after_exit import describe_exit
 from hermes_cli.system import locks
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
-_PAUSE = 1.0  # seconds before a driver is run again that left something pending; doubles when it fails again
+_PAUSE = 1.0  # seconds before the next run, if a driver left something pending; doubles with each failure
 _LONGEST_PAUSE = 30.0
 
 
 class DriverRuns:
-    """At most one driver of ours at a time. `at` is when the next is due (monotonic), or None."""
+    """The supervisor's drivers, one at a time. `at` is when the next is due (monotonic), or None."""
 
     def __init__(self, paths: Paths, spawn: Callable[[list[str]], int]) -> None:
-        """`spawn` starts a program and gives the pid."""
+        """Take `spawn`, which starts a program and returns its pid."""
         self._paths = paths
         self._spawn = spawn
         self._trigger = "login"
@@ -29,23 +29,23 @@ class DriverRuns:
         self.at: float | None = None
 
     def look(self, trigger: str) -> None:
-        """Have a driver run if something is pending."""
+        """Make a driver due if something is pending."""
         if self.pid is None and self.at is None and is_something_pending(self._paths):
             self.demand(trigger)
 
     def demand(self, trigger: str) -> None:
-        """Have a driver run now, if there is anything for it to do."""
+        """Make a driver due now."""
         self._trigger = trigger
         self.at = 0.0
 
     def run(self) -> None:
-        """The time has come."""
+        """Start the driver that is due, if there is something for it to do."""
         self.at = None
         if self.pid is not None or not is_something_pending(self._paths):
             return
         if locks.is_held(
             self._paths.queue.driver_lock
-        ):  # somebody else's driver; should it be killed, nobody would tell
+        ):  # another process's driver: nobody would tell if it were killed
             self.at = time.monotonic() + _PAUSE
             return
         try:
@@ -55,7 +55,7 @@ class DriverRuns:
             self.at = time.monotonic() + _LONGEST_PAUSE
 
     def exited(self, code: int) -> None:
-        """Our driver has ended."""
+        """Note that the driver has ended, and make the next one due if something is still pending."""
         self.pid = None
         self._failures = 0 if code in {0, EX_TEMPFAIL} else self._failures + 1
         if self._failures:

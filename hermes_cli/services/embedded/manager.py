@@ -1,7 +1,7 @@
-"""The embedded service manager: a supervisor of our own, where neither launchd nor systemd is to be had.
+"""The embedded service manager: hermes's own supervisor, for machines with neither launchd nor systemd.
 
-Its truth is kernel locks: supervisor/lock says whether a supervisor runs, gateway.lock whether a gateway does.
-The supervisor is restarter and service manager in one; see `hermes_cli.services.supervisor`.
+Kernel locks say what runs: supervisor/lock for the supervisor, gateway.lock for the gateway. The supervisor is
+restarter and service manager in one; see `hermes_cli.services.embedded.supervisor`.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
-_LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes us, one that has ended need not
+_LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
 _LOG_LIMIT = 10 * 1024 * 1024
 
@@ -42,11 +42,11 @@ class Embedded:
     spawn_interval = 0.0
 
     def __init__(self, paths: Paths) -> None:
-        """Nothing is looked at yet."""
+        """Look at nothing yet."""
         self._paths = paths
 
     def status(self) -> ServiceStatus:
-        """What the supervisor says; without one, what gateway.lock says."""
+        """Return what the supervisor says, or without a supervisor what gateway.lock says."""
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
@@ -75,7 +75,7 @@ class Embedded:
         return Service("stopped", detail="no supervisor runs")
 
     def restarter(self) -> RestarterStatus:
-        """Say whether a supervisor runs: it is the restarter."""
+        """Say whether a supervisor runs, which is the restarter, too."""
         try:
             answer = self._ask({"op": "status"})
         except CannotTellError as error:
@@ -87,20 +87,20 @@ class Embedded:
         )
 
     def definitions(self) -> tuple[Definition, ...]:
-        """One file: the supervisor is both jobs."""
+        """Return one file: the supervisor is both jobs."""
         return (registered.wanted(self._paths, self.name, program=supervisor_argv(self._paths)),)
 
     def drifted(self) -> tuple[str, ...]:
-        """The definition's path, when it is there and not what `install` would write."""
+        """Return the definition's path when it is there and not what `install` would write."""
         return definition.drifted(self.definitions(), is_installed=False)
 
     def install(self) -> bool:
-        """Write the definition; a supervisor that runs keeps nothing of it. Raises HermesError."""
+        """Write the definition; a supervisor that runs has no copy of it. Raises HermesError."""
         registered.write(self._paths, self.name, program=supervisor_argv(self._paths))
         return False
 
     def enable(self) -> None:
-        """Nothing starts a supervisor at login."""
+        """Do nothing: no login starts a supervisor."""
 
     def uninstall(self) -> None:
         """Stop the gateway, end the supervisor, remove the definition."""
@@ -108,7 +108,7 @@ class Embedded:
         registered.forget(self._paths)
 
     def demand_start(self) -> None:
-        """Start through the supervisor, or start one. Raises HermesError."""
+        """Start the gateway through the supervisor, or start a supervisor. Raises HermesError."""
         if self._ask({"op": "start"}) is not None:
             return
         self._spawn_supervisor()
@@ -116,20 +116,20 @@ class Embedded:
             raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
 
     def stop(self) -> None:
-        """Stop the gateway and see that it is gone. Raises HermesError."""
+        """Stop the gateway and wait until it is gone. Raises HermesError."""
         self._end("stop")
 
     def reload(self) -> None:
-        """Begin anew: there is no definition that a running supervisor keeps."""
+        """Install and start again: a running supervisor has no copy of the definition."""
         self.install()
         self.demand_start()
 
     def complete_exit(self) -> None:
-        """Start another supervisor: it starts the gateway when this one is gone."""
+        """Start another supervisor, which starts the gateway when this one is gone."""
         self.demand_start()
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
-        """Have the supervisor start it. Raises HermesError."""
+        """Let the supervisor start the program. Raises HermesError."""
         answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
         if answer is None:
             raise HermesError("no supervisor runs that could do it: hermes gateway start")
@@ -137,7 +137,7 @@ class Embedded:
             raise HermesError(str(answer["error"]))
 
     def poke(self, trigger: str) -> bool | None:
-        """Have the supervisor run a driver now. One that holds its lock and says nothing will look when it goes on."""
+        """Let the supervisor run a driver now. One that does not answer will look when it goes on."""
         try:
             return self._ask({"op": "poke", "trigger": trigger}, POKE, POKE) is not None
         except HermesError:
@@ -152,7 +152,7 @@ class Embedded:
         return locks.is_held(f"{self._paths.supervisor}/lock")
 
     def _spawn_supervisor(self) -> None:
-        """Start one, and wait until it answers, or has left again: stop wins, and so does another one."""
+        """Start a supervisor, and wait until it answers or has left again: for a stop, or for another supervisor."""
         log = _open_log(self._paths)
         try:
             subprocess.run(
@@ -172,9 +172,9 @@ class Embedded:
             os.close(log)
 
     def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
-        """One exchange; None without a supervisor. Raises CannotTellError.
+        """Exchange one request for one answer. Return None without a supervisor. Raises CannotTellError.
 
-        One that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
+        A supervisor that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
         """
         if not self._is_supervised():
             return None
@@ -196,7 +196,7 @@ class Embedded:
 
 
 def supervisor_argv(paths: Paths) -> list[str]:
-    """The supervisor's command line. -P: a package in the current directory must not shadow ours."""
+    """Return the supervisor's command line."""
     return entry_points.gateway(paths.profile, "--supervise")
 
 
@@ -212,7 +212,7 @@ def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, A
 
 
 def _open_log(paths: Paths) -> int:
-    """The log, opened for append; a large one is put aside first, while nobody writes to it."""
+    """Open the log for append. A large one is put aside first, while nobody writes to it."""
     try:
         durable.make_private_directory(paths.logs)
         with contextlib.suppress(FileNotFoundError):

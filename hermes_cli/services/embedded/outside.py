@@ -1,4 +1,4 @@
-"""A program of ours that the supervisor starts for the gateway, which could not start it outside its own tree."""
+"""A program of hermes that the supervisor starts for the gateway, which cannot start one outside its own tree."""
 
 import logging
 import sys
@@ -11,10 +11,10 @@ _log = logging.getLogger("hermes.supervisor")
 
 
 def run(request: dict[str, Any], spawn: Callable[[list[str], dict[str, str]], int]) -> dict[str, Any]:
-    """Start what the control socket was asked for, if it is a module of hermes; the answer."""
+    """Start what the control socket was asked for, if it is a module of hermes. Return the answer."""
     argv, session = request.get("argv"), request.get("environment")
-    ours = [sys.executable, "-P", "-m"]
-    if not (isinstance(argv, list) and argv[:3] == ours and str(argv[3:4]).startswith("['hermes_cli.")):
+    start = [sys.executable, "-P", "-m"]
+    if not (isinstance(argv, list) and argv[:3] == start and str(argv[3:4]).startswith("['hermes_cli.")):
         return {"error": "not a program of hermes"}
     given = session if isinstance(session, dict) else {}
     more = {str(name): str(value) for name, value in given.items() if str(name).startswith(SESSION_PREFIX)}

@@ -1,7 +1,7 @@
-"""The supervisor becomes its new code: in its own place, with the same pid, the same lock and the same child.
+"""The supervisor executes new code in its own place: with the same pid, the same lock and the same child.
 
-A gateway of another revision that is ready says that there is some. It is proved in a fresh process first. What only
-this process knows is handed over in the environment, to whatever release that is: it may know less of it, or more.
+A ready gateway of another revision shows that there is new code, which is proved in a fresh process first. The
+environment hands over what only this process knows. Any release may be the new code, and may read less or more.
 """
 
 import json
@@ -17,8 +17,8 @@ from hermes_cli.installation import entry_points
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.services.embedded.after_exit import describe_exit
 from hermes_cli.system.durable import finite
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _VARIABLE = "HERMES_SUPERVISOR_STATE"
@@ -26,7 +26,7 @@ _VARIABLE = "HERMES_SUPERVISOR_STATE"
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What is handed over: the lock's descriptor, the gateway that is our child, how often it has crashed in a row."""
+    """What is handed over: the lock's descriptor, the child, and how often it has crashed in a row."""
 
     lock: int | None = None
     gateway: int | None = None  # pid
@@ -35,35 +35,35 @@ class Carried:
 
 
 def inherited() -> Carried:
-    """What was handed to this process; nothing, if it is no supervisor's successor."""
+    """Return what was handed to this process; nothing is, if it is no supervisor's successor."""
     found = json.loads(os.environ.pop(_VARIABLE, "{}"))
     numbers = {name: found[name] for name in ("lock", "gateway", "crashes") if type(found.get(name)) is int}
     return Carried(**numbers, since=finite(found.get("since")))
 
 
 def become(paths: Paths, carried: Carried, options: list[str], blocked: Iterable[signal.Signals]) -> NoReturn:
-    """Execute the new code. Signals are `blocked` until it can handle them."""
+    """Execute the new code, with signals `blocked` until it can handle them."""
     assert carried.lock is not None
     os.set_inheritable(carried.lock, True)
     os.environ[_VARIABLE] = json.dumps(asdict(carried))
     argv = entry_points.gateway(paths.profile, "--supervise", "--resume")
     signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-    os.execv(sys.executable, [*argv, *options])  # noqa: S606  an argv list of our own
+    os.execv(sys.executable, [*argv, *options])  # noqa: S606  an argv list that is composed here
 
 
 class Proof:
-    """The proof of new code, in one process at a time. `pid` is that process, or None."""
+    """The proof of new code, one process at a time. `pid` is that process, or None."""
 
     def __init__(self, paths: Paths, spawn: Callable[[list[str]], int]) -> None:
-        """`spawn` starts a program and gives the pid."""
+        """Take `spawn`, which starts a program and returns its pid."""
         self._paths = paths
         self._spawn = spawn
         self._own = installed_revision()
-        self.revision: str | None = None  # tried last: one that would not have us is not tried again
+        self.revision: str | None = None  # tried last: code that failed its proof is not tried again
         self.pid: int | None = None
 
     def look(self) -> None:
-        """Begin one, if a gateway on code that is neither ours nor refused is ready."""
+        """Start a proof if a ready gateway runs code that is neither this supervisor's nor refused already."""
         running = own.read_alive(self._paths)
         if self.pid is not None or running is None or not running.ready:
             return
@@ -77,12 +77,12 @@ class Proof:
         self.revision = running.revision
 
     def exited(self, code: int) -> bool:
-        """Whether it has succeeded."""
+        """Note that the proof has ended. Say whether it succeeded."""
         self.pid = None
         if code != 0:
             _log.warning("keeping the old supervisor: the new one %s", describe_exit(code))
         return code == 0
 
     def put_off(self) -> None:
-        """It succeeded at a bad moment: the next look begins anew."""
+        """Forget a proof that succeeded at a bad moment, so that the next look starts another."""
         self.revision = None

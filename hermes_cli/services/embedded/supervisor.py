@@ -1,9 +1,9 @@
 """The embedded supervisor: one small foreground process that keeps the gateway alive and runs the driver.
 
 It works as PID 1: it reaps orphans and forwards signals. All its waiting is one poll() over signals, its control
-socket, the watched directories, the gateway's exit and its own timers. What a fresh supervisor needs is found in the
-kernel's locks, gateway.json and desired.json, so it may be killed and replaced at any time; only how often the gateway
-has crashed is forgotten then.
+socket, the watched directories, the gateway's exit and its own timers. A fresh supervisor finds what it needs in the
+kernel's locks, gateway.json and desired.json, so a supervisor may be killed and replaced at any time; only the count of
+the gateway's crashes is lost then.
 """
 
 import logging
@@ -23,13 +23,14 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.services.embedded import child, outside, reexecution
-from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_crash, describe_exit
-from hermes_cli.services.embedded.child import Gateway
+from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_crash
+from hermes_cli.services.embedded.child import Child
 from hermes_cli.services.embedded.control import Call, Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.embedded.reexecution import Carried
 from hermes_cli.system import durable, locks, log
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
@@ -39,16 +40,16 @@ _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no proce
 
 
 class Supervisor:
-    """One owner of all supervision state."""
+    """The only owner of the supervision's state."""
 
     def __init__(self, paths: Paths, *, background: bool) -> None:
-        """Take the supervisor's lock; raise TryAgainError when there is another one."""
+        """Take the supervisor's lock. Raises TryAgainError when another supervisor has it."""
         self._paths = paths
         self._background = background
         carried = reexecution.inherited()
         self._lock_descriptor = self._take_lock() if carried.lock is None else carried.lock
         os.set_inheritable(self._lock_descriptor, False)
-        self._gateway: Gateway | None = None
+        self._gateway: Child | None = None
         self._crashes = carried.crashes
         self._exit_code: int | None = None
         self._why = "not started yet"
@@ -69,13 +70,13 @@ class Supervisor:
             self._own(carried.gateway, carried.since)
 
     def run(self) -> int:
-        """Supervise until told to leave; the exit code."""
+        """Supervise until told to leave. Return the exit code."""
         self._reap()
         self._adopt()
         if self._gateway is None and self._exit_code is None:
             wanted = desired.read(self._paths.desired) == "running"
             self._start_at = 0.0 if wanted else None
-            self._leaving = self._background and not wanted  # nobody needs a supervisor that supervises nothing
+            self._leaving = self._background and not wanted  # there is nothing to supervise
         self._drivers.look("login")
         while True:
             self._fire_timers()
@@ -95,8 +96,7 @@ class Supervisor:
             raise TryAgainError(
                 f"another supervisor of profile {self._paths.profile} runs already: see hermes gateway status"
             )
-        self._lock = lock
-        return lock._context.lock_file_fd or -1
+        return lock.descriptor
 
     # Signals.
 
@@ -123,7 +123,7 @@ class Supervisor:
         _log.info("%s: stopping", number.name)
         if number == signal.SIGINT:
             desired.write(self._paths.desired, "stopped", "Ctrl-C")
-        if self._leaving and self._gateway is not None:  # the second one means now
+        if self._leaving and self._gateway is not None:  # a second signal means now
             self._gateway.send(signal.SIGTERM)
         self._leaving = True
         self._stop_gateway()
@@ -149,7 +149,7 @@ class Supervisor:
     def _adopt(self) -> None:
         if self._gateway is not None:
             return
-        self._gateway = Gateway.found(self._paths)
+        self._gateway = Child.found(self._paths)
         if self._gateway is not None:
             self._selector.register(self._gateway.handle.fileno(), selectors.EVENT_READ, self._adopted_exited)
             _log.info("adopted the gateway, pid %d", self._gateway.pid)
@@ -160,12 +160,12 @@ class Supervisor:
 
     def _own(self, pid: int, since: float | None = None) -> None:
         try:
-            self._gateway = Gateway.child(pid, since)
-        except ProcessLookupError:  # it ended before it could be looked at, or while we executed our new code
+            self._gateway = Child.of(pid, since)
+        except ProcessLookupError:  # it ended before it could be looked at, or while new code was executed
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 self._ended(pid, os.waitstatus_to_exitcode(status), time.monotonic() if since is None else since)
-            else:  # it runs and cannot be looked at, for want of descriptors: it is adopted later
+            else:  # it runs, but no descriptor is left to watch it: it is adopted later
                 self._start_at = time.monotonic() + _SPAWN_PAUSE
 
     def _start(self) -> None:
@@ -210,7 +210,7 @@ class Supervisor:
             _log.info("at rest: %s", move.why)
             self._answer_stop_calls()
             if self._background and desired.read(self._paths.desired) == "stopped":
-                self._leaving = True  # nobody needs a supervisor in the background that supervises nothing
+                self._leaving = True  # there is nothing to supervise
             return
         self._start_at = time.monotonic() + move.pause
 
@@ -298,7 +298,10 @@ class Supervisor:
         return self._watch.patience(max(0.0, min(due) - time.monotonic()) if due else None)
 
     def _spawn(self, argv: list[str], more: dict[str, str] | None = None) -> int:
-        """A child in its own session, with our output, no input, and nothing of who started us. Raises OSError."""
+        """Start a child in its own session. Raises OSError.
+
+        It shares the supervisor's output, has no input, and knows nothing of who started the supervisor.
+        """
         return os.posix_spawn(
             argv[0],
             argv,
@@ -310,7 +313,7 @@ class Supervisor:
 
 
 def main(paths: Paths, *, background: bool, resumed: bool) -> int:
-    """Supervise `paths`; the exit code. Raises TryAgainError when another supervisor does."""
+    """Supervise `paths`. Return the exit code. Raises TryAgainError when another supervisor does it."""
     up = _detach() if background and not resumed else None
     log.configure()
     supervisor = Supervisor(paths, background=background)
@@ -320,9 +323,10 @@ def main(paths: Paths, *, background: bool, resumed: bool) -> int:
 
 
 def _detach() -> int:
-    """Go on as nobody's child, not even of a gateway that starts us; who did waits until this descriptor is closed.
+    """Go on as nobody's child, not even of a gateway that starts the supervisor.
 
-    It is closed when we answer, or have ended.
+    Return a descriptor. The starting process waits until it is closed: when the supervisor answers, or has ended.
+
     """
     told, up = os.pipe()
     if os.fork() > 0:

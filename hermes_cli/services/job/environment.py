@@ -1,6 +1,6 @@
-"""What a job of launchd or systemd is given: what finds this profile and its programs, and its files; no secrets.
+"""The environment and the files of a job of launchd or systemd; no secrets.
 
-Such a job inherits nothing of the shell that installed it.
+Such a job inherits nothing of the shell that installed it, so it is given what finds this profile and its programs.
 """
 
 import os
@@ -20,13 +20,16 @@ _STANDARD = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/usr/sb
 
 
 def variables(manager: str, *programs: str) -> dict[str, str]:
-    """HERMES_HOME and the like where they are set, the manager, and a PATH on which `programs` and git are found."""
+    """Return the variables of a job: HERMES_HOME and the like where set, the manager, and PATH.
+
+    `programs` and git are found on that PATH.
+    """
     found = {name: os.path.abspath(os.path.expanduser(os.environ[name])) for name in _PLACES if os.environ.get(name)}
     return {**found, "HERMES_SERVICE_MANAGER": manager, "PATH": _path(*programs, "git")}
 
 
 def program(name: str) -> str:
-    """The absolute path of a program on PATH. Raises HermesError."""
+    """Return the absolute path of a program on PATH. Raises HermesError."""
     found = shutil.which(name)
     if found is None:
         raise HermesError(f"{name} is not on PATH: use --manager embedded, or mend PATH and repeat")
@@ -34,7 +37,7 @@ def program(name: str) -> str:
 
 
 def make_places(paths: "Paths") -> None:
-    """What must be there when a job is loaded: the watched directory, logs that only we read. Raises HermesError."""
+    """Make what must be there when a job is loaded: the watched directory, and private logs. Raises HermesError."""
     try:
         make_directories(paths.intents)
         durable.make_private_directory(paths.logs)
@@ -50,6 +53,6 @@ def _path(*programs: str) -> str:
         found = shutil.which(name)
         if found is not None:
             places.append(os.path.dirname(os.path.abspath(found)))
-    # The standard ones keep their order; what is found elsewhere comes before them.
+    # The standard directories keep their order; others come before them.
     elsewhere = [place for place in places if place not in _STANDARD]
     return os.pathsep.join(dict.fromkeys([*elsewhere, *_STANDARD]))

@@ -1,7 +1,7 @@
-"""The restarter's program: an `sh` script, kept outside the code that updates replace (design 7).
+"""The restarter's program: an `sh` script, kept outside the code that updates replace.
 
-launchd and systemd start it; see `jobs/hermes-restarter.sh` for what it does without us. Its name is
-what macOS shows under Login Items.
+launchd and systemd start it; `jobs/hermes-restarter.sh` says what it does when the package cannot run. macOS shows its
+name under Login Items.
 """
 
 import os
@@ -20,17 +20,17 @@ _SOURCE = os.path.join(origin.HERE, "jobs", "hermes-restarter.sh")
 
 
 def path_of(paths: "Paths") -> str:
-    """Where it is installed."""
+    """Return where the program is installed."""
     return f"{paths.restarter}/hermes-restarter"
 
 
 def argv(paths: "Paths", python: str, start: list[str]) -> list[str]:
-    """Its command line; `start` is the manager's demand start of the service."""
+    """Return the program's command line; `start` is the manager's demand start of the service."""
     return [path_of(paths), python, paths.profile, paths.state, *start]
 
 
 def text() -> str:
-    """What `install` would write. Raises HermesError when this installation is not whole."""
+    """Return the text that `install` would write. Raises HermesError when this installation is not whole."""
     found = definition.read(_SOURCE)
     if found is None:
         raise HermesError(f"{_SOURCE} is missing: install hermes again")
@@ -38,25 +38,28 @@ def text() -> str:
 
 
 def install(paths: "Paths") -> None:
-    """Write it, or replace it whole: a shell that is reading the old one goes on with the old one. Raises HermesError."""
+    """Write the program, or replace it whole. Raises HermesError.
+
+    A shell that is reading the old one goes on with the old one.
+    """
     wanted = text()
     place = path_of(paths)
-    copy.keep(paths)  # what it runs when the installed package cannot
+    copy.keep(paths)  # the program runs it when the installed package cannot run
     try:
         if not drifted(paths):
             return
         durable.make_private_directory(paths.restarter)
-        durable.replace_text(place, wanted, mode=0o700)
+        durable.publish_text(place, wanted, mode=0o700)
     except OSError as error:
         raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
 
 
 def drifted(paths: "Paths") -> tuple[str, ...]:
-    """Its path, when it is missing or of another release."""
+    """Return the program's path when it is missing or of another release."""
     place = path_of(paths)
     return () if definition.read(place) == text() and os.access(place, os.X_OK) else (place,)
 
 
 def remove(paths: "Paths") -> None:
-    """Remove it with all that lies beside it."""
+    """Remove the program and all that is beside it."""
     shutil.rmtree(paths.restarter, ignore_errors=True)

@@ -1,1 +1,1 @@
-"""launchd of macOS: two jobs, plain kickstart, the domain as found."""
+"""launchd of macOS: two jobs, started by a plain kickstart in the domain where they are found."""

@@ -1,7 +1,7 @@
-"""Loading and unloading one label, where launchd answers before it has done what it was asked.
+"""Load and unload one label, though launchd answers before it has done what it was asked.
 
 `bootout` returns while the process still drains and its label is still taken; `bootstrap` then fails with 5, and also
-for a disabled label. So each is repeated and looked at until what was wanted is seen, or the deadline has come (A2-A5).
+for a disabled label. So each call is repeated until a look shows the wanted state, or the deadline has come (A2-A5).
 """
 
 import contextlib
@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.services.launchd import launchctl
 from hermes_cli.services.launchd.launchctl import IN_PROGRESS, NO_DOMAIN, NO_SERVICE, Launchctl
-from hermes_cli.services.launchd.printed import Job, Place
+from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.system.process import Handle, Identity
 
 _AGAIN = 0.1  # seconds between two looks; launchd tells nobody when a label is free
 _AGAIN_AT_MOST = 1.0
-# What a busy domain answers, and what a label that is being removed does.
+# Answers of a busy domain, and of a label that is being removed: the call is repeated.
 _REPEATED = {launchctl.EIO, *IN_PROGRESS, None}
 
 
@@ -25,26 +25,26 @@ class Domains:
     """The domains of one user, the preferred one first."""
 
     def __init__(self, client: Launchctl, remembered: str | None = None) -> None:
-        """`remembered` is where the jobs were loaded last."""
+        """Prefer the domain `remembered`, where the jobs were loaded last."""
         self._launchctl = client
         own = [f"{kind}/{os.getuid()}" for kind in ("gui", "user")]
         self.names = list(dict.fromkeys([*([remembered] if remembered in own else []), *own]))
 
-    def find(self, label: str) -> Place:
-        """Look for a loaded label: where it was last, then elsewhere. Not known as soon as one does not answer."""
+    def find(self, label: str) -> Location:
+        """Look for a loaded label: where it was last, then elsewhere. Unknown as soon as one domain does not answer."""
         home = None
         for domain in self.names:
             found = self._launchctl.look(f"{domain}/{label}")
             if isinstance(found, Job):
-                return Place(label, domain, found)
-            if found is None:  # it may be just there
-                return Place(label, home, None, known=False)
+                return Location(label, domain, found)
+            if found is None:  # the label may be in this domain
+                return Location(label, home, None, known=False)
             if found == NO_SERVICE and home is None:
                 home = domain
-        return Place(label, home, None)
+        return Location(label, home, None)
 
     def home(self, label: str) -> str:
-        """Where `label` belongs: the login session's domain, else the user's. Raises CannotTellError."""
+        """Return the domain for `label`: the login session's, else the user's. Raises CannotTellError."""
         for domain in sorted(self.names):  # gui/ before user/
             found = self._launchctl.look(f"{domain}/{label}")
             if isinstance(found, Job) or found == NO_SERVICE:
@@ -54,7 +54,7 @@ class Domains:
         raise CannotTellError(f"launchd has neither {' nor '.join(self.names)}: log in and repeat")
 
     def load(self, domain: str, label: str, path: str, deadline: float) -> None:
-        """Enable, bootstrap, and see it loaded before `deadline` (time.monotonic). Raises HermesError."""
+        """Enable and bootstrap a label until it is loaded or `deadline` (monotonic) has come. Raises HermesError."""
         target = f"{domain}/{label}"
         self._launchctl("enable", target)  # an old override survives everything else, and `print` does not show it
         for _ in _looks(deadline):
@@ -62,11 +62,16 @@ class Domains:
             if isinstance(self._launchctl.look(target), Job):
                 return
             if not answer.ok and answer.code not in _REPEATED:
-                raise HermesError(f"launchd refuses {path} ({answer.why}): mend that, then hermes gateway install")
-        raise CannotTellError(f"{label} could not be loaded ({answer.why}): hermes gateway install tries again")
+                raise HermesError(
+                    f"launchd refuses {path} ({answer.last_word}): mend that, then hermes gateway install"
+                )
+        raise CannotTellError(f"{label} could not be loaded ({answer.last_word}): hermes gateway install tries again")
 
     def outlast_removal(self, domain: str, label: str, deadline: float) -> bool:
-        """Whether the label is loaded, once a stop that is under way has ended. Raises CannotTellError at `deadline`."""
+        """Wait until no stop of the label is under way. Say whether the label is loaded then.
+
+        Raises CannotTellError at `deadline`.
+        """
         for _ in _looks(deadline):
             found = self._launchctl.look(f"{domain}/{label}")
             if found in {NO_SERVICE, NO_DOMAIN}:
@@ -78,7 +83,7 @@ class Domains:
         raise CannotTellError(f"{label} is still being stopped: see launchctl print {domain}/{label}")
 
     def unload(self, domain: str, label: str, deadline: float) -> None:
-        """Boot out, and see the label gone with its process before `deadline` (time.monotonic). Raises HermesError."""
+        """Boot a label out and wait for it and its process to go, until `deadline` (monotonic). Raises HermesError."""
         target = f"{domain}/{label}"
         asked = False
         for _ in _looks(deadline):

@@ -1,7 +1,7 @@
-"""What launchd has loaded under our labels, and having it load what lies there.
+"""What launchd has loaded under hermes's labels, and how a definition gets loaded.
 
-It copies a definition when it loads it. So service.json remembers, by a digest under the label, what was loaded last: a
-definition that was changed since is not in force.
+launchd copies a definition when it loads it. So service.json has, under the label, a digest of the text that was loaded
+last: a definition that was changed since is not in force.
 """
 
 import contextlib
@@ -16,33 +16,33 @@ from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.plists import label_of, path_of
-from hermes_cli.services.registered import Memory
+from hermes_cli.services.registered import Registration
 
 LOAD = 20.0  # seconds for a label to be loaded by a domain that answers EIO at first
 
 
 class Jobs:
-    """One profile's. `stop_clock`: seconds that an old process may use to stop; its label is taken until it has."""
+    """One profile's jobs. `stop_clock`: seconds an old process may take to stop; until then its label is taken."""
 
-    def __init__(self, domains: Domains, memory: Memory, stop_clock: Callable[[], float]) -> None:
+    def __init__(self, domains: Domains, registration: Registration, stop_clock: Callable[[], float]) -> None:
         self._domains = domains
-        self._memory = memory
+        self._registration = registration
         self._stop_clock = stop_clock
 
     def is_stale(self, wanted: Definition) -> bool:
-        """Whether what launchd has loaded under this label is another text."""
-        return bool(self._memory.get(label_of(wanted)) != _digest(wanted))
+        """Say whether launchd has loaded another text under this label."""
+        return bool(self._registration.get(label_of(wanted)) != _digest(wanted))
 
     def write(self, wanted: Definition) -> None:
-        """Have it lie there. Raises HermesError."""
+        """Write the definition unless it is already there and launchd would load it. Raises HermesError."""
         if wanted.is_there and not is_refused(wanted.path):
             return
-        # What launchd has loaded may be what is overwritten here: known no longer, also if we die in between.
-        self._memory.keep(**{label_of(wanted): None})
+        # The text that is overwritten may be the one that is loaded: unknown from now on, even if this process dies.
+        self._registration.keep(**{label_of(wanted): None})
         definition.write(wanted)
 
     def load(self, domain: str, wanted: Definition, *, only_if_stale: bool = False) -> None:
-        """Have this text loaded, in place of what is. Raises HermesError."""
+        """Load this text in place of the one that is loaded. Raises HermesError."""
         deadline = self._deadline()
         is_loaded = self._domains.find(label_of(wanted)).job is not None
         if is_loaded and only_if_stale and not self.is_stale(wanted):
@@ -52,14 +52,14 @@ class Jobs:
         self._load(domain, wanted, deadline)
 
     def reload(self, label: str) -> None:
-        """Load the definition as it lies there, whatever is loaded. Raises HermesError."""
+        """Load the installed definition, whatever is loaded. Raises HermesError."""
         place = self._domains.find(label)
         if place.domain is None:
             raise CannotTellError("launchd does not answer: hermes gateway status")
         self.load(place.domain, _written(label))
 
     def load_again(self, label: str, domain: str | None) -> str:
-        """Have it loaded, where it belongs; the domain. One that is there, and not on its way out, is left alone."""
+        """Load the label again unless it is loaded and not being removed. Return its domain."""
         wanted = _written(label)
         domain = domain or self._domains.home(label)
         deadline = self._deadline()
@@ -68,7 +68,7 @@ class Jobs:
         return domain
 
     def unload(self, label: str, *, but_in: str | None = None) -> None:
-        """See it gone from every domain but that one. Raises HermesError."""
+        """Unload the label from every domain except `but_in`. Raises HermesError."""
         deadline = self._deadline()
         for domain in self._domains.names:
             if domain != but_in:
@@ -77,14 +77,17 @@ class Jobs:
     def _load(self, domain: str, wanted: Definition, deadline: float) -> None:
         label = label_of(wanted)
         self._domains.load(domain, label, wanted.path, deadline)
-        self._memory.keep(domain=domain, **{label: _digest(wanted)})
+        self._registration.keep(domain=domain, **{label: _digest(wanted)})
 
     def _deadline(self) -> float:
         return time.monotonic() + self._stop_clock() + LOAD
 
 
 def is_refused(path: str) -> bool:
-    """Launchd loads what its user or root owns, and nobody else can write (launchctl(1), error 122)."""
+    """Say whether launchd refuses the file (launchctl(1), error 122).
+
+    It loads only what its user or root owns and nobody else can write to.
+    """
     with contextlib.suppress(FileNotFoundError):
         found = os.lstat(path)
         return found.st_uid not in {0, os.getuid()} or bool(found.st_mode & 0o022) or not stat.S_ISREG(found.st_mode)

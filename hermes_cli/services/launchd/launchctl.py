@@ -3,12 +3,14 @@
 import signal
 from typing import NoReturn
 
+from hermes_cli.environment import untranslated
 from hermes_cli.errors import HermesError
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
-from hermes_cli.system.call import Answer, call
+from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for a call that changes something; `kickstart` was seen to block for minutes
 LOOK = 4.0  # seconds for one that only asks
+_GRACE = 0.2  # seconds to end at SIGTERM; who waits for the answer has no more to spare
 
 # launchctl's exit status is the error's number (xpc/launchd's errors, `launchctl error N`).
 NO_SUCH_PROCESS = 3
@@ -16,38 +18,44 @@ EIO = 5
 IN_PROGRESS = (36, 37)
 NO_DOMAIN = 112
 NO_SERVICE = 113
-NO_SUCH_ACTION = 125  # what a domain that is not there answers to bootstrap and kickstart
-ABSENT = {NO_SERVICE, NO_DOMAIN, NO_SUCH_ACTION, NO_SUCH_PROCESS}  # what a call answers that found no such job
+NO_SUCH_ACTION = 125  # a missing domain's answer to bootstrap and kickstart
+ABSENT = {NO_SERVICE, NO_DOMAIN, NO_SUCH_ACTION, NO_SUCH_PROCESS}  # answers of a call that found no such job
 
 
 class Launchctl:
-    """The client. Raises HermesError when there is none."""
+    """The client of launchd. Its calls raise HermesError when there is no `launchctl`."""
 
     def __init__(self, program: str) -> None:
-        """`program` as it is to be called."""
+        """Take the name or path of `launchctl`."""
         self._program = program
 
-    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Answer:
-        """One bounded call."""
+    def __call__(self, *arguments: str, timeout: float = TIMEOUT) -> Ended:
+        """Make one bounded call."""
         try:
-            return call([self._program, *arguments], timeout)
+            return run([self._program, *arguments], timeout, environment=untranslated(), grace=_GRACE)
         except OSError as error:
             raise HermesError(f"{self._program} cannot be run ({error.strerror}): mend PATH and repeat") from None
 
     def look(self, target: str) -> Job | int | None:
-        """The job at DOMAIN/LABEL; else NO_SERVICE or NO_DOMAIN; None when that cannot be told."""
+        """Return the job at DOMAIN/LABEL, else NO_SERVICE or NO_DOMAIN, or None when that cannot be told."""
         answer = self("print", target, timeout=LOOK)
         if answer.ok:
             return parse_print(answer.out)
         return answer.code if answer.code in {NO_SERVICE, NO_DOMAIN} else None
 
     def disabled(self, domain: str) -> frozenset[str]:
-        """Labels that a person, or Login Items, has switched off in `domain`; `print` of a label does not show it."""
+        """Return the labels that a person, or Login Items, has switched off in `domain`.
+
+        `print` of a label does not show it.
+        """
         answer = self("print-disabled", domain, timeout=LOOK)
         return parse_disabled(answer.out) if answer.ok else frozenset()
 
     def restart_caller(self, target: str, timeout: float) -> None:
-        """`kickstart -k` of the job that we are: taken when launchd sends us SIGTERM, which only ends the wait."""
+        """Let launchd kill and restart the calling job (`kickstart -k`).
+
+        launchd has taken the request when it sends SIGTERM, which only ends the wait here.
+        """
         before = signal.signal(signal.SIGTERM, _accepted)
         try:
             self("kickstart", "-k", target, timeout=timeout)

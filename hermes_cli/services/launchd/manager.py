@@ -24,7 +24,7 @@ from hermes_cli.services.job.environment import make_places
 from hermes_cli.services.launchd import jobs, plists, printed
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.launchctl import ABSENT, IN_PROGRESS, NO_SERVICE, Launchctl
-from hermes_cli.services.launchd.printed import Place
+from hermes_cli.services.launchd.printed import Location
 
 _EXIT = 3.0  # seconds; the exiting gateway waits for it
 
@@ -36,29 +36,29 @@ class Launchd:
     completed_by = "the launchd restarter"
 
     def __init__(self, paths: Paths) -> None:
-        """Nothing is looked at yet. Raises UsageError for root on macOS."""
+        """Look at nothing yet. Raises UsageError for root on macOS."""
         if sys.platform == "darwin" and os.getuid() == 0:
             raise UsageError("the gateway is a job of the user who logs in, not of root: run hermes without sudo")
         self._paths = paths
-        self._memory = registered.Memory(paths, self.name)
+        self._registration = registered.Registration(paths, self.name)
         self._label = plists.label(paths)
         self._restarter = plists.restarter_label(paths)
         self._launchctl = Launchctl("launchctl")
-        self._domains = Domains(self._launchctl, self._memory.get("domain"))
-        self._jobs = jobs.Jobs(self._domains, self._memory, lambda: self._config.stop_clocks.driver_deadline)
+        self._domains = Domains(self._launchctl, self._registration.get("domain"))
+        self._jobs = jobs.Jobs(self._domains, self._registration, lambda: self._config.stop_clocks.driver_deadline)
 
     # --- looking
 
     @property
     def spawn_interval(self) -> float:
-        """What the loaded definition says, also if it is of another release."""
+        """Return the interval of the loaded definition, which may be of another release."""
         job = self._domains.find(self._label).job
         if job is not None and job.interval is not None:
             return float(job.interval)
         return self._config.restart_clocks.spawn_interval
 
     def status(self) -> ServiceStatus:
-        """Where the service is loaded, and what keeps it from running."""
+        """Say where the service is loaded, and what keeps it from running."""
         place = self._domains.find(self._label)
         service = unmanaged.seen(self._paths, place.service, self._label)
         paths = [plists.path_of(name) for name in (self._label, self._restarter)]
@@ -73,7 +73,7 @@ class Launchd:
         return ServiceStatus(
             self._label,
             place.domain,
-            is_defined or place.job is not None or bool(self._memory),
+            is_defined or place.job is not None or bool(self._registration),
             service,
             () if desired.read(self._paths.desired) == "stopped" else tuple(problems),
         )
@@ -88,23 +88,23 @@ class Launchd:
         return printed.restarter_at(place, is_disabled=self._is_disabled(place))
 
     def definitions(self) -> tuple[Definition, ...]:
-        """The two plists. One that lies there and differs in PATH only stays: that of another shell is no drift."""
-        domain = str(self._memory.get("domain") or self._domains.names[0])
+        """Return the two plists. An installed one that differs in PATH only stays: another shell is no drift."""
+        domain = str(self._registration.get("domain") or self._domains.names[0])
         wanted = (plists.service(self._paths, self._config), plists.restarter(self._paths, domain))
         without = plists.without_path
         return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
-        """Definitions that are missing, of another release, or not loaded since they were changed; the program too."""
+        """Return definitions and programs that are missing, of another release, or not loaded since they changed."""
         return definition.drifted(
             self.definitions(),
-            is_installed=bool(self._memory),
+            is_installed=bool(self._registration),
             also=lambda: restarter_program.drifted(self._paths),
             is_stale=self._jobs.is_stale,
         )
 
-    def _is_disabled(self, place: Place) -> bool:
-        """Whether what is not loaded is switched off; the answer is not asked for where it does not matter."""
+    def _is_disabled(self, place: Location) -> bool:
+        """Say whether a label that is not loaded is switched off; launchd is asked only where that matters."""
         if place.job is not None or not place.known or place.domain is None:
             return False
         return place.label in self._launchctl.disabled(place.domain)
@@ -112,7 +112,7 @@ class Launchd:
     # --- acting
 
     def install(self) -> bool:
-        """Write and load both jobs, and mend whatever keeps them from being loaded. Raises HermesError."""
+        """Write and load both jobs, and mend what keeps them from being loaded. Raises HermesError."""
         for place in (self._paths.logs, self._paths.state):
             if plists.is_out_of_reach(place, os.path.expanduser("~")):
                 why = f"launchd starts no job with its files in {place}"
@@ -120,7 +120,7 @@ class Launchd:
         make_places(self._paths)
         restarter_program.install(self._paths)
         domain = self._domains.home(self._label)
-        self._memory.keep(domain=domain)
+        self._registration.keep(domain=domain)
         service, restarter = self.definitions()
         if os.environ.get("XPC_SERVICE_NAME") == self._restarter and self.drifted():
             self._install_from_outside()
@@ -147,15 +147,18 @@ class Launchd:
         for name in (self._label, self._restarter):
             definition.remove(plists.path_of(name))
         restarter_program.remove(self._paths)
-        self._memory.forget()
+        self._registration.forget()
 
     def demand_start(self) -> None:
-        """Plain `kickstart`; a label that is not loaded, or switched off, is loaded first. Raises HermesError."""
+        """Start the service by a plain `kickstart`. Raises HermesError.
+
+        A label that is not loaded, or is switched off, is loaded first.
+        """
         place = self._domains.find(self._label)
         if not place.known:
             raise CannotTellError("launchd does not answer: hermes gateway status")
         if unmanaged.is_outside(unmanaged.seen(self._paths, place.service, self._label)):
-            return  # two of one profile would fight over its lock
+            return  # a second gateway could not get the profile's lock
         domain = place.domain if place.job is not None else self._jobs.load_again(self._label, place.domain)
         answer = self._launchctl("kickstart", f"{domain}/{self._label}")
         if answer.code in {NO_SERVICE, *IN_PROGRESS}:  # it is being removed: by a stop of somebody else, or a logout
@@ -164,10 +167,10 @@ class Launchd:
         if answer.code is None:
             raise CannotTellError("launchctl kickstart does not return: hermes gateway status")
         if not answer.ok and not self.observe().scheduled:
-            raise HermesError(f"launchd does not start {self._label} ({answer.why}): hermes gateway install")
+            raise HermesError(f"launchd does not start {self._label} ({answer.last_word}): hermes gateway install")
 
     def stop(self) -> None:
-        """Switch the label off, so that the next login does not start it either, and see its process gone."""
+        """Switch the label off, so that the next login does not start it either, and wait for its process to go."""
         clocks = self._config.stop_clocks
         for domain in self._domains.names:
             self._launchctl("disable", f"{domain}/{self._label}")
@@ -175,17 +178,17 @@ class Launchd:
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def reload(self) -> None:
-        """Load the definition as it lies there, and start it: from the restarter, outside the coalition (A2, A3)."""
+        """Load the installed definition and start it. Call it from the restarter, outside the coalition (A2, A3)."""
         self._jobs.reload(self._label)
         self.demand_start()
 
     def enable(self) -> None:
-        """Take the override of `stop` away: the next login starts the service again."""
+        """Take back the override of `stop`, so that the next login starts the service again."""
         for domain in self._domains.names:
             self._launchctl("enable", f"{domain}/{self._label}")
 
     def poke(self, trigger: str) -> bool | None:  # noqa: ARG002  launchd passes nothing on
-        """Plain `kickstart` of the restarter: admitted when a watch is not."""
+        """Start the restarter by a plain `kickstart`, which launchd admits when it does not admit a watch."""
         try:
             for domain in self._domains.names:
                 answer = self._launchctl("kickstart", f"{domain}/{self._restarter}", timeout=POKE)
@@ -196,7 +199,7 @@ class Launchd:
         return False
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
-        """A job of its own, loaded and started now; it stays loaded and idle until the next one or `uninstall`."""
+        """Load and start a job of its own. It stays loaded and idle until the next one or `uninstall`."""
         label = f"{self._label}.{name}"
         domain = self._domains.home(self._label)
         path = f"{self._paths.restarter}/{label}.plist"
@@ -210,19 +213,19 @@ class Launchd:
         self._domains.load(domain, label, path, deadline)
         answer = self._launchctl("kickstart", f"{domain}/{label}")
         if not answer.ok:
-            raise HermesError(f"launchd does not start {label} ({answer.why}): repeat")
+            raise HermesError(f"launchd does not start {label} ({answer.last_word}): repeat")
 
     def complete_exit(self) -> None:
-        """`kickstart -k`: launchd itself starts the service when this process has ended, also with the caller dead."""
+        """Let launchd start the service when this process has ended (`kickstart -k`), also if the caller dies."""
         self._launchctl.restart_caller(f"{self._domains.names[0]}/{self._label}", _EXIT)
 
     def _install_from_outside(self) -> None:
-        """A driver that has ended an update is the restarter itself, and would not outlive its own reload."""
+        """Install from a job of its own: the restarter, as which a driver may run, would not outlive its own reload."""
         argv = entry_points.argv(entry_points.DEFINITIONS, self._paths.profile)
         self.run_outside("definitions", argv, {})
 
     def _tasks(self) -> list[str]:
-        """Labels that `run_outside` has left loaded."""
+        """Return the labels that `run_outside` has left loaded."""
         try:
             names = os.listdir(self._paths.restarter)
         except OSError:

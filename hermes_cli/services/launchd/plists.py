@@ -1,4 +1,4 @@
-"""The two jobs of a profile as launchd reads them (launchd.plist(5)). Pure, but for the programs found on PATH."""
+"""The two jobs of a profile as launchd reads them (launchd.plist(5)). Pure, except that programs are found on PATH."""
 
 import math
 import os
@@ -18,27 +18,27 @@ _SESSIONS = ["Aqua", "Background"]
 
 
 def label(paths: Paths) -> str:
-    """The service's label."""
+    """Return the service's label."""
     return "ai.hermes.gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
 
 
 def restarter_label(paths: Paths) -> str:
-    """The restarter's label."""
+    """Return the restarter's label."""
     return f"{label(paths)}.restarter"
 
 
 def path_of(name: str) -> str:
-    """Where the definition of a label lies. launchd loads what is there at login."""
+    """Return the path of a label's definition, in the folder that launchd loads at login."""
     return f"{os.path.expanduser('~')}/Library/LaunchAgents/{name}.plist"
 
 
 def label_of(definition: Definition) -> str:
-    """The label of a definition that lies where launchd looks."""
+    """Return the label of a definition in the folder that launchd loads at login."""
     return os.path.basename(definition.path).removesuffix(".plist")
 
 
 def service(paths: Paths, gateway: GatewayConfig) -> Definition:
-    """The gateway: kept alive, and stopped with time to drain."""
+    """Return the gateway's job: kept alive, and stopped with time to drain."""
     name = label(paths)
     return _definition(
         name,
@@ -54,7 +54,7 @@ def service(paths: Paths, gateway: GatewayConfig) -> Definition:
 
 
 def restarter(paths: Paths, domain: str) -> Definition:
-    """The driver's job: started by the queue, by a poke, at load and by the clock; never kept alive (B5)."""
+    """Return the driver's job: started by the queue, a poke, its load and the clock; never kept alive (B5)."""
     start = [environment.program("launchctl"), "kickstart", f"{domain}/{label(paths)}"]
     return _definition(
         restarter_label(paths),
@@ -71,7 +71,7 @@ def restarter(paths: Paths, domain: str) -> Definition:
 
 
 def task(name: str, path: str, argv: list[str], variables: dict[str, str], log: str) -> Definition:
-    """A program of ours that is to run once, outside the gateway's tree; it lies where no login looks for it."""
+    """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
     keys = {"ProgramArguments": argv, "StandardOutPath": log, "StandardErrorPath": log}
     return Definition(path, _plist(name, variables, keys))
 
@@ -91,7 +91,7 @@ def _plist(name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:
 
 
 def is_out_of_reach(place: str, home: str) -> bool:
-    """Whether a job could not open its log there: an external volume, or a folder that macOS asks the user about.
+    """Say whether a job could not open its log there: on an external volume, or in a folder that macOS protects.
 
     It exits 78 before its program runs (NousResearch/hermes-agent#78129).
     """
@@ -100,7 +100,7 @@ def is_out_of_reach(place: str, home: str) -> bool:
 
 
 def without_path(text: str) -> Any:
-    """A definition but for the PATH in it, to be compared; a text that is none is itself."""
+    """Return a definition without its PATH, to be compared; a text that is no definition stays as it is."""
     from xml.parsers.expat import ExpatError
 
     try:

@@ -1,16 +1,17 @@
-"""What `launchctl` prints of a label, read strictly: exact keys, nothing guessed from a part of a line. Pure.
+"""Parse what `launchctl` prints about a label, strictly: exact keys, nothing guessed from a part of a line. Pure.
 
-`launchctl print` is not an API (its man page says so), so only what is needed is read, from the outermost block, and
-what is missing is unknown. Nested blocks hold a `state =` of their own.
+`launchctl print` is not an API (its man page says so), so only the needed keys are read, from the outermost block, and
+a missing key means unknown. Nested blocks have a `state =` of their own.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.intents.service import Service, ended
+from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import Problem, RestarterStatus
+from hermes_cli.system.process import describe_exit
 
 _MEND = "hermes gateway install"
 _FIELD = re.compile(r"\t([a-z][a-z ]*) = (.*)")
@@ -25,7 +26,7 @@ _RUNNING = {"running", "spawning", "xpcproxy", *_ENDING}
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What `print DOMAIN/LABEL` says of a loaded job. None: it does not say."""
+    """A loaded job as `print DOMAIN/LABEL` shows it. None: it does not say."""
 
     state: str | None = None
     pid: int | None = None
@@ -36,12 +37,12 @@ class Job:
 
     @property
     def is_ending(self) -> bool:
-        """Whether launchd is stopping it: to start it again, or to remove it."""
+        """Say whether launchd is stopping the job: to start it again, or to remove it."""
         return self.state in _ENDING
 
     @property
     def service(self) -> Service:
-        """In three values."""
+        """Say whether the service runs: running, stopped or unknown."""
         if self.state in _RUNNING:
             return Service("running", self.pid, self.exit_code, "" if self.state == "running" else str(self.state))
         if self.state == "spawn scheduled":
@@ -55,11 +56,11 @@ class Job:
     def _last(self) -> str:
         if self.exit_code is None:
             return "never ran" if not self.runs else "exited"
-        return ended(self.exit_code)
+        return describe_exit(self.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a label is. `job` None: not loaded in `domain`, which exists, or in no domain when that is None."""
 
     label: str
@@ -69,14 +70,14 @@ class Place:
 
     @property
     def service(self) -> Service:
-        """In three values."""
+        """Say whether the service runs: running, stopped or unknown."""
         if not self.known:
             return Service("unknown", detail="launchd does not answer")
         return Service("stopped", detail=f"{self.label} is not loaded") if self.job is None else self.job.service
 
 
-def restarter_at(place: Place, *, is_disabled: bool) -> RestarterStatus:
-    """The restarter; where it is not loaded, somebody may have switched it off."""
+def restarter_at(place: Location, *, is_disabled: bool) -> RestarterStatus:
+    """Return the restarter's state; where it is not loaded, somebody may have switched it off."""
     if place.job is not None:
         state = place.job.service.state
         return RestarterStatus("loaded" if state == "stopped" else state, f"{place.label} in {place.domain}")
@@ -88,9 +89,9 @@ def restarter_at(place: Place, *, is_disabled: bool) -> RestarterStatus:
 
 
 def problems(
-    place: Place, service: Service, *, is_disabled: bool, is_defined: bool, refused: list[str]
+    place: Location, service: Service, *, is_disabled: bool, is_defined: bool, refused: list[str]
 ) -> Iterator[Problem]:
-    """What keeps the service at `place` from running. `refused` are definitions that launchd will not load."""
+    """Find what keeps the service at `place` from running. `refused` are definitions that launchd will not load."""
     if place.job is not None and place.job.pended is not None:
         text = f"launchd holds back its own starts in {place.domain} ({place.job.pended}); a demand start is admitted"
         yield Problem("start-held-back", text, "hermes gateway start")

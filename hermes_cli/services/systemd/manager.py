@@ -2,7 +2,7 @@
 
 RestartSec never delays a planned restart and StartLimit never forbids it: after the old process has gone, the driver
 says `reset-failed` and starts. The restarter has a cgroup of its own, so it survives what ends the gateway's, which
-no setsid does (systemd.kill(5)). What is known of a unit is what `systemctl show -p` says, in three values.
+no setsid does (systemd.kill(5)). `systemctl show -p` alone says what is known of a unit: running, stopped or unknown.
 """
 
 import os
@@ -34,20 +34,23 @@ class Systemd:
     spawn_interval = 0.0  # a demand start is not held back by RestartSec
 
     def __init__(self, paths: Paths, *, system: bool | None = None) -> None:
-        """`system`: into root's system manager; None: where it is installed, else the user's manager if there is one."""
+        """Choose root's system manager or the user's.
+
+        `system` None: the manager into which hermes is installed, else the user's if there is one.
+        """
         self._paths = paths
-        self._memory = registered.Memory(paths, self.name)
+        self._registration = registered.Registration(paths, self.name)
         self._names = units.Names(paths)
-        if system is None and self._memory:
-            system = self._memory.get("scope") == "system"
+        if system is None and self._registration:
+            system = self._registration.get("scope") == "system"
         self._systemctl = Systemctl(system=systemctl.is_system_the_best() if system is None else system)
 
     # --- looking
 
     def status(self) -> ServiceStatus:
-        """The service, and what keeps it from running or its restarter from being started."""
+        """Return the service, and what keeps it from running or its restarter from being started."""
         found = self._systemctl.show(*self._names)
-        there = bool(self._memory) or os.path.lexists(self._path_of(self._names.service))
+        there = bool(self._registration) or os.path.lexists(self._path_of(self._names.service))
         if isinstance(found, str):
             return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=found))
         unit, restarter, watch = (found[name] for name in self._names)
@@ -67,15 +70,15 @@ class Systemd:
         return Service("unknown", detail=found) if isinstance(found, str) else self._service(found[self._names.service])
 
     def restarter(self) -> RestarterStatus:
-        """Say whether the restarter can be started; `status` has it as a problem when only its watch is off."""
+        """Say whether the restarter can be started. That only its watch is off is a problem of `status`."""
         found = self._systemctl.show(self._names.restarter, self._names.path)
         if isinstance(found, str):
             return RestarterStatus("unknown", found)
         return shown.restarter_of(found[self._names.restarter], found[self._names.path])
 
     def definitions(self) -> tuple[Definition, ...]:
-        """The three units. One that lies there and differs in PATH only stays: that of another shell is no drift."""
-        place = units.Place(self._directory(), root=self._systemctl.system)
+        """Return the three units. An installed one that differs in PATH only stays: another shell is no drift."""
+        place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
             units.service(self._paths, self._config, place),
@@ -86,10 +89,10 @@ class Systemd:
         return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
-        """Units that are missing or of another release; the restarter's program too."""
+        """Return the units that are missing or of another release, and the restarter's program if it is."""
         return definition.drifted(
             self.definitions(),
-            is_installed=bool(self._memory),
+            is_installed=bool(self._registration),
             also=lambda: restarter_program.drifted(self._paths),
         )
 
@@ -101,11 +104,11 @@ class Systemd:
     def install(self) -> bool:
         """Write, load and enable the units, and mend what keeps them from being loaded. Raises HermesError."""
         self._systemctl.require()
-        if self._memory and self._memory.get("scope") != self._systemctl.scope:
-            Systemd(self._paths).uninstall()  # two managers of one gateway would fight over it
+        if self._registration and self._registration.get("scope") != self._systemctl.scope:
+            Systemd(self._paths).uninstall()  # two managers would start one gateway twice
         make_places(self._paths)
         restarter_program.install(self._paths)
-        self._memory.keep(scope=self._systemctl.scope, directory=self._directory())
+        self._registration.keep(scope=self._systemctl.scope, directory=self._directory())
         wanted = self.definitions()
         before = definition.read(wanted[0].path)
         self._write(wanted)
@@ -117,7 +120,7 @@ class Systemd:
 
     def uninstall(self) -> None:
         """Stop all three and remove what `install` wrote; drop-ins of the user's own stay. Raises HermesError."""
-        # What was installed on another machine, or in another container's home, runs nowhere here.
+        # A service that was installed on another machine, or in another container, does not run here.
         there = systemctl.is_booted()
         if there:
             self._systemctl.require()
@@ -135,10 +138,10 @@ class Systemd:
             self._systemctl.do("daemon-reload")
             self._systemctl("reset-failed", *self._names)
         restarter_program.remove(self._paths)
-        self._memory.forget()
+        self._registration.forget()
 
     def enable(self) -> None:
-        """Have the next login start it again, and its restarter watched. Raises HermesError."""
+        """Let the next login start the service again and watch its queue. Raises HermesError."""
         unit = self._look()
         self._refuse_unloadable(unit)
         if unit.enabled != "enabled":
@@ -146,12 +149,12 @@ class Systemd:
         self._start_watch()
 
     def demand_start(self) -> None:
-        """`reset-failed`, then `start`; what RestartSec holds back is restarted. Raises HermesError."""
+        """Reset the failure count and start the service; restart it if RestartSec holds it back. Raises HermesError."""
         unit = self._look()
         if self._service(unit).state == "running" and not unit.queued:
             return
         self._refuse_unloadable(unit)
-        if unit.enabled == "disabled":  # by a `stop`; whoever starts it has been told to
+        if unit.enabled == "disabled":  # a `stop` disabled it, and a person has asked for this start
             self._systemctl.do("enable", self._names.service)
         self._systemctl("reset-failed", self._names.service)
         # A `start` is queued until the last of the old cgroup has gone and RestartSec has passed; a `restart` waits for
@@ -160,26 +163,26 @@ class Systemd:
         self._systemctl.do("--no-block", verb, self._names.service)
 
     def stop(self) -> None:
-        """Disable, so that the next login does not start it either, and stop. Raises HermesError."""
+        """Stop the service, and disable it so that the next login does not start it either. Raises HermesError."""
         clocks = self._config.stop_clocks
         self._systemctl("disable", self._names.service)
         answer = self._systemctl("stop", self._names.service, timeout=clocks.driver_deadline + systemctl.TIMEOUT)
         unit = self._look()
         if service_of(unit).state != "stopped":
-            raise CannotTellError(f"{unit.name} is still there ({answer.why}): hermes gateway status")
-        if unit.active == "failed":  # what it failed of is no news of a stopped service
+            raise CannotTellError(f"{unit.name} is still there ({answer.last_word}): hermes gateway status")
+        if unit.active == "failed":  # why it failed does not matter once it is stopped
             self._systemctl("reset-failed", self._names.service)
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def reload(self) -> None:
-        """Load the unit as it lies there, and restart it. Raises HermesError."""
+        """Load the installed unit, and restart it. Raises HermesError."""
         self._systemctl.do("daemon-reload")
         self._refuse_unloadable(self._look())
         self._systemctl("reset-failed", self._names.service)
         self._systemctl.do("--no-block", "restart", self._names.service)
 
     def poke(self, trigger: str) -> bool | None:  # noqa: ARG002  systemd passes nothing on
-        """Start the restarter, and its watch should that have failed."""
+        """Start the restarter, and its watch if that has failed."""
         start = ("--no-block", "start", self._names.restarter)
         try:
             for also in ((self._names.path,), ()):
@@ -194,7 +197,7 @@ class Systemd:
         return None if isinstance(found, str) or found[self._names.restarter].is_there else False
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
-        """A transient unit, which goes when it has ended (systemd-run(1)). Raises HermesError."""
+        """Start a transient unit, which goes when it has ended (systemd-run(1)). Raises HermesError."""
         unit = f"{self._names.service.removesuffix('.service')}-{name}"
         settings = [
             f"--setenv={key}={value}" for key, value in {**variables(self.name, "systemctl"), **environment}.items()
@@ -202,10 +205,10 @@ class Systemd:
         options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
         answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
         if not answer.ok:
-            raise HermesError(f"systemd does not start {unit} ({answer.why}): repeat")
+            raise HermesError(f"systemd does not start {unit} ({answer.last_word}): repeat")
 
     def complete_exit(self) -> None:
-        """`restart` without waiting: systemd itself starts the service when this process has ended."""
+        """Restart without waiting: systemd itself starts the service when this process has ended."""
         self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)
 
     # --- the units
@@ -250,17 +253,17 @@ class Systemd:
 
     def _start_watch(self) -> None:
         self._systemctl("reset-failed", self._names.path, self._names.restarter)
-        # It fails where the kernel has no watch left (inotify's limits are small and shared). A watch is a hint: `status`
-        # shows it, and a restart relies on the poke.
+        # It fails where the kernel has no watch left (inotify's limits are small and shared). No error: `status`
+        # shows it, and a restart does not need the watch, it is poked.
         self._systemctl("start", self._names.path)
 
     def _path_of(self, name: str) -> str:
         return f"{self._directory()}/{name}"
 
     def _directory(self) -> str:
-        """Where the units lie: where they were installed, else where this manager looks."""
-        if self._memory.get("scope") == self._systemctl.scope:
-            return str(self._memory.get("directory"))
+        """Return the directory of the units: where they were installed, else where this manager looks."""
+        if self._registration.get("scope") == self._systemctl.scope:
+            return str(self._registration.get("directory"))
         return self._systemctl.directory()
 
     @property

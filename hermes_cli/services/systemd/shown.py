@@ -1,12 +1,13 @@
-"""What `systemctl show -p …` says of a unit, read strictly: exact keys, and what is missing is unknown. Pure."""
+"""Parse what `systemctl show -p …` says about a unit, strictly: exact keys, and a missing key means unknown. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import Problem, RestarterStatus
-from hermes_cli.services.embedded.after_exit import EX_CONFIG, describe_exit
+from hermes_cli.system.process import describe_exit
 
 PROPERTIES = (
     "Id",
@@ -49,23 +50,23 @@ class Unit:
 
     @property
     def is_there(self) -> bool:
-        """Whether systemd could start it."""
+        """Say whether systemd could start it."""
         return self.load == "loaded"
 
     @property
     def is_awaiting_restart(self) -> bool:
-        """Whether systemd lets RestartSec pass before it starts it again; meanwhile a plain `start` only queues."""
+        """Say whether systemd waits for RestartSec to start it again; meanwhile a plain `start` only queues."""
         return self.sub == "auto-restart"
 
 
 def parse(text: str) -> dict[str, Unit]:
-    """Units by name, from the blocks that `show` prints."""
+    """Return units by name, from the blocks that `show` prints."""
     found = [_unit(block) for block in text.split("\n\n")]
     return {unit.name: unit for unit in found if unit is not None}
 
 
 def service_of(unit: Unit) -> Service:
-    """The gateway's unit in three values."""
+    """Say whether the gateway's unit runs: running, stopped or unknown."""
     if unit.is_awaiting_restart:
         detail = f"{_ended(unit)}, systemd starts it again after its RestartSec"
         return Service("stopped", None, unit.exit_code, detail, scheduled=True)
@@ -81,7 +82,7 @@ def service_of(unit: Unit) -> Service:
 
 
 def restarter_of(unit: Unit, watch: Unit) -> RestarterStatus:
-    """Whether the restarter can be started. That only its watch is off is a problem of `problems`."""
+    """Say whether the restarter can be started. That only its watch is off is found by `problems`."""
     if unit.load == "masked":
         return RestarterStatus("disabled", f"{unit.name} is masked")
     if not unit.is_there:
@@ -92,7 +93,10 @@ def restarter_of(unit: Unit, watch: Unit) -> RestarterStatus:
 
 
 def problems(unit: Unit, restarter: Unit, watch: Unit, service: Service, path: str) -> Iterator[Problem]:
-    """What keeps the service from running, or its restarter from being started. `path` is where the unit should lie."""
+    """Find what keeps the service from running, or its restarter from being started.
+
+    `path` is where the service's unit should be.
+    """
     if unit.load == "masked":
         yield Problem("service-disabled", f"{unit.name} is masked", _MEND)
     elif not unit.is_there:
@@ -133,7 +137,7 @@ def _ended(unit: Unit) -> str:
         return f"systemd says {unit.active}" if unit.result in {"", "success"} else unit.result
     if unit.exit_code in _REFUSED:
         return f"exited {unit.exit_code}: systemd could not execute it"
-    # How it ended is news only where the process does not say it: it was not ready in time, or it stopped to beat.
+    # systemd's own word is added where the exit code does not tell: it was not ready in time, or its heartbeat stopped.
     how = f" ({unit.result})" if unit.result in {"timeout", "watchdog", "oom-kill"} else ""
     return describe_exit(unit.exit_code) + how
 

@@ -1,4 +1,7 @@
-"""The three units of a profile as systemd reads them (systemd.syntax(7), .service(5), .path(5)). Pure, but for PATH."""
+"""The three units of a profile as systemd reads them (systemd.syntax(7), .service(5), .path(5)).
+
+Pure, except that programs are found on PATH.
+"""
 
 import math
 import sys
@@ -14,27 +17,27 @@ from hermes_cli.services.job.definition import Definition
 
 _RESTARTER = "-restarter"
 _WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another
-_UNTIL_KILLED = 30  # seconds after start_timeout: who waits for the start has given up by then
+_UNTIL_KILLED = 30  # seconds after start_timeout: nobody waits for the start any more
 _HEAD = "# Written by hermes gateway install, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
 _UNSAYABLE = "cannot be said in a unit of systemd: rename it, or use --manager embedded"
 _PATH = 'Environment="PATH='
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the units lie: the user's manager, or with `root` the system's."""
+class UnitDirectory:
+    """The directory of the units: the user's manager's, or with `root` the system's."""
 
     directory: str
     root: bool = False
 
     @property
     def target(self) -> str:
-        """What starts them at login or boot."""
+        """Return the target that starts the units at login or boot."""
         return "multi-user.target" if self.root else "default.target"
 
     @property
     def user(self) -> list[str]:
-        """The system's manager gives a job a HOME only when it is told whose."""
+        """Return the setting that names the user: without it, the system's manager gives a job no HOME."""
         return ["User=root"] if self.root else []
 
 
@@ -44,7 +47,7 @@ class Names:
     __slots__ = ("path", "restarter", "service")
 
     def __init__(self, paths: Paths) -> None:
-        """Nothing is looked at."""
+        """Derive the names from the profile."""
         base = "hermes-gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
         if f"-{paths.profile}".endswith(_RESTARTER):
             raise UsageError(f"{base}.service is another profile's restarter: name the profile otherwise")
@@ -56,8 +59,8 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
-    """The gateway: kept alive, told to stop before its commands are, killed only when its own clocks have run out."""
+def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory) -> Definition:
+    """Return the gateway's unit: kept alive, told to stop before its commands are, killed last of all."""
     argv = entry_points.gateway(paths.profile)
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
     return _definition(
@@ -87,18 +90,18 @@ def service(paths: Paths, gateway: GatewayConfig, place: Place) -> Definition:
                 f"TimeoutStopSec={stop}",
                 f"WatchdogSec={_WATCHDOG}",
                 "KillMode=mixed",
-                "OOMPolicy=continue",  # the kernel ends a command of the agent's: no reason to end the gateway
+                "OOMPolicy=continue",  # the kernel may end a command of the agent; the gateway goes on
             ],
             "Install": [f"WantedBy={place.target}"],
         },
     )
 
 
-def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
-    """The driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
+def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definition:
+    """Return the driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
 
-    What the watch starts must never fail for good, and never spin: a failed run is repeated with a pause, and no
-    number of runs is too many.
+    A job that a watch starts must never fail for good, and never spin: a failed run is repeated after a pause, and the
+    number of runs is not limited.
     """
     return _definition(
         place,
@@ -122,8 +125,8 @@ def restarter(paths: Paths, place: Place, start: list[str]) -> Definition:
     )
 
 
-def watch(paths: Paths, place: Place) -> Definition:
-    """What starts the restarter: level-triggered, so that no event can be missed."""
+def watch(paths: Paths, place: UnitDirectory) -> Definition:
+    """Return the unit that starts the restarter: level-triggered, so that no event can be missed."""
     return _definition(
         place,
         Names(paths).path,
@@ -139,20 +142,23 @@ def watch(paths: Paths, place: Place) -> Definition:
 
 
 def command(argv: list[str]) -> str:
-    """A command line. ':' keeps systemd from replacing $NAME in it; a program with a quote in its path it refuses."""
+    """Return a command line for a unit. ':' keeps systemd from replacing $NAME in it.
+
+    systemd refuses a program with a quote in its path; a shell starts that one.
+    """
     if set(argv[0]) & set("\"'\\"):
         argv = ["/bin/sh", "-c", 'exec "$0" "$@"', *argv]
     return ":" + " ".join(quoted(word) for word in argv)
 
 
 def quoted(word: str) -> str:
-    """One word, in double quotes: systemd undoes backslashes and percent signs in it. Raises HermesError."""
+    """Return one word in double quotes, in which systemd undoes backslashes and percent signs. Raises HermesError."""
     escaped = _sayable(word).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 def literal(text: str) -> str:
-    """The rest of a line as it is: only percent signs mean anything there. Raises HermesError."""
+    """Return text for the rest of a line, where only percent signs mean anything. Raises HermesError."""
     if text != text.strip() or text.endswith("\\"):
         raise HermesError(f"{text!a} {_UNSAYABLE}")
     return _sayable(text).replace("%", "%%")
@@ -169,7 +175,7 @@ def _sayable(text: str) -> str:
 
 
 def without_path(text: str) -> list[str]:
-    """A unit but for the PATH in it, to be compared."""
+    """Return a unit without its PATH, to be compared."""
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
 
 
@@ -182,6 +188,6 @@ def _output(log: str) -> list[str]:
     return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
 
 
-def _definition(place: Place, name: str, sections: dict[str, list[str]]) -> Definition:
+def _definition(place: UnitDirectory, name: str, sections: dict[str, list[str]]) -> Definition:
     blocks = ["\n".join([f"[{section}]", *lines]) + "\n" for section, lines in sections.items()]
     return Definition(f"{place.directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))

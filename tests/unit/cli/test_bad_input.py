@@ -299,15 +299,15 @@ def test_a_queue_that_is_a_file_is_reported_in_one_line(hermes, at_home):
     with open(at_home.intents, "w", encoding="ascii"):
         pass
     assert_one_line(hermes("gateway", "restart", "--no-wait", environment={}), 4)
-    durable.replace(f"{at_home.state}/service.json", {})
+    durable.replace_volatile(f"{at_home.state}/service.json", {})
     assert_one_line(hermes("gateway", "restart", "--no-wait"), 1)
 
 
 def test_a_full_disk_refuses_a_request_in_one_line_and_leaves_nothing(hermes, tiny_disk, fill_disk):
     where = {"HERMES_HOME": tiny_disk}
     hermes("gateway", "stop", environment=where)
-    durable.replace(f"{tiny_disk}/state/service.json", {})
-    durable.replace(f"{tiny_disk}/state/desired.json", {"state": "running"})
+    durable.replace_volatile(f"{tiny_disk}/state/service.json", {})
+    durable.replace_volatile(f"{tiny_disk}/state/desired.json", {"state": "running"})
     os.makedirs(f"{tiny_disk}/state/restart-intents/pending", 0o700, exist_ok=True)
     os.makedirs(f"{tiny_disk}/state/restart-intents/staging", 0o700, exist_ok=True)
     fill_disk(tiny_disk)
@@ -325,7 +325,7 @@ def test_a_full_disk_is_reported_in_one_line_by_every_command_that_writes(hermes
     intents = f"{tiny_disk}/state/restart-intents"
     for name in ("pending", "staging", "settled", "rejected", "progress", "holds"):
         os.makedirs(f"{intents}/{name}", 0o700)
-    durable.replace(f"{tiny_disk}/state/desired.json", {"state": "stopped"})
+    durable.replace_volatile(f"{tiny_disk}/state/desired.json", {"state": "stopped"})
     if command[1] == "intents":
         from hermes_cli.paths import Paths
 
@@ -345,7 +345,7 @@ def test_every_command_looks_at_the_pending_intents_of_the_profile_it_was_given(
 
     work = Paths("work", f"{home}/state", home, f"{home}/logs")
     durable.make_private_directory(work.state)
-    durable.replace(work.desired, {"state": "stopped"})  # the driver that the look starts has nothing to start
+    durable.replace_volatile(work.desired, {"state": "stopped"})  # the driver that the look starts has nothing to start
     identifier = submit(work.intents, compose(work.profile, reason="manual", command="x", target=None, in_tree=False))
     done = hermes(*short, "gateway", "logs")
     assert "a restart is pending" in done.stderr
@@ -463,7 +463,7 @@ def test_a_socket_of_nobody_is_no_gateway(hermes, at_home):
 def test_status_tells_by_its_exit_code_what_is_the_matter(hermes, gateway, at_home):
     assert hermes("gateway", "status").returncode == 4
     durable.make_private_directory(at_home.state)
-    durable.replace(f"{at_home.state}/service.json", {})
+    durable.replace_volatile(f"{at_home.state}/service.json", {})
     assert hermes("gateway", "status").returncode == 3
     gateway()
     assert hermes("gateway", "status").returncode == 0

@@ -85,7 +85,7 @@ def test_an_exit_of_the_previous_run_is_kept_while_none_runs():
 def test_a_job_that_was_killed_says_by_which_signal():
     found = printed("state = not running", "runs = 1", "last terminating signal = Terminated: 15")
     assert found.service.exit_code == -15
-    assert found.service.detail == "killed by signal 15"
+    assert found.service.detail == "killed by SIGTERM"
 
 
 def test_never_exited_is_no_exit_code():

@@ -14,7 +14,6 @@ from hermes_cli.services.embedded.after_exit import (
     StartAgain,
     after_exit,
     counts_as_crash,
-    describe_exit,
 )
 
 CODES = st.sampled_from([0, 1, 2, 75, 78, -9, -15, -11, 127, 255])
@@ -82,11 +81,3 @@ def test_a_gateway_that_crashes_at_once_every_time_is_started_a_bounded_number_o
         crashes += counts_as_crash(1, 0.1)
         assert starts < 50
     assert starts == CRASH_LIMIT - 1
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [(0, "exited 0"), (75, "exited 75"), (-9, "killed by SIGKILL"), (-15, "killed by SIGTERM"), (-99, "signal 99")],
-)
-def test_an_exit_is_described_as_a_shell_would(code, text):
-    assert describe_exit(code).endswith(text)

@@ -9,9 +9,9 @@ from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.services.job.definition import keeping_path
 from hermes_cli.services.systemd import units
-from hermes_cli.services.systemd.units import Place
+from hermes_cli.services.systemd.units import UnitDirectory
 
-USER, SYSTEM = Place("/units"), Place("/etc/systemd/system", root=True)
+USER, SYSTEM = UnitDirectory("/units"), UnitDirectory("/etc/systemd/system", root=True)
 
 
 def paths(profile: str = "default", home: str = "/home/u") -> Paths:

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any
 
+from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import Ended, run
 from hermes_cli.update.sources.git.checkout import Checkout
@@ -29,7 +30,7 @@ def install(checkout: Checkout) -> Ended | None:
         return None
     target = ["-e", checkout.project] if editable else [checkout.project]
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *target]
-    return run(argv, TIMEOUT, keep=checkout.keep)
+    return run(argv, TIMEOUT, environment=scrubbed(), keep=checkout.keep)
 
 
 def keep(folder: str) -> str | None:

@@ -49,7 +49,7 @@ def keep(site: str, names: list[str], folder: str) -> None:
                 with open(path, "rb") as file:
                     durable.write_new(f"{folder}/{len(kept)}", file.read())
                 kept.append([path, os.stat(path).st_mode & 0o777])
-    durable.replace(f"{folder}/{_MANIFEST}", {"files": kept}, durable=True)
+    durable.publish(f"{folder}/{_MANIFEST}", {"files": kept})
 
 
 def kept(folder: str) -> dict[str, str]:
