@@ -1,5 +1,12 @@
 """Every foreseeable failure: one line that says what and the mend, and an exit code."""
 
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 EX_TEMPFAIL = 75  # sysexits.h
 
 
@@ -47,3 +54,35 @@ class ConfigError(HermesError):
 
 class QueueError(HermesError):
     """The request could not be made durable, so it was not made at all."""
+
+
+class Problem:
+    """Something that keeps a restart from happening, or that a person should know, with the command that mends it.
+
+    Every command imports this module, so it is no dataclass: that import costs more than all of hermes_cli.errors.
+    """
+
+    __slots__ = ("code", "mend", "text")
+
+    def __init__(self, code: str, text: str, mend: str) -> None:
+        """`code` is for programs, `text` and `mend` are for people."""
+        self.code = code
+        self.text = text
+        self.mend = mend
+
+
+def exit_code_of(command: "Callable[[], int]") -> int:
+    """Run `command` and return its exit code; print a foreseeable failure as one line and return the code for it."""
+    try:
+        return command()
+    except HermesError as error:
+        print(f"hermes: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has gone; Python's own flush at exit must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        return 1

@@ -2,17 +2,17 @@
 
 from hermes_cli.errors import HermesError
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import Say, Source
+from hermes_cli.update.sources.base import LineSink, Source
 
 
-def apply(source: Source, journal: Journal, profile: str, say: Say) -> None:
+def apply(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
     """Bring in the new revision and prove that it starts. Raises HermesError with what went wrong, OSError."""
     with journal.timed("change"):
         source.change(journal, say)
     complete(source, journal, profile, say)
 
 
-def complete(source: Source, journal: Journal, profile: str, say: Say) -> None:
+def complete(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
     """Do what is left to do with the new code, and prove that it starts. Raises HermesError, OSError."""
     with journal.timed("complete"):
         source.complete(journal, say)
@@ -24,7 +24,7 @@ def complete(source: Source, journal: Journal, profile: str, say: Say) -> None:
     journal.note(step="proven")
 
 
-def put_back(source: Source, journal: Journal, say: Say, why: str = "") -> None:
+def put_back(source: Source, journal: Journal, say: LineSink, why: str = "") -> None:
     """The old code, exactly, out of any half-change; may be repeated. Raises HermesError, OSError."""
     journal.note(step="undoing", why=why or journal.why)
     with journal.timed("put back"):
@@ -36,7 +36,7 @@ def put_back(source: Source, journal: Journal, say: Say, why: str = "") -> None:
         journal.end("undone")
 
 
-def finish(source: Source, journal: Journal, profile: str, say: Say) -> None:
+def finish(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
     """Make the code of a cut-off update whole: new when it was complete and starts, else old. Raises as above."""
     if source.moved_on(journal):
         say(f"{journal.intent}: {source.place} has moved on since, nothing is undone")

@@ -18,25 +18,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hermes_cli.intents.record import is_id
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
+if TYPE_CHECKING:
+    from hermes_cli.update.sources.base import Candidate
+
 SCHEMA = 2
 LIMIT = 1 << 20  # bytes
-Step = Literal["begun", "proven", "undoing", "undone"]
-Outcome = Literal["updated", "restarted", "undone", "failed", "left"]
-DONE = ("updated", "restarted")  # outcomes that leave the new code in place
-_STEPS = ("begun", "proven", "undoing", "undone")
+Stage = Literal["begun", "proven", "undoing", "undone"]
+End = Literal["updated", "restarted", "undone", "failed", "left"]
+DONE = ("updated", "restarted")  # ends that leave the new code in place
+_STAGES = ("begun", "proven", "undoing", "undone")
 _KEPT = 50
 
 
 @dataclass(slots=True)
 class Journal:
-    """`old` and `new` name revisions as `source` does. `tried`: a gateway was started on the new code."""
+    """What is on the disk of one update. `old` and `new` name revisions as `source` does.
+
+    `tried`: a gateway was started on the new code. Other releases read every field by its name.
+    """
 
     path: str
     intent: str
@@ -47,7 +53,7 @@ class Journal:
     new_shown: str = ""
     command: str = "hermes update"  # who asked
     rolls_back: str = ""  # the update that is taken back by this one
-    step: Step = "begun"
+    step: Stage = "begun"
     why: str = ""  # why it is undone
     tried: bool = False
     installing: bool = False  # the packages around the code were about to change, or did
@@ -59,9 +65,37 @@ class Journal:
     log: list[str] = field(default_factory=list)  # the gateway's last words, of a release that did not work
     steps: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def begin(
+        cls,
+        paths: Paths,
+        identifier: str,
+        candidate: "Candidate",
+        *,
+        source: dict[str, Any],
+        command: str,
+        rolls_back: str,
+        others: list[list[str]],
+    ) -> Self:
+        """Return the journal of an update that brings in `candidate`. It is not written yet."""
+        return cls(
+            path=path_of(paths, identifier),
+            intent=identifier,
+            source=source,
+            old=candidate.old,
+            new=candidate.new,
+            old_shown=candidate.old_shown,
+            new_shown=candidate.new_shown,
+            command=command,
+            rolls_back=rolls_back,
+            notes=dict(candidate.notes),
+            others=others,
+            began_at=time.time(),
+        )
+
     @property
     def files(self) -> str:
-        """A directory for what the source keeps."""
+        """The directory for what the source keeps."""
         return f"{self._updates}/{self.intent}.files"
 
     @property
@@ -97,7 +131,7 @@ class Journal:
         finally:
             self.steps.append({"step": name, "at": timestamp(since), "took": round(time.time() - since, 3)})
 
-    def end(self, outcome: Outcome, why: str = "") -> None:
+    def end(self, outcome: End, why: str = "") -> None:
         """The update is over: the journal becomes a receipt. Raises OSError.
 
         Synced: a power cut must not bring back an order to undo it.
@@ -158,7 +192,7 @@ def _read(path: str, identifier: str) -> Journal | None:
     if document is None or document.get("schema") != SCHEMA or document.get("intent") != identifier:
         return None
     source, step = document.get("source"), document.get("step")
-    if not (isinstance(source, dict) and isinstance(source.get("kind"), str) and step in _STEPS):
+    if not (isinstance(source, dict) and isinstance(source.get("kind"), str) and step in _STAGES):
         return None
     journal = Journal(path, identifier, source, "", "")
     for entry in fields(Journal):

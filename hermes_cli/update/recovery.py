@@ -18,7 +18,7 @@ from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.lock import descriptor, update_lock
-from hermes_cli.update.sources.base import Say
+from hermes_cli.update.sources.base import LineSink
 
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.
@@ -145,7 +145,7 @@ def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]
     raise HermesError("another update is under way")
 
 
-def _finish(owner: Paths, found: Journal, lock: int, say: Say) -> None:
+def _finish(owner: Paths, found: Journal, lock: int, say: LineSink) -> None:
     try:
         source = sources.of(found, owner, (lock,))
     except sources.GoneError as error:
@@ -155,7 +155,7 @@ def _finish(owner: Paths, found: Journal, lock: int, say: Say) -> None:
     change.finish(source, found, owner.profile, say)
 
 
-def finish_all(paths: Paths, lock: int, say: Say) -> bool:
+def finish_all(paths: Paths, lock: int, say: LineSink) -> bool:
     """Make every cut-off update whole, of whatever profile: they share the code. Whether there was one.
 
     Raises HermesError, OSError.

@@ -6,10 +6,9 @@ What was rolled back is not taken again until somebody names it: an update that 
 import heapq
 from dataclasses import dataclass
 
-from hermes_cli.errors import HermesError, TryAgainError
+from hermes_cli.errors import HermesError, Problem, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.programs import own
-from hermes_cli.services.base import Problem
 from hermes_cli.system.command import printable
 from hermes_cli.update import journal
 from hermes_cli.update.journal import DONE, Journal
@@ -18,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no sources
     from collections.abc import Iterator
 
-    from hermes_cli.update.sources.base import News, Say, Source, Want
+    from hermes_cli.update.sources.base import Candidate, LineSink, Selection, Source
 
 CRASHES = 3  # of the gateway, and it asks itself; see hermes_cli.update.probation
 
@@ -68,12 +67,12 @@ def find(paths: Paths, asked: Rollback) -> Journal:
     return found
 
 
-def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News":
+def candidate(source: "Source", receipt: Journal, selection: "Selection", say: "LineSink") -> "Candidate":
     """The way back, from exactly what that update has brought. Raises HermesError."""
     here = source.document()
     if any(here.get(name) != receipt.source.get(name) for name in ("kind", "root", "site")):
         raise HermesError("the newest update was of another installation than this one: hermes update --to REF")
-    found = source.back(receipt, want, say)
+    found = source.way_back(receipt, selection, say)
     if found.old != receipt.new:
         raise HermesError(
             f"{found.old_shown} is installed, not {receipt.new_shown} that the newest update has brought: "
@@ -82,9 +81,9 @@ def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News"
     return found
 
 
-def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
-    """Why these news are not taken by themselves: what they bring was rolled back before. None: they are."""
-    if want.to is not None:
+def refusal(paths: Paths, found: "Candidate", selection: "Selection") -> str | None:
+    """Why these candidate are not taken by themselves: what they bring was rolled back before. None: they are."""
+    if selection.to is not None:
         return None
     for one in receipts(paths):
         if one.outcome not in DONE:

@@ -6,11 +6,11 @@ from typing import Any, Protocol, Self
 
 from hermes_cli.update.journal import Journal
 
-Say = Callable[[str], None]
+LineSink = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Selection:
     """What was typed. `to` None: whatever is newest."""
 
     to: str | None = None
@@ -19,7 +19,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Candidate:
     """What an update would bring. `old` and `new` are what the source calls them; `shown` is for a person."""
 
     old: str
@@ -44,22 +44,22 @@ class Source(Protocol):
     def keeping(self, descriptor: int) -> Self:
         """The same, with one more lock that every changing command inherits."""
 
-    def news(self, want: Want, say: Say) -> News:
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Look what is new; changes nothing."""
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:
         """What it would bring to take a finished update back; changes nothing."""
 
-    def refuse(self, news: News, want: Want) -> None:
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Raise HermesError when bringing it in would touch what is not the update's own."""
 
-    def begin(self, journal: Journal, want: Want) -> None:
+    def begin(self, journal: Journal, selection: Selection) -> None:
         """Keep what the way back needs, and note it in the journal, which is not written yet."""
 
-    def change(self, journal: Journal, say: Say) -> None:
+    def change(self, journal: Journal, say: LineSink) -> None:
         """Bring in the new code. May be cut off anywhere."""
 
-    def complete(self, journal: Journal, say: Say) -> None:
+    def complete(self, journal: Journal, say: LineSink) -> None:
         """What is left to do once the new code is there; may be repeated."""
 
     def failure(self, profile: str) -> str | None:
@@ -71,7 +71,7 @@ class Source(Protocol):
     def is_whole(self, journal: Journal) -> bool:
         """Whether the new code is there, all of it."""
 
-    def put_back(self, journal: Journal, say: Say) -> None:
+    def put_back(self, journal: Journal, say: LineSink) -> None:
         """The old code, exactly, out of any half-change; may be repeated."""
 
     def end(self, journal: Journal) -> None:

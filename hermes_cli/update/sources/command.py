@@ -13,7 +13,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import Ended, printable, run
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 
 LOOK_TIMEOUT, TIMEOUT = 60.0, 1800.0
 UNKNOWN = "?"  # what a command will bring is known when it has
@@ -31,7 +31,7 @@ sys.exit(code if code >= 0 else 128 - code)
 _GRACE = 15  # seconds that the updater has to end it first
 
 
-class CommandSource:
+class ConfiguredCommand:
     """`journal.notes`: `done`, the command has ended well."""
 
     kind = "command"
@@ -49,34 +49,34 @@ class CommandSource:
         """The same, with one more lock."""
         return type(self)(self._config, (*self._keep, descriptor))
 
-    def news(self, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
         """Ask what is installed; what is new shows when the command has run."""
-        self._refuse_options(want)
+        self._refuse_options(selection)
         old = self._revision()
         headline = f"{old} → what {printable(' '.join(self._config.command))} brings"
-        return News(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
+        return Candidate(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
         """What the rollback command is to bring."""
-        self._refuse_options(want)
+        self._refuse_options(selection)
         if not self._config.rollback:
             raise HermesError(f"{receipt.old_shown} cannot be brought back: name a command in [update] rollback")
         old = self._revision()
         headline = f"{old} → {receipt.old_shown}, by {printable(' '.join(self._config.rollback))}"
-        return News(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
+        return Candidate(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
 
     @staticmethod
-    def _refuse_options(want: Want) -> None:
-        if want.to or want.pre or want.stash:
+    def _refuse_options(selection: Selection) -> None:
+        if selection.to or selection.pre or selection.stash:
             raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
 
-    def refuse(self, news: News, want: Want) -> None:
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Nothing is known that would be in the way."""
 
-    def begin(self, journal: Journal, want: Want) -> None:
+    def begin(self, journal: Journal, selection: Selection) -> None:
         """Nothing can be kept."""
 
-    def change(self, journal: Journal, say: Say) -> None:
+    def change(self, journal: Journal, say: LineSink) -> None:
         """Run the command, or the one that takes back what it has brought."""
         argv, more = self._config.command, {}
         if journal.rolls_back:
@@ -87,7 +87,7 @@ class CommandSource:
             raise HermesError(f"{argv[0]} failed ({done.why})")
         journal.note(notes={**journal.notes, "done": True})
 
-    def complete(self, journal: Journal, say: Say) -> None:
+    def complete(self, journal: Journal, say: LineSink) -> None:
         """Run it again if it was cut off, and see what it has brought."""
         if not journal.notes.get("done"):
             self.change(journal, say)
@@ -108,7 +108,7 @@ class CommandSource:
         """Whether it has changed anything; `complete` sees to the rest."""
         return bool(journal.notes.get("done")) or self._revision() != journal.old
 
-    def put_back(self, journal: Journal, say: Say) -> None:
+    def put_back(self, journal: Journal, say: LineSink) -> None:
         """Run the rollback command, if there is something to roll back."""
         if self._revision() == journal.old:
             return

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.system.command import printable
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git.checkout import Checkout
 
 _SHOWN = 10
@@ -30,22 +30,22 @@ class _Target:
     follows: str | None = None  # the remote branch that a new local one is to follow
 
 
-def fetch_news(checkout: Checkout, want: Want, say: Say) -> News:
+def fetch_candidate(checkout: Checkout, selection: Selection, say: LineSink) -> Candidate:
     """Fetch, and compare with what is wanted. Raises HermesError with the reason why it cannot be told."""
     head, branch = _here(checkout)
-    if want.to is not None:
+    if selection.to is not None:
         remote = _remote_of(checkout, branch)
         say(f"fetching {remote}")
         _fetch(checkout, remote, "--tags", "--force")
-        target = _named(checkout, remote, want.to)
+        target = _named(checkout, remote, selection.to)
     elif branch is None:
-        target = _newest_tag(checkout, head, say, pre=want.pre)
+        target = _newest_tag(checkout, head, say, pre=selection.pre)
     else:
         target = _upstream(checkout, branch, say)
     return _compare(checkout, head, branch, target)
 
 
-def way_back(checkout: Checkout, old: str, ref: object) -> News:
+def way_back(checkout: Checkout, old: str, ref: object) -> Candidate:
     """To the commit that an update began at, on the branch `ref` that it was on; no remote is asked.
 
     A branch that somebody has moved since stays where it is, and HEAD is detached. Raises HermesError.
@@ -53,23 +53,23 @@ def way_back(checkout: Checkout, old: str, ref: object) -> News:
     head, branch = _here(checkout)
     if checkout.commit(old) is None:
         raise HermesError(f"{checkout.root} no longer has {old[:12]}: hermes update --to REF")
-    news = _compare(checkout, head, branch, _Target(old, None))
+    candidate = _compare(checkout, head, branch, _Target(old, None))
     is_ours = ref is not None and (ref == branch or checkout.commit(f"refs/heads/{ref}") == old)
-    return replace(news, notes={"old_ref": branch, "new_ref": ref if is_ours else None})
+    return replace(candidate, notes={"old_ref": branch, "new_ref": ref if is_ours else None})
 
 
-def refuse_local_changes(checkout: Checkout, news: News, *, stash: bool) -> None:
-    """Raise HermesError when bringing the news in would touch what is not the update's own."""
+def refuse_local_changes(checkout: Checkout, candidate: Candidate, *, stash: bool) -> None:
+    """Raise HermesError when bringing the candidate in would touch what is not the update's own."""
     changed = checkout.changed_files()
     if changed and not stash:
         raise HermesError(
             f"{checkout.root} has local changes ({_some([line[3:] for line in changed])}): "
             "commit them, or take them along with hermes update --stash"
         )
-    blocking = checkout.in_the_way(news.old, news.new)
+    blocking = checkout.in_the_way(candidate.old, candidate.new)
     if blocking:
         raise HermesError(
-            f"{news.new_shown} adds what is there already, untracked ({_some(blocking)}): move it away and repeat"
+            f"{candidate.new_shown} adds what is there already, untracked ({_some(blocking)}): move it away and repeat"
         )
 
 
@@ -84,7 +84,7 @@ def _here(checkout: Checkout) -> tuple[str, str | None]:
     return head, checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
 
-def _upstream(checkout: Checkout, branch: str, say: Say) -> _Target:
+def _upstream(checkout: Checkout, branch: str, say: LineSink) -> _Target:
     remote = checkout.line("config", "--get", f"branch.{branch}.remote")
     tracked = checkout.line("config", "--get", f"branch.{branch}.merge")
     if not remote or not tracked:
@@ -100,7 +100,7 @@ def _upstream(checkout: Checkout, branch: str, say: Say) -> _Target:
     return _Target(upstream, branch)
 
 
-def _newest_tag(checkout: Checkout, head: str, say: Say, *, pre: bool) -> _Target:
+def _newest_tag(checkout: Checkout, head: str, say: LineSink, *, pre: bool) -> _Target:
     """On a release's tag: the newest release of the same form of name."""
     here = [tag for tag in checkout.lines("tag", "--points-at", head) if _RELEASE.fullmatch(tag)]
     if not here:
@@ -177,7 +177,7 @@ def _fetch(checkout: Checkout, remote: str, *options: str) -> None:
     )
 
 
-def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target) -> News:
+def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target) -> Candidate:
     behind, ahead = checkout.count(f"{head}..{target.commit}"), checkout.count(f"{target.commit}..{head}")
     if behind is None or ahead is None:
         raise CannotTellError(f"git cannot compare {checkout.root} with its upstream branch: git fsck there")
@@ -198,7 +198,7 @@ def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target)
     subjects = checkout.lines(
         "log", "--no-show-signature", "--no-decorate", "--format=%h %s", f"-{_SHOWN}", f"{head}..{new}"
     )
-    return News(
+    return Candidate(
         old=head,
         new=new,
         old_shown=old_shown,

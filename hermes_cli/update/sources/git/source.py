@@ -10,17 +10,17 @@ from hermes_cli.errors import HermesError
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.update import proof
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git import dependencies
 from hermes_cli.update.sources.git.checkout import Checkout
-from hermes_cli.update.sources.git.news import fetch_news, refuse_local_changes, way_back
+from hermes_cli.update.sources.git.news import fetch_candidate, refuse_local_changes, way_back
 from hermes_cli.update.sources.wheel import distributions
 
 _FOREIGN_GIT = 30.0  # seconds for somebody's own git command in this checkout to end
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-class GitSource:
+class WorkTree:
     """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes.
 
     `site` is where packages were kept from; in a rollback `kept` is where the ones to go back to lie.
@@ -40,33 +40,35 @@ class GitSource:
         """The same, with one more lock."""
         return type(self)(self.checkout.keeping(descriptor))
 
-    def news(self, want: Want, say: Say) -> News:
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Fetch and compare."""
-        return fetch_news(self.checkout, want, say)
+        return fetch_candidate(self.checkout, selection, say)
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
         """The commit and the branch of before, without asking a remote."""
         if not is_acceptable(receipt):
             raise HermesError(
                 f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
             )
-        news = way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
-        return dataclasses.replace(news, notes={**news.notes, "kept": [receipt.notes.get("site"), receipt.files]})
+        candidate = way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        return dataclasses.replace(
+            candidate, notes={**candidate.notes, "kept": [receipt.notes.get("site"), receipt.files]}
+        )
 
-    def refuse(self, news: News, want: Want) -> None:
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
-        refuse_local_changes(self.checkout, news, stash=want.stash)
+        refuse_local_changes(self.checkout, candidate, stash=selection.stash)
 
-    def begin(self, journal: Journal, want: Want) -> None:
+    def begin(self, journal: Journal, selection: Selection) -> None:
         """Keep the user's changes in a commit of their own, where no housekeeping of git can lose them."""
-        if not want.stash or not self.checkout.changed_files():
+        if not selection.stash or not self.checkout.changed_files():
             return
         stash = self.checkout.line(*_AUTHOR, "stash", "create", "hermes update --stash")
         if not stash or not self.checkout.tell("update-ref", _stash_ref(journal), stash).ok:
             raise HermesError(f"git cannot keep the local changes of {self.place}: commit them and repeat")
         journal.notes["stash"] = stash
 
-    def change(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
+    def change(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
         """Fast-forward the branch, or check another branch, tag or commit out. A rollback moves the branch back."""
         old_ref, new_ref = journal.notes.get("old_ref"), journal.notes.get("new_ref")
         short = self.checkout.short(journal.new)
@@ -84,7 +86,7 @@ class GitSource:
         if self.checkout.head() != journal.new:
             raise HermesError(f"git did not bring in {short}: somebody else is changing the checkout")
 
-    def complete(self, journal: Journal, say: Say) -> None:
+    def complete(self, journal: Journal, say: LineSink) -> None:
         """Give the user's changes back, and install what the new revision needs."""
         short = self.checkout.short(journal.new)
         if journal.notes.get("stash"):
@@ -121,7 +123,7 @@ class GitSource:
             return False
         return bool(journal.notes.get("stash")) or not self.checkout.changed_files()
 
-    def put_back(self, journal: Journal, say: Say) -> None:
+    def put_back(self, journal: Journal, say: LineSink) -> None:
         """Undo only what this update did.
 
         The tree was clean, or its changes are in the stash, when the journal was begun, and nothing lay where the
@@ -163,7 +165,7 @@ class GitSource:
     def _branch(self) -> str | None:
         return self.checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
-    def _keep_changes(self, journal: Journal, say: Say) -> None:
+    def _keep_changes(self, journal: Journal, say: LineSink) -> None:
         """Keep what a person may have changed since the update began; for the most part it is git's own half-change."""
         kept = self.checkout.line(*_AUTHOR, "stash", "create")
         reference = f"refs/hermes/{journal.intent}"
