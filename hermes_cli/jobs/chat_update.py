@@ -29,7 +29,7 @@ def main(profile: str, job: str, *words: str) -> int:
         fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    # Imported late: of an installation that is not whole, the conversation is to see what is wrong with it.
+    # Imported this late, so that the conversation shows the traceback if the installation is not whole.
     from hermes_cli.errors import exit_code_of
 
     code = exit_code_of(lambda: _update(paths, words))

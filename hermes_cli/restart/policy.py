@@ -6,7 +6,7 @@ from hermes_cli.paths import Paths
 
 
 def policy_of(paths: Paths, spawn_interval: float = 0.0) -> Policy:
-    """This profile's policy, under a manager that leaves `spawn_interval` seconds between two starts."""
+    """Return this profile's policy, under a manager that leaves `spawn_interval` seconds between two starts."""
     config = load_or_defaults(paths.config)
     return Policy(
         drain_timeout=config.gateway.drain_timeout,

@@ -9,7 +9,7 @@ TIMEOUT = 60.0
 
 
 def refresh(paths: Paths, say: LineSink) -> None:
-    """Have the installed release see to its definitions, for every profile. Never raises: the update itself is done."""
+    """Have the installed release write the definitions of every profile. Never raises: the update itself is done."""
     argv = entry_points.argv(entry_points.DEFINITIONS, paths.profile)
     try:
         done = run(argv, TIMEOUT)

@@ -1,12 +1,12 @@
-"""The journal of one update: enough for anybody to finish or undo it after its updater has died.
+"""The journal of one update: any process can finish or undo the update with it after the updater has died.
 
-    <updates>/under-way/ID.json   durable before the code is touched; its step says how far it has come
-    <updates>/ID.json             the receipt: the same with an outcome, renamed when the code is wholly old or wholly
-                                  new and nothing is left to be judged
-    <updates>/ID.files/           what a source keeps to be able to go back; with the receipt of the newest update that
-                                  was made it stays, for a rollback
+    <updates>/under-way/ID.json   durable before the code is touched; its step is how far the update has come
+    <updates>/ID.json             the receipt: the journal with an outcome, renamed when the code is wholly old or
+                                  wholly new and nothing is left to be judged
+    <updates>/ID.files/           what a source keeps to be able to go back; that of the newest update that was made
+                                  stays beside its receipt, for a rollback
 
-A rollback is an update like any other; `rolls_back` names the receipt of the one that it takes back.
+A rollback is an update like any other; `rolls_back` names the receipt of the update that it takes back.
 
 Steps: begun → proven → (the restart is judged) → over, or begun → undoing → over, or proven → undoing → undone → over.
 """
@@ -51,13 +51,13 @@ class Journal:
     new: str
     old_shown: str = ""
     new_shown: str = ""
-    command: str = "hermes update"  # who asked
-    rolls_back: str = ""  # the update that is taken back by this one
+    command: str = "hermes update"  # the command that asked
+    rolls_back: str = ""  # the update that this one takes back
     step: Stage = "begun"
     why: str = ""  # why it is undone
     tried: bool = False
     installing: bool = False  # the packages around the code were about to change, or did
-    notes: dict[str, Any] = field(default_factory=dict)  # the source's own
+    notes: dict[str, Any] = field(default_factory=dict)  # what the source wants to know again
     others: list[list[str]] = field(default_factory=list)  # profile and intent of further restarts
     began_at: float = 0.0
     ended_at: float = 0.0
@@ -109,7 +109,7 @@ class Journal:
         return self.step in {"begun", "undoing"}
 
     def write(self) -> None:
-        """Make it durable. Raises OSError."""
+        """Make the journal durable. Raises OSError."""
         document = {"schema": SCHEMA, **asdict(self)}
         del document["path"]
         durable.replace(self.path, document, durable=True, indent=1)
@@ -117,14 +117,14 @@ class Journal:
         durable.sync_ancestors(os.path.dirname(self.path))
 
     def note(self, **changed: Any) -> None:
-        """How far it has come, durable when this returns. Raises OSError."""
+        """Change fields, and make the journal durable. Raises OSError."""
         for name, value in changed.items():
             setattr(self, name, value)
         self.write()
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """A step for the receipt; written with the next note."""
+        """Time a step for the receipt; it is written with the next note."""
         since = time.time()
         try:
             yield
@@ -132,9 +132,9 @@ class Journal:
             self.steps.append({"step": name, "at": timestamp(since), "took": round(time.time() - since, 3)})
 
     def end(self, outcome: End, why: str = "") -> None:
-        """The update is over: the journal becomes a receipt. Raises OSError.
+        """End the update: make the journal a receipt. Raises OSError.
 
-        Synced: a power cut must not bring back an order to undo it.
+        The rename is synced, because a power cut must not bring back an order to undo the update.
         """
         if outcome not in DONE:
             shutil.rmtree(self.files, ignore_errors=True)
@@ -147,36 +147,36 @@ class Journal:
 
 
 def path_of(paths: Paths, identifier: str) -> str:
-    """Where the journal of an intent lies."""
+    """Return the path of the journal of an intent."""
     return f"{paths.updates_under_way}/{identifier}.json"
 
 
 def read(paths: Paths, identifier: str) -> Journal | None:
-    """The journal of an intent; None when there is none that this release can act on.
+    """Return the journal of an intent, or None if there is none that this release can act on.
 
-    Raises OSError when that cannot be told.
+    Raises OSError if that cannot be told.
     """
     return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
 
 
 def under_way(paths: Paths) -> list[Journal]:
-    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again.
+    """Return every journal of this profile, oldest first; set aside the files that are no journals.
 
-    Raises OSError when one cannot be read: it may be the only order to undo that there is.
+    Raises OSError if one cannot be read: it may be the only order to undo an update.
     """
     found = []
     for name in _names(paths.updates_under_way):
         journal = read(paths, name.removesuffix(".json"))
         if journal is not None:
             found.append(journal)
-        elif not name.endswith(".new"):  # one that is being written
+        elif not name.endswith(".new"):  # such a file is being written
             with contextlib.suppress(OSError):
                 os.rename(f"{paths.updates_under_way}/{name}", f"{paths.updates}/unreadable-{name}")
     return found
 
 
 def receipts(paths: Paths) -> Iterator[Journal]:
-    """Ended updates of this profile, newest first."""
+    """Yield the ended updates of this profile, newest first."""
     return _receipts(paths.updates)
 
 
@@ -207,7 +207,7 @@ def _read(path: str, identifier: str) -> Journal | None:
 
 
 def _tidy(updates: str) -> None:
-    """Keep the newest receipts, and of what was kept for the way back only the newest update's."""
+    """Remove all but the newest receipts, and what sources have kept, except for the newest update."""
     names = [name for name in _names(updates) if name.endswith(".json")]
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):

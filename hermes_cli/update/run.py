@@ -98,8 +98,9 @@ class Update:
     def _plan_restarts(self, source: Source, candidate: Candidate) -> None:
         """Plan who is to restart, and keep for each of them a copy of the restarter that no update changes."""
         if not self._options.no_restart:
-            # A rollback restarts whom the update restarted. What a command calls a revision is no gateway's word.
+            # A rollback restarts the profiles that the update restarted.
             everybody = self._options.all_profiles or bool(self._back and self._back.others)
+            # A command's names for revisions are not what a gateway on that code calls itself.
             revision = candidate.old_shown if source.kind != "command" else None
             self._restarts.plan(self._options.command, revision, all_profiles=everybody)
         for owner in (self._paths, *(one.paths for one in self._restarts.of_others)):

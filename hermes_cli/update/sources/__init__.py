@@ -1,4 +1,4 @@
-"""Where the code comes from. `find` looks at the installation; `of` finds what a journal speaks of."""
+"""Where the code comes from. `find` looks at the installation, `of` at a journal."""
 
 import os
 
@@ -14,11 +14,11 @@ from hermes_cli.update.sources.wheel import source as wheel
 
 
 class GoneError(HermesError):
-    """What a journal speaks of is not there any more, or was never ours."""
+    """The place that a journal names is not there any more, or was never ours."""
 
 
 def find(paths: Paths, keep: tuple[int, ...]) -> Source:
-    """The source of this installation. Raises HermesError when nothing that hermes knows installed it."""
+    """Return the source of this installation. Raises HermesError if nothing that hermes knows installed it."""
     config = load(paths.config).update
     if config.command:
         if not config.revision:
@@ -28,7 +28,7 @@ def find(paths: Paths, keep: tuple[int, ...]) -> Source:
 
 
 def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
-    """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
+    """Return the source that a journal names, wherever this process runs from. Raises GoneError, HermesError."""
     found = journal.source
     config = load_or_defaults(paths.config).update
     if found["kind"] == "git" and is_acceptable(journal):

@@ -1,4 +1,4 @@
-"""What an update would bring to a checkout, and every reason why it cannot be moved."""
+"""What an update would bring to a checkout, and every reason why the checkout cannot be moved."""
 
 import os
 import re
@@ -23,7 +23,7 @@ _RELEASE = re.compile(r"(\D*)(\d+(?:\.\d+)*)(.*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A commit to go to; `branch`: the local branch that is to be there afterwards, None for a detached HEAD."""
+    """A commit to go to. `branch`: the local branch that is to be checked out then, None for a detached HEAD."""
 
     commit: str
     branch: str | None
@@ -31,7 +31,7 @@ class _Target:
 
 
 def fetch_candidate(checkout: Checkout, selection: Selection, say: LineSink) -> Candidate:
-    """Fetch, and compare with what is wanted. Raises HermesError with the reason why it cannot be told."""
+    """Fetch, and compare HEAD with the selection. Raises HermesError with the reason why that is not possible."""
     head, branch = _here(checkout)
     if selection.to is not None:
         remote = _remote_of(checkout, branch)
@@ -46,7 +46,7 @@ def fetch_candidate(checkout: Checkout, selection: Selection, say: LineSink) -> 
 
 
 def way_back(checkout: Checkout, old: str, ref: object) -> Candidate:
-    """To the commit that an update began at, on the branch `ref` that it was on; no remote is asked.
+    """Return the way to the commit and the branch `ref` that an update began at, without asking a remote.
 
     A branch that somebody has moved since stays where it is, and HEAD is detached. Raises HermesError.
     """
@@ -59,7 +59,7 @@ def way_back(checkout: Checkout, old: str, ref: object) -> Candidate:
 
 
 def refuse_local_changes(checkout: Checkout, candidate: Candidate, *, stash: bool) -> None:
-    """Raise HermesError when bringing the candidate in would touch what is not the update's own."""
+    """Raise HermesError if the candidate would touch what is not the update's own."""
     changed = checkout.changed_files()
     if changed and not stash:
         raise HermesError(
@@ -74,7 +74,7 @@ def refuse_local_changes(checkout: Checkout, candidate: Candidate, *, stash: boo
 
 
 def _here(checkout: Checkout) -> tuple[str, str | None]:
-    """The commit and the branch that it is at. Raises HermesError when it cannot be moved away from there."""
+    """Return the commit and the branch that are checked out. Raises HermesError if git is in the middle of something."""
     head = checkout.head()
     if head is None:
         raise HermesError(f"{checkout.root} has no commits: clone hermes anew")
@@ -101,7 +101,7 @@ def _upstream(checkout: Checkout, branch: str, say: LineSink) -> _Target:
 
 
 def _newest_tag(checkout: Checkout, head: str, say: LineSink, *, pre: bool) -> _Target:
-    """On a release's tag: the newest release of the same form of name."""
+    """Return the newest release whose tag has the same form as the one that is checked out. Raises HermesError."""
     here = [tag for tag in checkout.lines("tag", "--points-at", head) if _RELEASE.fullmatch(tag)]
     if not here:
         raise HermesError(
@@ -118,7 +118,7 @@ def _newest_tag(checkout: Checkout, head: str, say: LineSink, *, pre: bool) -> _
 
 
 def _named(checkout: Checkout, remote: str, name: str) -> _Target:
-    """A branch of the remote, a tag, or a commit, in this order."""
+    """Return the branch of the remote, else the tag, else the commit of this name. Raises HermesError."""
     if not name.startswith("-"):
         upstream = checkout.commit(f"refs/remotes/{remote}/{name}")
         if upstream is not None:
@@ -160,7 +160,7 @@ def _suffix(tag: str) -> str:
 
 
 def _version(tag: str) -> tuple[tuple[int, ...], bool, str]:
-    """Sorts release names; a suffix (rc1, -beta) comes before the release without one."""
+    """Return what to sort releases by; one with a suffix (rc1, -beta) comes before the one without."""
     found = _RELEASE.fullmatch(tag)
     if found is None:
         return (), False, tag

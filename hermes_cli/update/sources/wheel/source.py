@@ -18,9 +18,10 @@ NAME = "hermes-cli"
 
 
 class SitePackages:
-    """`journal.notes`: `plan`, the versions that the update brings, by name.
+    """The environment that hermes is installed in.
 
-    A rollback has also `taken`, the versions that go, and `kept`, where the files of those that come were kept.
+    `journal.notes`: `plan`, the versions that the update brings, by name. A rollback has also `taken`, the versions
+    that it removes, and `kept`, the directory of the files that it brings back.
     """
 
     kind = "wheel"
@@ -32,7 +33,7 @@ class SitePackages:
 
     @classmethod
     def look(cls, config: UpdateConfig, keep: tuple[int, ...]) -> Self | None:
-        """The environment that the installed package lies in; None when no installer put it there."""
+        """Return the environment of the installed package, or None if no installer put it there. Raises HermesError."""
         site = os.path.dirname(origin.package())
         found = list(distributions.versions(site, NAME).values())
         if not found or not distributions.recorded(site, found[0]):
@@ -46,12 +47,12 @@ class SitePackages:
         return cls(site, find(distributions.installer(found[0]), keep), config)
 
     def document(self) -> dict[str, Any]:
-        """The environment, and who keeps it."""
+        """Return the environment, and who keeps it."""
         one = self._installer
         return {"kind": self.kind, "site": self.place, "tool": one.name, "python": one.python, "prefix": one.prefix}
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock."""
+        """Return the same source with one more lock."""
         more = dataclasses.replace(self._installer, keep=(*self._installer.keep, descriptor))
         return type(self)(self.place, more, self._config)
 
@@ -80,7 +81,7 @@ class SitePackages:
         )
 
     def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:
-        """The files of before; without them, or in another environment than was left, the version of before."""
+        """Return the way to the files of before, or to the version of before if they or the update's own files are gone."""
         plan, taken = distributions.kept(receipt.files), _plan(receipt)
         as_left = taken.get(NAME) == receipt.new and distributions.is_whole(self.place, taken)
         if plan.get(NAME) != receipt.old or not as_left or selection.stash:
@@ -106,7 +107,7 @@ class SitePackages:
         distributions.keep(self.place, sorted(_plan(journal) | _plan(journal, "taken")), journal.files)
 
     def change(self, journal: Journal, say: LineSink) -> None:
-        """Let the installer do it, or bring the files of before."""
+        """Have the installer do it, or bring back the files of before."""
         say(f"installing {journal.new_shown}")
         if "kept" in journal.notes:
             distributions.put_back(self.place, _plan(journal, "taken"), str(journal.notes["kept"]))
@@ -118,7 +119,7 @@ class SitePackages:
             raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
 
     def complete(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
-        """Nothing of the old release may stay: not what pip had put aside, and no bytecode."""
+        """Remove what is left of the old release: what pip has put aside, and the bytecode."""
         distributions.forget_moved(self.place, journal.files)
         proof.forget_bytecode(f"{self.place}/hermes_cli")
 
@@ -127,24 +128,24 @@ class SitePackages:
         return proof.failure(profile, f"{self.place}/hermes_cli")
 
     def moved_on(self, journal: Journal) -> bool:
-        """Whether a third version is installed."""
+        """Return whether a third version is installed."""
         return bool(set(distributions.versions(self.place, NAME)) - {journal.old, journal.new})
 
     def is_whole(self, journal: Journal) -> bool:
-        """Whether the installer got to its end."""
+        """Return whether the installer got to its end."""
         return distributions.is_whole(self.place, _plan(journal))
 
     def put_back(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
-        """File by file."""
+        """Put the files back one by one."""
         distributions.put_back(self.place, _plan(journal), journal.files)
         proof.forget_bytecode(f"{self.place}/hermes_cli")
 
     def end(self, journal: Journal) -> None:
-        """What was kept goes with the journal."""
+        """Forget nothing: what was kept goes with the journal."""
 
 
 def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> SitePackages | None:
-    """The environment that a journal speaks of; None when it says nothing that can be used."""
+    """Return the environment that a journal names, or None if the journal does not say enough."""
     found = journal.source
     words = [found.get(name) for name in ("site", "tool", "python", "prefix")]
     if not all(isinstance(word, str) and word for word in words) or not isinstance(journal.notes.get("plan"), dict):
