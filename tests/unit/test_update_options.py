@@ -44,7 +44,17 @@ def test_every_option_of_the_command_is_understood():
 
 @pytest.mark.parametrize(
     "words",
-    [["--nonsense"], ["--chek"], ["-x"], ["-check"], ["--check=1"], ["--to"], ["v1.2"], ["a", "b"], ["--after-crashes"]],
+    [
+        ["--nonsense"],
+        ["--chek"],
+        ["-x"],
+        ["-check"],
+        ["--check=1"],
+        ["--to"],
+        ["v1.2"],
+        ["a", "b"],
+        ["--after-crashes"],
+    ],
 )
 def test_what_is_refused_is_refused_in_the_words_of_the_command_line(words):
     with pytest.raises(click.UsageError) as by_click:
