@@ -57,7 +57,7 @@ class QueueError(HermesError):
 
 
 class Problem:
-    """Something that keeps a restart from happening, or that a person should know, with the command that mends it.
+    """Something that prevents a restart, or that a person should know, with the command that mends it.
 
     Every command imports this module, so it is no dataclass: that import costs more than all of hermes_cli.errors.
     """

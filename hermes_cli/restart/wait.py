@@ -1,6 +1,6 @@
 """Wait until a restart that was asked for has its outcome, and say what it is.
 
-Everything that the wait needs is imported with this module: an update imports it before the code changes.
+Everything that the wait needs is imported with this module (law: imports before the swap).
 """
 
 import sys
@@ -19,7 +19,7 @@ from hermes_cli.services import choose
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 
-_DRIVER_TAKES_OVER = 1.0  # seconds; after that whoever waits starts a driver itself
+_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
 def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> int:
