@@ -1,6 +1,14 @@
 """Every foreseeable failure: one line that says what and the mend, and an exit code."""
 
+import os
+import sys
+
 from hermes_cli.intents.errors import QueueError, ReportedError, TryAgainError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 __all__ = [
     "EX_CONFIG",
@@ -10,9 +18,11 @@ __all__ = [
     "HermesError",
     "NotInstalledError",
     "NotRunningError",
+    "Problem",
     "QueueError",
     "TryAgainError",
     "UsageError",
+    "exit_code_of",
 ]
 
 EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
@@ -47,3 +57,35 @@ class ConfigError(HermesError):
     """The configuration is wrong; a restart would not mend it (EX_CONFIG of sysexits.h)."""
 
     exit_code = 78
+
+
+class Problem:
+    """Something that prevents a restart, or that a person should know, with the command that mends it.
+
+    Every command imports this module, so it is no dataclass: that import costs more than all of hermes_cli.errors.
+    """
+
+    __slots__ = ("code", "mend", "text")
+
+    def __init__(self, code: str, text: str, mend: str) -> None:
+        """`code` is for programs, `text` and `mend` are for people."""
+        self.code = code
+        self.text = text
+        self.mend = mend
+
+
+def exit_code_of(command: "Callable[[], int]") -> int:
+    """Run `command` and return its exit code; print a foreseeable failure as one line and return the code for it."""
+    try:
+        return command()
+    except HermesError as error:
+        print(f"hermes: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has gone; Python's own flush at exit must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        return 1

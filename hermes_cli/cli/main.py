@@ -1,13 +1,12 @@
 """The command tree: each command's module is imported when it is called, errors become one line and an exit code."""
 
 import importlib
-import os
 import sys
 
 import click
 
 from hermes_cli import __version__
-from hermes_cli.errors import HermesError
+from hermes_cli.errors import HermesError, exit_code_of
 
 # What is started while a restart goes on, or is itself the driver, must not look for one.
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
@@ -97,24 +96,17 @@ def run(arguments: list[str]) -> int:
         print("hermes: Windows is not supported: run it inside WSL", file=sys.stderr)
         return 1
     _look(arguments)
+    return exit_code_of(lambda: _command(arguments))
+
+
+def _command(arguments: list[str]) -> int:
     try:
         result = hermes.main(arguments, prog_name="hermes", standalone_mode=False)
-    except HermesError as error:
-        print(f"hermes: {error}", file=sys.stderr)
-        return error.exit_code
     except click.ClickException as error:
         print(f"hermes: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
     except click.exceptions.Abort:
         return 130
-    except BrokenPipeError:
-        # The reader has gone; Python's own flush at exit must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
-        return 1
     return result if isinstance(result, int) else 0
 
 
@@ -130,15 +122,15 @@ def _look(arguments: list[str]) -> None:
     if any(without <= words for without in _NO_LOOK):
         return
     from hermes_cli.paths import resolve
-    from hermes_cli.restart.wake import look
+    from hermes_cli.restart.wake import announce
 
     try:
         paths = resolve(_profile(arguments))
-        line = look(paths)
-        if line is None and not any(one <= words for one in _SAYS_SKEW_ITSELF):
-            from hermes_cli.restart import skew
+        if announce(paths) or any(one <= words for one in _SAYS_SKEW_ITSELF):
+            return
+        from hermes_cli.restart import skew
 
-            line = skew.line(paths)
+        line = skew.line(paths)
     except (HermesError, OSError):
         return  # the command itself meets the same cause and says it
     if line is not None:

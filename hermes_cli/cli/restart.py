@@ -6,12 +6,6 @@ from hermes_cli.errors import NotInstalledError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from hermes_cli.intents.settled import Settled
-
-_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (design 4)
-
 
 @click.command()
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
@@ -32,64 +26,9 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
+    from hermes_cli.restart.wait import await_outcome
+
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
-
-
-def await_outcome(paths: Paths, submitted: ask.Submitted, drain_timeout: float) -> int:
-    """Wait for the outcome with progress, say it, and give the exit code."""
-    import time
-
-    from hermes_cli.errors import CannotTellError
-    from hermes_cli.intents.clocks import Clocks
-    from hermes_cli.restart.policy import policy_of
-    from hermes_cli.services import choose
-
-    policy = policy_of(paths, choose(paths).spawn_interval)
-    patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
-    patience += policy.spawn_interval
-    try:
-        settled = _watch(paths, submitted.id, time.monotonic() + patience)
-    except KeyboardInterrupt:
-        raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
-    if settled is None:
-        raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
-    return say(settled)
-
-
-def say(settled: "Settled") -> int:
-    """The outcome in one line; the exit code."""
-    done = settled.outcome in {"restarted", "already-satisfied"}
-    click.echo(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", err=not done)
-    return 0 if done else 1
-
-
-def _watch(paths: Paths, identifier: str, deadline: float) -> "Settled | None":
-    import time
-
-    from hermes_cli.cli.progress_line import ProgressLine
-    from hermes_cli.restart.wake import start_driver
-    from hermes_cli.system import locks
-    from hermes_cli.system.directory_watch import DirectoryWatch
-
-    line = ProgressLine("restarting")
-    drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
-    with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
-        while True:
-            found = paths.queue.find(identifier)
-            now = time.monotonic()
-            if found is not None or now >= deadline:
-                line.clear()
-                return found
-            if locks.is_held(paths.queue.driver_lock):
-                drive_at = None
-            elif drive_at is None:
-                drive_at = now + _DRIVER_TAKES_OVER
-            elif now >= drive_at:
-                start_driver(paths, "cli")
-                drive_at = now + _DRIVER_TAKES_OVER
-            line.show(paths.queue.progress_of(identifier).waiting_for)
-            # Nobody tells when a driver is killed, so the lock is looked at again each second.
-            watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
 
 
 def _want_running(paths: Paths) -> None:

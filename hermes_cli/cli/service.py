@@ -4,12 +4,13 @@ import time
 
 import click
 
-from hermes_cli.cli.progress_line import ProgressLine
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import desired
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.policy import policy_of
+from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition
@@ -101,8 +102,8 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
     """A changed definition is loaded by the restarter, after a drain; in-tree this very command would die with it."""
-    from hermes_cli.cli.restart import await_outcome
     from hermes_cli.restart import ask
+    from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
     submitted = ask.send(paths, record)
@@ -155,6 +156,5 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
 
 
 def _cancel_pending(paths: Paths, by: str) -> None:
-    for intent in paths.queue.unsettled():
-        if paths.queue.settle(intent, "cancelled", f"{by}: stop wins over a restart", trigger="cli"):
-            click.echo(f"cancelled intent {intent.id}")
+    for identifier in cancel(paths, f"{by}: stop wins over a restart"):
+        click.echo(f"cancelled intent {identifier}")

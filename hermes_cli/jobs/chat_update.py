@@ -9,13 +9,16 @@ import os
 import sys
 
 from hermes_cli.intents.record import is_id
-from hermes_cli.paths import resolve
+from hermes_cli.paths import Paths, resolve
 from hermes_cli.system.durable import make_private_directory
 from hermes_cli.update.chat_job import folder
 
 
-def main(profile: str, job: str, *options: str) -> int:
-    """Run the update, and say into the file how it ended. Raises OSError, UsageError."""
+def main(profile: str, job: str, *words: str) -> int:
+    """Run the update with the options that were typed, and write how it ended into the file.
+
+    Return the exit code. Raises OSError, UsageError.
+    """
     paths = resolve(profile)
     if not is_id(job):
         return 2
@@ -26,8 +29,27 @@ def main(profile: str, job: str, *options: str) -> int:
         fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    from hermes_cli.cli.main import run
+    # Imported this late, so that the conversation shows the traceback if the installation is not whole.
+    from hermes_cli.errors import exit_code_of
 
-    code = run(["-p", profile, "update", *options])
+    code = exit_code_of(lambda: _update(paths, words))
     sys.stdout.flush()
     return code
+
+
+def _update(paths: Paths, words: tuple[str, ...]) -> int:
+    from hermes_cli.installation import entry_points
+    from hermes_cli.restart import wake
+    from hermes_cli.update import history
+    from hermes_cli.update.options import compose, parse
+    from hermes_cli.update.run import Update
+
+    wake.announce(paths)
+    typed = parse(words)
+    if typed.pop("help", False):
+        usage = entry_points.argv(entry_points.HERMES, "-p", paths.profile, "update", "--help")
+        os.execv(sys.executable, usage)  # noqa: S606  an argv list of our own
+    if typed.pop("history", False):
+        print(*history.lines(paths), sep="\n", flush=True)
+        return 0
+    return Update(paths, compose(**typed)).run()

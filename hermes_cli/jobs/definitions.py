@@ -9,7 +9,7 @@ from hermes_cli.paths import profiles, resolve, sibling
 
 
 def main(profile: str) -> int:
-    """Bring what drifted up to date, and say what was."""
+    """Write the definitions that differ, print their paths, and return the exit code."""
     from hermes_cli.installation import copy
     from hermes_cli.restart import ask
     from hermes_cli.services import choose

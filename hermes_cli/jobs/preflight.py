@@ -1,6 +1,6 @@
-"""Import everything that a gateway and whoever restarts it import: the new release's part of its own proof.
+"""Import everything that a gateway and its restarter import: the new release's part of its own proof.
 
-An updater of any release runs it by name, see `hermes_cli.jobs`; `update/proof` is the other side.
+An updater of any release runs it by name, see `hermes_cli.jobs`; `update/proof` is what runs it.
 """
 
 import importlib

@@ -1,6 +1,6 @@
-"""What the restarter runs: one driver, until pending/ is empty. `python -m hermes_cli.restarter --trigger watch`.
+"""Run one driver until pending/ is empty: what the restarter runs. `python -m hermes_cli.restarter --trigger watch`.
 
-With nothing pending it ends before anything heavy is imported: service managers start it often and for nothing.
+With nothing pending it ends before anything heavy is imported: service managers often start it for nothing.
 """
 
 import os
@@ -17,7 +17,7 @@ TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
 
 
 def drive(paths: "Paths", trigger: str) -> bool:
-    """Run the driver of this profile; False when another one is at it. Raises HermesError."""
+    """Run the driver of this profile. Return False if another one is at work. Raises HermesError."""
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import driver
     from hermes_cli.programs.own import OwnGateway
@@ -44,7 +44,7 @@ def drive(paths: "Paths", trigger: str) -> bool:
 
 
 def _execute_anew(paths: "Paths", trigger: str) -> None:
-    """Become a fresh driver, of the installed code; the kernel releases the driver lock with this image."""
+    """Become a fresh driver of the installed code; the kernel releases the driver lock with this image."""
     from hermes_cli.environment import scrubbed
 
     argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", trigger)
@@ -52,10 +52,10 @@ def _execute_anew(paths: "Paths", trigger: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Parse `-p PROFILE --trigger NAME [--busy wait]`; the exit code, 75 when another driver is at it.
+    """Parse `-p PROFILE --trigger NAME [--busy wait]`, drive, and return the exit code: 75 if another driver is at work.
 
-    With `--busy wait` it waits for that one and finishes what it has left: what a level-triggered watch starts would
-    otherwise be started again and again for as long as the other waits for a drain.
+    With `--busy wait`, wait for that one and finish what it has left. A level-triggered watch would otherwise start
+    this again and again for as long as the other driver waits for a drain.
     """
     from hermes_cli.errors import EX_TEMPFAIL, HermesError
     from hermes_cli.paths import resolve

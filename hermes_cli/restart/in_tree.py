@@ -67,7 +67,7 @@ def _shares_coalition(pid: int) -> bool:
 
 
 def _cgroup(pid: int) -> str | None:
-    """The cgroup that systemd manages: the unified one, or name=systemd of version 1."""
+    """Return the cgroup that systemd manages: the unified one, or name=systemd of version 1."""
     try:
         with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.rstrip("\n").split(":", 2) for line in file]

@@ -3,6 +3,8 @@
 One directory scan; nothing else is imported unless something is pending and no driver is at it.
 """
 
+import sys
+
 from hermes_cli.pending import is_restart_pending, is_something_pending
 from hermes_cli.system import locks
 
@@ -11,8 +13,21 @@ if TYPE_CHECKING:
     from hermes_cli.paths import Paths
 
 
+def announce(paths: "Paths") -> bool:
+    """Look, and print the line on stderr if there is one. Return whether there was. Never raises."""
+    from hermes_cli.errors import HermesError
+
+    try:
+        line = look(paths)
+    except (HermesError, OSError):
+        return False  # the command itself meets the same cause and says it
+    if line is not None:
+        print(f"hermes: {line}", file=sys.stderr)
+    return line is not None
+
+
 def look(paths: "Paths") -> str | None:
-    """Have somebody finish what is pending; the line that says so, or None. Never raises for the queue's sake."""
+    """Have somebody finish what is pending. Return the line that says so, or None if nothing is to be done."""
     if not is_something_pending(paths) or locks.is_held(paths.queue.driver_lock):
         return None
     what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
@@ -30,7 +45,7 @@ def look(paths: "Paths") -> str | None:
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:
-    """A driver of its own, in its own session, that outlives the caller. Raises OSError."""
+    """Start a driver in its own session, which outlives the caller. Raises OSError."""
     import subprocess
 
     from hermes_cli.environment import scrubbed

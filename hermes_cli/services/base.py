@@ -3,19 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services.job.definition import Definition
 
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that prevents a restart, or that a person should know, with the command that mends it."""
-
-    code: str
-    text: str
-    mend: str
 
 
 @dataclass(frozen=True, slots=True)

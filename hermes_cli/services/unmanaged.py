@@ -2,10 +2,10 @@
 
 import signal
 
+from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.services.base import Problem
 from hermes_cli.system.process import Handle
 
 _OUTSIDE = "outside"

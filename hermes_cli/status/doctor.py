@@ -6,10 +6,10 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hermes_cli.errors import HermesError
+from hermes_cli.errors import HermesError, Problem
 from hermes_cli.installation import origin
 from hermes_cli.paths import Paths
-from hermes_cli.services.base import Problem, ServiceManager
+from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
 from hermes_cli.system import durable
 from hermes_cli.system.directory_watch import DirectoryWatch

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.config import load
-from hermes_cli.errors import ConfigError
+from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.intents import desired, queue
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
@@ -14,7 +14,7 @@ from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.services.base import Problem, RestarterStatus, ServiceManager, ServiceStatus
+from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

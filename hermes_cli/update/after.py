@@ -4,13 +4,13 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.system.command import run
-from hermes_cli.update.sources.base import Say
+from hermes_cli.update.sources.base import LineSink
 
 TIMEOUT = 60.0
 
 
-def refresh(paths: Paths, say: Say) -> None:
-    """Have the installed release see to its definitions, for every profile. Never raises: the update itself is done."""
+def refresh(paths: Paths, say: LineSink) -> None:
+    """Have the installed release write the definitions of every profile. Never raises: the update itself is done."""
     argv = entry_points.argv(entry_points.DEFINITIONS, paths.profile)
     try:
         done = run(argv, TIMEOUT, environment=scrubbed())

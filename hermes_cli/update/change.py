@@ -1,19 +1,19 @@
-"""Take the code from one revision to another, and back. The caller holds the update lock and has a journal."""
+"""Bring the code from one revision to another, and back. The caller holds the update lock and has a journal."""
 
 from hermes_cli.errors import HermesError
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import Say, Source
+from hermes_cli.update.sources.base import LineSink, Source
 
 
-def apply(source: Source, journal: Journal, profile: str, say: Say) -> None:
+def apply(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
     """Bring in the new revision and prove that it starts. Raises HermesError with what went wrong, OSError."""
     with journal.timed("change"):
         source.change(journal, say)
     complete(source, journal, profile, say)
 
 
-def complete(source: Source, journal: Journal, profile: str, say: Say) -> None:
-    """Do what is left to do with the new code, and prove that it starts. Raises HermesError, OSError."""
+def complete(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
+    """Finish the installation of the new code, and prove that it starts. Raises HermesError, OSError."""
     with journal.timed("complete"):
         source.complete(journal, say)
     say(f"proving that {journal.new_shown} starts")
@@ -24,8 +24,8 @@ def complete(source: Source, journal: Journal, profile: str, say: Say) -> None:
     journal.note(step="proven")
 
 
-def put_back(source: Source, journal: Journal, say: Say, why: str = "") -> None:
-    """The old code, exactly, out of any half-change; may be repeated. Raises HermesError, OSError."""
+def put_back(source: Source, journal: Journal, say: LineSink, why: str = "") -> None:
+    """Bring back exactly the old code, however far the change came; may be repeated. Raises HermesError, OSError."""
     journal.note(step="undoing", why=why or journal.why)
     with journal.timed("put back"):
         source.put_back(journal, say)
@@ -36,8 +36,11 @@ def put_back(source: Source, journal: Journal, say: Say, why: str = "") -> None:
         journal.end("undone")
 
 
-def finish(source: Source, journal: Journal, profile: str, say: Say) -> None:
-    """Make the code of a cut-off update whole: new when it was complete and starts, else old. Raises as above."""
+def finish(source: Source, journal: Journal, profile: str, say: LineSink) -> None:
+    """Make the code of an update that was cut off whole: new if it is complete and starts, else old.
+
+    Raises HermesError, OSError.
+    """
     if source.moved_on(journal):
         say(f"{journal.intent}: {source.place} has moved on since, nothing is undone")
         journal.end("left", f"{source.place} has moved on since")

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def folder(paths: Paths) -> str:
-    """Where jobs lie."""
+    """Return the directory of the jobs."""
     return f"{paths.updates}/chat"
 
 
 def argv(paths: Paths, job: str, options: "Sequence[str]") -> list[str]:
-    """The command line that the service manager is to run."""
+    """Return the command line that the service manager is to run."""
     return entry_points.argv(entry_points.CHAT_UPDATE, paths.profile, job, *options)

@@ -1,7 +1,7 @@
-"""Probation: a release that worked at first, and then dies again and again, is rolled back by the gateway itself.
+"""Probation: the gateway itself rolls back a release that worked at first and then crashes again and again.
 
 An update has succeeded once its gateway has stayed ready. For a while after that, each fresh gateway looks at how the
-one before it ended, and carries the number of those that ended by themselves on in gateway.json:
+one before it ended, and writes into gateway.json how many have ended by themselves:
 
     crash → fresh gateway: 1 → crash → 2 → crash → 3: `hermes update --rollback`, outside its tree → ready, until that
     signals it
@@ -36,9 +36,9 @@ Verdict = Literal["over", "watched", "rolled back"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What matters here of an update that has succeeded. Times in epoch seconds.
+    """An update that has succeeded, as far as it matters here. Times in epoch seconds.
 
-    `revision` is what a gateway on the new code calls itself; None: the receipt does not say.
+    `revision` is what a gateway on the new code calls itself; None if the receipt does not say it.
     """
 
     update: str
@@ -48,10 +48,10 @@ class Receipt:
 
 
 def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) -> Verdict:
-    """What becomes of the update after so many crashes, `window` seconds being its probation.
+    """Return what becomes of the update after so many crashes. Its probation takes `window` seconds.
 
-    Should a rollback be refused or killed, the next crash asks again: managers give up after a few. One that is made
-    ends it.
+    If a rollback is refused or killed, the next crash asks for it again; managers give up after a few crashes.
+    A rollback that is made ends the probation.
     """
     if receipt is None or not 0 <= now - receipt.ended_at < window:
         return "over"
@@ -59,7 +59,7 @@ def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) ->
 
 
 def is_crash(before: GatewayInstance | None, receipt: Receipt, boot: str) -> bool:
-    """Whether that instance, which runs no longer, ran the new code and ended by itself. Who drains was asked to."""
+    """Return whether that instance, which has ended, ran the new code and ended by itself. Who drains was asked to end."""
     if before is None or before.identity.boot_id != boot or before.started_at < receipt.began_at:
         return False
     if None not in {receipt.revision, before.revision} and before.revision != receipt.revision:
@@ -71,7 +71,7 @@ def is_crash(before: GatewayInstance | None, receipt: Receipt, boot: str) -> boo
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a fresh gateway carries on, and whether it is to have the update rolled back."""
+    """The count that a fresh gateway writes on, and whether it is to have the update rolled back."""
 
     crashes: Crashes | None = None
     roll_back: bool = False
@@ -93,7 +93,7 @@ def judge(
 
 
 def look(paths: Paths, window: float) -> Finding:
-    """What a fresh gateway of this profile finds, before it replaces gateway.json. Never raises."""
+    """Judge, for a fresh gateway of this profile, before it replaces gateway.json. Never raises."""
     try:
         newest = rollback.newest(paths)
         receipt = _on_probation(newest, paths)
@@ -122,7 +122,7 @@ def roll_back(paths: Paths, crashes: Crashes) -> None:
 
 
 def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:
-    """The newest update, if this profile made it, it is no rollback itself, and none of it was tried in vain."""
+    """Return the newest update if this profile made it, it is no rollback, and no rollback of it has failed."""
     if newest is None or newest.rolls_back or os.path.dirname(newest.path) != paths.updates:
         return None
     # One that was cut off or refused has touched no gateway, and may be tried again.

@@ -1,4 +1,4 @@
-"""`hermes update --history`: one line for each receipt, and what is under way."""
+"""`hermes update --history`: one line for each receipt, and for each update that is under way."""
 
 import time
 
@@ -9,7 +9,7 @@ from hermes_cli.update.journal import Journal
 
 
 def lines(paths: Paths) -> list[str]:
-    """The newest first."""
+    """Return the lines, the newest update first."""
     found = [*reversed(journal.under_way(paths)), *journal.receipts(paths)]
     return [_line(one) for one in found] or ["no updates yet"]
 

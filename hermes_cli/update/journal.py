@@ -1,12 +1,12 @@
-"""The journal of one update: enough for anybody to finish or undo it after its updater has died.
+"""The journal of one update: any process can finish or undo the update with it after the updater has died.
 
-    <updates>/under-way/ID.json   durable before the code is touched; its step says how far it has come
-    <updates>/ID.json             the receipt: the same with an outcome, renamed when the code is wholly old or wholly
-                                  new and nothing is left to be judged
-    <updates>/ID.files/           what a source keeps to be able to go back; with the receipt of the newest update that
-                                  was made it stays, for a rollback
+    <updates>/under-way/ID.json   durable before the code is touched; its step is how far the update has come
+    <updates>/ID.json             the receipt: the journal with an outcome, renamed when the code is wholly old or
+                                  wholly new and nothing is left to be judged
+    <updates>/ID.files/           what a source keeps to be able to go back; that of the newest update that was made
+                                  stays beside its receipt, for a rollback
 
-A rollback is an update like any other; `rolls_back` names the receipt of the one that it takes back.
+A rollback is an update like any other; `rolls_back` names the receipt of the update that it takes back.
 
 Steps: begun → proven → (the restart is judged) → over, or begun → undoing → over, or proven → undoing → undone → over.
 """
@@ -18,25 +18,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hermes_cli.intents.record import is_id
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
+if TYPE_CHECKING:
+    from hermes_cli.update.sources.base import Candidate
+
 SCHEMA = 2
 LIMIT = 1 << 20  # bytes
-Step = Literal["begun", "proven", "undoing", "undone"]
-Outcome = Literal["updated", "restarted", "undone", "failed", "left"]
-DONE = ("updated", "restarted")  # outcomes that leave the new code in place
-_STEPS = ("begun", "proven", "undoing", "undone")
+Stage = Literal["begun", "proven", "undoing", "undone"]
+End = Literal["updated", "restarted", "undone", "failed", "left"]
+DONE = ("updated", "restarted")  # ends that leave the new code in place
+_STAGES = ("begun", "proven", "undoing", "undone")
 _KEPT = 50
 
 
 @dataclass(slots=True)
 class Journal:
-    """`old` and `new` name revisions as `source` does. `tried`: a gateway was started on the new code."""
+    """What is on the disk of one update. `old` and `new` name revisions as `source` does.
+
+    `tried`: a gateway was started on the new code. Other releases read every field by its name.
+    """
 
     path: str
     intent: str
@@ -45,13 +51,13 @@ class Journal:
     new: str
     old_shown: str = ""
     new_shown: str = ""
-    command: str = "hermes update"  # who asked
-    rolls_back: str = ""  # the update that is taken back by this one
-    step: Step = "begun"
+    command: str = "hermes update"  # the command that asked
+    rolls_back: str = ""  # the update that this one takes back
+    step: Stage = "begun"
     why: str = ""  # why it is undone
     tried: bool = False
     installing: bool = False  # the packages around the code were about to change, or did
-    notes: dict[str, Any] = field(default_factory=dict)  # the source's own
+    notes: dict[str, Any] = field(default_factory=dict)  # what the source wants to know again
     others: list[list[str]] = field(default_factory=list)  # profile and intent of further restarts
     began_at: float = 0.0
     ended_at: float = 0.0
@@ -59,9 +65,37 @@ class Journal:
     log: list[str] = field(default_factory=list)  # the gateway's last words, of a release that did not work
     steps: list[dict[str, Any]] = field(default_factory=list)
 
+    @classmethod
+    def begin(
+        cls,
+        paths: Paths,
+        identifier: str,
+        candidate: "Candidate",
+        *,
+        source: dict[str, Any],
+        command: str,
+        rolls_back: str,
+        others: list[list[str]],
+    ) -> Self:
+        """Return the journal of an update that brings in `candidate`. It is not written yet."""
+        return cls(
+            path=path_of(paths, identifier),
+            intent=identifier,
+            source=source,
+            old=candidate.old,
+            new=candidate.new,
+            old_shown=candidate.old_shown,
+            new_shown=candidate.new_shown,
+            command=command,
+            rolls_back=rolls_back,
+            notes=dict(candidate.notes),
+            others=others,
+            began_at=time.time(),
+        )
+
     @property
     def files(self) -> str:
-        """A directory for what the source keeps."""
+        """The directory for what the source keeps."""
         return f"{self._updates}/{self.intent}.files"
 
     @property
@@ -75,7 +109,7 @@ class Journal:
         return self.step in {"begun", "undoing"}
 
     def write(self) -> None:
-        """Make it durable. Raises OSError."""
+        """Make the journal durable. Raises OSError."""
         document = {"schema": SCHEMA, **asdict(self)}
         del document["path"]
         durable.publish(self.path, document, indent=1)
@@ -83,24 +117,24 @@ class Journal:
         durable.sync_ancestors(os.path.dirname(self.path))
 
     def note(self, **changed: Any) -> None:
-        """How far it has come, durable when this returns. Raises OSError."""
+        """Change fields, and make the journal durable. Raises OSError."""
         for name, value in changed.items():
             setattr(self, name, value)
         self.write()
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """A step for the receipt; written with the next note."""
+        """Time a step for the receipt; it is written with the next note."""
         since = time.time()
         try:
             yield
         finally:
             self.steps.append({"step": name, "at": timestamp(since), "took": round(time.time() - since, 3)})
 
-    def end(self, outcome: Outcome, why: str = "") -> None:
-        """The update is over: the journal becomes a receipt. Raises OSError.
+    def end(self, outcome: End, why: str = "") -> None:
+        """End the update: make the journal a receipt. Raises OSError.
 
-        Synced: a power cut must not bring back an order to undo it.
+        The rename is synced, because a power cut must not bring back an order to undo the update.
         """
         if outcome not in DONE:
             shutil.rmtree(self.files, ignore_errors=True)
@@ -113,36 +147,36 @@ class Journal:
 
 
 def path_of(paths: Paths, identifier: str) -> str:
-    """Where the journal of an intent lies."""
+    """Return the path of the journal of an intent."""
     return f"{paths.updates_under_way}/{identifier}.json"
 
 
 def read(paths: Paths, identifier: str) -> Journal | None:
-    """The journal of an intent; None when there is none that this release can act on.
+    """Return the journal of an intent, or None if there is none that this release can act on.
 
-    Raises OSError when that cannot be told.
+    Raises OSError if that cannot be told.
     """
     return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
 
 
 def under_way(paths: Paths) -> list[Journal]:
-    """Every journal of this profile, oldest first. What is none is set aside, so that nobody stumbles over it again.
+    """Return every journal of this profile, oldest first; set aside the files that are no journals.
 
-    Raises OSError when one cannot be read: it may be the only order to undo that there is.
+    Raises OSError if one cannot be read: it may be the only order to undo an update.
     """
     found = []
     for name in _names(paths.updates_under_way):
         journal = read(paths, name.removesuffix(".json"))
         if journal is not None:
             found.append(journal)
-        elif not name.endswith(".new"):  # one that is being written
+        elif not name.endswith(".new"):  # such a file is being written
             with contextlib.suppress(OSError):
                 os.rename(f"{paths.updates_under_way}/{name}", f"{paths.updates}/unreadable-{name}")
     return found
 
 
 def receipts(paths: Paths) -> Iterator[Journal]:
-    """Ended updates of this profile, newest first."""
+    """Yield the ended updates of this profile, newest first."""
     return _receipts(paths.updates)
 
 
@@ -158,7 +192,7 @@ def _read(path: str, identifier: str) -> Journal | None:
     if document is None or document.get("schema") != SCHEMA or document.get("intent") != identifier:
         return None
     source, step = document.get("source"), document.get("step")
-    if not (isinstance(source, dict) and isinstance(source.get("kind"), str) and step in _STEPS):
+    if not (isinstance(source, dict) and isinstance(source.get("kind"), str) and step in _STAGES):
         return None
     journal = Journal(path, identifier, source, "", "")
     for entry in fields(Journal):
@@ -173,7 +207,7 @@ def _read(path: str, identifier: str) -> Journal | None:
 
 
 def _tidy(updates: str) -> None:
-    """Keep the newest receipts, and of what was kept for the way back only the newest update's."""
+    """Remove all but the newest receipts, and what sources have kept, except for the newest update."""
     names = [name for name in _names(updates) if name.endswith(".json")]
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def update_lock(paths: Paths, timeout: float) -> "Iterator[locks.Lock | None]":
-    """The lock, or None when it is not to be had within `timeout` seconds. Raises HermesError."""
+    """Take the lock, and yield it, or None if it is not free within `timeout` seconds. Raises HermesError."""
     try:
         lock = locks.take(paths.update_lock, timeout)
     except OSError as error:
@@ -30,7 +30,7 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[locks.Lock | None]":
 
 @contextmanager
 def only_update(paths: Paths) -> "Iterator[locks.Lock]":
-    """The lock, at once. Raises TryAgainError with who has it, as far as that is known."""
+    """Take the lock at once. Raises TryAgainError, which names the process that has it if that is known."""
     hint = f"{paths.update_lock}.holder"
     with update_lock(paths, timeout=1.0) as lock:
         if lock is None:

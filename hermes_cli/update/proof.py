@@ -1,6 +1,6 @@
 """Prove in fresh processes that the code on the disk starts.
 
-The old release runs `failure`, the new one `jobs/preflight`: the code that is proved knows which modules it needs.
+The old release runs `failure`, the new one `jobs/preflight`: the code that is to be proved knows the modules it needs.
 """
 
 import os
@@ -14,7 +14,7 @@ TIMEOUT = 60.0
 
 
 def failure(profile: str, package: str) -> str | None:
-    """Why the code in the directory `package` does not start, in one line; None when it does. Takes at most 3 min."""
+    """Return why the code in the directory `package` does not start, in one line, or None. Takes at most 3 min."""
     imported = run(entry_points.argv(entry_points.PREFLIGHT), TIMEOUT, environment=scrubbed())
     if not imported.ok:
         return imported.why
@@ -28,7 +28,7 @@ def failure(profile: str, package: str) -> str | None:
 
 
 def forget_bytecode(package: str) -> None:
-    """Remove every __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
+    """Remove every __pycache__: Python compares whole seconds and sizes, which may be equal in two releases."""
     for directory, names, _ in os.walk(package):
         if "__pycache__" in names:
             names.remove("__pycache__")

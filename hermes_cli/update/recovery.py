@@ -1,7 +1,7 @@
-"""What a driver knows of updates: it finishes or undoes what a dead updater left, and judges what is on trial.
+"""What a driver does about updates: finish or undo what a dead updater has left, and end what was on trial.
 
-The code is wholly old or wholly new afterwards. Old when the change never got further, when it was cut off in the
-middle, when the new code does not start, or when a gateway on it did not come or stay; else new.
+Afterwards the code is wholly old or wholly new. It is old if the change had not begun or was cut off in the middle, if
+the new code does not start, or if a gateway on it did not become ready or did not stay; else it is new.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.lock import descriptor, update_lock
-from hermes_cli.update.sources.base import Say
+from hermes_cli.update.sources.base import LineSink
 
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.
@@ -26,36 +26,36 @@ _TAIL = 20  # lines of the gateway's log
 
 
 class UpdateRecovery:
-    """One profile's updates. A journal that cannot be read is an OSError: it says nothing of what is to be done.
+    """The updates of one profile. Methods raise OSError if a journal cannot be read, unless they say otherwise.
 
-    `renew` is called when code was changed: the caller has imported the other release.
+    `renew` is called after the code was changed, because the caller has imported the other release.
     """
 
     def __init__(self, paths: Paths, renew: Callable[[], object] = lambda: None) -> None:
-        """Nothing is looked at yet."""
+        """Read nothing yet."""
         self._paths = paths
         self._renew = renew
 
     def installed(self) -> str | None:
-        """What is installed, in the form in which a gateway describes itself; None when that cannot be told."""
+        """Return the revision that a gateway on the installed code would show, or None if that cannot be told."""
         return installed_revision()
 
     def change(self, identifier: str) -> Trial | None:
-        """The change of code that this intent goes with, while its end is open."""
+        """Return the change of code that this intent belongs to, or None if there is none on trial."""
         found = journal.read(self._paths, identifier)
         if found is None or found.in_flux:
             return None
         return Trial(found.why or "the new code did not work" if found.step == "undone" else None)
 
     def recover(self, identifier: str) -> str | None:
-        """Finish or undo the update of this intent; why the code could not be made whole, or None."""
+        """Finish or undo the update of this intent. Return why the code could not be made whole, or None."""
         owner, found = self._find(identifier)
         if found is None or not found.in_flux:
             return None
         return self._attempt(owner, found, lambda journal, lock: _finish(owner, journal, lock, _log.info))
 
     def put_back(self, identifier: str, why: str) -> str | None:
-        """The old code again, because the new one did not work; why that was not possible, or None."""
+        """Bring back the old code, because the new one does not work. Return why that was not possible, or None."""
         found = journal.read(self._paths, identifier)
         if found is None:
             return "its journal is gone"
@@ -71,7 +71,7 @@ class UpdateRecovery:
         return self._attempt(self._paths, found, undo)
 
     def ended(self, identifier: str, outcome: str, detail: str) -> None:
-        """The intent has its end, and so has its update. Never raises; what stays is ended by the next look."""
+        """End the update of an intent that is settled. Never raises; `finish_left_behind` ends what stays."""
         try:
             found = journal.read(self._paths, identifier)
             if found is None or found.in_flux:
@@ -83,7 +83,7 @@ class UpdateRecovery:
             _log.warning("the receipt of %s cannot be written: %s", identifier, error)
 
     def finish_left_behind(self) -> bool:
-        """See to every journal that no pending intent speaks of; False when one could not be made whole."""
+        """End every update that no pending intent belongs to. Return False if the code of one could not be made whole."""
         waiting = {intent.id for intent in self._paths.queue.unsettled()}
         whole = True
         for found in journal.under_way(self._paths):
@@ -104,7 +104,7 @@ class UpdateRecovery:
             self.ended(found.intent, settled.outcome if settled else "", settled.detail if settled else "")
 
     def _find(self, identifier: str) -> tuple[Paths, Journal | None]:
-        """The journal that speaks of this intent; another profile's, when that one restarts this profile too."""
+        """Return the journal of this intent, and its owner: another profile, if its update restarts this one too."""
         found = journal.read(self._paths, identifier)
         if found is not None:
             return self._paths, found
@@ -116,7 +116,7 @@ class UpdateRecovery:
         return self._paths, None
 
     def _attempt(self, owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> str | None:
-        """Act under the update lock on the journal as it is by then, and become a fresh process when code was changed."""
+        """Act under the update lock, then renew, because the code was changed. Return why that was not possible, or None."""
         try:
             if not _act_alone(owner, found, act):
                 return None
@@ -131,7 +131,10 @@ class UpdateRecovery:
 
 
 def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> bool:
-    """Act once nobody else updates; False when somebody else has seen to it meanwhile. Raises HermesError, OSError."""
+    """Act once no other process updates. Return False if one has dealt with the journal meanwhile.
+
+    Raises HermesError, OSError.
+    """
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         with update_lock(owner, timeout=1.0) as lock:
@@ -144,7 +147,7 @@ def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]
     raise HermesError("another update is under way")
 
 
-def _finish(owner: Paths, found: Journal, lock: int, say: Say) -> None:
+def _finish(owner: Paths, found: Journal, lock: int, say: LineSink) -> None:
     try:
         source = sources.of(found, owner, (lock,))
     except sources.GoneError as error:
@@ -154,8 +157,10 @@ def _finish(owner: Paths, found: Journal, lock: int, say: Say) -> None:
     change.finish(source, found, owner.profile, say)
 
 
-def finish_all(paths: Paths, lock: int, say: Say) -> bool:
-    """Make every cut-off update whole, of whatever profile: they share the code. Whether there was one.
+def finish_all(paths: Paths, lock: int, say: LineSink) -> bool:
+    """Make the code of every update whole that was cut off, of all profiles: they share the code.
+
+    Return whether there was one.
 
     Raises HermesError, OSError.
     """
@@ -171,7 +176,7 @@ def finish_all(paths: Paths, lock: int, say: Say) -> bool:
 
 
 def _end(found: Journal, paths: Paths, outcome: str, detail: str) -> None:
-    """The receipt. An update without an intent, or whose restart was not to be, is `updated` all the same."""
+    """Make the journal a receipt. An update without an intent, or whose restart was cancelled, is `updated`."""
     with contextlib.suppress(HermesError):
         sources.of(found, paths, ()).end(found)
     if found.step == "undone":
@@ -185,12 +190,12 @@ def _end(found: Journal, paths: Paths, outcome: str, detail: str) -> None:
 
 
 def _last_words(paths: Paths) -> list[str]:
-    """The end of the gateway's log."""
+    """Return the last lines of the gateway's log."""
     try:
         with open(paths.gateway_log, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-    # The embedded supervisor writes there, too; that a process exited is known already.
+    # The embedded supervisor writes there, too, that a process has exited; that is known already.
     return [line[:500] for line in lines if line.strip() and " hermes.supervisor: " not in line][-_TAIL:]

@@ -1,4 +1,4 @@
-"""What an update says: plain lines on stdout, the same in update.log with the time, and a sign of life in between."""
+"""The lines of an update: plain on stdout, with the time in update.log, and signs of life while one step takes long."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ _LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and wh
 
 
 class Report:
-    """Says and keeps. Neither a full disk nor a reader that has gone away stops an update half-way."""
+    """Prints lines and keeps them. Neither a full disk nor a closed pipe stops an update half-way."""
 
     def __init__(self, paths: Paths) -> None:
-        """Nothing is opened yet."""
+        """Open nothing yet."""
         self._path = f"{paths.logs}/update.log"
         self._lock = threading.Lock()
         self._doing, self._since = "", 0.0
@@ -27,21 +27,21 @@ class Report:
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def say(self, line: str) -> None:
-        """Print a line, and keep it. What takes long is said before it begins."""
+        """Print a line, and keep it. Call it before what takes long, not after it."""
         with self._lock:
             self._doing, self._since = line, time.monotonic()
             self._print(line)
         self.keep(line)
 
     def keep(self, line: str) -> None:
-        """Only keep it."""
+        """Write a line into update.log only."""
         with contextlib.suppress(OSError):
             durable.make_private_directory(os.path.dirname(self._path))
             with open(self._path, "a", encoding="utf-8", errors="replace") as file:
                 file.write(f"{timestamp(time.time())} {os.getpid()} {line}\n")
 
     def rest(self) -> None:
-        """No more signs of life: somebody else shows the progress of what follows."""
+        """End the signs of life: somebody else shows the progress of what follows."""
         self._over.set()
         with self._lock:
             self._clear()

@@ -1,15 +1,15 @@
-"""`hermes update --rollback`: back to where the newest update of this installation began, as an update like any other.
+"""`hermes update --rollback`: an update back to where the newest update of this installation began.
 
-What was rolled back is not taken again until somebody names it: an update that cron runs must not bring it back.
+A release that was rolled back is not taken again until somebody names it: an update that cron runs must not bring it
+back.
 """
 
 import heapq
 from dataclasses import dataclass
 
-from hermes_cli.errors import HermesError, TryAgainError
+from hermes_cli.errors import HermesError, Problem, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.programs import own
-from hermes_cli.services.base import Problem
 from hermes_cli.system.command import printable
 from hermes_cli.update import journal
 from hermes_cli.update.journal import DONE, Journal
@@ -18,37 +18,37 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no sources
     from collections.abc import Iterator
 
-    from hermes_cli.update.sources.base import News, Say, Source, Want
+    from hermes_cli.update.sources.base import Candidate, LineSink, Selection, Source
 
-CRASHES = 3  # of the gateway, and it asks itself; see hermes_cli.update.probation
+CRASHES = 3  # after so many the gateway asks for a rollback itself; see hermes_cli.update.crashes
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """What was asked for. `command`: who asked, for the history; `of`: of this update only, "": of the newest."""
+    """What was asked for. `command`: who asked, for the history. `of`: only if this update is the newest; "": any."""
 
     command: str = "hermes update --rollback"
     of: str = ""
 
 
 def receipts(paths: Paths) -> "Iterator[Journal]":
-    """Ended updates of this installation that had something to bring, of whatever profile, newest first."""
+    """Yield the ended updates of all profiles that had something to bring, newest first."""
     each = (journal.receipts(sibling(paths, name)) for name in profiles(paths))
     merged = heapq.merge(*each, key=lambda one: one.intent, reverse=True)  # an id begins with the time
     return (one for one in merged if one.new != one.old)
 
 
 def newest(paths: Paths) -> Journal | None:
-    """The update that has brought what is installed, as far as hermes knows; what failed has brought nothing."""
+    """Return the newest update that was made, which has brought what is installed as far as hermes knows."""
     return next((one for one in receipts(paths) if one.outcome in DONE), None)
 
 
 def find(paths: Paths, asked: Rollback) -> Journal:
-    """The receipt of the update that is to be taken back. The caller has the update lock. Raises HermesError."""
+    """Return the receipt of the update that is to be taken back. The caller has the update lock. Raises HermesError."""
     for name in profiles(paths):
         for one in journal.under_way(sibling(paths, name)):
             raise TryAgainError(f"the update to {one.new_shown} is under way: try again when it has ended")
-    # What a rollback that was not made has left is what it began with.
+    # A rollback that was not made has left what it began with, so it is passed over.
     real = (one for one in receipts(paths) if one.outcome in DONE or not (one.rolls_back or asked.of))
     found = next(real, None)
     if found is None:
@@ -68,12 +68,12 @@ def find(paths: Paths, asked: Rollback) -> Journal:
     return found
 
 
-def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News":
-    """The way back, from exactly what that update has brought. Raises HermesError."""
+def candidate(source: "Source", receipt: Journal, selection: "Selection", say: "LineSink") -> "Candidate":
+    """Return the way back, if exactly what that update has brought is installed. Raises HermesError."""
     here = source.document()
     if any(here.get(name) != receipt.source.get(name) for name in ("kind", "root", "site")):
         raise HermesError("the newest update was of another installation than this one: hermes update --to REF")
-    found = source.back(receipt, want, say)
+    found = source.way_back(receipt, selection, say)
     if found.old != receipt.new:
         raise HermesError(
             f"{found.old_shown} is installed, not {receipt.new_shown} that the newest update has brought: "
@@ -82,9 +82,9 @@ def news(source: "Source", receipt: Journal, want: "Want", say: "Say") -> "News"
     return found
 
 
-def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
-    """Why these news are not taken by themselves: what they bring was rolled back before. None: they are."""
-    if want.to is not None:
+def refusal(paths: Paths, found: "Candidate", selection: "Selection") -> str | None:
+    """Return why nobody gets this candidate who does not name it: it was rolled back before. None if that is not so."""
+    if selection.to is not None:
         return None
     for one in receipts(paths):
         if one.outcome not in DONE:
@@ -98,7 +98,7 @@ def refusal(paths: Paths, found: "News", want: "Want") -> str | None:
 
 
 def problems(paths: Paths) -> list[Problem]:
-    """What `hermes gateway status` says of the newest update."""
+    """Return what `hermes gateway status` shows of the newest update."""
     update, last = newest(paths), own.read(paths)
     if update is None:
         return []

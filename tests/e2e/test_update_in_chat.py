@@ -66,6 +66,9 @@ def test_options_are_those_of_the_command(hermes: Installation, checkout: Checko
     checkout.release(*SOUND)
     assert "next release" in hermes.chat("/update --check")
     assert "No such option" in hermes.chat("/update --nonsense")
+    assert "no updates yet" in hermes.chat("/update --history")
+    assert "Usage: hermes update [OPTIONS]" in hermes.chat("/update --check --help")
+    assert "leave --to and --pre out" in hermes.chat("/update --rollback --to v1")
     hermes.until(lambda: is_over(hermes), "the end of the update's output")
     assert hermes.ready().identity == before.identity
 

@@ -21,9 +21,9 @@ DIES_WHEN_READY = (
 IS_NEVER_READY = (RUN, "        self._lifecycle.ready()\n", "        await self._ending.wait()\n")
 PUTTING_BACK = [
     "before hermes_cli.update.recovery:UpdateRecovery.put_back",
-    "before hermes_cli.update.sources.git.source:GitSource.put_back",
+    "before hermes_cli.update.sources.git.source:WorkTree.put_back",
     "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
-    "after hermes_cli.update.sources.git.source:GitSource.put_back",
+    "after hermes_cli.update.sources.git.source:WorkTree.put_back",
     "after hermes_cli.update.change:put_back",
     "before hermes_cli.intents.queue:Queue.settle",
     "after hermes_cli.intents.queue:Queue.settle",

@@ -97,7 +97,7 @@ def test_a_definition_that_drifted_is_brought_up_to_date_by_the_new_release(
     hermes.until(lambda: definition.read_text() != drifted, "another definition")
     assert '"news": true' in definition.read_text()
     hermes.until(lambda: not os.listdir(hermes.paths.updates_under_way), "the end of the update")
-    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "installed.py")
+    copy = Path(hermes.paths.state, "restarter", "lib", "hermes_cli", "services", "registered.py")
     hermes.until(lambda: '"news": True' in copy.read_text(), "the copy of the new release")
 
 

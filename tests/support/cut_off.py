@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 def steps(source: str) -> list[Step]:
     """The steps of an update, in their order."""
-    package = f"hermes_cli.update.sources.{'checkout:GitSource' if source == 'git' else 'wheel:WheelSource'}"
+    package = f"hermes_cli.update.sources.{'git.source:WorkTree' if source == 'git' else 'wheel.source:SitePackages'}"
     found = [
         Step("before anything is written", "before", "hermes_cli.installation.copy:keep"),
         Step("the restarter's copy is made", "after", "hermes_cli.installation.copy:keep"),

@@ -17,8 +17,8 @@ from hermes_cli.system import locks
 pytestmark = pytest.mark.e2e
 STEPS = [
     "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.command:CommandSource.change",
-    "after hermes_cli.update.sources.command:CommandSource.change",
+    "before hermes_cli.update.sources.command:ConfiguredCommand.change",
+    "after hermes_cli.update.sources.command:ConfiguredCommand.change",
     "after hermes_cli.update.change:apply",
 ]
 
@@ -26,13 +26,13 @@ UPDATER = """
 import sys
 from hermes_cli.system import locks
 from hermes_cli.config import UpdateConfig
-from hermes_cli.update import lock
+from hermes_cli.update import lock as update_lock
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources import command
 command.TIMEOUT, command._GRACE = 1.0, 0
-taken = locks.take(sys.argv[1])
+lock = locks.take(sys.argv[1])
 config = UpdateConfig(command=tuple(sys.argv[2:]), revision=("true",))
-command.CommandSource(config, (lock.descriptor(taken),)).change(Journal("", "", {}, "", ""), print)
+command.ConfiguredCommand(config, (update_lock.descriptor(lock),)).change(Journal("", "", {}, "", ""), print)
 """
 
 

@@ -36,8 +36,8 @@ AFTER_THE_CHANGE = (
 )
 WHILE_UNDOING = (
     "before hermes_cli.update.change:put_back",
-    "before hermes_cli.update.sources.git.source:GitSource._keep_changes",
-    "after hermes_cli.update.sources.git.source:GitSource._keep_changes",
+    "before hermes_cli.update.sources.git.source:WorkTree._keep_changes",
+    "after hermes_cli.update.sources.git.source:WorkTree._keep_changes",
     "after hermes_cli.update.change:put_back",
 )
 # A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.

@@ -151,10 +151,10 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
     "step",
     [
         "after hermes_cli.update.journal:Journal.write",
-        "before hermes_cli.update.sources.git.source:GitSource._reset",
-        "after hermes_cli.update.sources.git.source:GitSource._reset",
-        "before hermes_cli.update.sources.git.source:GitSource._unstash",
-        "after hermes_cli.update.sources.git.source:GitSource._unstash",
+        "before hermes_cli.update.sources.git.source:WorkTree._reset",
+        "after hermes_cli.update.sources.git.source:WorkTree._reset",
+        "before hermes_cli.update.sources.git.source:WorkTree._unstash",
+        "after hermes_cli.update.sources.git.source:WorkTree._unstash",
         "before hermes_cli.update.proof:failure",
     ],
 )

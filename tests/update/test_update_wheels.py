@@ -16,8 +16,8 @@ pytestmark = pytest.mark.e2e
 STEPS = [
     "after hermes_cli.update.journal:Journal.write",
     "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.wheel.source:WheelSource.change",
-    "after hermes_cli.update.sources.wheel.source:WheelSource.change",
+    "before hermes_cli.update.sources.wheel.source:SitePackages.change",
+    "after hermes_cli.update.sources.wheel.source:SitePackages.change",
     "before hermes_cli.update.proof:failure",
     "after hermes_cli.update.change:apply",
     "before hermes_cli.restart.ask:begin",

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
-from hermes_cli.services.base import Problem, RestarterStatus
+from hermes_cli.services.base import RestarterStatus
 from hermes_cli.system.process import describe_exit
 
 _MEND = "hermes gateway install"

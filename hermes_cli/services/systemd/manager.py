@@ -8,13 +8,13 @@ no setsid does (systemd.kill(5)). `systemctl show -p` alone says what is known o
 import os
 
 from hermes_cli.config import GatewayConfig, load_or_defaults
-from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError
+from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.services import registered, unmanaged
-from hermes_cli.services.base import Problem, RestarterStatus, ServiceStatus
+from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.errors import EX_CONFIG
+from hermes_cli.errors import EX_CONFIG, Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
-from hermes_cli.services.base import Problem, RestarterStatus
+from hermes_cli.services.base import RestarterStatus
 from hermes_cli.system.process import describe_exit
 
 PROPERTIES = (

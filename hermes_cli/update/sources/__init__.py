@@ -1,4 +1,4 @@
-"""Where the code comes from. `find` looks at the installation; `of` finds what a journal speaks of."""
+"""Where the code comes from. `find` looks at the installation, `of` at a journal."""
 
 import os
 
@@ -9,37 +9,37 @@ from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources import command
 from hermes_cli.update.sources.base import Source
 from hermes_cli.update.sources.git import checkout
-from hermes_cli.update.sources.git.source import GitSource, is_acceptable
+from hermes_cli.update.sources.git.source import WorkTree, is_acceptable
 from hermes_cli.update.sources.wheel import source as wheel
 
 
 class GoneError(HermesError):
-    """What a journal speaks of is not there any more, or was never ours."""
+    """The place that a journal names is not there any more, or was never ours."""
 
 
 def find(paths: Paths, keep: tuple[int, ...]) -> Source:
-    """The source of this installation. Raises HermesError when nothing that hermes knows installed it."""
+    """Return the source of this installation. Raises HermesError if nothing that hermes knows installed it."""
     config = load(paths.config).update
     if config.command:
         if not config.revision:
             raise ConfigError(f"{paths.config}: update.command needs update.revision, which says what is installed")
-        return command.CommandSource(config, keep)
-    return wheel.WheelSource.look(config, keep) or GitSource(checkout.find(keep))
+        return command.ConfiguredCommand(config, keep)
+    return wheel.SitePackages.look(config, keep) or WorkTree(checkout.find(keep))
 
 
 def of(journal: Journal, paths: Paths, keep: tuple[int, ...]) -> Source:
-    """The source that this journal is about, wherever it was run from. Raises GoneError, HermesError."""
+    """Return the source that a journal names, wherever this process runs from. Raises GoneError, HermesError."""
     found = journal.source
     config = load_or_defaults(paths.config).update
     if found["kind"] == "git" and is_acceptable(journal):
         package = str(found.get("package"))
         if not os.path.isdir(os.path.dirname(package)):
             raise GoneError(f"{package} is not there any more")
-        return GitSource(checkout.at(package, str(found.get("root")), keep))
+        return WorkTree(checkout.at(package, str(found.get("root")), keep))
     if found["kind"] == "wheel" and (installed := wheel.of(journal, config, keep)) is not None:
         if not os.path.isdir(installed.place):
             raise GoneError(f"{installed.place} is not there any more")
         return installed
     if found["kind"] == "command" and config.command and config.revision:
-        return command.CommandSource(config, keep)
+        return command.ConfiguredCommand(config, keep)
     raise GoneError(f"an update of {found['kind']} that this release does not know")

@@ -6,12 +6,12 @@ from typing import Any, Protocol, Self
 
 from hermes_cli.update.journal import Journal
 
-Say = Callable[[str], None]
+LineSink = Callable[[str], None]  # takes the lines that tell a person what happens: a report, or a log
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
-    """What was typed. `to` None: whatever is newest."""
+class Selection:
+    """Which version is asked for. `to` None: the newest. `stash`: take local changes along."""
 
     to: str | None = None
     pre: bool = False
@@ -19,8 +19,8 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What an update would bring. `old` and `new` are what the source calls them; `shown` is for a person."""
+class Candidate:
+    """What an update would bring. `old` and `new` are the source's own names; the `_shown` ones are for people."""
 
     old: str
     new: str
@@ -33,46 +33,46 @@ class News:
 
 
 class Source(Protocol):
-    """The code of one installation. Everything raises HermesError with one line at worst, and OSError."""
+    """The code of one installation. Every method may raise HermesError and OSError, unless it says otherwise."""
 
     kind: str
     place: str
 
     def document(self) -> dict[str, Any]:
-        """What a journal needs to find this very place again, by `sources.of`."""
+        """Return what `sources.of` needs to find this very place again, for the journal."""
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock that every changing command inherits."""
+        """Return the same source with one more lock, which every command that changes something inherits."""
 
-    def news(self, want: Want, say: Say) -> News:
-        """Look what is new; changes nothing."""
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:
+        """Return what is new; change nothing."""
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:
-        """What it would bring to take a finished update back; changes nothing."""
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:
+        """Return what taking a finished update back would bring; change nothing."""
 
-    def refuse(self, news: News, want: Want) -> None:
-        """Raise HermesError when bringing it in would touch what is not the update's own."""
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
+        """Raise HermesError if the candidate would touch what is not the update's own."""
 
-    def begin(self, journal: Journal, want: Want) -> None:
+    def begin(self, journal: Journal, selection: Selection) -> None:
         """Keep what the way back needs, and note it in the journal, which is not written yet."""
 
-    def change(self, journal: Journal, say: Say) -> None:
-        """Bring in the new code. May be cut off anywhere."""
+    def change(self, journal: Journal, say: LineSink) -> None:
+        """Bring in the new code. This may be cut off anywhere."""
 
-    def complete(self, journal: Journal, say: Say) -> None:
-        """What is left to do once the new code is there; may be repeated."""
+    def complete(self, journal: Journal, say: LineSink) -> None:
+        """Do what is left once the new code is there; this may be repeated."""
 
     def failure(self, profile: str) -> str | None:
-        """Why the code that is there does not start; None when it does."""
+        """Return why the code that is there does not start, or None if it does."""
 
     def moved_on(self, journal: Journal) -> bool:
-        """Whether somebody else has changed the code since: then nothing is to be undone."""
+        """Return whether somebody else has changed the code since; then nothing is to be undone."""
 
     def is_whole(self, journal: Journal) -> bool:
-        """Whether the new code is there, all of it."""
+        """Return whether all of the new code is there."""
 
-    def put_back(self, journal: Journal, say: Say) -> None:
-        """The old code, exactly, out of any half-change; may be repeated."""
+    def put_back(self, journal: Journal, say: LineSink) -> None:
+        """Bring back exactly the old code, however far the change came; this may be repeated."""
 
     def end(self, journal: Journal) -> None:
         """Forget what was kept. Never raises."""

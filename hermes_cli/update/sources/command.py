@@ -1,4 +1,4 @@
-"""A command from config.toml as a source of updates: for gateways whose code hermes knows nothing of.
+"""A command from config.toml as a source of updates: for gateways whose code hermes knows nothing about.
 
 `[update] command`, `revision` (prints what is installed) and, optional, `rollback`, which finds the revision to go back
 to in HERMES_UPDATE_REVISION. What a journal says is only ever compared: what is run is what the configuration says now.
@@ -13,11 +13,11 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import Ended, printable, run
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 
 LOOK_TIMEOUT, TIMEOUT = 60.0, 1800.0
-UNKNOWN = "?"  # what a command will bring is known when it has
-# Who keeps a deadline when the updater is dead: the command has its locks, and nobody would ever get them again.
+UNKNOWN = "?"  # the revision that a command will bring, before it has run
+# Keeps the deadline if the updater dies: the command has inherited its locks, and nobody would get them again.
 _GUARD = """
 import os, signal, sys
 signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
@@ -28,11 +28,11 @@ if not child:
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 sys.exit(code if code >= 0 else 128 - code)
 """
-_GRACE = 15  # seconds that the updater has to end it first
+_GRACE = 15  # seconds for the updater, which ends the command first if it lives
 
 
-class CommandSource:
-    """`journal.notes`: `done`, the command has ended well."""
+class ConfiguredCommand:
+    """An update by the command that the configuration names. `journal.notes`: `done`, the command has ended well."""
 
     kind = "command"
 
@@ -42,42 +42,42 @@ class CommandSource:
         self._keep = keep
 
     def document(self) -> dict[str, Any]:
-        """For a person to read."""
+        """Return the command, for a person to read."""
         return {"kind": self.kind, "command": list(self._config.command)}
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock."""
+        """Return the same source with one more lock."""
         return type(self)(self._config, (*self._keep, descriptor))
 
-    def news(self, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
-        """Ask what is installed; what is new shows when the command has run."""
-        self._refuse_options(want)
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
+        """Ask what is installed; only the command itself shows what is new."""
+        self._refuse_options(selection)
         old = self._revision()
         headline = f"{old} → what {printable(' '.join(self._config.command))} brings"
-        return News(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
+        return Candidate(old, UNKNOWN, old, UNKNOWN, is_new=True, headline=headline)
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
-        """What the rollback command is to bring."""
-        self._refuse_options(want)
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
+        """Return what the rollback command is to bring."""
+        self._refuse_options(selection)
         if not self._config.rollback:
             raise HermesError(f"{receipt.old_shown} cannot be brought back: name a command in [update] rollback")
         old = self._revision()
         headline = f"{old} → {receipt.old_shown}, by {printable(' '.join(self._config.rollback))}"
-        return News(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
+        return Candidate(old, receipt.old, old, receipt.old_shown, is_new=old != receipt.old, headline=headline)
 
     @staticmethod
-    def _refuse_options(want: Want) -> None:
-        if want.to or want.pre or want.stash:
+    def _refuse_options(selection: Selection) -> None:
+        if selection.to or selection.pre or selection.stash:
             raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
 
-    def refuse(self, news: News, want: Want) -> None:
-        """Nothing is known that would be in the way."""
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
+        """Refuse nothing: hermes knows nothing that could be in the way."""
 
-    def begin(self, journal: Journal, want: Want) -> None:
-        """Nothing can be kept."""
+    def begin(self, journal: Journal, selection: Selection) -> None:
+        """Keep nothing: hermes does not know what the command changes."""
 
-    def change(self, journal: Journal, say: Say) -> None:
-        """Run the command, or the one that takes back what it has brought."""
+    def change(self, journal: Journal, say: LineSink) -> None:
+        """Run the command, or in a rollback the rollback command."""
         argv, more = self._config.command, {}
         if journal.rolls_back:
             argv, more = self._config.rollback, {"HERMES_UPDATE_REVISION": journal.new}
@@ -87,8 +87,8 @@ class CommandSource:
             raise HermesError(f"{argv[0]} failed ({done.why})")
         journal.note(notes={**journal.notes, "done": True})
 
-    def complete(self, journal: Journal, say: Say) -> None:
-        """Run it again if it was cut off, and see what it has brought."""
+    def complete(self, journal: Journal, say: LineSink) -> None:
+        """Run the command again if it was cut off, and ask what it has brought."""
         if not journal.notes.get("done"):
             self.change(journal, say)
         new = self._revision()
@@ -97,19 +97,19 @@ class CommandSource:
         journal.note(new=new, new_shown=new)
 
     def failure(self, profile: str) -> str | None:  # noqa: ARG002  the protocol's
-        """Nothing is known that could be tried: the restart is the proof."""
+        """Return None: the restart is the proof, as there is nothing that hermes could try."""
         return None
 
     def moved_on(self, journal: Journal) -> bool:  # noqa: ARG002  the protocol's
-        """Nobody can tell."""
+        """Return False: nobody can tell."""
         return False
 
     def is_whole(self, journal: Journal) -> bool:
-        """Whether it has changed anything; `complete` sees to the rest."""
+        """Return whether the command has changed anything; `complete` does the rest."""
         return bool(journal.notes.get("done")) or self._revision() != journal.old
 
-    def put_back(self, journal: Journal, say: Say) -> None:
-        """Run the rollback command, if there is something to roll back."""
+    def put_back(self, journal: Journal, say: LineSink) -> None:
+        """Run the rollback command if there is something to roll back."""
         if self._revision() == journal.old:
             return
         if not self._config.rollback:
@@ -120,7 +120,7 @@ class CommandSource:
             raise HermesError(f"{self._config.rollback[0]} did not bring {journal.old_shown} back ({done.why})")
 
     def end(self, journal: Journal) -> None:
-        """Nothing was kept."""
+        """Forget nothing: nothing was kept."""
 
     def _revision(self) -> str:
         done = self._run(self._config.revision, LOOK_TIMEOUT)

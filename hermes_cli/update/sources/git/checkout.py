@@ -1,4 +1,4 @@
-"""The checkout that hermes runs from, and every git command that is put to it. Nothing here decides anything."""
+"""The checkout that hermes runs from, and every git command that is run in it. Nothing is decided here."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ from hermes_cli.update.proof import forget_bytecode
 READ_TIMEOUT = 30.0
 FETCH_TIMEOUT = 300.0
 CHANGE_TIMEOUT = 300.0
-# What says how to reach a remote; every other GIT_ variable may name another repository than this one.
+# These say how to reach a remote; any other GIT_ variable may name another repository than this one.
 _KEPT = ("GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_PROXY", "GIT_ASKPASS")
 # No hook, daemon or housekeeping of ours may outlive the command: it would keep the inherited locks.
 _SETTINGS = ("gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false", "core.hooksPath=/dev/null")
@@ -24,7 +24,7 @@ _LOCKS = ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A work tree of git that tracks this package. `keep` are the locks that a changing command inherits."""
+    """A work tree of git that tracks this package. `keep`: the locks that a command inherits if it changes something."""
 
     package: str
     root: str
@@ -33,77 +33,77 @@ class Checkout:
 
     @property
     def project(self) -> str:
-        """Where pyproject.toml lies: beside the package, wherever that is in the repository."""
+        """The directory of pyproject.toml: it lies beside the package, wherever that is in the repository."""
         return os.path.dirname(self.package)
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock."""
+        """Return the same checkout with one more lock."""
         return dataclasses.replace(self, keep=(*self.keep, descriptor))
 
     def ask(self, *arguments: str) -> Ended:
-        """A command that changes nothing."""
+        """Run a command that changes nothing."""
         return _git(self.package, arguments, READ_TIMEOUT)
 
     def tell(self, *arguments: str) -> Ended:
-        """A command that changes the checkout. Its children hold the updater's locks for as long as they live."""
+        """Run a command that changes the checkout. Its children hold the updater's locks for as long as they live."""
         return _git(self.package, arguments, CHANGE_TIMEOUT, self.keep)
 
     def fetch(self, *arguments: str) -> Ended:
-        """Bring in what is new. Without the locks: a silent network may keep an orphan for ever, and it disturbs nobody."""
+        """Fetch what is new, without the locks: an orphan that waits for a silent network for ever must not keep them."""
         return _git(self.package, ("fetch", "--quiet", *arguments), FETCH_TIMEOUT)
 
     def line(self, *arguments: str) -> str | None:
-        """The one line that a command answers; None when it fails."""
+        """Return the one line that a command prints, or None if it fails."""
         answer = self.ask(*arguments)
         return answer.out.strip() if answer.ok else None
 
     def lines(self, *arguments: str) -> list[str]:
-        """The lines that a command answers; none when it fails."""
+        """Return the lines that a command prints; none if it fails."""
         answer = self.ask(*arguments)
         return answer.out.splitlines() if answer.ok else []
 
     def commit(self, name: str) -> str | None:
-        """The full id of the commit that a name stands for."""
+        """Return the full id of the commit that a name stands for, or None."""
         return self.line("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
 
     def short(self, revision: str) -> str:
-        """A commit's id for a person."""
+        """Return the id of a commit as a person reads it."""
         return self.line("rev-parse", f"--short={DIGITS}", revision) or revision[:DIGITS]
 
     def count(self, revisions: str) -> int | None:
-        """How many commits; None when git cannot tell."""
+        """Return how many commits a range has, or None if git cannot tell."""
         found = self.line("rev-list", "--count", revisions)
         return int(found) if found is not None and found.isdigit() else None
 
     def names(self, *arguments: str) -> list[str]:
-        """The names that a command lists with -z. Raises HermesError, for an empty list would be a lie."""
+        """Return the names that a command lists with -z. Raises HermesError if it fails: an empty list would be wrong."""
         answer = self.ask(*arguments)
         if not answer.ok:
             raise HermesError(f"git {arguments[0]} failed in {self.root} ({answer.why}): mend the checkout")
         return [name for name in answer.out.split("\0") if name]
 
     def head(self) -> str | None:
-        """The full id of the commit that is checked out."""
+        """Return the full id of the commit that is checked out, or None if there is none."""
         return self.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
     def changed_files(self) -> list[str]:
-        """Tracked files that are not as HEAD has them, staged or not, as "XY name"."""
+        """Return the tracked files that differ from HEAD, staged or not, as "XY name". Raises HermesError."""
         return self.names("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
 
     def only_in(self, revision: str, other: str) -> list[str]:
-        """Files, relative to the root, that `revision` has and `other` has not."""
+        """Return the files, relative to the root, that `revision` has and `other` has not. Raises HermesError."""
         return self.names(
             "diff-tree", "-r", "-z", "--no-relative", "--no-renames", "--name-only", "--diff-filter=A", other, revision
         )
 
     def is_exactly(self, revision: str, other: str) -> bool:
-        """Whether the tree is `revision`, without a leftover of `other`. Raises HermesError."""
+        """Return whether the tree is `revision`, without a leftover of `other`. Raises HermesError."""
         if self.head() != revision or self.changed_files():
             return False
         return not any(os.path.lexists(os.path.join(self.root, name)) for name in self.only_in(other, revision))
 
     def in_the_way(self, old: str, new: str) -> list[str]:
-        """What `new` adds and is there already, untracked or ignored: somebody's own file, not to be overwritten."""
+        """Return what `new` adds although it is there, untracked or ignored: somebody's own file, not to be overwritten."""
         tracked = set(self.names("ls-tree", "-r", "-z", "--full-tree", "--name-only", old))
         directories = {parent for name in tracked for parent in _parents(name)}
         found = []
@@ -116,12 +116,12 @@ class Checkout:
         return found
 
     def text(self, revision: str, name: str) -> str | None:
-        """A file of the project in `revision`; None when it has none."""
+        """Return the text of a file of the project in `revision`, or None if it has none."""
         answer = self.ask("show", f"{revision}:./{os.path.join('..', name)}")
         return answer.out if answer.ok else None
 
     def lock_files(self) -> list[str]:
-        """Lock files of git that are there now."""
+        """Return the lock files of git that are there now."""
         branch = self.line("symbolic-ref", "--quiet", "HEAD")
         common = self.line("rev-parse", "--git-common-dir")  # relative to the package, where it is not absolute
         paths = [os.path.join(self.directory, name) for name in _LOCKS]
@@ -130,12 +130,12 @@ class Checkout:
         return [path for path in paths if os.path.lexists(path)]
 
     def forget_bytecode(self) -> None:
-        """Remove the package's __pycache__: what is compiled is known by whole seconds and size, which may be equal."""
+        """Remove the package's __pycache__: Python compares whole seconds and sizes, which may be equal in two revisions."""
         forget_bytecode(self.package)
 
 
 def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:
-    """The checkout that tracks the package in this directory, or the installed one. Raises HermesError without one."""
+    """Return the checkout that tracks the package in this directory, or the installed one. Raises HermesError."""
     package = package or origin.package()
     answer = _git(package, ("ls-files", "--error-unmatch", "__init__.py"), READ_TIMEOUT)
     if not answer.ok:
@@ -150,7 +150,7 @@ def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:
 
 
 def at(package: str, root: str | None, keep: tuple[int, ...] = ()) -> Checkout:
-    """The checkout around a package directory that may be half gone; `root` where it must be. Raises HermesError."""
+    """Return the checkout of a package directory that may be half gone. `root`: where it must be. Raises HermesError."""
     os.makedirs(package, exist_ok=True)  # git is run in it, and brings back what was in it
     places = _git(package, ("rev-parse", "--show-toplevel", "--absolute-git-dir"), READ_TIMEOUT)
     lines = places.out.splitlines()
@@ -174,7 +174,7 @@ def _git(package: str, arguments: tuple[str, ...], timeout: float, keep: tuple[i
 
 
 def _parents(name: str) -> list[str]:
-    """`a/b/c` → `a`, `a/b`."""
+    """Return `a` and `a/b` for `a/b/c`."""
     parts = name.split("/")[:-1]
     return ["/".join(parts[: index + 1]) for index in range(len(parts))]
 

@@ -1,6 +1,6 @@
-"""Whether two revisions need other packages around them, and their installation the way hermes is installed now.
+"""The packages that a revision needs: compare them, install them, keep them for the way back.
 
-What drivers rarely need is imported late; from the standard library, which no update of ours replaces.
+What drivers rarely need is imported late; it is of the standard library, which no update of hermes replaces.
 """
 
 import json
@@ -19,12 +19,12 @@ _TABLES = ("dependencies", "optional-dependencies", "scripts", "entry-points", "
 
 
 def differ(checkout: Checkout, old: str, new: str) -> bool:
-    """Whether pyproject.toml asks for other packages or scripts; what cannot be read differs."""
+    """Return whether pyproject.toml asks for other packages or scripts; a file that cannot be read differs."""
     return bool(_needs(checkout.text(old, "pyproject.toml")) != _needs(checkout.text(new, "pyproject.toml")))
 
 
 def install(checkout: Checkout) -> Ended | None:
-    """Install what the tree that is checked out needs; None when pip did not install hermes and so cannot."""
+    """Install what the checked-out tree needs. Return None if pip did not install hermes and so cannot do it."""
     editable = _is_editable(checkout.project)
     if editable is None:
         return None
@@ -34,9 +34,9 @@ def install(checkout: Checkout) -> Ended | None:
 
 
 def keep(folder: str) -> str | None:
-    """Keep the files of hermes's own distribution and of all that it needs; the environment, None without a way to.
+    """Keep the files of hermes's own distribution and of all that it needs. Return the site-packages, or None.
 
-    Going back must not need a network, and pip may have been cut off with a package half replaced.
+    Going back must not need a network, and pip may be cut off with a package half replaced.
     """
     from importlib import metadata
 
@@ -65,7 +65,7 @@ def _needs(text: str | None) -> Any:
 
 
 def _is_editable(project: str) -> bool | None:
-    """From direct_url.json (PEP 610); None when pip installed hermes from elsewhere, or not at all."""
+    """Return what direct_url.json says (PEP 610), or None if pip did not install hermes from `project`."""
     from importlib import metadata
     from urllib.parse import unquote, urlsplit
 

@@ -1,4 +1,4 @@
-"""What an update would bring to a checkout, and every reason why it cannot be moved."""
+"""What an update would bring to a checkout, and every reason why the checkout cannot be moved."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.system.command import printable
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git.checkout import Checkout
 
 _SHOWN = 10
@@ -23,58 +23,58 @@ _RELEASE = re.compile(r"(\D*)(\d+(?:\.\d+)*)(.*)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A commit to go to; `branch`: the local branch that is to be there afterwards, None for a detached HEAD."""
+    """A commit to go to. `branch`: the local branch that is to be checked out then, None for a detached HEAD."""
 
     commit: str
     branch: str | None
     follows: str | None = None  # the remote branch that a new local one is to follow
 
 
-def fetch_news(checkout: Checkout, want: Want, say: Say) -> News:
-    """Fetch, and compare with what is wanted. Raises HermesError with the reason why it cannot be told."""
+def fetch_candidate(checkout: Checkout, selection: Selection, say: LineSink) -> Candidate:
+    """Fetch, and compare HEAD with the selection. Raises HermesError with the reason why that is not possible."""
     head, branch = _here(checkout)
-    if want.to is not None:
+    if selection.to is not None:
         remote = _remote_of(checkout, branch)
         say(f"fetching {remote}")
         _fetch(checkout, remote, "--tags", "--force")
-        target = _named(checkout, remote, want.to)
+        target = _named(checkout, remote, selection.to)
     elif branch is None:
-        target = _newest_tag(checkout, head, say, pre=want.pre)
+        target = _newest_tag(checkout, head, say, pre=selection.pre)
     else:
         target = _upstream(checkout, branch, say)
     return _compare(checkout, head, branch, target)
 
 
-def way_back(checkout: Checkout, old: str, ref: object) -> News:
-    """To the commit that an update began at, on the branch `ref` that it was on; no remote is asked.
+def way_back(checkout: Checkout, old: str, ref: object) -> Candidate:
+    """Return the way to the commit and the branch `ref` that an update began at, without asking a remote.
 
     A branch that somebody has moved since stays where it is, and HEAD is detached. Raises HermesError.
     """
     head, branch = _here(checkout)
     if checkout.commit(old) is None:
         raise HermesError(f"{checkout.root} no longer has {old[:12]}: hermes update --to REF")
-    news = _compare(checkout, head, branch, _Target(old, None))
+    candidate = _compare(checkout, head, branch, _Target(old, None))
     is_ours = ref is not None and (ref == branch or checkout.commit(f"refs/heads/{ref}") == old)
-    return replace(news, notes={"old_ref": branch, "new_ref": ref if is_ours else None})
+    return replace(candidate, notes={"old_ref": branch, "new_ref": ref if is_ours else None})
 
 
-def refuse_local_changes(checkout: Checkout, news: News, *, stash: bool) -> None:
-    """Raise HermesError when bringing the news in would touch what is not the update's own."""
+def refuse_local_changes(checkout: Checkout, candidate: Candidate, *, stash: bool) -> None:
+    """Raise HermesError if the candidate would touch what is not the update's own."""
     changed = checkout.changed_files()
     if changed and not stash:
         raise HermesError(
             f"{checkout.root} has local changes ({_some([line[3:] for line in changed])}): "
             "commit them, or take them along with hermes update --stash"
         )
-    blocking = checkout.in_the_way(news.old, news.new)
+    blocking = checkout.in_the_way(candidate.old, candidate.new)
     if blocking:
         raise HermesError(
-            f"{news.new_shown} adds what is there already, untracked ({_some(blocking)}): move it away and repeat"
+            f"{candidate.new_shown} adds what is there already, untracked ({_some(blocking)}): move it away and repeat"
         )
 
 
 def _here(checkout: Checkout) -> tuple[str, str | None]:
-    """The commit and the branch that it is at. Raises HermesError when it cannot be moved away from there."""
+    """Return the commit and the branch that are checked out. Raises HermesError if git is in the middle of something."""
     head = checkout.head()
     if head is None:
         raise HermesError(f"{checkout.root} has no commits: clone hermes anew")
@@ -84,7 +84,7 @@ def _here(checkout: Checkout) -> tuple[str, str | None]:
     return head, checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
 
-def _upstream(checkout: Checkout, branch: str, say: Say) -> _Target:
+def _upstream(checkout: Checkout, branch: str, say: LineSink) -> _Target:
     remote = checkout.line("config", "--get", f"branch.{branch}.remote")
     tracked = checkout.line("config", "--get", f"branch.{branch}.merge")
     if not remote or not tracked:
@@ -100,8 +100,8 @@ def _upstream(checkout: Checkout, branch: str, say: Say) -> _Target:
     return _Target(upstream, branch)
 
 
-def _newest_tag(checkout: Checkout, head: str, say: Say, *, pre: bool) -> _Target:
-    """On a release's tag: the newest release of the same form of name."""
+def _newest_tag(checkout: Checkout, head: str, say: LineSink, *, pre: bool) -> _Target:
+    """Return the newest release whose tag has the same form as the one that is checked out. Raises HermesError."""
     here = [tag for tag in checkout.lines("tag", "--points-at", head) if _RELEASE.fullmatch(tag)]
     if not here:
         raise HermesError(
@@ -118,7 +118,7 @@ def _newest_tag(checkout: Checkout, head: str, say: Say, *, pre: bool) -> _Targe
 
 
 def _named(checkout: Checkout, remote: str, name: str) -> _Target:
-    """A branch of the remote, a tag, or a commit, in this order."""
+    """Return the branch of the remote, else the tag, else the commit of this name. Raises HermesError."""
     if not name.startswith("-"):
         upstream = checkout.commit(f"refs/remotes/{remote}/{name}")
         if upstream is not None:
@@ -160,7 +160,7 @@ def _suffix(tag: str) -> str:
 
 
 def _version(tag: str) -> tuple[tuple[int, ...], bool, str]:
-    """Sorts release names; a suffix (rc1, -beta) comes before the release without one."""
+    """Return what to sort releases by; one with a suffix (rc1, -beta) comes before the one without."""
     found = _RELEASE.fullmatch(tag)
     if found is None:
         return (), False, tag
@@ -177,7 +177,7 @@ def _fetch(checkout: Checkout, remote: str, *options: str) -> None:
     )
 
 
-def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target) -> News:
+def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target) -> Candidate:
     behind, ahead = checkout.count(f"{head}..{target.commit}"), checkout.count(f"{target.commit}..{head}")
     if behind is None or ahead is None:
         raise CannotTellError(f"git cannot compare {checkout.root} with its upstream branch: git fsck there")
@@ -198,7 +198,7 @@ def _compare(checkout: Checkout, head: str, branch: str | None, target: _Target)
     subjects = checkout.lines(
         "log", "--no-show-signature", "--no-decorate", "--format=%h %s", f"-{_SHOWN}", f"{head}..{new}"
     )
-    return News(
+    return Candidate(
         old=head,
         new=new,
         old_shown=old_shown,

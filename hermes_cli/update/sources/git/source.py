@@ -10,20 +10,21 @@ from hermes_cli.errors import HermesError
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.update import proof
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git import dependencies
 from hermes_cli.update.sources.git.checkout import Checkout
-from hermes_cli.update.sources.git.news import fetch_news, refuse_local_changes, way_back
+from hermes_cli.update.sources.git.news import fetch_candidate, refuse_local_changes, way_back
 from hermes_cli.update.sources.wheel import distributions
 
 _FOREIGN_GIT = 30.0  # seconds for somebody's own git command in this checkout to end
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
-class GitSource:
-    """`journal.notes`: `old_ref` and `new_ref` are branches, None when detached; `stash` a commit of local changes.
+class WorkTree:
+    """The checkout that hermes runs from.
 
-    `site` is where packages were kept from; in a rollback `kept` is where the ones to go back to lie.
+    `journal.notes`: `old_ref` and `new_ref` are branches, None for a detached HEAD; `stash` is a commit of local
+    changes; `site` is the site-packages whose files were kept; in a rollback `kept` says where those files lie.
     """
 
     kind = "git"
@@ -33,40 +34,42 @@ class GitSource:
         self.place = checkout.root
 
     def document(self) -> dict[str, Any]:
-        """The root, and the package in it."""
+        """Return the root, and the package in it."""
         return {"kind": self.kind, "root": self.checkout.root, "package": self.checkout.package}
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock."""
+        """Return the same source with one more lock."""
         return type(self)(self.checkout.keeping(descriptor))
 
-    def news(self, want: Want, say: Say) -> News:
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Fetch and compare."""
-        return fetch_news(self.checkout, want, say)
+        return fetch_candidate(self.checkout, selection, say)
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:  # noqa: ARG002  the protocol's
-        """The commit and the branch of before, without asking a remote."""
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
+        """Return the way to the commit and the branch of before, without asking a remote."""
         if not is_acceptable(receipt):
             raise HermesError(
                 f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
             )
-        news = way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
-        return dataclasses.replace(news, notes={**news.notes, "kept": [receipt.notes.get("site"), receipt.files]})
+        candidate = way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        return dataclasses.replace(
+            candidate, notes={**candidate.notes, "kept": [receipt.notes.get("site"), receipt.files]}
+        )
 
-    def refuse(self, news: News, want: Want) -> None:
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
-        refuse_local_changes(self.checkout, news, stash=want.stash)
+        refuse_local_changes(self.checkout, candidate, stash=selection.stash)
 
-    def begin(self, journal: Journal, want: Want) -> None:
+    def begin(self, journal: Journal, selection: Selection) -> None:
         """Keep the user's changes in a commit of their own, where no housekeeping of git can lose them."""
-        if not want.stash or not self.checkout.changed_files():
+        if not selection.stash or not self.checkout.changed_files():
             return
         stash = self.checkout.line(*_AUTHOR, "stash", "create", "hermes update --stash")
         if not stash or not self.checkout.tell("update-ref", _stash_ref(journal), stash).ok:
             raise HermesError(f"git cannot keep the local changes of {self.place}: commit them and repeat")
         journal.notes["stash"] = stash
 
-    def change(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
+    def change(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
         """Fast-forward the branch, or check another branch, tag or commit out. A rollback moves the branch back."""
         old_ref, new_ref = journal.notes.get("old_ref"), journal.notes.get("new_ref")
         short = self.checkout.short(journal.new)
@@ -84,7 +87,7 @@ class GitSource:
         if self.checkout.head() != journal.new:
             raise HermesError(f"git did not bring in {short}: somebody else is changing the checkout")
 
-    def complete(self, journal: Journal, say: Say) -> None:
+    def complete(self, journal: Journal, say: LineSink) -> None:
         """Give the user's changes back, and install what the new revision needs."""
         short = self.checkout.short(journal.new)
         if journal.notes.get("stash"):
@@ -111,20 +114,20 @@ class GitSource:
         return proof.failure(profile, self.checkout.package)
 
     def moved_on(self, journal: Journal) -> bool:
-        """Whether HEAD is neither of the two revisions: somebody's own work."""
+        """Return whether HEAD is neither of the two revisions: then somebody has worked here."""
         return self.checkout.head() not in {journal.old, journal.new}
 
     def is_whole(self, journal: Journal) -> bool:
-        """Whether git got to the end. The user's changes may still be missing: `complete` brings them."""
+        """Return whether git got to its end. The user's changes may still be missing: `complete` brings them."""
         remove_stale_locks(self.checkout)
         if self.checkout.head() != journal.new or self._branch() != journal.notes.get("new_ref"):
             return False
         return bool(journal.notes.get("stash")) or not self.checkout.changed_files()
 
-    def put_back(self, journal: Journal, say: Say) -> None:
+    def put_back(self, journal: Journal, say: LineSink) -> None:
         """Undo only what this update did.
 
-        The tree was clean, or its changes are in the stash, when the journal was begun, and nothing lay where the
+        When the journal was begun, the tree was clean or its changes were in the stash, and nothing lay where the
         new revision adds a file.
         """
         head = self.checkout.head()
@@ -151,7 +154,7 @@ class GitSource:
                 raise HermesError(f"what the old revision needs cannot be installed ({installed.why})")
 
     def end(self, journal: Journal) -> None:
-        """The user's changes are in the tree again."""
+        """Forget the stash: the user's changes are in the tree again."""
         if journal.notes.get("stash"):
             self.checkout.tell("update-ref", "-d", _stash_ref(journal))
 
@@ -163,15 +166,15 @@ class GitSource:
     def _branch(self) -> str | None:
         return self.checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
-    def _keep_changes(self, journal: Journal, say: Say) -> None:
-        """Keep what a person may have changed since the update began; for the most part it is git's own half-change."""
+    def _keep_changes(self, journal: Journal, say: LineSink) -> None:
+        """Keep what a person may have changed since the update began; mostly it is what git itself has half changed."""
         kept = self.checkout.line(*_AUTHOR, "stash", "create")
         reference = f"refs/hermes/{journal.intent}"
         if kept and self.checkout.tell("update-ref", reference, kept).ok and not journal.notes.get("stash"):
             say(f"changes that were found in {self.place} are kept: git stash apply {reference}")
 
     def _unstash(self, journal: Journal) -> str | None:
-        """Why the user's changes could not be applied, or None."""
+        """Apply the user's changes. Return why that is not possible, or None."""
         done = self.checkout.tell("stash", "apply", "--quiet", str(journal.notes["stash"]))
         return None if done.ok else done.why
 
@@ -191,7 +194,7 @@ _AUTHOR = ("-c", "user.name=hermes", "-c", "user.email=hermes@localhost")
 
 
 def is_acceptable(journal: Journal) -> bool:
-    """Whether what a journal says can be put to git: commits are commits, and no options."""
+    """Return whether git can be run with what a journal says: commits are commits, and no branch is an option."""
     return all(
         _COMMIT.fullmatch(one) for one in (journal.old, journal.new, journal.notes.get("stash") or journal.old)
     ) and not any(str(journal.notes.get(name) or "").startswith("-") for name in ("old_ref", "new_ref"))
@@ -202,10 +205,10 @@ def _stash_ref(journal: Journal) -> str:
 
 
 def remove_stale_locks(checkout: Checkout) -> None:
-    """Remove git's lock files, left by a git that was killed. Raises HermesError when a living git may own them.
+    """Remove the lock files of a git that was killed. Raises HermesError if a living git may own them.
 
-    The updater's own git children share the update lock, which is ours: they are gone. So a lock file belongs to a
-    git command of somebody else in this checkout, or to nobody.
+    The updater's own git children share the update lock, and we have it: they have ended. So a lock file belongs to a
+    git command that somebody else runs in this checkout, or to none.
     """
     if not checkout.lock_files():
         return
@@ -219,7 +222,7 @@ def remove_stale_locks(checkout: Checkout) -> None:
 
 
 def _foreign_git(root: str) -> list[Identity]:
-    """Git processes that work below `root`; a git commit whose editor is open is one of them."""
+    """Return the git processes that work below `root`; a git commit whose editor is open is one of them."""
     import psutil
 
     found = []

@@ -1,7 +1,7 @@
 """The files of installed distributions: kept before a change, put back one by one after it, without any network.
 
-A distribution is its RECORD. Whatever installer was cut off, and wherever: what was there is written again where it
-differs, and what the new one brought is taken away.
+A distribution is what its RECORD lists. Whichever installer was cut off, and wherever: files that differ from the kept
+ones are written again, and files that only the new distribution has are removed.
 """
 
 import base64
@@ -24,7 +24,7 @@ _RENAMED_BY_PIP = "-~.=%0123456789"  # what pip puts in front of the rest of a n
 
 
 def versions(site: str, name: str) -> dict[str, str]:
-    """What of this name is installed, or half: version → path of the dist-info."""
+    """Return what of this name is installed, wholly or half: version → path of the dist-info."""
     found = {}
     for entry in _listed(site):
         match = _DIST_INFO.fullmatch(entry)
@@ -34,7 +34,7 @@ def versions(site: str, name: str) -> dict[str, str]:
 
 
 def keep(site: str, names: list[str], folder: str) -> None:
-    """Copy every file of these distributions, as far as they are installed, to `folder`. Raises HermesError, OSError."""
+    """Copy every file of these distributions, if they are installed, to `folder`. Raises HermesError, OSError."""
     shutil.rmtree(folder, ignore_errors=True)
     durable.make_private_directory(folder)
     kept: list[list[Any]] = []
@@ -53,14 +53,14 @@ def keep(site: str, names: list[str], folder: str) -> None:
 
 
 def kept(folder: str) -> dict[str, str]:
-    """Which versions of which distributions `keep` has put there; none when it did not get to its end."""
+    """Return the versions by name that `keep` has put there; none if it did not get to its end."""
     manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24) or {}
     infos = (os.path.basename(os.path.dirname(str(path))) for path, _ in manifest.get("files", ()))
     return {canonical(found[1]): found[2] for info in infos if (found := _DIST_INFO.fullmatch(info))}
 
 
 def restore(site: str, folder: str) -> bool:
-    """Put back what was kept, whatever is in its place now; False when nothing was kept. Raises HermesError, OSError."""
+    """Put back what was kept, whatever is in its place. Return False if nothing was. Raises HermesError, OSError."""
     manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24)
     if manifest is None:
         return False
@@ -74,7 +74,7 @@ def restore(site: str, folder: str) -> bool:
 
 
 def needed(site: str, name: str) -> list[str]:
-    """A distribution and everything that it needs, as far as it is installed here; extras are nobody's need."""
+    """Return the names of a distribution and of all that it needs and that is installed; extras are not needed."""
     found: list[str] = []
     todo = [canonical(name)]
     while todo:
@@ -91,7 +91,7 @@ def needed(site: str, name: str) -> list[str]:
 
 
 def put_back(site: str, plan: dict[str, str], folder: str) -> None:
-    """The kept files again, and none of the planned ones beside them; may be repeated. Raises HermesError, OSError."""
+    """Restore the kept files, and remove the planned ones; this may be repeated. Raises HermesError, OSError."""
     manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24)
     if manifest is None:
         raise HermesError(f"{folder} is not whole: install the old version again")
@@ -122,7 +122,7 @@ def put_back(site: str, plan: dict[str, str], folder: str) -> None:
 
 
 def is_whole(site: str, plan: dict[str, str]) -> bool:
-    """Whether exactly these versions are installed, file by file."""
+    """Return whether exactly these versions are installed, file by file."""
     for name, version in plan.items():
         found = versions(site, name)
         if list(found) != [version]:
@@ -134,7 +134,7 @@ def is_whole(site: str, plan: dict[str, str]) -> bool:
 
 
 def recorded(site: str, info: str) -> list[tuple[str, str]]:
-    """Absolute paths and hashes in a RECORD; none when it is not there."""
+    """Return the absolute paths and the hashes in a RECORD; none if it is not there."""
     try:
         with open(f"{info}/RECORD", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
@@ -144,7 +144,7 @@ def recorded(site: str, info: str) -> list[tuple[str, str]]:
 
 
 def _sweep(site: str, old: set[str]) -> None:
-    """Remove the package's files that are not the old ones, and what pip had moved out of the way."""
+    """Remove the package's files that are not the old ones, and what pip has moved out of the way."""
     for directory, _, files in os.walk(f"{site}/hermes_cli", topdown=False):
         for name in files:
             if f"{directory}/{name}" not in old:
@@ -156,7 +156,7 @@ def _sweep(site: str, old: set[str]) -> None:
 
 
 def forget_moved(site: str, folder: str) -> None:
-    """Remove what a pip that was killed had moved out of the way, of the files that are kept in `folder`."""
+    """Remove the files that a killed pip has moved out of the way, if they are kept in `folder`."""
     manifest = durable.read_json(f"{folder}/{_MANIFEST}", 1 << 24) or {"files": []}
     _forget_moved(site, {str(path) for path, _ in manifest["files"]})
 
@@ -170,7 +170,7 @@ def _forget_moved(site: str, old: set[str]) -> None:
 
 
 def _is_below(path: str, site: str) -> bool:
-    """In the environment: a RECORD is somebody's file, and must not lead out of it."""
+    """Return whether a path is in the environment: a RECORD that somebody else wrote must not lead out of it."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(site)))  # PREFIX/lib/pythonX.Y/site-packages
     return path.startswith(f"{root}/")
 
@@ -198,7 +198,7 @@ def _listed(site: str) -> list[str]:
 
 
 def direct_url(info: str) -> dict[str, Any]:
-    """direct_url.json (PEP 610); empty when the distribution came from an index."""
+    """Return direct_url.json (PEP 610); empty if the distribution came from an index."""
     text = _read(f"{info}/direct_url.json")
     try:
         found = json.loads(text) if text else {}
@@ -208,5 +208,5 @@ def direct_url(info: str) -> dict[str, Any]:
 
 
 def installer(info: str) -> str:
-    """The INSTALLER file."""
+    """Return the name in the INSTALLER file."""
     return (_read(f"{info}/INSTALLER") or b"").decode("utf-8", "replace").strip()

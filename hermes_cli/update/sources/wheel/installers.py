@@ -1,4 +1,4 @@
-"""pip, pipx and uv: which of them keeps this environment, what it would install, and its installation."""
+"""pip, pipx and uv: find which of them keeps this environment, ask what it would install, and have it install that."""
 
 import json
 import os
@@ -19,7 +19,7 @@ _PLANNED = re.compile(r"^ \+ ([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """One environment's. `name` is what installed hermes there."""
+    """The installer of one environment. `name`: which program installed hermes there."""
 
     name: str
     python: str
@@ -28,13 +28,13 @@ class Installer:
 
     @property
     def _speaks_uv(self) -> bool:
-        """Whether its words are uv's: pipx hands them to what it says is its back end in this environment."""
+        """Whether it takes the options of uv: pipx passes them to the back end that it names in this environment."""
         if self.name != "pipx":
             return self.name == "uv"
         return (durable.read_json(f"{self.prefix}/pipx_metadata.json") or {}).get("backend") == "uv"
 
     def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
-        """What the requirement would bring, new or changed: versions by name. Raises HermesError."""
+        """Return what the requirement would bring, new or changed: versions by name. Raises HermesError."""
         if self._speaks_uv:
             done = self._run(["--dry-run", "--upgrade-package", "hermes-cli"], [requirement], config, pre=pre)
         else:
@@ -79,7 +79,7 @@ class Installer:
             options = [*options, *(["--prerelease=allow"] if pre else [])]
         else:
             options = [*options, "--disable-pip-version-check", "--no-input", *(["--pre"] if pre else [])]
-        # What only looks shares no lock: its updater may be dead, and the network silent.
+        # A dry run shares no lock: its updater may die while it waits for a silent network.
         timeout, keep = (LOOK_TIMEOUT, ()) if "--dry-run" in options else (TIMEOUT, self.keep)
         try:
             return run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=keep)
@@ -88,7 +88,7 @@ class Installer:
 
 
 def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
-    """Whose environment this is; `installed_by` is what the distribution's INSTALLER file says."""
+    """Return who keeps this environment. `installed_by`: what the distribution's INSTALLER file says."""
     prefix, name = sys.prefix, "pip"
     if os.path.exists(f"{prefix}/pipx_metadata.json"):
         name = "pipx"
@@ -98,7 +98,7 @@ def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
 
 
 def canonical(name: str) -> str:
-    """A distribution's name as all spellings of it (PEP 503)."""
+    """Return the one spelling of a distribution's name that all its spellings have in common (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

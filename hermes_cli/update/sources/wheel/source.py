@@ -10,17 +10,18 @@ from hermes_cli.installation import origin
 from hermes_cli.system.command import printable
 from hermes_cli.update import proof
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import News, Say, Want
+from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.wheel import distributions
 from hermes_cli.update.sources.wheel.installers import Installer, find
 
 NAME = "hermes-cli"
 
 
-class WheelSource:
-    """`journal.notes`: `plan`, the versions that the update brings, by name.
+class SitePackages:
+    """The environment that hermes is installed in.
 
-    A rollback has also `taken`, the versions that go, and `kept`, where the files of those that come were kept.
+    `journal.notes`: `plan`, the versions that the update brings, by name. A rollback has also `taken`, the versions
+    that it removes, and `kept`, the directory of the files that it brings back.
     """
 
     kind = "wheel"
@@ -32,7 +33,7 @@ class WheelSource:
 
     @classmethod
     def look(cls, config: UpdateConfig, keep: tuple[int, ...]) -> Self | None:
-        """The environment that the installed package lies in; None when no installer put it there."""
+        """Return the environment of the installed package, or None if no installer put it there. Raises HermesError."""
         site = os.path.dirname(origin.package())
         found = list(distributions.versions(site, NAME).values())
         if not found or not distributions.recorded(site, found[0]):
@@ -46,28 +47,28 @@ class WheelSource:
         return cls(site, find(distributions.installer(found[0]), keep), config)
 
     def document(self) -> dict[str, Any]:
-        """The environment, and who keeps it."""
+        """Return the environment, and who keeps it."""
         one = self._installer
         return {"kind": self.kind, "site": self.place, "tool": one.name, "python": one.python, "prefix": one.prefix}
 
     def keeping(self, descriptor: int) -> Self:
-        """The same, with one more lock."""
+        """Return the same source with one more lock."""
         more = dataclasses.replace(self._installer, keep=(*self._installer.keep, descriptor))
         return type(self)(self.place, more, self._config)
 
-    def news(self, want: Want, say: Say) -> News:
+    def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Ask the installer what it would do."""
-        if want.stash:
+        if selection.stash:
             raise HermesError("--stash is for a git checkout, and hermes was installed as a wheel: leave it out")
         old = ", ".join(distributions.versions(self.place, NAME))
         say(f"asking {self._installer.name} what is new")
-        requirement = f"{NAME}=={want.to}" if want.to else NAME
-        if want.to and not all(letter.isalnum() or letter in ".!+-_" for letter in want.to):
-            raise HermesError(f"{printable(want.to)} is no version: use one like 1.2.3")
-        plan = self._installer.plan(requirement, self._config, pre=want.pre)
+        requirement = f"{NAME}=={selection.to}" if selection.to else NAME
+        if selection.to and not all(letter.isalnum() or letter in ".!+-_" for letter in selection.to):
+            raise HermesError(f"{printable(selection.to)} is no version: use one like 1.2.3")
+        plan = self._installer.plan(requirement, self._config, pre=selection.pre)
         new = plan.get(NAME, old)
         details = tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME)
-        return News(
+        return Candidate(
             old=old,
             new=new,
             old_shown=old,
@@ -79,13 +80,13 @@ class WheelSource:
             notes={"plan": plan},
         )
 
-    def back(self, receipt: Journal, want: Want, say: Say) -> News:
-        """The files of before; without them, or in another environment than was left, the version of before."""
+    def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:
+        """Return the way to the files of before, or to the version of before if they or the update's own files are gone."""
         plan, taken = distributions.kept(receipt.files), _plan(receipt)
         as_left = taken.get(NAME) == receipt.new and distributions.is_whole(self.place, taken)
-        if plan.get(NAME) != receipt.old or not as_left or want.stash:
-            return self.news(dataclasses.replace(want, to=receipt.old), say)
-        return News(
+        if plan.get(NAME) != receipt.old or not as_left or selection.stash:
+            return self.candidate(dataclasses.replace(selection, to=receipt.old), say)
+        return Candidate(
             old=receipt.new,
             new=receipt.old,
             old_shown=receipt.new_shown,
@@ -96,17 +97,17 @@ class WheelSource:
             notes={"plan": plan, "taken": taken, "kept": receipt.files},
         )
 
-    def refuse(self, news: News, want: Want) -> None:  # noqa: ARG002  the protocol's
+    def refuse(self, candidate: Candidate, selection: Selection) -> None:  # noqa: ARG002  the protocol's
         """Refuse an environment that cannot be written to."""
         if not os.access(self.place, os.W_OK):
             raise HermesError(f"{self.place} is not writable: update it as who installed it")
 
-    def begin(self, journal: Journal, want: Want) -> None:  # noqa: ARG002  the protocol's
+    def begin(self, journal: Journal, selection: Selection) -> None:  # noqa: ARG002  the protocol's
         """Keep the files of everything that will be replaced."""
         distributions.keep(self.place, sorted(_plan(journal) | _plan(journal, "taken")), journal.files)
 
-    def change(self, journal: Journal, say: Say) -> None:
-        """Let the installer do it, or bring the files of before."""
+    def change(self, journal: Journal, say: LineSink) -> None:
+        """Have the installer do it, or bring back the files of before."""
         say(f"installing {journal.new_shown}")
         if "kept" in journal.notes:
             distributions.put_back(self.place, _plan(journal, "taken"), str(journal.notes["kept"]))
@@ -117,8 +118,8 @@ class WheelSource:
         if list(distributions.versions(self.place, NAME)) != [journal.new]:
             raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
 
-    def complete(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
-        """Nothing of the old release may stay: not what pip had put aside, and no bytecode."""
+    def complete(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
+        """Remove what is left of the old release: what pip has put aside, and the bytecode."""
         distributions.forget_moved(self.place, journal.files)
         proof.forget_bytecode(f"{self.place}/hermes_cli")
 
@@ -127,30 +128,30 @@ class WheelSource:
         return proof.failure(profile, f"{self.place}/hermes_cli")
 
     def moved_on(self, journal: Journal) -> bool:
-        """Whether a third version is installed."""
+        """Return whether a third version is installed."""
         return bool(set(distributions.versions(self.place, NAME)) - {journal.old, journal.new})
 
     def is_whole(self, journal: Journal) -> bool:
-        """Whether the installer got to its end."""
+        """Return whether the installer got to its end."""
         return distributions.is_whole(self.place, _plan(journal))
 
-    def put_back(self, journal: Journal, say: Say) -> None:  # noqa: ARG002  the protocol's
-        """File by file."""
+    def put_back(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
+        """Put the files back one by one."""
         distributions.put_back(self.place, _plan(journal), journal.files)
         proof.forget_bytecode(f"{self.place}/hermes_cli")
 
     def end(self, journal: Journal) -> None:
-        """What was kept goes with the journal."""
+        """Forget nothing: what was kept goes with the journal."""
 
 
-def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> WheelSource | None:
-    """The environment that a journal speaks of; None when it says nothing that can be used."""
+def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> SitePackages | None:
+    """Return the environment that a journal names, or None if the journal does not say enough."""
     found = journal.source
     words = [found.get(name) for name in ("site", "tool", "python", "prefix")]
     if not all(isinstance(word, str) and word for word in words) or not isinstance(journal.notes.get("plan"), dict):
         return None
     site, tool, python, prefix = (str(word) for word in words)
-    return WheelSource(site, Installer(tool, python, prefix, keep), config)
+    return SitePackages(site, Installer(tool, python, prefix, keep), config)
 
 
 def _plan(journal: Journal, which: str = "plan") -> dict[str, str]:

@@ -8,7 +8,7 @@ class ProgressLine:
     """Elapsed seconds and what is waited for. On a pipe, a line for each change and none for the passing of time."""
 
     def __init__(self, what: str) -> None:
-        """`what` is being done, e.g. 'restarting'."""
+        """Name what is being done, e.g. 'restarting'."""
         self._what = what
         self._since = time.monotonic()
         self._live = sys.stderr.isatty()
@@ -16,11 +16,11 @@ class ProgressLine:
 
     @property
     def interval(self) -> float | None:
-        """How often a live line wants to be redrawn, in seconds; None when it need not be."""
+        """The seconds between two drawings of a live line; None if there is none."""
         return 0.5 if self._live else None
 
     def show(self, waiting_for: str) -> None:
-        """Say what is waited for now."""
+        """Show what is waited for now."""
         if self._live:
             elapsed = time.monotonic() - self._since
             text = f"{self._what}, {elapsed:.0f} s: {waiting_for}" if waiting_for else f"{self._what}, {elapsed:.0f} s"
@@ -34,7 +34,7 @@ class ProgressLine:
         self._last = news
 
     def clear(self) -> None:
-        """Take a live line away."""
+        """Remove a live line."""
         if self._live:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

@@ -1,0 +1,64 @@
+"""Wait until a restart that was asked for has its outcome, and say what it is.
+
+Everything that the wait needs is imported with this module (law: imports before the swap).
+"""
+
+import sys
+import time
+
+from hermes_cli.errors import CannotTellError
+from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.settled import Settled
+from hermes_cli.paths import Paths
+from hermes_cli.restart.ask import Submitted
+from hermes_cli.restart.policy import policy_of
+from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.restart.wake import start_driver
+from hermes_cli.services import choose
+from hermes_cli.system import locks
+from hermes_cli.system.directory_watch import DirectoryWatch
+
+_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
+
+
+def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> int:
+    """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError."""
+    policy = policy_of(paths, choose(paths).spawn_interval)
+    patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
+    patience += policy.spawn_interval
+    try:
+        settled = _watch(paths, submitted.id, time.monotonic() + patience)
+    except KeyboardInterrupt:
+        raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
+    if settled is None:
+        raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
+    return _print(settled)
+
+
+def _print(settled: Settled) -> int:
+    done = settled.outcome in {"restarted", "already-satisfied"}
+    text = f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)"
+    print(text, file=sys.stdout if done else sys.stderr, flush=True)
+    return 0 if done else 1
+
+
+def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
+    line = ProgressLine("restarting")
+    drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
+    with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
+        while True:
+            found = paths.queue.find(identifier)
+            now = time.monotonic()
+            if found is not None or now >= deadline:
+                line.clear()
+                return found
+            if locks.is_held(paths.queue.driver_lock):
+                drive_at = None
+            elif drive_at is None:
+                drive_at = now + _DRIVER_TAKES_OVER
+            elif now >= drive_at:
+                start_driver(paths, "cli")
+                drive_at = now + _DRIVER_TAKES_OVER
+            line.show(paths.queue.progress_of(identifier).waiting_for)
+            # Nobody tells when a driver is killed, so the lock is looked at again each second.
+            watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
