@@ -42,10 +42,15 @@ def channels_of(paths: Paths, store: Store, desk: Desk) -> tuple[Channel, ...]:
 
 
 class Reception:
-    """All conversations of one instance; also what its channels ask (`Desk`)."""
+    """All conversations of an instance, which answers what its channels ask (`Desk`)."""
 
     def __init__(
-        self, paths: Paths, config: Config, me: Callable[[], Instance], turns_changed: Callable[[int], None]
+        self,
+        paths: Paths,
+        config: Config,
+        me: Callable[[], Instance],
+        turns_changed: Callable[[int], None],
+        channels: Callable[[Paths, Store, Desk], tuple[Channel, ...]] = channels_of,
     ) -> None:
         """Open the store. Raises OSError and sqlite3.Error.
 
@@ -58,7 +63,7 @@ class Reception:
         self._store, aside = open_store(paths.messages)
         if aside is not None:
             _log.error("%s was corrupt and is kept as %s: a new one was begun", paths.messages, aside)
-        self._channels = channels_of(paths, self._store, self)
+        self._channels = channels(paths, self._store, self)
         self._notices = Notices(paths, self._store, me, self._publish)
         self._updates = Updates(paths, self._store, self._publish)
         identity = me().identity
