@@ -38,13 +38,16 @@ class Channel(Protocol):
         """
 
     def publish(self, message: Message) -> None:
-        """Show a message that was stored. `message.origin` says whose it is; others may show it, too."""
+        """Show a message that was stored. It is this channel's to deliver if `message.origin` names it."""
 
     def stream(self, message: Message, offset: int, text: str) -> None:
-        """Show output of the turn that answers `message`, of which `offset` characters went before."""
+        """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""
 
     def drain(self) -> None:
-        """Expect no answers from now on: what is accepted is stored for the next instance."""
+        """Know that no turn begins any more: what is accepted from now on is stored for the next instance.
+
+        A channel that fetches messages from a server fetches no more of them. Running turns are still shown.
+        """
 
     def close(self) -> None:
         """Let go of everything, at once: these are the last instructions of the process."""

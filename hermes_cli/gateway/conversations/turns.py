@@ -26,7 +26,7 @@ class Turns:
         changed: Callable[[], None],
         restart_of: Callable[[Message], str | None],
     ) -> None:
-        """Have `answer`, the agent's, answer messages from `open` on.
+        """Prepare to answer messages, from `open` on, with the agent's `answer`.
 
         `changed` is called when a turn has begun or ended; `restart_of` names the intent that a message's turn made.
         """
