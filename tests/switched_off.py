@@ -203,9 +203,9 @@ ROWS = [
     ),
     Row(
         "the next instance delivers what an update says",
-        "gateway/run.py",
-        "        self._spawn(self._updates.follow())\n        if self",
-        "        if self",
+        "gateway/reception.py",
+        "        self._notices.follow()\n        self._updates.follow()\n",
+        "        self._notices.follow()\n",
         "e2e/test_update_in_chat.py::test_the_output_comes_before_and_after",
     ),
     Row(
@@ -231,14 +231,14 @@ ROWS = [
     ),
     Row(
         "no turn begins while draining",
-        "gateway/run.py",
-        "            self._turns.close()\n",
+        "gateway/reception.py",
+        "        self.turns.close()\n",
         "",
         f"{MESSAGES}a_message_that_arrives_while_draining",
     ),
     Row(
         "a turn that was cut off is answered, not run again",
-        "gateway/run.py",
+        "gateway/reception.py",
         "left = interrupt_left_behind(self._store, self._notices.restart_of)",
         "left = 0",
         f"{MESSAGES}a_turn_cut_off_by_a_killed_gateway",

@@ -1,7 +1,7 @@
-"""The drain: which turn may run until when, decided purely; and the wait for it, by events alone.
+"""The drain: until when each turn may run, as pure functions, and the wait for the turns, by events alone.
 
 The turn that asked for the restart never blocks it: it gets the requester's grace to print its answer and no more,
-for it may be waiting for this very restart.
+because it may be waiting for this very restart.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from hermes_cli.gateway.channels.local.server import CHANNEL
-from hermes_cli.gateway.conversations.turns import Turn, Turns
+from hermes_cli.gateway.conversations.message import Message, asked_by
+from hermes_cli.gateway.conversations.turn import Turn
+from hermes_cli.gateway.conversations.turns import Turns
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.record import Intent
@@ -31,47 +32,36 @@ class Wish:
 
     @property
     def deadline(self) -> float | None:
-        """When its author wants the drain over; None: no opinion."""
+        """When its author wants the drain to be over; None if its author did not say."""
         if self.intent.force:
             return self.seen
         return None if self.intent.drain_timeout is None else self.seen + self.intent.drain_timeout
 
 
 def names(intent: Intent, me: Identity) -> bool:
-    """Whether an intent asks for the end of this very instance."""
+    """Tell whether an intent asks for the end of this very instance."""
     return intent.target is not None and me.is_same_as(intent.target)
 
 
-def asked_by(intent: Intent, session: str, message: str) -> bool:
-    """Whether the intent came out of the turn of that message."""
-    origin = intent.origin
-    if origin is None or origin.channel not in (None, CHANNEL):
-        return False
-    if message not in (origin.message, origin.turn):
-        return False
-    said = [name for name in (origin.session, origin.chat) if name]
-    return not said or session in said
-
-
 def overall(since: float, limit: float, wishes: Iterable[Wish]) -> float:
-    """When the drain ends for turns that nobody excepted: the smallest of all that was asked."""
+    """Return when the drain ends for turns that did not ask for it: at the earliest time that anybody wants."""
     wanted = [wish.deadline for wish in wishes]
     return max(since, min([limit, *(deadline for deadline in wanted if deadline is not None)]))
 
 
-def deadline_of(session: str, message: str, end: float, grace: float, wishes: Iterable[Wish]) -> float:
-    """When one turn must be over: `end`, or for a turn that asked the end of its grace."""
-    asked = [wish.seen for wish in wishes if asked_by(wish.intent, session, message)]
+def deadline_of(message: Message, end: float, grace: float, wishes: Iterable[Wish]) -> float:
+    """Return when the message's turn must be over: at `end`, or at the end of its grace if it asked for the restart."""
+    asked = [wish.seen for wish in wishes if asked_by(wish.intent, message)]
     return min(asked) + grace if asked else end
 
 
 class Drain:
-    """One drain of one instance, from the signal to the moment when nothing runs any more."""
+    """The drain of an instance, from the signal to the moment when nothing runs any more."""
 
     def __init__(
         self, paths: Paths, me: Identity, clocks: Clocks, turns: Turns, announce: Callable[[DrainState], None]
     ) -> None:
-        """`announce` is told the deadline (epoch seconds) and the number of turns at every change."""
+        """Begin the drain. `announce` is told the deadline (epoch seconds) and the number of turns at every change."""
         self.code = EX_RESTART
         self.clocks = clocks
         self._paths = paths
@@ -87,7 +77,7 @@ class Drain:
 
     @property
     def end(self) -> float:
-        """When turns that nobody excepted are cut off; event loop seconds."""
+        """When turns that did not ask for the restart are cut off; event loop seconds."""
         return overall(self._since, self._limit, self._wishes.values())
 
     @property
@@ -105,18 +95,18 @@ class Drain:
         self.note()
 
     def stop(self, clocks: Clocks) -> None:
-        """From now on the drain ends in a stop: brief, exit code 0 (rule 7)."""
+        """End the drain in a stop: briefly, and with exit code 0 (rule 7)."""
         self.code = 0
         self.clocks = clocks
         self._limit = min(self._limit, self._loop.time() + clocks.drain)
         self.note()
 
     def note(self) -> None:
-        """A turn ended, or a wish came: look again."""
+        """Look again, because a turn ended or a wish came."""
         self._changed.set()
 
     async def wait(self) -> None:
-        """Return when every turn has ended, by itself or cut off, or will not even end when cut off."""
+        """Wait until every turn has ended, by itself or cut off, or has been given up after it was cut off."""
         while True:
             self._changed.clear()
             now = self._loop.time()
@@ -132,15 +122,14 @@ class Drain:
                 continue
 
     def _see_to(self, turn: Turn, now: float) -> float:
-        """Cut a turn off when it is due; when to look at it again, in the past when it is given up."""
+        """Cut the turn off if it is due. Return when to look again; a time in the past means it was given up."""
         if turn.cut_at is None:
-            message = turn.message
-            due = deadline_of(message.session, message.id, self.end, self.clocks.requester_grace, self._wishes.values())
+            due = deadline_of(turn.message, self.end, self.clocks.requester_grace, self._wishes.values())
             if due > now:
                 return due
             turn.cut_off("restart" if self.code else "stop", now)
         assert turn.cut_at is not None
-        return turn.cut_at + self.clocks.teardown / 2  # it may hang: the exit must not
+        return turn.cut_at + self.clocks.teardown / 2  # the turn may hang, the exit must not
 
     def _described(self, waiting: list[float], now: float) -> DrainState:
         # The deadline holds for turns that block: the file must not say 180 s when only the requester prints its answer.

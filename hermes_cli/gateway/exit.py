@@ -1,4 +1,4 @@
-"""The end of the process: the last steps in order, none of which can keep it from ending, and the backstop.
+"""The end of the process: its last steps in order, none of which can keep it from ending, and the backstop.
 
 Everything here is imported at start-up: by the time it runs, the code on disk may be another release's.
 """
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import NoReturn, TextIO
 
 _log = logging.getLogger("hermes.exit")
-Step = tuple[str, Callable[[], object]]
+LastStep = tuple[str, Callable[[], object]]  # its name in the log, and what it does
 
 
 class Backstop:
-    """Ends the process after a deadline from a C thread, whatever hangs: the event loop, a lock, an uninterruptible read."""
+    """Ends the process at a deadline from a C thread, whatever hangs: the event loop, a lock, an uninterruptible read."""
 
     def __init__(self) -> None:
         self._at: float | None = None
@@ -26,7 +26,8 @@ class Backstop:
     def arm(self, seconds: float) -> None:
         """Exit with code 1 and a traceback in the log after `seconds`, or at an earlier deadline that was set before.
 
-        Never later: a signal repeated by an impatient sender must not keep a hanging process alive. Signal-safe.
+        A later deadline is ignored: a signal that an impatient sender repeats must not keep a hanging process alive.
+        Safe to call from a signal handler.
         """
         at = time.monotonic() + max(seconds, 0.01)
         if self._at is not None and self._at <= at:
@@ -39,8 +40,8 @@ class Backstop:
             faulthandler.dump_traceback_later(max(seconds, 0.01), exit=True, file=self._file)
 
 
-def leave(steps: list[Step], code: int) -> NoReturn:
-    """Take every step, whatever the others do, and end the process without unwinding it.
+def leave(steps: list[LastStep], code: int) -> NoReturn:
+    """Take every step, whatever becomes of the others, and end the process without unwinding it.
 
     No atexit, no thread joins, no interpreter teardown: each has kept a gateway half dead for minutes. The lock on
     gateway.lock goes with the process, so it is held to the last instruction.

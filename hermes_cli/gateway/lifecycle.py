@@ -1,6 +1,6 @@
 """The instance's state, and the only writer of gateway.json: starting → ready → draining → exited.
 
-Each move that the arrows do not allow is an error of its own, so that no caller can announce what is not so.
+A move that the arrows do not allow is an error, so that no caller can announce a state that is not reached.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ class IllegalMoveError(RuntimeError):
 
 
 class Lifecycle:
-    """One instance. The first write must succeed (OSError); later ones are logged: a full disk ends no chat."""
+    """The life of an instance. Only the first write must succeed: a full disk ends no chat later on."""
 
     def __init__(self, paths: Paths, described: GatewayInstance) -> None:
-        """`described` is starting. The caller's SIGUSR1 handler is installed: the file says so from now on."""
+        """Write the file for `described`, which is starting and handles SIGUSR1 by now. Raises OSError."""
         self._paths = paths
         self._now = replace(described, handles_signal=True)
         self._timer: asyncio.TimerHandle | None = None
@@ -42,7 +42,7 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """The state as last written."""
         return self._now.state
 
     def ready(self) -> None:
@@ -50,14 +50,14 @@ class Lifecycle:
         self._move("ready")
 
     def draining(self, drain: DrainState) -> None:
-        """Say that no turn starts any more; again with a new deadline or number of turns. Raises IllegalMoveError."""
+        """Say that no turn starts any more, or that the deadline or the turns have changed. Raises IllegalMoveError."""
         if self.state == "draining":
             self._write(replace(self._now, drain=drain))
         else:
             self._move("draining", drain=drain)
 
     def exited(self, code: int) -> None:
-        """Say that what follows is the process's end. Raises IllegalMoveError."""
+        """Say that only the end of the process follows. Raises IllegalMoveError."""
         if self._timer is not None:
             self._timer.cancel()
         self._move("exited", exit_code=code)
@@ -67,11 +67,11 @@ class Lifecycle:
         self._write(replace(self._now, active_turns=turns))
 
     def revised(self, revision: str | None) -> None:
-        """Note the revision that runs, known a moment after the start."""
+        """Note the revision that runs, which is known a moment after the start."""
         self._write(replace(self._now, revision=revision))
 
     def beat(self, interval: float) -> None:
-        """Write a heartbeat now and every `interval` seconds; 0: none."""
+        """Write a heartbeat now, and every `interval` seconds unless that is 0."""
         self._write(self._now)
         if interval > 0:
             self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval)

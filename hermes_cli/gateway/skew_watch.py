@@ -1,7 +1,7 @@
 """`[update] restart_on_skew`: a gateway that finds other code installed than it runs asks for its own restart.
 
-Somebody pulled by hand. Debounced: what is installed must be the same at two looks, with no update at work in between;
-and proven, because a restart into code that does not start would end a gateway that works.
+Somebody pulled by hand. The watch asks only when the same revision is installed at two looks, with no update at work in
+between, and when that revision is proven to start: else a restart would end a gateway that works.
 """
 
 import asyncio
@@ -18,37 +18,37 @@ from hermes_cli.restart.ask import request
 from hermes_cli.update import proof
 
 _log = logging.getLogger("hermes.skew")
-# What a request imports when it is made: by then, and that is the point, another release lies on the disk.
+# A request imports these when it is made, and by then another release lies on the disk: so they are imported now.
 _BEFORE_THE_CHANGE = (copy, driver, policy, queue, wake)
 
 
 class SkewWatch:
-    """Looks every `interval` seconds; asks once for each revision."""
+    """Looks every `interval` seconds, and asks for a restart once for each revision."""
 
     def __init__(self, paths: Paths, me: Callable[[], GatewayInstance], interval: float) -> None:
         self._paths = paths
         self._me = me
         self._interval = interval
         self._seen: str | None = None
-        self._refused: str | None = None
+        self._tried: str | None = None
 
     async def run(self) -> None:
-        """Until the gateway ends."""
+        """Watch until the gateway ends."""
         while True:
-            await asyncio.sleep(self._interval)  # who pulls by hand tells nobody
+            await asyncio.sleep(self._interval)  # nobody is told of a pull by hand
             me = self._me()
-            found = skew.newer(self._paths, me.revision) if me.ready and me.revision else None
-            if found is not None and found == self._seen and found != self._refused:
-                self._refused = found
+            revision = skew.newer(self._paths, me.revision) if me.ready and me.revision else None
+            if revision is not None and revision == self._seen and revision != self._tried:
+                self._tried = revision
                 try:
-                    await asyncio.to_thread(self._ask, found)
+                    await asyncio.to_thread(self._ask, revision)
                 except (HermesError, OSError) as error:
-                    _log.warning("no restart into %s: %s", found, error)
-            self._seen = found
+                    _log.warning("no restart into %s: %s", revision, error)
+            self._seen = revision
 
-    def _ask(self, found: str) -> None:
+    def _ask(self, revision: str) -> None:
         why = proof.failure(self._paths.profile, origin.package())
         if why is not None:
             raise HermesError(f"it does not start ({why})")
-        asked = request(self._paths, reason="skew", command="hermes gateway, restart_on_skew")
-        _log.info("%s is installed: restart %s", found, asked.id)
+        submitted = request(self._paths, reason="skew", command="hermes gateway, restart_on_skew")
+        _log.info("%s is installed: restart %s", revision, submitted.id)

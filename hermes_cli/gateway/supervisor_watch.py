@@ -1,8 +1,9 @@
-"""The embedded supervisor's end, noticed by the gateway that it left behind.
+"""Notices the end of the embedded supervisor, in the gateway that it left behind.
 
-Other service managers outlive the gateway by definition; this one is a process like any other.
+Other service managers outlive the gateway by definition. The embedded supervisor is a process like any other.
 """
 
+import asyncio
 import logging
 
 from hermes_cli.system import process_table
@@ -11,15 +12,16 @@ from hermes_cli.system.process import Handle, Identity
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
 _log = logging.getLogger("hermes.supervision")
 VARIABLE = "HERMES_SUPERVISOR"
 
 
 def claim(environment: "os._Environ[str]") -> str | None:
-    """Take the supervisor's mark, `pid:start_ticks`, out of the environment: commands of the terminal have none.
+    """Take the supervisor's mark, `pid:start_ticks`, out of the environment, so that no command of the terminal has it.
 
-    None when there is none, or when it is no such mark: nobody is missed then.
+    Return None if there is no mark, or none of this form: then no supervisor is watched.
     """
     mark = environment.pop(VARIABLE, None)
     if mark is None or process_table.parse_mark(mark):
@@ -28,13 +30,29 @@ def claim(environment: "os._Environ[str]") -> str | None:
     return None
 
 
-def handle(mark: str) -> Handle | None:
-    """A descriptor that is readable when that supervisor is gone; None when it is gone already."""
-    named = process_table.parse_mark(mark)
-    found = Identity.of(named[0]) if named else None
+def watch(mark: str, gone: "Callable[[], None]") -> None:
+    """Call `gone` on the event loop once the supervisor has ended, right now if it has ended already."""
+    handle = _handle(mark)
+    if handle is None:
+        gone()
+        return
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(handle.fileno())
+        handle.close()
+        gone()
+
+    loop.add_reader(handle.fileno(), ended)
+
+
+def _handle(mark: str) -> Handle | None:
+    """Return a descriptor that is readable once the supervisor has ended, or None if it has ended already."""
+    pid, _, ticks = mark.partition(":")
+    identity = Identity.of(int(pid))
     try:
-        if named is None or found is None or named[1] not in {None, found.start_ticks}:
+        if identity is None or (ticks and process_table.start_ticks(identity.pid) != int(ticks)):
             return None
-        return Handle(found)
+        return Handle(identity)
     except ProcessLookupError:
         return None

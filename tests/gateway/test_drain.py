@@ -2,7 +2,8 @@
 
 import pytest
 
-from hermes_cli.gateway.drain import Wish, asked_by, deadline_of, names, overall
+from hermes_cli.gateway.conversations.message import Message, MessageOrigin, asked_by
+from hermes_cli.gateway.drain import Wish, deadline_of, names, overall
 from hermes_cli.intents.record import Intent, Origin, Requester
 from hermes_cli.system.process import Identity
 
@@ -33,6 +34,10 @@ def origin(**changes) -> Origin:
     return Origin(**{"channel": "local", "chat": "main", "message": "m1", "session": "main", **changes})
 
 
+def message(identifier="m1", session="main", at=None) -> Message:
+    return Message(1, session, identifier, "user", "text", 0.0, at or MessageOrigin.local(session))
+
+
 def test_without_any_wish_the_configured_limit_holds():
     assert overall(100.0, 280.0, []) == 280.0
 
@@ -52,31 +57,43 @@ def test_a_forced_restart_ends_the_drain_when_it_is_seen():
 
 def test_the_turn_that_asked_gets_the_grace_and_others_the_whole_drain():
     wishes = [Wish(intent(origin=origin()), 100.0)]
-    assert deadline_of("main", "m1", 280.0, 3.0, wishes) == 103.0
-    assert deadline_of("main", "m2", 280.0, 3.0, wishes) == 280.0
+    assert deadline_of(message("m1"), 280.0, 3.0, wishes) == 103.0
+    assert deadline_of(message("m2"), 280.0, 3.0, wishes) == 280.0
 
 
 def test_the_turn_that_asked_keeps_its_grace_in_a_forced_restart():
     wishes = [Wish(intent(origin=origin(), force=True), 100.0)]
-    assert deadline_of("main", "m1", overall(100.0, 280.0, wishes), 3.0, wishes) == 103.0
+    assert deadline_of(message("m1"), overall(100.0, 280.0, wishes), 3.0, wishes) == 103.0
 
 
 def test_a_turn_that_asked_twice_gets_one_grace():
     wishes = [Wish(intent(origin=origin()), 100.0), Wish(intent(origin=origin()), 102.0)]
-    assert deadline_of("main", "m1", 280.0, 3.0, wishes) == 103.0
+    assert deadline_of(message("m1"), 280.0, 3.0, wishes) == 103.0
 
 
 def test_a_turn_id_names_the_turn_as_well_as_a_message_id():
-    assert asked_by(intent(origin=origin(message=None, turn="m1")), "main", "m1")
+    assert asked_by(intent(origin=origin(message=None, turn="m1")), message())
 
 
 @pytest.mark.parametrize("other", [{"channel": "telegram"}, {"message": "m2"}, {"session": "x", "chat": "x"}], ids=str)
 def test_another_conversation_or_message_is_not_the_turn_that_asked(other):
-    assert not asked_by(intent(origin=origin(**other)), "main", "m1")
+    assert not asked_by(intent(origin=origin(**other)), message())
+
+
+TOPIC = MessageOrigin("telegram", account="99", chat="-100", thread="7", external="5")
+
+
+@pytest.mark.parametrize(
+    "named", [{"session": "telegram:99:-100:7", "chat": "-100"}, {"session": None, "chat": "-100"}], ids=str
+)
+def test_a_turn_of_another_channel_is_known_by_what_that_channel_calls_it(named):
+    asked = intent(origin=origin(channel="telegram", message="telegram.99.-100.5", **named))
+    assert asked_by(asked, message("telegram.99.-100.5", "telegram:99:-100:7", TOPIC))
+    assert not asked_by(asked, message("telegram.99.-100.5", "telegram:99:-100:7"))
 
 
 def test_an_intent_without_origin_excepts_no_turn():
-    assert not asked_by(intent(), "main", "m1")
+    assert not asked_by(intent(), message())
 
 
 @pytest.mark.parametrize("target", [None, Identity(4242, 1000.0, 778, "boot"), Identity(4243, 1000.0, 777, "boot")])

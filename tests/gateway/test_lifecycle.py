@@ -16,7 +16,7 @@ def lifecycle(paths):
 
 def test_from_the_first_moment_the_file_says_that_the_signal_is_handled(lifecycle, paths):
     found = own.read(paths)
-    assert (found.state, found.signals) == ("starting", ("SIGUSR1",))
+    assert (found.state, found.handles_signal) == ("starting", True)
 
 
 def test_the_file_follows_every_move(lifecycle, paths):

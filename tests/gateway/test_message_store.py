@@ -6,7 +6,10 @@ import stat
 
 import pytest
 
-from hermes_cli.gateway.conversations.store import Reply, Store, open_store
+from hermes_cli.gateway.conversations.message import MessageOrigin, Reply
+from hermes_cli.gateway.conversations.store import Store, open_store
+
+TOPIC = MessageOrigin("telegram", "99", "-100", "7", "4711", "5")
 
 
 @pytest.fixture
@@ -77,9 +80,46 @@ def test_an_outcome_is_stored_once(store):
 
 def test_a_session_is_known_from_its_first_message_on(store):
     message = store.accept("main", "m1", "hello")
-    assert store.knows("main", message.at)
-    assert not store.knows("main", message.at - 1)
-    assert not store.knows("other", message.at)
+    assert store.origin_in("main", "local", message.at) == MessageOrigin("local", chat="main")
+    assert store.origin_in("main", "local", message.at - 1) is None
+    assert store.origin_in("other", "local", message.at) is None
+
+
+def test_a_session_is_known_to_the_channels_of_its_messages_only(store):
+    message = store.accept("telegram:99:-100:7", "m1", "hello", TOPIC)
+    assert store.origin_in(message.session, "telegram", message.at) == TOPIC
+    assert store.origin_in(message.session, "local", message.at) is None
+
+
+def test_a_message_keeps_where_it_came_from(store):
+    accepted = store.accept("topic", "m1", "hello", TOPIC)
+    assert accepted.origin == TOPIC
+    assert store.accept("topic", "m1", "hello", MessageOrigin("other")) is None
+    assert store.next_queued("topic") == accepted
+
+
+def test_a_reply_goes_where_its_message_came_from(store):
+    message = store.accept("topic", "m1", "hello", TOPIC)
+    store.begin(message, "1:2")
+    reply = store.finish(message, Reply("answer"), "answered")
+    assert reply.origin == TOPIC
+    assert store.reply_to("m1") == reply
+
+
+def test_a_notice_goes_where_it_is_sent(store):
+    there = store.notice("topic", "n1", "news", origin=TOPIC.of_notice())
+    here = store.notice("topic", "n2", "news")
+    assert store.history("topic", 10) == [there, here]
+    assert there.origin == MessageOrigin("telegram", "99", "-100", "7")
+    assert here.origin == MessageOrigin("local", chat="topic")
+
+
+def test_a_message_that_could_not_be_stored_leaves_no_origin(store):
+    with pytest.raises(sqlite3.Error):
+        store.accept("topic", "m1", None, TOPIC)
+    message = store.accept("topic", "m1", "hello")
+    assert store.next_queued("topic") == message
+    assert message.origin.channel == "local"
 
 
 def test_what_was_accepted_is_there_after_reopening(path):

@@ -4,10 +4,9 @@
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from hermes_cli.gateway.conversations.turns import Turn
+from hermes_cli.gateway.agents.base import Tools
+from hermes_cli.gateway.conversations.turn import Turn
 
 _RUN = re.compile(r"\brun `([^`]+)`", re.IGNORECASE)
 _HELP = """\
@@ -18,29 +17,19 @@ _HELP = """\
 /help                        this text"""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the agent may do in the world."""
-
-    terminal: Callable[[Turn, str], Awaitable[str]]
-    status: Callable[[], str]
-    restart: Callable[[Turn], Awaitable[str]]
-    update: Callable[[Turn, list[str]], Awaitable[str]]
-
-
 class BuiltinAgent:
-    """Answers by rule."""
+    """The agent that answers by rule."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
     async def answer(self, turn: Turn) -> str:
-        """The reply, or the closing line of streamed output."""
+        """Return the reply, or the closing line of streamed output."""
         text = turn.message.text.strip()
         if text.startswith("!") and text[1:].strip():
             return await self._run(turn, text[1:].strip())
-        if found := _RUN.search(text):
-            return await self._run(turn, found[1])
+        if quoted := _RUN.search(text):
+            return await self._run(turn, quoted[1])
         if text.startswith("/"):
             return await self._slash(turn, *text.split())
         return f"You said: {text}. Type /help."

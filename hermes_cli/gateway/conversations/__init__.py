@@ -1,1 +1,1 @@
-"""What was acknowledged is answered once: stored messages, turns, notices of outcomes, updates asked for in a chat."""
+"""What was acknowledged is answered once: stored messages, turns, notices of outcomes, output of updates."""

@@ -1,15 +1,15 @@
 """One message for each settled intent, in the conversation that asked for it, success or failure.
 
-Its id is `outcome:<intent>`, unique in the database: once across instances, crashes and repeated looks.
+Its id is `outcome:<intent>`, unique in the database: it is stored once across instances, crashes and repeated looks.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
 
-from hermes_cli.gateway.channels.local.server import CHANNEL
-from hermes_cli.gateway.conversations.store import Message, Store
-from hermes_cli.gateway.drain import asked_by
+from hermes_cli.gateway.conversations.message import Message, asked_by
+from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
@@ -20,7 +20,7 @@ _log = logging.getLogger("hermes.notices")
 
 
 def text_of(settled: Settled, me: GatewayInstance) -> str:
-    """The words for an outcome. Only `restarted` says so, and only a fresh, ready instance can write it."""
+    """Return the words for an outcome. Only `restarted` is called a restart, and only a ready instance writes a notice."""
     detail = settled.detail or "no reason is recorded"
     if settled.outcome == "restarted":
         return (
@@ -38,7 +38,7 @@ def text_of(settled: Settled, me: GatewayInstance) -> str:
 
 
 class Notices:
-    """Looks at settled/ when told to, and hands what is new to `publish`."""
+    """Stores a notice for each intent that is in settled/, and hands the new ones to `publish`."""
 
     def __init__(
         self, paths: Paths, store: Store, me: Callable[[], GatewayInstance], publish: Callable[[Message], None]
@@ -51,14 +51,19 @@ class Notices:
         self._names: frozenset[str] = frozenset()
         self._settled: list[Settled] = []
 
-    def watch(self) -> DirectoryWatch | None:
-        """Readable when something was settled; None when the kernel has no watch left, and then start-ups must do."""
-        try:
-            make_private_directory(self._directory)
-            return DirectoryWatch(self._directory)
-        except OSError as error:
-            _log.warning("outcomes are shown at the next start only: %s", error.strerror)
-            return None
+    def follow(self) -> None:
+        """Look now and whenever an intent is settled, for as long as the event loop runs."""
+        watch = self._watch()
+        if watch is None:
+            self.look()
+            return
+
+        def changed() -> None:
+            watch.drain()
+            self.look()
+
+        asyncio.get_running_loop().add_reader(watch.fileno(), changed)
+        self._look_again(watch.patience(None))
 
     def look(self) -> None:
         """Store and publish a notice for each settled intent that has none. Never raises."""
@@ -69,10 +74,24 @@ class Notices:
             _log.exception("outcomes could not be shown")
 
     def restart_of(self, message: Message) -> str | None:
-        """The intent that this message's turn made, pending or settled; the latest if there are more."""
+        """Return the id of the latest intent that this message's turn made, pending or settled."""
         intents = [*self._paths.queue.unsettled(), *(settled.intent for settled in reversed(self._read()))]
-        asked = [intent for intent in intents if asked_by(intent, message.session, message.id)]
-        return max(asked, key=lambda intent: intent.id).id if asked else None
+        return max((intent.id for intent in intents if asked_by(intent, message)), default=None)
+
+    def _watch(self) -> DirectoryWatch | None:
+        """Watch settled/, or return None when the kernel has no watch left: then notices come at start-ups only."""
+        try:
+            make_private_directory(self._directory)
+            return DirectoryWatch(self._directory)
+        except OSError as error:
+            _log.warning("outcomes are shown at the next start only: %s", error.strerror)
+            return None
+
+    def _look_again(self, interval: float | None) -> None:
+        """Look now, and every `interval` seconds if the watch cannot see every change."""
+        self.look()
+        if interval is not None:
+            asyncio.get_running_loop().call_later(interval, self._look_again, interval)
 
     def _read(self) -> list[Settled]:
         try:
@@ -85,15 +104,19 @@ class Notices:
         return self._settled
 
     def _note(self, settled: Settled) -> None:
-        origin = settled.intent.origin
-        if origin is None or origin.channel != CHANNEL:
+        recorded = settled.intent.origin
+        if recorded is None or recorded.channel is None:
             return
-        session = origin.session or origin.chat
+        session = recorded.session or recorded.chat
         identifier = f"outcome:{settled.intent.id}"
-        if not session or self._store.has(identifier) or not self._store.knows(session, settled.settled_at):
+        if not session or self._store.has(identifier):
             return
-        text = text_of(settled, self._me())
-        stored = self._store.notice(session, identifier, text, settled.intent.id, settled.outcome)
+        # The record is a claim. Notices go to the conversations that were there before it was settled, and to no others.
+        origin = self._store.origin_in(session, recorded.channel, settled.settled_at)
+        if origin is None:
+            return
+        text, intent = text_of(settled, self._me()), settled.intent.id
+        stored = self._store.notice(session, identifier, text, intent, settled.outcome, origin=origin.of_notice())
         if stored is not None:
             _log.info("outcome of %s shown: %s", settled.intent.id, settled.outcome)
             self._publish(stored)

@@ -1,8 +1,12 @@
 """Sessions and messages on stable storage: what was acknowledged is answered exactly once, whatever dies in between.
 
 A user's message goes queued → running → answered | interrupted. `running` is committed before the turn starts, and a
-message found running at start-up is never run again: at most one execution, exactly one reply. Every commit is an
+message that is running at start-up is never run again: at most one execution, exactly one reply. Every commit is an
 fsync (a millisecond or so); calls come from the event loop's thread only.
+
+Other releases open the same file, so a change may add tables and nothing else: a release that misses a column of
+`messages` sets the file aside as corrupt, and tables that it does not know it leaves alone. A message that has no row
+in `origins` is the local channel's; a reply has the origin of the message that it answers.
 """
 
 import os
@@ -10,11 +14,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import astuple
+from typing import Any
 
-Role = Literal["user", "assistant", "notice"]
-Ended = Literal["answered", "interrupted"]
+from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -32,61 +35,23 @@ CREATE TABLE IF NOT EXISTS messages (
     restart TEXT,
     outcome TEXT
 );
+CREATE TABLE IF NOT EXISTS origins (
+    message TEXT PRIMARY KEY,
+    channel TEXT NOT NULL,
+    account TEXT,
+    chat TEXT,
+    thread TEXT,
+    user TEXT,
+    external TEXT
+);
 CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
 CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
 """
 _COLUMNS = "seq, session, id, role, text, at, reply_to, state, streamed, rest, restart, outcome"
+_ORIGIN = "channel, account, chat, thread, user, external"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # A check of every page costs a few milliseconds for this much; beyond it SQLite finds damage when it meets it.
 _CHECKED_SIZE = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One row. `streamed`: how many characters went out as chunks; `rest`: what of a reply came after them."""
-
-    seq: int
-    session: str
-    id: str
-    role: Role
-    text: str
-    at: float
-    reply_to: str | None = None
-    state: str | None = None
-    streamed: int = 0
-    rest: str = ""
-    restart: str | None = None
-    outcome: str | None = None
-
-    def event(self) -> dict[str, Any]:
-        """As the local channel's `message` event."""
-        event: dict[str, Any] = {
-            "event": "message",
-            "seq": self.seq,
-            "role": self.role,
-            "id": self.id,
-            "reply_to": self.reply_to,
-            "text": self.text,
-            "at": self.at,
-            "state": self.state,
-            "streamed": self.streamed,
-            "rest": self.rest,
-        }
-        if self.restart is not None:
-            event["restart"] = self.restart
-        if self.outcome is not None:
-            event["outcome"] = self.outcome
-        return event
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The end of a turn; see `Message` for the fields."""
-
-    text: str
-    streamed: int = 0
-    rest: str = ""
-    restart: str | None = None
 
 
 class Store:
@@ -107,21 +72,24 @@ class Store:
             self._database.close()
             raise
 
-    def accept(self, session: str, identifier: str, text: str) -> Message | None:
-        """Store a user's message, queued; None when this id is stored already."""
-        return self._insert(session, identifier, "user", text, state="queued")
+    def accept(self, session: str, identifier: str, text: str, origin: MessageOrigin | None = None) -> Message | None:
+        """Store a user's message, queued. Return None if a message with this id is stored already.
+
+        Without an origin it is the local channel's.
+        """
+        with self._transaction():
+            return self._insert(session, identifier, "user", text, origin, state="queued")
 
     def queued_sessions(self) -> list[str]:
-        """Sessions with a message that waits for its turn, the longest waiting first."""
+        """List the sessions with a message that waits for its turn, the longest waiting first."""
         rows = self._database.execute(
             "SELECT session FROM messages WHERE state = 'queued' GROUP BY session ORDER BY min(seq)"
         )
         return [row[0] for row in rows]
 
     def next_queued(self, session: str) -> Message | None:
-        """The session's oldest message that waits for its turn."""
-        found = self._select("session = ? AND state = 'queued' ORDER BY seq LIMIT 1", session)
-        return found[0] if found else None
+        """Return the session's oldest message that waits for its turn."""
+        return self._first("session = ? AND state = 'queued' ORDER BY seq LIMIT 1", session)
 
     def begin(self, message: Message, instance: str) -> None:
         """Commit that the turn starts now, in `instance`: from here on it is never run again."""
@@ -131,7 +99,7 @@ class Store:
         )
 
     def finish(self, message: Message, reply: Reply, ended: Ended) -> Message | None:
-        """Store the reply and the message's end in one transaction; None when it has a reply already."""
+        """Store the reply and the message's end in one transaction. Return None if it has a reply already."""
         with self._transaction():
             self._database.execute("UPDATE messages SET state = ? WHERE id = ?", (ended, message.id))
             return self._insert(
@@ -139,6 +107,7 @@ class Store:
                 f"reply:{message.id}",
                 "assistant",
                 reply.text,
+                message.origin,
                 reply_to=message.id,
                 streamed=reply.streamed,
                 rest=reply.rest,
@@ -146,49 +115,63 @@ class Store:
             )
 
     def running(self) -> list[Message]:
-        """Messages whose turn was begun and not finished: at start-up, those of dead instances."""
+        """List the messages whose turn was begun and not finished: at start-up, those of dead instances."""
         return self._select("state = 'running' ORDER BY seq")
 
     def notice(
-        self, session: str, identifier: str, text: str, restart: str | None, outcome: str | None
+        self,
+        session: str,
+        identifier: str,
+        text: str,
+        restart: str | None = None,
+        outcome: str | None = None,
+        *,
+        origin: MessageOrigin | None = None,
     ) -> Message | None:
-        """Store an outcome, or what an update says; None when it is stored already, by this instance or an earlier one."""
-        return self._insert(session, identifier, "notice", text, restart=restart, outcome=outcome)
+        """Store an outcome, or what an update says, for the place that `origin` names.
+
+        Return None if it is stored already, by this instance or an earlier one.
+        """
+        with self._transaction():
+            return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
 
     def reply_to(self, identifier: str) -> Message | None:
-        """The reply to the message with this id."""
-        found = self._select("reply_to = ?", identifier)
-        return found[0] if found else None
+        """Return the reply to the message with this id."""
+        return self._first("reply_to = ?", identifier)
 
     def last_with_prefix(self, prefix: str) -> str | None:
-        """The greatest id that begins like this."""
+        """Return the greatest id that begins with `prefix`."""
         query = "SELECT max(id) FROM messages WHERE id >= ? AND id < ?"
-        found = self._database.execute(query, (prefix, f"{prefix}~")).fetchone()[0]
-        return None if found is None else str(found)
+        greatest = self._database.execute(query, (prefix, f"{prefix}~")).fetchone()[0]
+        return None if greatest is None else str(greatest)
 
-    def knows(self, session: str, before: float) -> bool:
-        """Whether the session had a message at the time `before` (epoch seconds)."""
-        query = "SELECT 1 FROM messages WHERE session = ? AND role = 'user' AND at <= ? LIMIT 1"
-        return self._database.execute(query, (session, before)).fetchone() is not None
+    def origin_in(self, session: str, channel: str, before: float) -> MessageOrigin | None:
+        """Return where the session's last user message of `channel` came from.
+
+        None if the session had no message of that channel at the time `before` (epoch seconds).
+        """
+        where = f"session = ? AND role = 'user' AND at <= ? AND coalesce(channel, '{LOCAL}') = ?"
+        message = self._first(f"{where} ORDER BY seq DESC LIMIT 1", session, before, channel)
+        return None if message is None else message.origin
 
     def has(self, identifier: str) -> bool:
-        """Whether a message with this id is stored."""
+        """Tell whether a message with this id is stored."""
         return self._database.execute("SELECT 1 FROM messages WHERE id = ?", (identifier,)).fetchone() is not None
 
     def after(self, session: str, seq: int, limit: int) -> list[Message]:
-        """The session's messages with a higher `seq`, oldest first."""
+        """List the session's messages with a higher `seq`, oldest first."""
         return self._select("session = ? AND seq > ? ORDER BY seq LIMIT ?", session, seq, limit)
 
     def history(self, session: str, limit: int) -> list[Message]:
-        """The session's last messages, oldest first."""
+        """List the session's last messages, oldest first."""
         return self._select("session = ? ORDER BY seq DESC LIMIT ?", session, limit)[::-1]
 
     def last_seq(self) -> int:
-        """The highest `seq` of the database; 0 when it is empty."""
+        """Return the highest `seq` of the database, 0 if it is empty."""
         return int(self._database.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
 
     def close(self) -> None:
-        """Write everything back and close."""
+        """Write everything back and close the file."""
         self._database.close()
 
     def _insert(
@@ -197,6 +180,7 @@ class Store:
         identifier: str,
         role: Role,
         text: str,
+        origin: MessageOrigin | None,
         *,
         reply_to: str | None = None,
         state: str | None = None,
@@ -206,6 +190,7 @@ class Store:
         outcome: str | None = None,
     ) -> Message | None:
         now = time.time()
+        origin = origin or MessageOrigin.local(session)
         cursor = self._database.execute(
             "INSERT INTO messages (session, id, role, text, at, reply_to, state, streamed, rest, restart,"
             " outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -214,21 +199,34 @@ class Store:
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             return None
         seq = cursor.lastrowid
-        return Message(seq, session, identifier, role, text, now, reply_to, state, streamed, rest, restart, outcome)
+        if reply_to is None and origin.channel != LOCAL:
+            self._database.execute(
+                f"INSERT OR REPLACE INTO origins (message, {_ORIGIN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  a literal
+                (identifier, *astuple(origin)),
+            )
+        return Message(
+            seq, session, identifier, role, text, now, origin, reply_to, state, streamed, rest, restart, outcome
+        )
+
+    def _first(self, where: str, *values: str | float) -> Message | None:
+        messages = self._select(where, *values)
+        return messages[0] if messages else None
 
     def _select(self, where: str, *values: str | float) -> list[Message]:
-        query = f"SELECT {_COLUMNS} FROM messages WHERE {where}"  # noqa: S608  `where` is a literal in this class
-        return [Message(*row) for row in self._database.execute(query, values)]
+        origins = "LEFT JOIN origins ON origins.message = coalesce(reply_to, id)"
+        query = f"SELECT {_COLUMNS}, {_ORIGIN} FROM messages {origins} WHERE {where}"  # noqa: S608  `where` is a literal in this class
+        return [_message(row) for row in self._database.execute(query, values)]
 
     def _check(self) -> None:
-        found = self._database.execute("PRAGMA quick_check(1)").fetchone()
-        if found is None or found[0] != "ok":
-            raise CorruptError(str(found and found[0]))
+        answer = self._database.execute("PRAGMA quick_check(1)").fetchone()
+        if answer is None or answer[0] != "ok":
+            raise CorruptError(str(answer and answer[0]))
 
     def _check_shape(self) -> None:
-        # A database that some other program or release made: unusable is as good as corrupt.
+        # Another program or release may have made the database. If it cannot be used, it is as good as corrupt.
         try:
             self._database.execute(f"SELECT {_COLUMNS}, instance FROM messages LIMIT 0")  # noqa: S608  both literals
+            self._database.execute(f"SELECT message, {_ORIGIN} FROM origins LIMIT 0")  # noqa: S608  both literals
         except sqlite3.OperationalError as error:
             raise CorruptError(str(error)) from None
 
@@ -237,18 +235,26 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # on a full disk SQLite may have rolled back by itself
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
 
 class CorruptError(Exception):
     """The file is no database of ours."""
 
 
+def _message(row: tuple[Any, ...]) -> Message:
+    seq, session, identifier, role, text, at, *rest = row
+    end, channel = rest[:6], rest[6]
+    origin = MessageOrigin.local(session) if channel is None else MessageOrigin(*rest[6:])
+    return Message(seq, session, identifier, role, text, at, origin, *end)
+
+
 def open_store(path: str) -> tuple[Store, str | None]:
-    """The store at `path`, and the new name of a corrupt file that had to make way, if there was one.
+    """Open the store at `path`. Return it, and the new name of a corrupt file that had to make way, if there was one.
 
     Raises sqlite3.Error or OSError when the disk is full or not ours: then the file is not to blame and stays.
     """

@@ -1,1 +1,1 @@
-"""What an agent may use: the terminal, and requests for a restart or an update."""
+"""What an agent may use: the terminal, the status of the gateway, and requests for a restart or an update."""

@@ -1,6 +1,6 @@
-"""The terminal tool: one shell command in a process group of its own, its output as it comes.
+"""The terminal tool: a shell command in a process group of its own, its output as it comes.
 
-The shell stays a zombie until its group has been dealt with: its pid, and so the group's, cannot be reused by then,
+The shell stays a zombie until its group has been ended: until then its pid, which is also the group's, cannot be reused,
 and a signal reaches nobody else (rule 5). That is why this is Popen and a process handle, not asyncio's subprocess.
 """
 
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 
 from hermes_cli.system.process import Handle, Identity, signal_name
 
-_BACKGROUND_GRACE = 0.5  # seconds; output still in the pipe when the shell is gone, and no waiting for its daemons
+_BACKGROUND_GRACE = 0.5  # seconds to read what is in the pipe when the shell has ended; its daemons are not waited for
 _CHUNK = 65536
 _unreaped: set[int] = set()  # shells, whose pids cannot have been reused
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: how long a command may run (0: as long as it likes), and from SIGTERM to SIGKILL."""
+    """Seconds that a command may run (0: without limit), and seconds from SIGTERM to SIGKILL."""
 
     timeout: float
     kill_after: float = 2.0
@@ -31,9 +31,9 @@ class Limits:
 async def run(
     command: str, shell: str, environment: Mapping[str, str], limits: Limits, emit: Callable[[str], None]
 ) -> str:
-    """Run a command, give its output to `emit`, and return the closing line: "" or "[exit 3]" and the like.
+    """Run a command, give its output to `emit`, and return the closing line: "", or for example "[exit 3]".
 
-    When cancelled, the whole group is ended before CancelledError goes on.
+    When this is cancelled, the whole group is ended before CancelledError goes on.
     """
     loop = asyncio.get_running_loop()
     reading, writing = os.pipe()
@@ -64,20 +64,21 @@ async def run(
         await _end_group(process.pid, exited, pipe, limits)
         raise
     finally:
-        # A daemon that still holds the pipe keeps it, unread by the turn: closing it would kill the daemon (SIGPIPE).
+        # A daemon that still holds the pipe keeps it, though the turn reads it no more: closing it would kill the daemon
+        # (SIGPIPE).
         pipe.finish()
         _reap(process)
     return f"[ended: it ran longer than {limits.timeout:g} s]"
 
 
 def kill_all() -> None:
-    """Kill every command that still runs, with its group: for an exit that does not wait."""
+    """Kill every command that still runs, with its group, for an exit that does not wait."""
     for pid in _unreaped:
         _signal_group(pid, signal.SIGKILL)
 
 
 class _Pipe:
-    """The read end: decodes as it comes, survives cut-off characters, never blocks."""
+    """The read end of a command's output. It decodes characters that arrive in parts, and never blocks."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int, emit: Callable[[str], None]) -> None:
         self.closed: asyncio.Future[None] = loop.create_future()
@@ -89,7 +90,7 @@ class _Pipe:
         loop.add_reader(descriptor, self._read)
 
     def finish(self) -> None:
-        """Give no more output to the turn; go on emptying the pipe until its last writer is gone."""
+        """Give no more output to the turn. Go on emptying the pipe until its last writer is gone."""
         if self._emit is not None:
             self._give(self._decoder.decode(b"", final=True))
             self._emit = None
@@ -135,7 +136,7 @@ def _watch_exit(loop: asyncio.AbstractEventLoop, pid: int) -> "asyncio.Future[No
 async def _end_group(pid: int, exited: "asyncio.Future[None]", pipe: _Pipe, limits: Limits) -> None:
     _signal_group(pid, signal.SIGTERM)
     await asyncio.wait({exited, pipe.closed}, timeout=limits.kill_after, return_when=asyncio.ALL_COMPLETED)
-    # Also when all seems over: a member that closed its output would be left, and one signal to nobody is harmless.
+    # Even if the pipe is closed: a member that closed its output may still run, and a signal to an empty group is harmless.
     _signal_group(pid, signal.SIGKILL)
     await asyncio.wait({exited}, timeout=limits.kill_after)
 
@@ -149,7 +150,7 @@ def _reap(process: "subprocess.Popen[bytes]") -> int:
     _unreaped.discard(process.pid)
     try:
         return process.wait(timeout=1.0)
-    except subprocess.TimeoutExpired:  # in the kernel, uninterruptible: Popen's own list of such children has it
+    except subprocess.TimeoutExpired:  # uninterruptible in the kernel; Popen keeps such children in a list of its own
         return -signal.SIGKILL
 
 

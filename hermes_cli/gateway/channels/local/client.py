@@ -1,7 +1,7 @@
-"""A client of the local channel that follows one session across restarts of the gateway. Blocking, without asyncio.
+"""A client of the local channel that follows a session across restarts of the gateway. Blocking, without asyncio.
 
-What was sent and not acknowledged is sent again with the same id; what was seen is not shown again, because the
-gateway is asked for messages after the last `seq`.
+What was sent and not acknowledged is sent again with the same id. What was seen is not shown again, because the client
+asks the gateway for messages after the last `seq`.
 """
 
 import os
@@ -29,23 +29,23 @@ _EXCHANGE = 10.0  # seconds for the gateway to take or give one line
 
 
 class Connection:
-    """One connection, line by line."""
+    """A connection to the gateway, line by line."""
 
     def __init__(self, path: str) -> None:
-        """Raise OSError when nobody listens."""
+        """Connect. Raises OSError when nobody listens."""
         self._socket = sockets.connect(path, _EXCHANGE)
         self._buffer = b""
 
     def fileno(self) -> int:
-        """Readable when `receive` has something to say."""
+        """Return the descriptor that is readable when `receive` has something to return."""
         return self._socket.fileno()
 
     def send(self, document: Event) -> None:
-        """Raise OSError when the gateway is gone or takes nothing for 10 s."""
+        """Send an operation. Raises OSError when the gateway is gone or takes nothing for 10 s."""
         self._socket.sendall(protocol.encode(document))
 
     def receive(self) -> list[Event] | None:
-        """The events that are there; None when the gateway is gone."""
+        """Return the events that have arrived, or None when the gateway is gone."""
         try:
             data = self._socket.recv(65536, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -58,12 +58,12 @@ class Connection:
         return [protocol.decode(line) for line in lines]
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._socket.close()
 
 
 class Conversation:
-    """One session, as long as the program runs. Use as a context manager."""
+    """A session, followed for as long as the program runs. Use as a context manager."""
 
     def __init__(self, paths: Paths, session: str) -> None:
         self._paths = paths
@@ -76,7 +76,7 @@ class Conversation:
         self._greeting: list[Event] | None = None
 
     def open(self, history: int = 0) -> list[Event]:
-        """Connect and return the session's last messages; waits for a gateway that is on its way.
+        """Connect and return the session's last messages. Wait for a gateway that is on its way.
 
         Raises NotRunningError when none runs and none is to come, HermesError when it does not come.
         """
@@ -84,14 +84,14 @@ class Conversation:
         return self._greeting or []
 
     def say(self, text: str) -> str:
-        """Send a message; its id. A lost connection is noticed and made good by `events`."""
+        """Send a message and return its id. If the connection is lost meanwhile, `events` sends it again."""
         identifier = uuid.uuid4().hex
         self._unacknowledged[identifier] = text
         self._post(identifier, text)
         return identifier
 
     def events(self, *, wake: int | None = None, deadline: float | None = None) -> Iterator[Event]:
-        """Events as they come, through restarts of the gateway, until `wake` is readable or `deadline` (monotonic).
+        """Yield events as they come, through restarts of the gateway, until `wake` is readable or `deadline` (monotonic).
 
         Raises NotRunningError when the gateway was stopped, HermesError when it does not come back.
         """
@@ -114,7 +114,7 @@ class Conversation:
                 self._events.extend(received)
 
     def close(self) -> None:
-        """Hang up; the session goes on without us."""
+        """Hang up. The session goes on in the gateway."""
         self._hang_up()
 
     def __enter__(self) -> Self:
@@ -130,13 +130,13 @@ class Conversation:
             self._seq = int(event["seq"])
 
     def _connect(self, history: int) -> bool:
-        """Connect, and say what we follow and what may not have arrived. False when nobody listens."""
+        """Connect, follow the session, and send what may not have arrived. Return False when nobody listens."""
         try:
             connection = Connection(self._paths.socket)
         except OSError:
             return False
         try:
-            if self._greeting is None:  # never connected: what was said before is history, not news
+            if self._greeting is None:  # the first connection: earlier messages are history, not news
                 connection.send({"op": "history", "session": self._session, "limit": history})
                 answer = _first(connection, "history")
                 self._greeting = answer["messages"]
@@ -166,9 +166,9 @@ class Conversation:
             self._gone_since = time.monotonic()
 
     def _await(self, connect: Callable[[], bool], *, wake: int | None = None, first: bool = False) -> bool:
-        """Wait until `connect` succeeds, which every change in the state directory makes worth a try.
+        """Wait until `connect` succeeds. Try again at every change in the state directory.
 
-        False when `wake` became readable.
+        Return False when `wake` became readable.
         """
         if connect():
             return True
@@ -187,7 +187,7 @@ class Conversation:
                 if not _readable(watch.fileno(), wake=wake, deadline=time.monotonic() + min(left, _LOOK_AGAIN)):
                     if wake is not None and _is_readable(wake):
                         return False
-                    look(self._paths)  # who waits for a restart is one more who can see that nobody is at it
+                    look(self._paths)  # whoever waits for a restart can see that no driver works on it, and start one
                     continue
                 watch.drain()
         return True
@@ -197,13 +197,13 @@ class Conversation:
             raise NotRunningError("the gateway was stopped, what was accepted stays: hermes gateway start")
         if not first or self._paths.queue.unsettled():
             return
-        found = own.read_alive(self._paths)
-        if found is None or found.state == "exited":
+        instance = own.read_alive(self._paths)
+        if instance is None or instance.state == "exited":
             raise NotRunningError("the gateway is not running: hermes gateway start")
 
 
 def _first(connection: Connection, kind: str) -> Event:
-    """The first event of a kind on a new connection. Raises OSError when it does not come."""
+    """Return the first event of a kind on a new connection. Raises OSError when it does not come."""
     deadline = time.monotonic() + _EXCHANGE
     while _readable(connection.fileno(), deadline=deadline):
         received = connection.receive()
@@ -216,13 +216,13 @@ def _first(connection: Connection, kind: str) -> Event:
 
 
 def _readable(descriptor: int, *, wake: int | None = None, deadline: float | None = None) -> bool:
-    """Wait until the descriptor is readable; False when `wake` is, or the deadline (monotonic) passed."""
+    """Wait until the descriptor is readable. Return False when `wake` is, or at the deadline (monotonic)."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     if wake is not None:
         poller.register(wake, select.POLLIN)
     timeout = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-    ready = {found for found, _ in poller.poll(timeout)}
+    ready = {number for number, _ in poller.poll(timeout)}
     return descriptor in ready and wake not in ready
 
 
@@ -231,6 +231,6 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def patience(paths: Paths) -> float:
-    """Seconds that a restart may take in the worst case: the driver's deadline and a slow start."""
+    """Return how many seconds a restart takes in the worst case: the driver's deadline and a slow start."""
     gateway = load_or_defaults(paths.config).gateway
     return gateway.restart_clocks.driver_deadline + gateway.start_timeout

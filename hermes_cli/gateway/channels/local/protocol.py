@@ -36,20 +36,20 @@ _SESSION_LIMIT = 128  # characters
 
 
 class ProtocolError(ValueError):
-    """The line is no operation; the connection ends."""
+    """The line is not an operation; the connection ends."""
 
 
 class RefusedError(ValueError):
-    """The operation is well formed and wrong; the connection goes on."""
+    """The operation is well formed and cannot be carried out; the connection goes on."""
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """One line. Lone surrogates, which undecodable file names bring along, become '?'."""
+    """Return the document as a line. Lone surrogates, which undecodable file names bring along, become '?'."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any]:
-    """The object in a line. Raises ProtocolError."""
+    """Return the object in a line. Raises ProtocolError."""
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
@@ -60,32 +60,32 @@ def decode(line: bytes) -> dict[str, Any]:
 
 
 def message_id(document: dict[str, Any]) -> str:
-    """The client's id of a message. Raises RefusedError."""
-    found = document.get("id")
-    if not isinstance(found, str) or not _ID.fullmatch(found):
+    """Return the client's id of a message. Raises RefusedError."""
+    identifier = document.get("id")
+    if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
         raise RefusedError("id: 1 to 128 letters, digits, '.', '_' and '-'")
-    return found
+    return identifier
 
 
 def session(document: dict[str, Any]) -> str:
-    """The session's name. Raises RefusedError."""
-    found = document.get("session")
-    if not isinstance(found, str) or not 0 < len(found) <= _SESSION_LIMIT or not found.isprintable():
+    """Return the session's name. Raises RefusedError."""
+    name = document.get("session")
+    if not isinstance(name, str) or not 0 < len(name) <= _SESSION_LIMIT or not name.isprintable():
         raise RefusedError(f"session: 1 to {_SESSION_LIMIT} printable characters")
-    return found
+    return name
 
 
 def text(document: dict[str, Any]) -> str:
-    """The message's text, fit for storage: lone surrogates become '?'. Raises RefusedError."""
-    found = document.get("text")
-    if not isinstance(found, str):
+    """Return the message's text with lone surrogates replaced by '?', fit for storage. Raises RefusedError."""
+    words = document.get("text")
+    if not isinstance(words, str):
         raise RefusedError("text: a string")
-    return found.encode("utf-8", "replace").decode("utf-8")
+    return words.encode("utf-8", "replace").decode("utf-8")
 
 
 def number(document: dict[str, Any], name: str, default: int) -> int:
-    """A whole number of at least 0. Raises RefusedError."""
-    found = document.get(name, default)
-    if type(found) is not int or not 0 <= found < 2**62:
+    """Return a whole number of at least 0, `default` where there is none. Raises RefusedError."""
+    value = document.get(name, default)
+    if type(value) is not int or not 0 <= value < 2**62:
         raise RefusedError(f"{name}: a whole number of at least 0")
-    return found
+    return value

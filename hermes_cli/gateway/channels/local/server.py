@@ -1,6 +1,7 @@
 """The local channel: a Unix socket for this user's own programs. No account, no network.
 
-A client that does not read is dropped when 4 MiB wait for it: the gateway never waits for a client.
+A client may follow any session, whichever channel its messages came from. A client that does not read is dropped when
+4 MiB wait for it: the gateway never waits for a client.
 """
 
 import asyncio
@@ -8,10 +9,11 @@ import contextlib
 import logging
 import os
 import sqlite3
-from typing import Any, Protocol
+from typing import Any
 
 from hermes_cli.gateway.channels.local import protocol
-from hermes_cli.gateway.conversations.store import Message, Store
+from hermes_cli.gateway.conversations.message import LOCAL, Message
+from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.system import sockets
 
 TYPE_CHECKING = False
@@ -19,47 +21,16 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from hermes_cli.gateway.channels.base import Desk
+
 _log = logging.getLogger("hermes.local")
-CHANNEL = "local"
 _BUFFER_LIMIT = 4 * 1024 * 1024  # bytes
 _PAGE = 64  # messages read at once for a client that catches up
 _HISTORY_LIMIT = 500
 
 
-class Streaming(Protocol):
-    """A running turn, as far as a client that comes late needs to know it."""
-
-    @property
-    def message(self) -> Message:
-        """What it answers."""
-
-    @property
-    def streamed(self) -> int:
-        """Characters so far."""
-
-    @property
-    def output(self) -> str:
-        """The last of them."""
-
-
-class Desk(Protocol):
-    """What the channel needs of the gateway."""
-
-    def queued(self, session: str) -> None:
-        """A message was stored."""
-
-    def is_draining(self) -> bool:
-        """Whether the next instance will answer what comes now."""
-
-    def streaming(self, session: str) -> Streaming | None:
-        """The session's running turn."""
-
-    def report(self) -> dict[str, Any]:
-        """The `status` event's fields."""
-
-
 class _Client:
-    """One connection. `following` is a session once the client has all that was stored before."""
+    """A connection. `following` names a session once the client has all that was stored before."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
@@ -81,9 +52,10 @@ class _Client:
 
 
 class LocalChannel:
-    """Open it, publish to it, close it. One per instance; the caller holds gateway.lock."""
+    """The channel of the socket at `path`. The caller holds gateway.lock, so no other instance listens there."""
 
-    def __init__(self, path: str, store: Store, desk: Desk) -> None:
+    def __init__(self, path: str, store: Store, desk: "Desk") -> None:
+        self.name = LOCAL
         self._path = path
         self._store = store
         self._desk = desk
@@ -102,28 +74,35 @@ class LocalChannel:
     async def open(self) -> None:
         """Accept clients from now on. Raises OSError."""
         self._listener = sockets.listen(self._path)
-        # start_server, not start_unix_server: newer Pythons remove a Unix server's file themselves, by an address
-        # that may be a temporary name of ours.
+        # Not start_unix_server: newer Pythons remove a Unix server's file themselves, by an address that may be a
+        # temporary name of ours.
         self._server = await asyncio.start_server(self._serve, sock=self._listener, limit=protocol.LINE_LIMIT)
 
+    def drain(self) -> None:
+        """Go on accepting: a client is told that the next instance will answer."""
+
     def close(self) -> None:
-        """Accept no more and remove the socket's name; what was written is on its way already."""
+        """Accept no more clients and remove the socket's name; what was written is on its way already."""
         if self._server is not None:
             self._server.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
 
     def publish(self, message: Message) -> None:
-        """Give a message to everyone who follows its session."""
+        """Send a message to every client that follows its session."""
         for client in list(self._clients):
             if client.following == message.session:
                 client.message(message)
 
     def stream(self, message: Message, offset: int, text: str) -> None:
-        """Give a running turn's output to everyone who follows the session."""
+        """Send output of the turn that answers `message` to every client that follows the session."""
         for client in list(self._clients):
             if client.following == message.session:
                 client.send({"event": "chunk", "reply_to": message.id, "offset": offset, "text": text})
+
+    def state(self) -> dict[str, Any]:
+        """Count the clients."""
+        return {"clients": len(self._clients)}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = sockets.peer_uid(writer.get_extra_info("socket"))
@@ -136,10 +115,10 @@ class LocalChannel:
         try:
             await self._converse(client, reader)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # it left, which is its right at any moment
+            pass  # the client left, as it may at any moment
         except protocol.ProtocolError as error:
             client.send({"event": "error", "text": f"{error}: goodbye"})
-        except Exception:  # noqa: BLE001  logged; one client's trouble is nobody else's
+        except Exception:  # noqa: BLE001  logged; a client's trouble must not reach other clients
             _log.exception("a client's operation failed")
         finally:
             self._clients.discard(client)
@@ -173,12 +152,11 @@ class LocalChannel:
             raise protocol.RefusedError(f"the message was not stored: {error}") from None
         client.send({"event": "accepted", "id": identifier, "draining": self._desk.is_draining()})
         if stored is not None:
-            self.publish(stored)
-            self._desk.queued(session)
+            self._desk.accepted(stored)
 
     async def _follow(self, client: _Client, document: dict[str, Any]) -> None:
         session, after = protocol.session(document), protocol.number(document, "after", 0)
-        # A number from the future is of a database that was set aside as corrupt: all of this one is new.
+        # A number from the future belongs to a database that was set aside as corrupt: all of this database is new.
         client.seq = after if after <= self._store.last_seq() else 0
         client.following = None
         while page := self._store.after(session, client.seq, _PAGE):
@@ -187,7 +165,7 @@ class LocalChannel:
             await client.writer.drain()
         # No await from the empty page to here, so nothing is published in between.
         client.following = session
-        turn = self._desk.streaming(session)
+        turn = self._desk.running_turn(session)
         if turn is not None and turn.streamed:
             offset = turn.streamed - len(turn.output)
             client.send({"event": "chunk", "reply_to": turn.message.id, "offset": offset, "text": turn.output})

@@ -1,0 +1,72 @@
+"""One turn: one message, one execution, one reply."""
+
+from hermes_cli.gateway.conversations.message import Message, Reply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+KEPT = 64 * 1024  # characters of a turn's output that its stored reply holds: the last ones
+
+
+class Turn:
+    """One execution under way.
+
+    It gives its agent the message, and `emit` for output that everyone who follows the session sees at once.
+    """
+
+    def __init__(self, message: Message, since: float, stream: "Callable[[Message, int, str], None]") -> None:
+        """Begin at `since` (event loop seconds).
+
+        `stream` is called with the message, the number of characters that were streamed before, and the new text.
+        """
+        self.message = message
+        self.since = since
+        self.cut_at: float | None = None
+        self.task: asyncio.Task[str] | None = None
+        self.streamed = 0
+        self._why = ""
+        self._kept = ""
+        self._stream = stream
+
+    @property
+    def output(self) -> str:
+        """The output so far, of which the last 64 Ki characters are kept."""
+        return self._kept[-KEPT:]
+
+    def emit(self, text: str) -> None:
+        """Stream output. A turn that was cut off may still call this while its commands end."""
+        offset = self.streamed
+        self.streamed += len(text)
+        self._kept += text
+        if len(self._kept) > 2 * KEPT:  # not at every chunk: that would copy 64 Ki for each line
+            self._kept = self._kept[-KEPT:]
+        self._stream(self.message, offset, text)
+
+    def cut_off(self, why: str, now: float) -> None:
+        """Cancel the turn at `now` (event loop seconds); `why` is "restart" or "stop"."""
+        if self.cut_at is None and self.task is not None:
+            self.cut_at = now
+            self._why = why
+            self.task.cancel()
+
+    def reply(self, closing: str) -> Reply:
+        """Return the reply of a turn that ran to its end, with its closing line."""
+        if closing and self.streamed and not self.output.endswith("\n"):
+            closing = f"\n{closing}"
+        return Reply(f"{self._omitted()}{self.output}{closing}".removesuffix("\n"), self.streamed, closing)
+
+    def cut_reply(self) -> Reply:
+        """Return the reply of a turn that was cut off."""
+        after = (self.cut_at or self.since) - self.since
+        what = f"cut off by the {self._why or 'gateway'} after {after:.1f} s"
+        if not self.streamed:
+            return Reply(f"{what}; it had printed nothing. It is not run again.")
+        rest = f"[{what}; it is not run again]"
+        text = f"{what}; it is not run again. What it printed so far:\n{self._omitted()}{self.output}"
+        return Reply(text.removesuffix("\n"), self.streamed, rest if self.output.endswith("\n") else f"\n{rest}")
+
+    def _omitted(self) -> str:
+        missing = self.streamed - len(self.output)
+        return f"[the first {missing} characters are not kept]\n" if missing else ""

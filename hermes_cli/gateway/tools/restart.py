@@ -1,0 +1,20 @@
+"""`/restart`: a restart on request of a turn; the outcome comes as a notice."""
+
+import asyncio
+
+from hermes_cli.errors import HermesError
+from hermes_cli.gateway.conversations.turn import Turn
+from hermes_cli.paths import Paths
+from hermes_cli.restart.ask import request
+from hermes_cli.services import choose
+
+
+async def request_restart(turn: Turn, paths: Paths) -> str:
+    """Record a restart for the turn's conversation. Return what to tell it."""
+    origin = turn.message.record_origin()
+    try:
+        # In a thread: it waits for the disk and for the service manager.
+        submitted = await asyncio.to_thread(request, paths, reason="chat", command="/restart", origin=origin)
+    except HermesError as error:
+        return f"no restart: {error}"
+    return f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})"

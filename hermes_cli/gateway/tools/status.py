@@ -1,0 +1,17 @@
+"""`/status`: the gateway, its turns and pending restarts, in a few lines."""
+
+import time
+
+from hermes_cli.paths import Paths
+from hermes_cli.programs.own import GatewayInstance
+
+
+def status_text(paths: Paths, me: GatewayInstance) -> str:
+    """Describe the running instance `me` and the restarts that are pending."""
+    pending = paths.queue.unsettled()
+    lines = [
+        f"gateway pid {me.identity.pid}, {me.state}, revision {me.revision}",
+        f"up {time.time() - me.started_at:.0f} s, {me.active_turns} turn{'' if me.active_turns == 1 else 's'} running",
+        *(f"pending: {intent.id}, {intent.reason}, asked by {intent.requester}" for intent in pending),
+    ]
+    return "\n".join(lines if pending else [*lines, "no restart is pending"])
