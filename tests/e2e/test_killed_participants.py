@@ -2,10 +2,12 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import psutil
 import pytest
-from installation import PATIENCE, Installation, fault
+from gates import Gate
+from installation import PATIENCE, Installation, all_of, fault
 
 from hermes_cli.intents import desired
 from hermes_cli.system import process
@@ -23,15 +25,17 @@ DRIVER_STEPS = [
     f"after {DRIVER}._act",
     f"before {DRIVER}._wait",
     f"after {DRIVER}._wait",
-    f"before {DRIVER}._settle",
     f"after {QUEUE}:Queue.make_directories",
+    "before hermes_cli.services.embedded.manager:Embedded.demand_start",
+    "after hermes_cli.services.embedded.manager:Embedded.demand_start",
+]
+DRIVER_LAST_STEPS = [
+    f"before {DRIVER}._settle",
     f"before {QUEUE}:Queue.settle",
     f"before {QUEUE}:_remove",
     f"after {QUEUE}:_remove",
     f"after {QUEUE}:Queue.settle",
     f"before {QUEUE}:Queue.tidy",
-    "before hermes_cli.services.embedded.manager:Embedded.demand_start",
-    "after hermes_cli.services.embedded.manager:Embedded.demand_start",
 ]
 GATEWAY_STEPS = [
     "before hermes_cli.gateway.drain:Drain.wait",
@@ -95,17 +99,24 @@ def test_a_gateway_killed_in_the_middle_of_its_drain(hermes: Installation) -> No
     assert "cut off" in told
 
 
-@pytest.mark.parametrize("step", DRIVER_STEPS)
-def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, step: str) -> None:
-    before = hermes.install(fault=once(hermes, step, "hermes_cli.restarter"))
+@pytest.mark.parametrize("step", [*DRIVER_STEPS, *DRIVER_LAST_STEPS])
+def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: str) -> None:
+    starting = gate("starting")
+    starting.open()  # to the first instance
+    holds_up = fault(f"gate:{starting.place}", "hermes_cli.gateway.run:main")
+    before = hermes.install(fault=all_of(once(hermes, step, "hermes_cli.restarter"), holds_up))
+    assert starting.reached() == before.identity.pid
     release = hermes.busy()  # so that there is something to wait for
     asking = hermes.start("gateway", "restart")
     hermes.in_state("draining")
     release()
+    if step in DRIVER_STEPS:  # a driver that comes late would find a fresh instance, and have nothing to do but settle
+        hermes.until(lambda: was_struck(hermes), "a driver that is struck")
+    starting.open()
     asking.communicate(timeout=PATIENCE)
     hermes.ready(other_than=before)
     (settled,) = hermes.settled()
-    assert was_struck(hermes)
+    hermes.until(lambda: was_struck(hermes), "a driver that is struck")  # it may be after all that was waited for
     assert settled.outcome == "restarted"
     assert hermes.starts() == 2
 

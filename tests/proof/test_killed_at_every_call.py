@@ -104,8 +104,8 @@ def test_a_requester_that_is_refused_every_call(traced: Installation) -> None:
 # The gateway on its way out.
 
 
-def left(hermes: Installation, options: list[str], point: Point | None) -> None:
-    """One restart with one fault in the gateway that leaves, one surviving trigger, and what must hold."""
+def left(hermes: Installation, options: list[str], point: str) -> str:
+    """One restart with one fault in the gateway that leaves, one surviving trigger, and what must hold; the home."""
     before, had, starts = hermes.ready(), known(hermes), hermes.starts()
     with injected.attach(before.identity.pid, options, hermes.home / "log") as tracer:
         hermes.run("gateway", "restart", "--no-wait")
@@ -118,12 +118,13 @@ def left(hermes: Installation, options: list[str], point: Point | None) -> None:
     assert found is not None, point
     assert found.outcome == "restarted", f"{point}: {found}"
     assert hermes.starts() == starts + 1, point
+    return str(hermes.home)
 
 
 def leaving_points(hermes: Installation) -> tuple[list[Point], list[Point]]:
     """What a gateway does between the signal and its exit, and the exit handler's last steps: state, poke, end."""
     for _ in range(2):  # the first one has the messages' tables to write, too
-        left(hermes, [], None)
+        left(hermes, [], "nothing is wrong")
     found = points(hermes.home / "log", str(hermes.home))
     begins = max(index for index, point in enumerate(found) if point.name == "openat" and "gateway.json." in point.line)
     exiting = found[begins:]
@@ -135,8 +136,7 @@ def test_a_gateway_killed_at_every_call_on_its_way_out(traced: Installation) -> 
     strikes = Strikes(traced.home / "log")
     draining, exiting = leaving_points(traced)
     for point in [*chosen(kills(draining), 6), *kills(exiting)]:
-        left(traced, point.killed(), point)
-        strikes.look()
+        strikes.strike(point, None, lambda options, said: left(traced, options, said))
     strikes.told("killed")
 
 
@@ -144,8 +144,7 @@ def test_a_gateway_that_is_refused_every_call_on_its_way_out(traced: Installatio
     strikes = Strikes(traced.home / "log")
     draining, exiting = leaving_points(traced)
     for point, error in [*chosen(refusals(draining), 12), *chosen(refusals(exiting), 3)]:
-        left(traced, point.refused(error), point)
-        strikes.look()
+        strikes.strike(point, error, lambda options, said: left(traced, options, said))
     strikes.told("refused")
 
 
@@ -214,14 +213,12 @@ def driving_points(alone: Callable[..., str], tmp_path: Path) -> list[Point]:
 def test_a_driver_killed_at_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
     strikes = Strikes(tmp_path / "log")
     for point in chosen(kills(driving_points(alone, tmp_path)), 6):
-        alone(point.killed(), point)
-        strikes.look()
+        strikes.strike(point, None, alone)
     strikes.told("killed")
 
 
 def test_a_driver_that_is_refused_every_call(alone: Callable[..., str], tmp_path: Path) -> None:
     strikes = Strikes(tmp_path / "log")
     for point, error in chosen(refusals(driving_points(alone, tmp_path)), 20):
-        alone(point.refused(error), f"{point} {error}")
-        strikes.look()
+        strikes.strike(point, error, alone)
     strikes.told("refused")

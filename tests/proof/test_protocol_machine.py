@@ -261,6 +261,18 @@ Protocol.TestCase.settings = settings(
 TestProtocol = Protocol.TestCase
 
 
+def test_a_clock_stepped_back_does_not_begin_the_pause_again_with_each_driver():
+    machine = Protocol()
+    machine.begin()
+    machine.ask(old=False, blind=False)
+    for _ in range(2):
+        machine.crash()
+        machine.drive(rounds=1, die_at=0, seconds=0.0)
+    machine.crash()
+    machine.step_the_clock(-7200.0)
+    machine.teardown()  # drivers that live one round each, until it is settled
+
+
 def _settles_backwards(found, intent, *arguments, **options):
     """The record goes first, and the driver may be killed before the outcome is there."""
     os.unlink(f"{found.pending}/{intent.id}.json")

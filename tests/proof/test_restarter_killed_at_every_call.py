@@ -19,7 +19,7 @@ from recorded import need_strace
 
 from hermes_cli.services.job import restarter_program
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 NO_DRIVER = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.demand")
 NO_SIGNAL = fault("skip", "hermes_cli.restart.ask:signal_target")  # the driver sends it: one more call to be struck at
 
@@ -48,8 +48,8 @@ class Restarter(NamedTuple):
             check=False,
         )
 
-    def restart(self, options: list[str], said: str) -> None:
-        """One request, one run with one fault, one without, and what must hold."""
+    def restart(self, options: list[str], said: str) -> str:
+        """One request, one run with one fault, one without, and what must hold; the home."""
         hermes = self.hermes
         before, starts = hermes.ready(), hermes.starts()
         had = {one.intent.id for one in hermes.paths.queue.history()}
@@ -72,6 +72,7 @@ class Restarter(NamedTuple):
         assert fresh.outcome == "restarted", f"{said}: {fresh}"
         hermes.ready(other_than=before)
         assert hermes.starts() == starts + 1, said
+        return str(hermes.home)
 
     def points(self) -> list[Point]:
         """The calls of a run that nothing is done to."""
@@ -96,14 +97,12 @@ def restarter(request: pytest.FixtureRequest, make_installation: Callable[..., I
 def test_a_restarter_killed_at_every_call(restarter: Restarter) -> None:
     strikes = Strikes(restarter.log)
     for point in chosen(kills(restarter.points()), restarter.stride):
-        restarter.restart(point.killed(), str(point))
-        strikes.look()
+        strikes.strike(point, None, restarter.restart)
     strikes.told("killed")
 
 
 def test_a_restarter_that_is_refused_every_call(restarter: Restarter) -> None:
     strikes = Strikes(restarter.log)
     for point, error in chosen(refusals(restarter.points()), 4 * restarter.stride):
-        restarter.restart(point.refused(error), f"{point} {error}")
-        strikes.look()
+        strikes.strike(point, error, restarter.restart)
     strikes.told("refused")

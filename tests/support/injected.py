@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +31,7 @@ _POSSIBLE = {
     "EINTR": r"openat|read|pread64|write|pwrite64|fsync|fdatasync|connect|sendto|flock",
 }
 Chosen = TypeVar("Chosen")
+_TRIES = 4  # of one strike
 _LEAVES_NOTHING = {"read", "pread64", "getdents64", "pipe2"}  # killed there is killed before the next call
 
 
@@ -52,6 +53,17 @@ class Point:
     def refused(self, error: str) -> list[str]:
         """Options that let the call fail."""
         return ["-e", f"inject={self.name}:error={error}:when={self.ordinal}"]
+
+    @property
+    def what(self) -> str:
+        """The call without what differs from run to run: descriptors, pids, ids, times."""
+        return re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "#", self.line)
+
+    def nearest(self, found: "list[Point]") -> "Point":
+        """The point of another run that is most like this one."""
+        named = [point for point in found if point.name == self.name]
+        alike = [point for point in named if point.what == self.what]
+        return min(alike or named or found, key=lambda point: abs(point.ordinal - self.ordinal))
 
     @property
     def is_worth_a_kill(self) -> bool:
@@ -104,9 +116,26 @@ class Strikes:
 
     def look(self) -> None:
         """One run is over."""
-        text = self._log.read_text(errors="replace")
         self.asked += 1
-        self.came += "(INJECTED)" in text or "+++ killed by SIGKILL" in text
+        self.came += self._has_come()
+
+    def strike(self, point: Point, error: str | None, run: Callable[[list[str], str], str]) -> None:
+        """Strike a process that waits, and so makes more or fewer calls each time.
+
+        A run that the strike missed is one to which nothing was done: it says where to strike the next one. `run` takes
+        options and a description, and returns the home that the run concerned.
+        """
+        for _ in range(_TRIES):
+            options = point.killed() if error is None else point.refused(error)
+            home = run(options, f"{point} {error or 'killed'}")
+            if self._has_come():
+                break
+            point = point.nearest(points(self._log, home))
+        self.look()
+
+    def _has_come(self) -> bool:
+        text = self._log.read_text(errors="replace")
+        return "(INJECTED)" in text or "+++ killed by SIGKILL" in text
 
     def told(self, what: str) -> None:
         """Say it. A waiting process looks more or less often, but no more than one in five may have been missed."""

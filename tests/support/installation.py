@@ -51,6 +51,11 @@ def fault(action: str, where: str, when: str = "before", once: Path | None = Non
     return json.dumps([[action, str(once) if once else None, when, where, program]])
 
 
+def all_of(*faults: str) -> str:
+    """Several faults as one."""
+    return json.dumps([one for each in faults for one in json.loads(each)])
+
+
 def processes_below(folder: Path) -> list[psutil.Process]:
     """Every living process whose HERMES_HOME is `folder` or lies below it."""
     found = []

@@ -609,6 +609,25 @@ def test_a_progress_note_from_the_far_future_does_not_stop_the_driver(paths, pub
     assert outcome(paths, identifier) == "restarted"
 
 
+def test_a_driver_that_waits_has_noted_what_the_next_one_needs(paths, publish, drive, monkeypatch):
+    """Also when its own words have not changed: else each new driver begins the pause again (the clock went back)."""
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(driver.Driver, "_wait", dies)
+    identifier = publish()
+    words = "the pause before demand start 2"
+    now = time.time()
+    ahead = Progress(since=now, attempts=1, attempted_at=now + 7200, waiting_for=words, rule="pause_before_start")
+    paths.queue.note(identifier, ahead)
+    with pytest.raises(KeyboardInterrupt):
+        drive(replace(POLICY, backoff=60.0))
+    noted = paths.queue.progress_of(identifier)
+    assert (noted.waiting_for, noted.rule, noted.attempts) == (ahead.waiting_for, ahead.rule, 1)
+    assert noted.attempted_at <= time.time()
+
+
 def test_a_manager_that_does_not_answer_is_unknown_and_not_the_end(paths, publish, gateways, drive):
     gateways.blind = 1
     identifier = publish()
