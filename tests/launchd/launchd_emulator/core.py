@@ -1,16 +1,18 @@
 """The daemon's state as a whole: three domains, and what strikes them together."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launchd_emulator import clock
 from launchd_emulator.domain import Domain
 from launchd_emulator.host import Host
 from launchd_emulator.job import Job
 from launchd_emulator.overrides import Overrides
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
+    from launchd_emulator.timers import Timer
 
 
 _SHUTDOWN_PATIENCE = 30  # seconds after which a reboot goes on without the jobs that never end
@@ -45,7 +47,8 @@ class Core:
         """Stop every job of every domain, as a reboot does."""
         self.host.trace.add("daemon-stop")
         left = len(self.domains)
-        self.host.later(_SHUTDOWN_PATIENCE, then)
+        self.host.set_clocks(held=False)  # or what does not end by itself would never be killed
+        self.host.grace.later(_SHUTDOWN_PATIENCE, then)
 
         def empty() -> None:
             nonlocal left
@@ -64,7 +67,14 @@ class Core:
         """Where the old subcommands, which name no domain, look."""
         return self.gui if self.gui.state != "absent" else self.domains[f"user/{self.host.user}"]
 
-    # --- knobs that are more than a value
+    # --- the clock, and knobs that are more than a value
+
+    def advance(self, seconds: float) -> None:
+        """Move launchd's clock. Whatever is due on the way is done at its moment; ValueError for a step back."""
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"the clock does not go {seconds!r} seconds forward")
+        self.host.trace.add("advance", seconds=seconds)
+        clock.advance([self.host.clock, self.host.grace], seconds)
 
     def turn(self, changes: dict[str, Any]) -> None:
         """Turn knobs, and do what follows from it."""

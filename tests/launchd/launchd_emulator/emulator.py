@@ -99,6 +99,10 @@ class Launchd:
         """Change knobs of the running daemon."""
         self._ask(ask="knob", changes=changes)
 
+    def advance(self, seconds: float) -> None:
+        """Move launchd's clock forward, held or not. What is due on the way is done at its moment, and in order."""
+        self._ask(ask="advance", seconds=seconds)
+
     def pid(self, label: str) -> int | None:
         """The main process of a job."""
         found: int | None = self._ask(ask="pid", label=label)

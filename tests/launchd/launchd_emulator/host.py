@@ -1,5 +1,6 @@
 """What every part of the daemon shares: time, trace, knobs, the means to start a process."""
 
+import datetime as dt
 import os
 import pwd
 import signal
@@ -7,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launchd_emulator import process_table, shim
+from launchd_emulator.clock import Clock
 from launchd_emulator.definition import Definition
 from launchd_emulator.knobs import Knobs
-from launchd_emulator.loop import Loop, Timer
+from launchd_emulator.loop import Loop
 from launchd_emulator.run import Run
+from launchd_emulator.timers import Timer
 from launchd_emulator.trace import Trace
 from launchd_emulator.watch import Watcher
 
@@ -25,22 +28,42 @@ class Host:
         self.runtime = runtime
         self.home = home
         self.user = os.getuid()
-        self.loop = Loop()
+        self.clock = Clock()
+        self.grace = Clock()  # of jobs that are to end
+        self.loop = Loop(self.clock, self.grace)
         self.watcher = Watcher(self.loop)
-        self.trace = Trace(str(folder / "trace.jsonl"))
+        self.trace = Trace(str(folder / "trace.jsonl"), self.clock.now)
         self.on_demand_only = False
         self._knobs_path = folder / "knobs.json"
         self.knobs = Knobs.from_json(self._knobs_path.read_text()) if self._knobs_path.exists() else Knobs()
         self._kept = kept
+        self._booted = dt.datetime.now().astimezone()
+        self.set_clocks(held=self.knobs.clock == "held")
         self._runs: dict[int, Run] = {}  # by shim
 
     def later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call after so many of launchd's seconds."""
+        return self.clock.later(seconds, call)
+
+    def meanwhile(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call after so many scaled seconds that pass also while launchd's clock is held."""
         return self.loop.later(seconds * self.knobs.time_scale, call)
 
+    def date(self) -> dt.datetime:
+        """Return the date by launchd's clock."""
+        return self._booted + dt.timedelta(seconds=self.clock.now())
+
+    def set_clocks(self, *, held: bool) -> None:
+        """Have the clocks go on from now as the knobs say, or hold them."""
+        scale, of_exits = self.knobs.time_scale, self.knobs.exit_timeout_scale
+        self.clock.set(scale, held=held)
+        self.grace.set(scale if of_exits is None else of_exits, held=held)
+
     def change(self, **changes: object) -> None:
-        """Turn knobs; they are kept, as a restart of the daemon must find them."""
+        """Turn knobs and keep them: a restarted daemon finds them as they are."""
         self.knobs = self.knobs.changed(changes)
+        if changes.keys() & {"clock", "time_scale", "exit_timeout_scale"}:
+            self.set_clocks(held=self.knobs.clock == "held")
         staged = self._knobs_path.with_suffix(".new")
         staged.write_text(self.knobs.to_json())
         staged.replace(self._knobs_path)

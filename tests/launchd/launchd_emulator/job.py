@@ -21,8 +21,8 @@ from launchd_emulator.host import Host
 from launchd_emulator.starts import Starts
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
     from launchd_emulator.run import Run
+    from launchd_emulator.timers import Timer
 
 _LOAD_TO_SPAWN = 0.05  # seconds
 Done = Callable[[Refused | None], None]
@@ -112,7 +112,7 @@ class Job:
     def _start_after_load(self, cause: str) -> None:
         """The client has its answer before there is any process. What is pended is so at once."""
         if self._starts.hold(cause) is None:
-            self._host.later(_LOAD_TO_SPAWN, lambda: self.start(cause))
+            self._host.meanwhile(_LOAD_TO_SPAWN, lambda: self.start(cause))
         else:
             self.start(cause)
 
@@ -163,7 +163,7 @@ class Job:
         self._stop_cause = cause
         self._signal(signal.SIGTERM, cause)
         if self.definition.exit_timeout > 0:
-            self._kill_timer = self._host.later(self.definition.exit_timeout, self._kill)
+            self._kill_timer = self._host.grace.later(self.definition.exit_timeout, self._kill)
 
     def remove(self, cause: str, on_removed: Callable[["Job"], None] = lambda _: None) -> None:
         """Stop it, and forget it when its process has ended."""
@@ -201,7 +201,8 @@ class Job:
         self.run = self._host.start(self.definition, self._exited, fails=fails)
         self.runs += 1
         self.spawn_cause = demand
-        self._starts.spawned(self._tell("spawn", cause=cause, pid=self.run.pid, demand=demand), demand)
+        self._tell("spawn", cause=cause, pid=self.run.pid, demand=demand)
+        self._starts.spawned(demand)
         self.run.go()
         self._answer_restart(None)
 
@@ -287,5 +288,5 @@ class Job:
         for call in self._on_removed:
             call(self)
 
-    def _tell(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> float:
-        return self._host.trace.add(event, self.label, pid=pid, cause=cause, domain=self.domain_name, **more)
+    def _tell(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> None:
+        self._host.trace.add(event, self.label, pid=pid, cause=cause, domain=self.domain_name, **more)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 INFINITE = float("inf")
 _CHOICES: dict[str, tuple[object, ...]] = {
+    "clock": ("running", "held"),
     "watch_while_running": ("coalesce", "drop"),
     "watch_depth": ("children", "subtree"),
     "watch_missing": ("fires", "never"),
@@ -36,7 +37,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
 class Knobs:
     """How this launchd behaves. Durations are in launchd's seconds, before `time_scale`."""
 
+    clock: str = "running"
     time_scale: float = 1.0  # multiplies every duration; 0.1 makes ten seconds last one
+    exit_timeout_scale: float | None = None  # instead of it for ExitTimeOut, the time that a job has for its end
     fault_label: str | None = None  # the faults that strike a call or an event strike only this label
     # path events
     fs_latency_ms: float | tuple[float, float] = (500, 1500)  # one value, or a range to draw from
@@ -79,6 +82,10 @@ class Knobs:
             value = getattr(self, name)
             if isinstance(value, str) and value not in words:
                 raise ValueError(f"{name}: {value!r} is neither a number nor one of {words}")
+        for name in ("time_scale", "exit_timeout_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < INFINITE:
+                raise ValueError(f"{name}: {value!r} is no number above 0")
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -4,7 +4,6 @@ A non-demand start may be pended (by the domain's on-demand-only mode, or in low
 the throttle. Whatever waits already takes further starts in.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,14 +12,14 @@ from launchd_emulator import errors, holds, throttle
 from launchd_emulator.definition import Definition
 from launchd_emulator.errors import Refused
 from launchd_emulator.host import Host
-from launchd_emulator.loop import Timer
+from launchd_emulator.timers import Timer
 
 
 class Tell(Protocol):
     """Writes an event of one job into the trace."""
 
-    def __call__(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> float:
-        """Give its time."""
+    def __call__(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> None:
+        """Write one event."""
 
 
 @dataclass
@@ -90,9 +89,9 @@ class Starts:
         if self.pended.timer is None or self._deferral() == 0:
             self._unpend()
 
-    def spawned(self, at: float, cause: str) -> None:
-        """A process was started: nothing waits any more, and the throttle counts from now."""
-        self._last_spawn = at
+    def spawned(self, cause: str) -> None:
+        """Take note of a spawn: nothing waits any more, and the throttle counts from now."""
+        self._last_spawn = self._host.clock.now()
         self._drop_pended(cause)
 
     def cancel(self) -> None:
@@ -107,14 +106,13 @@ class Starts:
     # --- the throttle
 
     def _throttled(self, cause: str) -> None:
-        now, interval, second = time.monotonic(), self._definition.throttle, self._host.knobs.time_scale
-        wait = throttle.delay(now, self._last_spawn, interval, second)
+        now, interval = self._host.clock.now(), self._definition.throttle
+        wait = throttle.delay(now, self._last_spawn, interval)
         if wait <= 0 or self._last_spawn is None:
             self._spawn(cause, cause)
             return
-        self.waiting = Waiting(cause, self._host.loop.later(wait, self._throttle_over))
-        notice = throttle.notice(now, self._last_spawn, interval, second)
-        self._tell("throttled", cause=cause, until=now + wait, message=notice)
+        self.waiting = Waiting(cause, self._host.later(wait, self._throttle_over))
+        self._tell("throttled", cause=cause, seconds=wait, message=throttle.notice(now, self._last_spawn, interval))
 
     def _throttle_over(self) -> None:
         waiting, self.waiting = self.waiting, None

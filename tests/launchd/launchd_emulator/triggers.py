@@ -1,7 +1,6 @@
 """What starts a job by itself: paths that change, queues that are not empty, intervals, the calendar."""
 
 import contextlib
-import datetime as dt
 import os
 import random
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from launchd_emulator.host import Host
 from launchd_emulator.job import Job
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
+    from launchd_emulator.timers import Timer
     from launchd_emulator.watch import Watch
 
 
@@ -136,7 +135,7 @@ class JobTriggers:
         self._job.start("interval")
 
     def _await_calendar(self) -> None:
-        now = dt.datetime.now().astimezone()
+        now = self._host.date()
         due = calendar_times.next_time(self._definition.calendar, now)
         if due is not None:
             self._after("calendar", (due - now).total_seconds(), self._calendar)

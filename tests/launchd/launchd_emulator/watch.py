@@ -10,7 +10,8 @@ from typing import Protocol
 
 from launchd_emulator import inotify
 from launchd_emulator.inotify import Inotify, Interest
-from launchd_emulator.loop import Loop, Timer
+from launchd_emulator.loop import Loop
+from launchd_emulator.timers import Timer
 
 LOOK_EVERY = 0.05  # seconds, without inotify
 _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF
