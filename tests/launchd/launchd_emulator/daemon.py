@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +77,9 @@ class Daemon:
                 self._waiting.append((size, connection))
                 self._tell_waiting()
             case {"ask": "knob", "changes": changes}:
-                try:
-                    self._core.turn(changes)
-                    done()
-                except (TypeError, ValueError) as error:
-                    connection.answer(Reply(1, err=str(error)))
+                _attempt(connection, self._core.turn, changes)
             case {"ask": "advance", "seconds": seconds}:
-                try:
-                    self._core.advance(seconds)
-                    done()
-                except (TypeError, ValueError) as error:
-                    connection.answer(Reply(1, err=str(error)))
+                _attempt(connection, self._core.advance, seconds)
             case {"ask": "pid", "label": label}:
                 done(next((job.pid for job in self._core.jobs() if job.label == label), None))
             case {"ask": "logout"}:
@@ -106,6 +99,15 @@ class Daemon:
         self._waiting = [(at_least, connection) for at_least, connection in self._waiting if size <= at_least]
         for connection in due:
             connection.answer(Reply())
+
+
+def _attempt(connection: Connection, call: Callable[[Any], None], value: object) -> None:
+    try:
+        call(value)
+    except (TypeError, ValueError) as error:
+        connection.answer(Reply(1, err=str(error)))
+    else:
+        connection.answer(Reply(out="null"))
 
 
 def main() -> None:

@@ -6,12 +6,14 @@ replaced. By inotify where there is one, else by looking every so often.
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from launchd_emulator import inotify
 from launchd_emulator.inotify import Inotify, Interest
 from launchd_emulator.loop import Loop
-from launchd_emulator.timers import Timer
+
+if TYPE_CHECKING:
+    from launchd_emulator.timers import Timer
 
 LOOK_EVERY = 0.05  # seconds, without inotify
 _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF
