@@ -1,6 +1,6 @@
 """The daemon: one process, one thread, answering launchctl and the tests.
 
-    python -m launchd_emulator.daemon FOLDER RUNTIME HOME AGENTS [KEPT]
+    from launchd_emulator.daemon import main; main()    FOLDER RUNTIME HOME AGENTS [KEPT]
 
 It says "ready" when it answers, and ends when its standard input ends, so it never outlives whoever started it. KEPT is a descriptor that it and every
 process of its own hold open: at its end of file there is nothing left.

@@ -21,6 +21,8 @@ from launchd_emulator.trace import Event
 _PATIENCE = 30  # seconds; beyond what anything takes that is not broken
 _TAIL = 40  # lines of the trace in a failure's message
 _PACKAGE = Path(__file__).resolve().parent
+# Isolated, and with the package's folder last: where it is installed, everything else that is installed lies there too.
+_DAEMON = f"import sys; sys.path.append({str(_PACKAGE.parent)!r}); from launchd_emulator.daemon import main; main()"
 
 
 class Launchd:
@@ -31,10 +33,11 @@ class Launchd:
     """
 
     def __init__(self, folder: Path, *, home: Path | None = None, agents_dir: Path | None = None, **knobs: Any) -> None:
-        self.folder = folder
+        # Absolute, since the daemon's working directory is another one.
+        self.folder = folder = folder.absolute()
         self.bin = folder / "bin"
-        self.home = home or Path.home()
-        self.agents = agents_dir
+        self.home = (home or Path.home()).absolute()
+        self.agents = agents_dir and agents_dir.absolute()
         self.domain = f"gui/{os.getuid()}"
         self.trace_path = folder / "trace.jsonl"
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -73,8 +76,7 @@ class Launchd:
         arguments = [str(self.folder), str(self._runtime), str(self.home), str(self.agents or ""), str(kept)]
         with (self.folder / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(
-                [sys.executable, "-S", "-m", "launchd_emulator.daemon", *arguments],
-                env={**os.environ, "PYTHONPATH": str(_PACKAGE.parent)},
+                [sys.executable, "-I", "-S", "-c", _DAEMON, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
