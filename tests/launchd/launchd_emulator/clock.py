@@ -14,7 +14,7 @@ _SECOND = 1_000_000_000  # counted in whole nanoseconds: a clock that was moved 
 
 
 class Clock:
-    """Seconds of launchd since the daemon came up. It stands at 0 until it is `set`."""
+    """A count of launchd's seconds since the daemon came up. It stands at 0 until it is `set`."""
 
     def __init__(self) -> None:
         self._timers = Timers()

@@ -2,8 +2,8 @@
 
     from launchd_emulator.daemon import main; main()    FOLDER RUNTIME HOME AGENTS [KEPT]
 
-It says "ready" when it answers, and ends when its standard input ends, so it never outlives whoever started it. KEPT is a descriptor that it and every
-process of its own hold open: at its end of file there is nothing left.
+It says "ready" when it answers. It ends when its standard input ends, so it never outlives the process that started it.
+KEPT is a descriptor that it and each of its shims hold open: at its end of file there is nothing left.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from launchd_emulator.shim import PR_SET_CHILD_SUBREAPER
 
 
 class Daemon:
-    """Takes requests."""
+    """The server of launchctl's requests and of the tests' own."""
 
     def __init__(self, core: Core, socket_path: str) -> None:
         self._core = core

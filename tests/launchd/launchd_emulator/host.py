@@ -1,4 +1,4 @@
-"""What every part of the daemon shares: time, trace, knobs, the means to start a process."""
+"""The parts that all of the daemon shares: time, trace, knobs, the means to start a process."""
 
 import datetime as dt
 import os
@@ -21,7 +21,7 @@ PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class Host:
-    """The daemon's effects, and its knobs as they are now."""
+    """The daemon's means to act, and its knobs as they are now."""
 
     def __init__(self, folder: Path, runtime: Path, home: Path, kept: tuple[int, ...]) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Host:
         return self.clock.later(seconds, call)
 
     def meanwhile(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Call after so many scaled seconds that pass also while launchd's clock is held."""
+        """Call after so many scaled seconds, which pass also while launchd's clock is held."""
         return self.loop.later(seconds * self.knobs.time_scale, call)
 
     def date(self) -> dt.datetime:
@@ -69,7 +69,7 @@ class Host:
         staged.replace(self._knobs_path)
 
     def spend(self, name: str, label: str) -> bool:
-        """Whether a fault that counts strikes now; if so it is used up by one."""
+        """Return whether a fault that counts strikes now, and count it down if it does."""
         left = getattr(self.knobs, name)
         if not left or not self.knobs.hits(label):
             return False
@@ -78,7 +78,7 @@ class Host:
         return True
 
     def environment(self, definition: Definition) -> dict[str, str]:
-        """What a job gets, and nothing of anybody's shell."""
+        """Return a job's environment, which has nothing of anybody's shell."""
         user = pwd.getpwuid(self.user)
         return {
             "PATH": PATH,
@@ -92,7 +92,7 @@ class Host:
         }
 
     def start(self, definition: Definition, on_exit: Callable[[int, str], None], *, fails: bool) -> Run:
-        """A main process, which waits for `go`."""
+        """Start a main process that waits for `go`."""
         started = shim.start(
             shim.Start(
                 definition.program,
@@ -117,7 +117,7 @@ class Host:
         self.trace.add("run-gone", run.label, pid=run.pid)
 
     def _end_strays(self) -> None:
-        """What was below a shim that somebody killed is below us now."""
+        """Kill the processes of a shim that somebody else killed: they are children of the daemon now."""
         while strays := [
             row.pid for row in process_table.rows() if row.parent == os.getpid() and row.pid not in self._runs
         ]:

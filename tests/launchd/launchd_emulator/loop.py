@@ -9,7 +9,7 @@ from launchd_emulator.timers import Timer, Timers
 
 
 class Loop:
-    """Call back, one at a time. `clocks` are those whose timers it calls beside its own."""
+    """An event loop that makes one call at a time. `clocks` are those whose timers it calls beside its own."""
 
     def __init__(self, *clocks: Clock) -> None:
         self._selector = selectors.DefaultSelector()
@@ -22,11 +22,11 @@ class Loop:
         self._selector.register(descriptor, selectors.EVENT_READ, call)
 
     def forget(self, descriptor: int) -> None:
-        """Stop calling for a descriptor; to be said before it is closed."""
+        """Stop calling for a descriptor. This comes before it is closed."""
         self._selector.unregister(descriptor)
 
     def later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Call once after so many seconds of the machine's; infinitely many are never over."""
+        """Call once after so many of the machine's seconds; infinitely many are never over."""
         return self._timers.add(time.monotonic() + seconds, call)
 
     def stop(self) -> None:
@@ -34,7 +34,7 @@ class Loop:
         self._stopped = True
 
     def run(self) -> None:
-        """Call back until `stop`."""
+        """Make calls until `stop`."""
         self._stopped = False
         while not self._stopped:
             for key, _ in self._selector.select(self._patience()):

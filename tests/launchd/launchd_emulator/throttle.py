@@ -1,4 +1,4 @@
-"""How long the next spawn has to wait."""
+"""The throttle: the time that the next spawn has to wait."""
 
 import math
 

@@ -20,11 +20,11 @@ class Timer:
         return self._call is None
 
     def cancel(self) -> None:
-        """Never call. Harmless when it has been called already."""
+        """Give the call up. This is harmless when it was made already."""
         self._call = None
 
     def fire(self) -> None:
-        """Call, once."""
+        """Make the call, once."""
         call, self._call = self._call, None
         if call is not None:
             call()

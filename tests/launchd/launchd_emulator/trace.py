@@ -1,4 +1,4 @@
-"""What happened, one JSON line per event, in CLOCK_MONOTONIC and in launchd's own time."""
+"""The trace: one JSON line per event, in CLOCK_MONOTONIC and in launchd's own time."""
 
 import json
 import os
@@ -12,7 +12,7 @@ _OWN_FIELDS = ("t", "clock", "event", "label", "pid", "cause")
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the trace. What only some events have is in `more`, and may be read as an attribute, too."""
+    """One line of the trace. Fields that only some events have are in `more`, and are attributes, too."""
 
     t: float
     clock: float  # launchd's seconds since its daemon came up
@@ -29,7 +29,7 @@ class Event:
             raise AttributeError(name) from None
 
     def matches(self, event: str | None, label: str | None, fields: dict[str, Any]) -> bool:
-        """Whether it is of that kind and label, and has all these fields with these values."""
+        """Return whether the event is of that kind and label and has all these fields with these values."""
         everything = {"t": self.t, "clock": self.clock, "pid": self.pid, "cause": self.cause, **self.more}
         return (
             event in {None, self.event}
@@ -39,7 +39,7 @@ class Event:
 
 
 class Trace:
-    """Appends; each line is there for every reader before `add` returns."""
+    """The file that events are appended to. Each line is there for every reader before `add` returns."""
 
     def __init__(self, path: str, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -58,7 +58,7 @@ class Trace:
 
 
 def read(path: str) -> Iterator[Event]:
-    """Every whole line of a trace so far."""
+    """Return every whole line of a trace so far."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
