@@ -47,7 +47,7 @@ class Core:
         """Stop every job of every domain, as a reboot does."""
         self.host.trace.add("daemon-stop")
         left = len(self.domains)
-        self.host.set_clocks(held=False)  # or what does not end by itself would never be killed
+        self.host.set_clocks(held=False)  # or a job that does not end by itself would never be killed
         self.host.grace.later(_SHUTDOWN_PATIENCE, then)
 
         def empty() -> None:

@@ -30,7 +30,7 @@ class Daemon:
     def __init__(self, core: Core, socket_path: str) -> None:
         self._core = core
         self._host = core.host
-        self._waiting: list[tuple[int, Connection]] = []  # who waits for a trace longer than so many bytes
+        self._waiting: list[tuple[int, Connection]] = []  # clients that wait for a trace longer than so many bytes
         self._host.trace.on_growth = self._tell_waiting
         server.listen(self._host.loop, socket_path, self._handle)
 

@@ -74,7 +74,7 @@ class Job:
         self._on_removed = [on_removed]
         self._stop_cause: str | None = None
         self._kill_timer: Timer | None = None
-        self._restart: list[Done] = []  # who waits for a kickstart -k
+        self._restart: list[Done] = []  # callers of kickstart -k that wait
         self._restarting = False
         self._again = False  # a path event came during the run
         self._remove_at_exit = False

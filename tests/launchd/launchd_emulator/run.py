@@ -30,7 +30,7 @@ class Run:
         self.shim = started.shim
         self.has_ended = False
         self.has_gone = False
-        self.was_cut_off = False  # its shim was killed, by neither of us
+        self.was_cut_off = False  # somebody else killed its shim
         self._loop = loop
         self._line: socket.socket = started.line
         self._on_exit = on_exit

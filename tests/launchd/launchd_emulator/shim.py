@@ -207,7 +207,7 @@ class _Main:
                 os._exit(EXIT_CONFIG)
         os.close(waits)
         os.close(error)
-        os.read(self._error, 1)  # whoever learns of its pid may signal it, and has it die of that
+        os.read(self._error, 1)  # from here on a signal to its pid ends it, as its program's would
 
     def go(self) -> None:
         """Let the main process execute its program."""

@@ -1,7 +1,7 @@
 """The starts of a job that does not run: what holds them back, and for how long.
 
-A start without demand may be pended (by the domain's on-demand-only mode, or in low power); every start may have to wait
-for the throttle. A start that waits already takes further ones in.
+A start without demand may be pended (by the domain's on-demand-only mode, or in low power); every start may have to
+wait for the throttle. A start that waits already takes further ones in.
 """
 
 from collections.abc import Callable
