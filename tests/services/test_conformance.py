@@ -172,10 +172,11 @@ def test_a_gateway_that_cannot_start_is_said_to_be_down_with_its_exit(world: Wor
     world.hermes.run("gateway", "stop")
     config = world.hermes.home / "config.toml"
     config.write_text(config.read_text() + "nonsense")
+    # launchd knows no exit code that forbids another try: it runs again for a moment whenever the throttle is over.
+    world.hold_clock()
     done = world.hermes.run("gateway", "start")
     assert (done.returncode, done.stdout) == (1, "")
     assert "exited 78" in done.stderr
-    # launchd knows no exit code that forbids another try, so it runs again for a moment, now and then.
     status = world.hermes.until(
         lambda: (found := world.hermes.status())["service"]["state"] == "stopped" and found, "down"
     )

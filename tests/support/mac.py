@@ -11,7 +11,10 @@ from launchd_emulator.emulator import Launchd
 
 GATEWAY = "ai.hermes.gateway"
 RESTARTER = "ai.hermes.gateway.restarter"
-TIME_SCALE = 0.2  # of launchd's own durations; hermes' clocks are shortened by the configuration
+TIME_SCALE = 0.2  # of what launchd waits for; hermes' clocks are shortened by the configuration
+# A drain and an exit take what they take: scaled, launchd's SIGKILL would come before hermes' own deadlines.
+EXIT_TIMEOUT_SCALE = 1.0
+LONGER_THAN_A_THROTTLE = 60.0  # launchd's seconds; less than the restarter's StartInterval
 
 
 class Mac(Installation):
@@ -30,7 +33,8 @@ class Mac(Installation):
         user.mkdir(parents=True)
         self.agents = user / "Library" / "LaunchAgents"
         self.requested = 0.0  # when the restart under test was asked for, in the trace's clock
-        self.launchd = make_launchd(home=user, agents_dir=self.agents, **{"time_scale": TIME_SCALE, **knobs})
+        scales = {"time_scale": TIME_SCALE, "exit_timeout_scale": EXIT_TIMEOUT_SCALE}
+        self.launchd = make_launchd(home=user, agents_dir=self.agents, **{**scales, **knobs})
         variables = {"HOME": str(user), "PATH": f"{self.launchd.bin}{os.pathsep}{os.environ['PATH']}"}
         super().__init__(
             folder / "höme 'of' \"hermes\"",
@@ -44,3 +48,12 @@ class Mac(Installation):
     def spawns(self, label: str = GATEWAY, after: float = 0.0) -> int:
         """How often launchd has started that job since."""
         return sum(one.t > after for one in self.launchd.events("spawn", label))
+
+    def hold_clock(self) -> None:
+        """Let only the test move launchd's clock, which owes nobody a throttle now.
+
+        Until then real time is scaled and real work is not: whether a crash or the throttle is longer is the machine's
+        affair, and from now on the test's.
+        """
+        self.launchd.knob(clock="held")
+        self.launchd.advance(LONGER_THAN_A_THROTTLE)

@@ -25,6 +25,10 @@ def name_of(world: dict[str, Any]) -> str:
     return "+".join(worse) or "kind"
 
 
+_STARTS = 8.0  # seconds for a restart's processes, where an installation takes no more than
+_INSTALLING = 2.0
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that goes wrong. Seconds are launchd's where an emulator's knob causes them, else real ones."""
@@ -47,10 +51,14 @@ class Fault:
         return self.costs >= 5
 
 
-def bound(world: dict[str, Any], fault: Fault) -> float:
-    """Seconds from the request to a fresh, ready instance: starts of processes on a busy machine, and what is held up."""
+def bound(world: dict[str, Any], fault: Fault, installing: float = 0.0) -> float:
+    """Seconds from the request to a fresh, ready instance: what is held up, and starts of processes.
+
+    Those take as long as the machine does: `installing` is how many seconds the same work took just before, an
+    installation, which starts about as many.
+    """
     throttle = 10 * TIME_SCALE if world["kickstart_throttle"] == "block" else 0.0
-    return 8.0 + throttle + fault.costs
+    return max(_STARTS, _STARTS / _INSTALLING * installing) + throttle + fault.costs
 
 
 def letters(world: dict[str, Any]) -> str:
@@ -175,6 +183,19 @@ def _let_go(mac: Mac) -> None:
     mac.launchd.knob(kickstart_hang_s=0)
 
 
+def _pass_the_throttle(mac: Mac) -> None:
+    """With launchd's clock held, the restarter's is over and the gateway's is not."""
+    mac.launchd.advance(2)
+
+
+def _let_go_when_throttled(mac: Mac) -> None:
+    """A start of the gateway waits for a clock that stands; where a kickstart is let through it waits no longer."""
+    mac.until(
+        lambda: mac.launchd.events("throttled", GATEWAY) or mac.spawns(after=mac.requested), "a start that is throttled"
+    )
+    mac.launchd.knob(clock="running")
+
+
 def _nothing_is_started_by_launchd(world: dict[str, Any]) -> bool:
     return bool(world["on_demand_only"])
 
@@ -210,7 +231,13 @@ FAULTS = [
     Fault("slow bootout", later={"bootout_extra_delay_s": 10}, during=_unload_gateway, costs=6),
     Fault("label disabled and unloaded", during=_disable_and_unload, costs=3),
     Fault("no gui domain", {"gui_domain": "absent"}),
-    Fault("throttled spawn", config=_LONG_THROTTLE),
+    Fault(
+        "throttled spawn",
+        {"clock": "held"},
+        before=_pass_the_throttle,
+        after=_let_go_when_throttled,
+        config=_LONG_THROTTLE,
+    ),
     Fault("print with unknown fields", later={"print_noise": "unknown fields"}),
     Fault("print reordered", later={"print_noise": "reordered"}),
     Fault("print truncated", later={"print_noise": "truncated"}, costs=4),

@@ -23,8 +23,8 @@ LABEL = "com.example.gateway"
 HELPER = f"{LABEL}.helper"
 TIME_SCALE = 0.1
 THROTTLE = 10  # of launchd's seconds; what a plist that does not say gets
-# Seconds after the old process's end: launchd's own respawn is due after the throttle, whatever more is the machine's.
-BOUND = THROTTLE * TIME_SCALE + 2.0
+_STEPS = 2.0  # seconds for a strategy's own steps after the old process's end,
+_LOADING = 0.15  # where it takes no more than these to load the gateway
 
 GATEWAY = """\
 import os, signal, subprocess, sys
@@ -220,15 +220,19 @@ class Gateway:
                 }
             )
         )
+        asked_to_load = self._launchd.mark()
         self._launchd.launchctl("bootstrap", self._launchd.domain, plist, check=True)
         self._launchd.launchctl("kickstart", self._target, check=True)
         self._began = self._launchd.wait_for("spawn", LABEL)
+        loading = self._launchd.mark() - asked_to_load
         self._requested = 0.0
+        # launchd's own respawn is due after the throttle; the strategy's steps take as long as the machine does.
+        self._bound = THROTTLE * TIME_SCALE + _STEPS * max(1.0, loading / _LOADING)
 
     def ask(self) -> None:
         """Have the running gateway's tool run the strategy."""
         # A gateway that has run for hours owes the throttle nothing.
-        _let_pass(self._began.t + THROTTLE * TIME_SCALE)
+        self._launchd.advance(THROTTLE)
         if self._world.later:
             self._launchd.knob(**self._world.later)
         self._requested = self._launchd.mark()
@@ -239,7 +243,7 @@ class Gateway:
     def fate(self) -> Fate:
         """Look when everything that could still start it has had its time."""
         ended = self._old_end()
-        _let_pass((ended or self._requested) + BOUND)
+        _let_pass((ended or self._requested) + self._bound)
         assert "sh: " not in (self._folder / "errors").read_text(), "the strategy itself is broken"
         assert (self._folder / "struck").exists() <= self._world.strikes
         shown = self._launchd.launchctl("print", self._target)
@@ -263,7 +267,7 @@ class Gateway:
     def _old_end(self) -> float | None:
         """When the old process ended; None: it goes on, long after every strategy's own steps."""
         try:
-            patience = self._requested + DRAIN + BOUND - time.monotonic()
+            patience = self._requested + DRAIN + self._bound - time.monotonic()
             return self._launchd.wait_for("exit", LABEL, pid=self._began.pid, timeout=max(0.1, patience)).t
         except AssertionError:
             return None

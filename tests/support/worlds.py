@@ -47,6 +47,7 @@ class World:
     hermes: Installation
     silence: Callable[[], object]  # from now on it answers nobody
     drift: tuple[str, str]  # what an older release wrote into the service's definition
+    hold_clock: Callable[[], object] = lambda: None  # from now on it starts nothing by itself that it has put off
 
     def call(self, method: str, *arguments: str) -> Any:
         """One method of the back end, called in a process of its own; what it gives, or the error that it raises."""
@@ -111,7 +112,7 @@ def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str, *
         mac.launchd.knob(launchctl_latency_ms=600_000, on_demand_only=True)
 
     drift = ("<key>KeepAlive</key>", "<key>ThisKeyIsOld</key><true/><key>KeepAlive</key>")
-    return World("launchd", mac, silence, drift)
+    return World("launchd", mac, silence, drift, mac.hold_clock)
 
 
 def _for_test(name: str) -> Callable[..., World]:

@@ -400,23 +400,44 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
     mac.install()
     assert mac.interpreter is not None
     mac.interpreter.strike(fault("fail", "hermes_cli.gateway.run:main", program="gateway run"))
+    mac.hold_clock()
     mark = mac.launchd.mark()
     mac.run("gateway", "restart", "--no-wait")
+    passed = 0
+
+    def look():
+        nonlocal passed
+        for one in mac.launchd.events("throttled", GATEWAY)[passed:]:
+            passed += 1
+            mac.launchd.advance(one.seconds)
+        return mac.ever_settled()
+
+    mac.until(look, "an end")
     (settled,) = mac.settled()
     assert settled.outcome == "failed"
     assert "exited 1" in settled.detail
-    mac.launchd.wait_for("throttled", GATEWAY, after=mark)
+    assert mac.launchd.events("throttled", GATEWAY)
+    assert mac.spawns(after=mark) <= 1 + passed, "every start but the first waits for the throttle"
 
 
 def test_a_start_that_the_throttle_holds_back_is_waited_for(make_mac):
     clocks = SHORT_CLOCKS.replace("teardown_timeout = 2", "teardown_timeout = 60")  # and with it ThrottleInterval
     mac = make_mac(kickstart_throttle="block", config=f"{clocks}max_attempts = 2\nbackoff = 0.1\n")
     mac.install()
+    mac.hold_clock()
+    # A start that takes the gateway's throttle anew; the restarter's is over by then.
+    process.send(mac.ready().identity, signal.SIGKILL)
+    mac.launchd.wait_for("spawn", GATEWAY, count=2)
+    before = mac.ready()
     mac.run("gateway", "restart", "--no-wait")
+    throttled = mac.launchd.wait_for("throttled", GATEWAY)
+    mac.until(lambda: "interval between two starts" in str(mac.status()["pending"]), "a driver that waits")
+    assert mac.spawns() == 2
+    mac.launchd.advance(throttled.seconds)
     (settled,) = mac.settled()
     assert settled.outcome == "restarted", settled.detail
-    assert mac.spawns() == 2
-    assert mac.launchd.events("throttled", GATEWAY)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.spawns() == 3
 
 
 @pytest.mark.parametrize("code", [37, 113])
@@ -432,7 +453,8 @@ def test_the_only_attempt_survives_an_answer_that_means_no_such_label(make_mac, 
 
 def test_a_demand_start_outlasts_a_stop_that_is_under_way(mac):
     before = mac.install()
-    mac.busy()  # it drains as long as it is let
+    mac.hold_clock()  # it drains as long as it is let, however long the next two lines take
+    mac.busy()
     launchctl(mac, "bootout")
     assert "state = SIGTERMed" in launchctl(mac, "print")
     assert World("launchd", mac, lambda: None, ("", "")).call("demand_start") is None

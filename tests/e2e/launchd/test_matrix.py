@@ -32,7 +32,9 @@ class Cell:
         self.mac = mac
         self.fault = fault
         self._strike()
+        began = time.monotonic()
         self.before = mac.install()
+        self.installing = time.monotonic() - began
 
     def ask(self) -> None:
         """Ask in-tree, and kill the asking client as soon as the record is there: nobody is left who waits."""
@@ -82,13 +84,13 @@ def own_package(folder: Path) -> Path:
 
 @pytest.mark.parametrize(("world", "fault"), CELLS)
 def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, tmp_path):
-    limit = bound(world, fault)
-    noted = {"fault": fault.name, "world": name_of(world), "bound": limit}
+    noted = {"fault": fault.name, "world": name_of(world), "bound": bound(world, fault)}
     record_property("cell", noted)
     own = {"code": own_package(tmp_path)} if fault.own_code else {}
     config = {"config": fault.config} if fault.config else {}
     mac: Mac = make_mac(**world, **(fault.knobs or {}), **config, **own)
     cell = Cell(mac, fault)
+    noted["bound"] = limit = bound(world, fault, cell.installing)
     cell.ask()
     fresh, by = cell.finish(limit, next_command=fault.next_command(world))
     noted |= {"seconds": time.monotonic() - cell.began, "by": by}

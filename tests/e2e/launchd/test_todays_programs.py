@@ -57,7 +57,7 @@ def test_hermes_comes_back_once_where_todays_programs_do_as_listed(
 def assert_hermes_comes_back_once(mac: Mac, world: World) -> None:
     cell = Cell(mac, world.fault)
     cell.ask()
-    limit = bound(world.knobs, world.fault)
+    limit = bound(world.knobs, world.fault, cell.installing)
     fresh, by = cell.finish(limit, next_command=world.fault.next_command(world.knobs))
     assert by == "itself"
     assert mac.launchd.pid(GATEWAY) == fresh.identity.pid

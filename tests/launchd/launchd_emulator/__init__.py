@@ -1,4 +1,4 @@
-"""A launchd for tests on Linux and macOS: real processes, a launchctl, faults on request, and a trace."""
+"""A launchd for tests on Linux and macOS: real processes, faults on request, a clock that tests move, and a trace."""
 
 from launchd_emulator.emulator import Launchd
 from launchd_emulator.knobs import INFINITE, Knobs

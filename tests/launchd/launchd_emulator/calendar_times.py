@@ -1,4 +1,4 @@
-"""When a StartCalendarInterval is met next."""
+"""The next moment that a StartCalendarInterval names."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ _DAYS_AHEAD = 366 * 8 + 2  # beyond the next 29 February, whatever the century
 
 
 def next_time(entries: Iterable[Mapping[str, int]], after: dt.datetime) -> dt.datetime | None:
-    """The first minute later than `after` that an entry names; a missing key is any value."""
+    """Return the first minute later than `after` that an entry names. A key that is missing allows any value."""
     found = [one for entry in entries if (one := _next(entry, after)) is not None]
     return min(found, default=None)
 

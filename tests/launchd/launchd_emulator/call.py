@@ -1,4 +1,4 @@
-"""One request to launchctl, and what its arguments name."""
+"""A request to launchctl, and the domains and labels that its arguments name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from launchd_emulator.server import Reply
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `answer` is to be called once, now or later."""
+    """A request to launchctl. Its handler calls `answer` once, at once or later."""
 
     core: Core
     arguments: list[str]
@@ -20,11 +20,11 @@ class Call:
 
 
 class UsageError(Exception):
-    """Arguments that make no request."""
+    """The arguments make no request."""
 
 
 def domain_of(call: Call, target: str) -> Domain:
-    """The domain that a target names. A well-formed name of another user's is a domain that is not there."""
+    """Return the domain that a target names. The domain of another user is one that is absent."""
     kind, _, number = target.partition("/")
     is_number = number.isascii() and number.isdigit()
     if target != "system" and not (kind in {"user", "gui"} and is_number):
@@ -37,7 +37,7 @@ def domain_of(call: Call, target: str) -> Domain:
 
 
 def service_of(call: Call, target: str) -> tuple[Domain, str]:
-    """The domain and the label that a target names."""
+    """Return the domain and the label that a target names."""
     parts = target.split("/")
     cut = 1 if parts[0] == "system" else 2
     label = "/".join(parts[cut:])
@@ -47,7 +47,7 @@ def service_of(call: Call, target: str) -> tuple[Domain, str]:
 
 
 def options(rest: list[str], known: str) -> tuple[set[str], list[str]]:
-    """The leading single-letter options, and the rest."""
+    """Split the leading single-letter options from the rest."""
     found: set[str] = set()
     while rest and rest[0].startswith("-") and rest[0] != "-":
         letters = set(rest[0][1:])
@@ -59,7 +59,7 @@ def options(rest: list[str], known: str) -> tuple[set[str], list[str]]:
 
 
 def exactly(rest: list[str], count: int) -> list[str]:
-    """So many arguments, or UsageError."""
+    """Return the arguments if there are `count` of them. Raises UsageError."""
     if len(rest) != count:
         raise UsageError
     return rest

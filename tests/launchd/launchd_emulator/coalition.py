@@ -1,4 +1,4 @@
-"""What goes down with a job: what is left in its process group, and whatever it ever started."""
+"""The processes that end with a job: those left in its process group, and all that it ever started."""
 
 import signal
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from launchd_emulator.starts import Tell
 
 
 class Coalition:
-    """Every run of one job of which something may still live."""
+    """The runs of one job of which something may still live."""
 
     def __init__(self, host: Host, definition: Definition, tell: Tell) -> None:
         self._host = host
@@ -19,7 +19,7 @@ class Coalition:
         self._runs: list[Run] = []
 
     def main_ended(self, run: Run) -> None:
-        """Signal what is left in its group, while the zombie still keeps the group's number from being reused."""
+        """Signal the processes left in the run's group. Its zombie still keeps the group's number from being reused."""
         self._runs = [*(one for one in self._runs if not one.has_gone), run]
         name = self._host.knobs.group_kill_signal
         if self._definition.abandon_process_group or name == "none":
@@ -29,7 +29,7 @@ class Coalition:
             run.signal_group(signal.Signals[f"SIG{name}"])
 
     def end(self, then: Callable[[], None]) -> None:
-        """SIGKILL to everything that this job ever started; `then` when nothing of it lives any more."""
+        """Kill every process that this job ever started. Call `then` when none of them is left."""
         left = [one for one in self._runs if not one.has_gone]
         pid, members = left[-1].pid, [pid for run in left for pid in run.coalition()]
 

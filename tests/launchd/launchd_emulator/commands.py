@@ -1,4 +1,4 @@
-"""What launchctl's arguments ask for. Every subcommand raises, or answers through its call, now or later."""
+"""The subcommands of launchctl, by name. Each raises, or answers through its call, now or later."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ _SUBCOMMANDS: dict[str, Callable[[Call, list[str]], None]] = {
 
 
 def run(call: Call) -> None:
-    """Do as launchctl is told."""
+    """Carry out one launchctl command."""
     name, *rest = call.arguments or [""]
     subcommand = _SUBCOMMANDS.get(name)
     if subcommand is None:

@@ -1,23 +1,25 @@
-"""The daemon's state as a whole: three domains, and what strikes them together."""
+"""The daemon's state as a whole: three domains, and the events that concern all of them."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from launchd_emulator import clock
 from launchd_emulator.domain import Domain
 from launchd_emulator.host import Host
 from launchd_emulator.job import Job
 from launchd_emulator.overrides import Overrides
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
+    from launchd_emulator.timers import Timer
 
 
 _SHUTDOWN_PATIENCE = 30  # seconds after which a reboot goes on without the jobs that never end
 
 
 class Core:
-    """launchd."""
+    """The state of launchd."""
 
     def __init__(self, host: Host, agents: Path | None) -> None:
         self.host = host
@@ -45,7 +47,8 @@ class Core:
         """Stop every job of every domain, as a reboot does."""
         self.host.trace.add("daemon-stop")
         left = len(self.domains)
-        self.host.later(_SHUTDOWN_PATIENCE, then)
+        self.host.set_clocks(held=False)  # or a job that does not end by itself would never be killed
+        self.host.grace.later(_SHUTDOWN_PATIENCE, then)
 
         def empty() -> None:
             nonlocal left
@@ -57,17 +60,24 @@ class Core:
             domain.tear_down("shutdown", empty)
 
     def jobs(self) -> list[Job]:
-        """Every loaded job."""
+        """Return all loaded jobs."""
         return [job for domain in self.domains.values() for job in domain.jobs.values()]
 
     def session_domain(self) -> Domain:
-        """Where the old subcommands, which name no domain, look."""
+        """Return the domain in which the old subcommands look, since they name none."""
         return self.gui if self.gui.state != "absent" else self.domains[f"user/{self.host.user}"]
 
-    # --- knobs that are more than a value
+    # --- the clock, and knobs that are more than a value
+
+    def advance(self, seconds: float) -> None:
+        """Move launchd's clock forward and do what falls due on the way at its moment. Raises ValueError."""
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"the clock does not go {seconds!r} seconds forward")
+        self.host.trace.add("advance", seconds=seconds)
+        clock.advance([self.host.clock, self.host.grace], seconds)
 
     def turn(self, changes: dict[str, Any]) -> None:
-        """Turn knobs, and do what follows from it."""
+        """Turn knobs and apply what follows from the new values."""
         self.host.change(**changes)
         self.host.trace.add("knob", changes=changes)
         if "disabled_db" in changes:
@@ -135,7 +145,7 @@ class Core:
             self._log_in()
 
     def login(self, done: Callable[[], None]) -> None:
-        """Bring the gui domain back, when it is gone, and load the user's agents into it."""
+        """Create the gui domain again once the old one is gone, load the user's agents into it, and call `done`."""
         self._login_callers.append(done)
         if self.gui.state == "tearing_down":
             self._wants_login = True

@@ -1,9 +1,9 @@
 """The daemon: one process, one thread, answering launchctl and the tests.
 
-    python -m launchd_emulator.daemon FOLDER RUNTIME HOME AGENTS [KEPT]
+    from launchd_emulator.daemon import main; main()    FOLDER RUNTIME HOME AGENTS [KEPT]
 
-It says "ready" when it answers, and ends when its standard input ends, so it never outlives whoever started it. KEPT is a descriptor that it and every
-process of its own hold open: at its end of file there is nothing left.
+It says "ready" when it answers. It ends when its standard input ends, so it never outlives the process that started it.
+KEPT is a descriptor that it and each of its shims hold open: at its end of file there is nothing left.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from launchd_emulator.shim import PR_SET_CHILD_SUBREAPER
 
 
 class Daemon:
-    """Takes requests."""
+    """The server of launchctl's requests and of the tests' own."""
 
     def __init__(self, core: Core, socket_path: str) -> None:
         self._core = core
         self._host = core.host
-        self._waiting: list[tuple[int, Connection]] = []  # who waits for a trace longer than so many bytes
+        self._waiting: list[tuple[int, Connection]] = []  # clients that wait for a trace longer than so many bytes
         self._host.trace.on_growth = self._tell_waiting
         server.listen(self._host.loop, socket_path, self._handle)
 
@@ -46,6 +47,7 @@ class Daemon:
         terminal, directory, started, *arguments = fields
         argv = [os.fsdecode(one) for one in arguments]
         self._host.trace.add("request", pid=connection.client, argv=argv)
+        # A held clock holds what launchd does, and not what its clients hear.
         latency = self._host.knobs.launchctl_latency_ms / 1000 * self._host.knobs.time_scale
         due = float(started) + latency
 
@@ -75,11 +77,9 @@ class Daemon:
                 self._waiting.append((size, connection))
                 self._tell_waiting()
             case {"ask": "knob", "changes": changes}:
-                try:
-                    self._core.turn(changes)
-                    done()
-                except (TypeError, ValueError) as error:
-                    connection.answer(Reply(1, err=str(error)))
+                _attempt(connection, self._core.turn, changes)
+            case {"ask": "advance", "seconds": seconds}:
+                _attempt(connection, self._core.advance, seconds)
             case {"ask": "pid", "label": label}:
                 done(next((job.pid for job in self._core.jobs() if job.label == label), None))
             case {"ask": "logout"}:
@@ -99,6 +99,15 @@ class Daemon:
         self._waiting = [(at_least, connection) for at_least, connection in self._waiting if size <= at_least]
         for connection in due:
             connection.answer(Reply())
+
+
+def _attempt(connection: Connection, call: Callable[[Any], None], value: object) -> None:
+    try:
+        call(value)
+    except (TypeError, ValueError) as error:
+        connection.answer(Reply(1, err=str(error)))
+    else:
+        connection.answer(Reply(out="null"))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A property list as launchd takes it: read once, checked, and never looked at again."""
+"""A property list as launchd takes it: read once, checked, and never read again."""
 
 import os
 import plistlib
@@ -19,7 +19,7 @@ DEFAULT_SESSION = "Aqua"
 
 @dataclass(frozen=True)
 class Definition:
-    """What a plist says, with launchd's defaults for what it does not say."""
+    """The contents of a plist, completed with launchd's defaults."""
 
     label: str
     path: str
@@ -46,7 +46,7 @@ class Definition:
 
 
 def read(path: str, user: int) -> Definition:
-    """The definition in a file that this user wants to load. Raises Refused."""
+    """Read the definition that this user wants to load. Raises Refused."""
     try:
         with open(path, "rb") as file:
             found = os.fstat(file.fileno())
@@ -65,7 +65,7 @@ def read(path: str, user: int) -> Definition:
 
 
 def parse(record: Mapping[str, Any], path: str) -> Definition:
-    """The definition in a property list. Raises Refused."""
+    """Return the definition in a property list. Raises Refused."""
     label = record.get("Label")
     if not isinstance(label, str) or not label:
         raise Refused(errors.NO_LABEL)
@@ -101,7 +101,7 @@ def parse(record: Mapping[str, Any], path: str) -> Definition:
 def submitted(
     label: str, arguments: list[str], program: str | None, stdout: str | None, stderr: str | None
 ) -> Definition:
-    """What `launchctl submit` makes: a job that is kept alive until it is removed."""
+    """Return the definition that `launchctl submit` makes: a job that is kept alive until it is removed."""
     return Definition(
         label=label,
         path="(submitted by launchctl)",

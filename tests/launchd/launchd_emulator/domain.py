@@ -1,4 +1,4 @@
-"""A domain: the labels loaded into it, and whether it is there at all."""
+"""A domain: its state, and the labels loaded into it."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _SESSIONS = {"gui": "Aqua", "user": "Background", "system": "System"}
 
 
 class Domain:
-    """system, user/UID or gui/UID."""
+    """One of the domains system, user/UID and gui/UID."""
 
     def __init__(self, host: Host, overrides: Overrides, kind: str, user: int) -> None:
         self.kind = kind
@@ -40,30 +40,30 @@ class Domain:
             raise Refused(errors.UNSUPPORTED)
 
     def job(self, label: str) -> Job:
-        """The loaded job. Raises Refused."""
+        """Return the loaded job. Raises Refused."""
         if label not in self.jobs:
             raise Refused(errors.NO_SERVICE, f'Could not find service "{label}" in domain for {self.described}')
         return self.jobs[label]
 
     def require_loaded(self, label: str, code: int) -> Job:
-        """The loaded job, or Refused with this code."""
+        """Return the loaded job. Raises Refused with this code."""
         if label not in self.jobs:
             raise Refused(code)
         return self.jobs[label]
 
     @property
     def described(self) -> str:
-        """As messages name it."""
+        """The domain's name in launchctl's messages."""
         return {"gui": f"user gui: {self.user}", "user": f"uid: {self.user}"}.get(self.kind, "system")
 
     # --- labels
 
     def is_disabled(self, loaded: Definition) -> bool:
-        """By the override if there is one, else by the plist."""
+        """Return whether a label is disabled: by its override if there is one, else by its plist."""
         return self._overrides.of(self.name).get(loaded.label, loaded.disabled)
 
     def disabled(self) -> dict[str, bool]:
-        """All overrides."""
+        """Return all overrides."""
         return dict(self._overrides.of(self.name))
 
     def override(self, label: str, *, disabled: bool) -> None:
@@ -112,7 +112,7 @@ class Domain:
     # --- the end
 
     def tear_down(self, cause: str, on_empty: Callable[[], None]) -> None:
-        """Stop every job; tell when the last of them is gone."""
+        """Stop every job. Call `on_empty` when the last of them is gone."""
         self._on_empty = on_empty
         self.state = "tearing_down"
         for job in list(self.jobs.values()):

@@ -1,4 +1,4 @@
-"""A launchd for one test: starts the daemon, asks it, waits for what its trace tells."""
+"""The emulator as a test sees it: it starts the daemon, sends it requests, and waits for events of its trace."""
 
 import json
 import os
@@ -21,20 +21,23 @@ from launchd_emulator.trace import Event
 _PATIENCE = 30  # seconds; beyond what anything takes that is not broken
 _TAIL = 40  # lines of the trace in a failure's message
 _PACKAGE = Path(__file__).resolve().parent
+# Isolated, and with the package's folder last: where it is installed, everything else that is installed lies there too.
+_DAEMON = f"import sys; sys.path.append({str(_PACKAGE.parent)!r}); from launchd_emulator.daemon import main; main()"
 
 
 class Launchd:
     """A launchd with a state of its own; `bin` goes to the front of a PATH.
 
-    `home` is HOME of every job; `agents` the folder whose plists are loaded at login, as ~/Library/LaunchAgents is.
+    `home` is HOME of every job. The plists in `agents_dir` are loaded at login, as those of ~/Library/LaunchAgents are.
     All other keywords are knobs.
     """
 
     def __init__(self, folder: Path, *, home: Path | None = None, agents_dir: Path | None = None, **knobs: Any) -> None:
-        self.folder = folder
+        # Absolute, since the daemon's working directory is another one.
+        self.folder = folder = folder.absolute()
         self.bin = folder / "bin"
-        self.home = home or Path.home()
-        self.agents = agents_dir
+        self.home = (home or Path.home()).absolute()
+        self.agents = agents_dir and agents_dir.absolute()
         self.domain = f"gui/{os.getuid()}"
         self.trace_path = folder / "trace.jsonl"
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -73,8 +76,7 @@ class Launchd:
         arguments = [str(self.folder), str(self._runtime), str(self.home), str(self.agents or ""), str(kept)]
         with (self.folder / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(
-                [sys.executable, "-S", "-m", "launchd_emulator.daemon", *arguments],
-                env={**os.environ, "PYTHONPATH": str(_PACKAGE.parent)},
+                [sys.executable, "-I", "-S", "-c", _DAEMON, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -99,41 +101,45 @@ class Launchd:
         """Change knobs of the running daemon."""
         self._ask(ask="knob", changes=changes)
 
+    def advance(self, seconds: float) -> None:
+        """Move launchd's clock forward, held or not, and do what falls due on the way in order, each at its moment."""
+        self._ask(ask="advance", seconds=seconds)
+
     def pid(self, label: str) -> int | None:
-        """The main process of a job."""
+        """Return the pid of a job's main process, or None."""
         found: int | None = self._ask(ask="pid", label=label)
         return found
 
     def logout(self) -> None:
-        """Tear the gui domain down. Returns at once; `domain-gone` in the trace tells that it is done."""
+        """Begin to tear the gui domain down. The event `domain-gone` tells the end of it."""
         self._ask(ask="logout")
 
     def login(self) -> None:
-        """Bring the gui domain back, after the end of a logout, and load the agents."""
+        """Wait for the end of a logout, create the gui domain again, and load the agents."""
         self._ask(ask="login", agents=str(self.agents or ""))
 
     def restart(self) -> None:
-        """A reboot: every job is stopped, everything left is killed, the daemon comes up anew."""
+        """Reboot: stop every job, kill whatever is left, and start the daemon anew."""
         if self._daemon is not None:
             self._ask(ask="shutdown", patience=3 * _PATIENCE)
             self._reap()
         self._start()
 
     def kill(self) -> None:
-        """A power cut: the daemon and everything that it ever started end at once."""
+        """Cut the power: end the daemon and everything that it ever started at once."""
         if self._daemon is not None:
             self._daemon.send_signal(signal.SIGKILL)
             self._reap()
 
     def close(self) -> None:
-        """End everything, and leave nothing but the folder. A daemon that ended by itself is an error."""
+        """End everything, and leave nothing but the folder. Raises AssertionError if the daemon had ended by itself."""
         ended = self._daemon is not None and self._daemon.poll() is not None
         self.kill()
         shutil.rmtree(self._runtime, ignore_errors=True)
         assert not ended, f"the daemon ended by itself\n{self._tail()}"
 
     def _reap(self) -> None:
-        """The daemon is ending: wait for it, and for the end of everything below it."""
+        """Wait for the end of the daemon, which is ending, and of everything below it."""
         assert self._daemon is not None
         assert self._left is not None
         assert self._daemon.stdin is not None
@@ -149,7 +155,7 @@ class Launchd:
     def launchctl(
         self, *arguments: object, timeout: float = 30, check: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """One command, to its end."""
+        """Run one launchctl command to its end."""
         return subprocess.run(
             [self.bin / "launchctl", *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -160,11 +166,11 @@ class Launchd:
         )
 
     def mark(self) -> float:
-        """Now, in the trace's clock."""
+        """Return the present moment by the trace's clock."""
         return time.monotonic()
 
     def events(self, event: str | None = None, label: str | None = None, **match: Any) -> list[Event]:
-        """What happened so far."""
+        """Return what happened so far."""
         return [one for one in trace.read(str(self.trace_path)) if one.matches(event, label, match)]
 
     def wait_for(
@@ -177,7 +183,7 @@ class Launchd:
         timeout: float = 20,
         **match: Any,
     ) -> Event:
-        """The count-th such event later than `after`; AssertionError if there is none in time."""
+        """Wait for the count-th such event later than `after`. Raises AssertionError if there is none in time."""
         deadline = time.monotonic() + timeout
         while True:
             size = self.trace_path.stat().st_size

@@ -37,7 +37,7 @@ RETRY_AS_ROOT = "Try re-running the command as root for richer errors."
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a mistake
-    """A request that ends with an exit code other than 0."""
+    """An answer with an exit code other than 0."""
 
     def __init__(self, code: int, text: str | None = None) -> None:
         self.code = code
@@ -46,6 +46,6 @@ class Refused(Exception):  # noqa: N818 - an answer, not a mistake
 
 
 def failure_line(action: str, refused: Refused) -> str:
-    """One failure, as launchctl reports it; for example action "Bootstrap failed"."""
+    """Return launchctl's report of one failure; `action` is, for example, "Bootstrap failed"."""
     line = f"{action}: {refused.code}: {refused.text}\n"
     return line + f"{RETRY_AS_ROOT}\n" if refused.code == IO_ERROR else line

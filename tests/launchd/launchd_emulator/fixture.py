@@ -1,4 +1,7 @@
-"""A pytest plugin: `pytest_plugins = ["launchd_emulator.fixture"]`."""
+"""The pytest plugin. Where the package is installed, pytest loads it by itself.
+
+Elsewhere the topmost conftest.py says `pytest_plugins = ["launchd_emulator.fixture"]`.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +15,7 @@ from launchd_emulator.emulator import Launchd
 
 @pytest.fixture
 def make_launchd(tmp_path: Path) -> Iterator[Callable[..., Launchd]]:
-    """A launchd with these knobs; everything that it started ends with the test."""
+    """Return a function that starts a launchd with the given knobs. Everything that it started ends with the test."""
     made = 0
     with ExitStack() as closing:  # each is closed, also when another one cannot be
 
@@ -26,5 +29,5 @@ def make_launchd(tmp_path: Path) -> Iterator[Callable[..., Launchd]]:
 
 @pytest.fixture
 def launchd(make_launchd: Callable[..., Launchd]) -> Launchd:
-    """A launchd with the default knobs."""
+    """Start a launchd with the default knobs."""
     return make_launchd()

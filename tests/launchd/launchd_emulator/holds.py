@@ -1,10 +1,10 @@
-"""What a domain in on-demand-only mode does not start, and the reason that `print` then shows."""
+"""The starts that a domain in on-demand-only mode holds back, and the reasons that `print` then shows."""
 
 from launchd_emulator.keepalive import KeepAlive
 
 
 def reason(cause: str, keep_alive: KeepAlive, held: str) -> str | None:
-    """Why this non-demand start is pended; None: it is not. `held` is the knob `on_demand_holds`."""
+    """Return why a start without demand is pended, or None if it is not. `held` is the knob `on_demand_holds`."""
     if cause == "run-at-load":
         return "speculative"
     if cause == "keepalive":

@@ -1,4 +1,4 @@
-"""inotify(7) for many watchers in one descriptor: the kernel's instances are few, and shared with everything that is tested."""
+"""inotify(7) for many watchers in one descriptor: the kernel's instances are few, and tested programs need some too."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ Call = Callable[[int, str], None]
 
 @dataclass(eq=False)
 class Interest:
-    """One watcher's wish to hear of one inode."""
+    """A watcher of one inode, and the events that it wants."""
 
     watch: int
     mask: int
@@ -25,7 +25,7 @@ class Interest:
 
 
 class Inotify:
-    """Calls with (mask, name) for each event that an interest asked for."""
+    """An inotify instance. It calls with (mask, name) for each event that an interest asked for."""
 
     def __init__(self) -> None:
         """Raise OSError where the kernel has none left."""
@@ -36,7 +36,7 @@ class Inotify:
         self._interests: dict[int, list[Interest]] = {}
 
     def add(self, path: str, mask: int, call: Call) -> Interest:
-        """Begin. Raises OSError."""
+        """Watch a path. Raises OSError."""
         # The same inode has one watch, whoever asks: masks are united, and taken apart again at delivery.
         watch = int(self._libc.inotify_add_watch(self.descriptor, os.fsencode(path), mask | _ADD_TO_MASK))
         if watch < 0:
@@ -46,7 +46,7 @@ class Inotify:
         return interest
 
     def remove(self, interest: Interest) -> None:
-        """End. Harmless when the kernel has dropped the watch already."""
+        """Stop watching. This is harmless when the kernel has dropped the watch already."""
         others = self._interests.get(interest.watch, [])
         if interest in others:
             others.remove(interest)
@@ -55,7 +55,7 @@ class Inotify:
                 self._libc.inotify_rm_watch(self.descriptor, interest.watch)
 
     def read(self) -> None:
-        """Deliver what there is."""
+        """Deliver the events that have arrived."""
         try:
             text = os.read(self.descriptor, 65536)
         except BlockingIOError:

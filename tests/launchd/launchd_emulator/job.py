@@ -21,34 +21,34 @@ from launchd_emulator.host import Host
 from launchd_emulator.starts import Starts
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
     from launchd_emulator.run import Run
+    from launchd_emulator.timers import Timer
 
 _LOAD_TO_SPAWN = 0.05  # seconds
 Done = Callable[[Refused | None], None]
 
 
 class Triggers(Protocol):
-    """What starts a job by itself: paths, queues, intervals."""
+    """The causes that start a job by themselves: paths, queues, intervals."""
 
     def arm(self) -> None:
-        """Begin."""
+        """Begin to watch and to count."""
 
     def disarm(self) -> None:
-        """End."""
+        """Stop watching and counting."""
 
     def rearm(self) -> None:
-        """Watch as the knobs are now."""
+        """Begin to watch anew, as the knobs are now."""
 
     def inject(self, count: int) -> None:
-        """So many events without a change."""
+        """Deliver so many events without a change."""
 
     def queue_wants(self) -> bool:
-        """Whether a queue directory has an entry."""
+        """Return whether a queue directory has an entry."""
 
 
 class Job:
-    """A definition, as it was when it was loaded, and what became of it."""
+    """A definition as it was when it was loaded, and the state of its process."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Job:
         self._on_removed = [on_removed]
         self._stop_cause: str | None = None
         self._kill_timer: Timer | None = None
-        self._restart: list[Done] = []  # who waits for a kickstart -k
+        self._restart: list[Done] = []  # callers of kickstart -k that wait
         self._restarting = False
         self._again = False  # a path event came during the run
         self._remove_at_exit = False
@@ -83,25 +83,25 @@ class Job:
 
     @property
     def state(self) -> str:
-        """As `print` words it."""
+        """The state in the words of `launchctl print`."""
         if self.run is not None:
             return self.stopping or "running"
         return "spawn scheduled" if self._starts.waiting else "not running"
 
     @property
     def pid(self) -> int | None:
-        """The main process."""
+        """The pid of the main process."""
         return self.run.pid if self.run and not self.run.has_ended else None
 
     @property
     def pended_reason(self) -> str | None:
-        """Why a non-demand start is held back."""
+        """The reason why a start without demand is held back, if one is."""
         return self._starts.pended.reason if self._starts.pended else None
 
     # --- what comes from outside
 
     def load(self) -> None:
-        """Begin, as the definition wants it."""
+        """Arm the triggers, and start the job if its definition says so."""
         self.triggers.arm()
         if keepalive.wants_start_at_load(self.definition.keep_alive, self.definition.run_at_load, os.path.exists):
             if not self._host.spend("bootstrap_no_spawn", self.label):
@@ -110,14 +110,14 @@ class Job:
             self._start_after_load("queue")
 
     def _start_after_load(self, cause: str) -> None:
-        """The client has its answer before there is any process. What is pended is so at once."""
+        """Start the job after the client has its answer. A start that is pended is so at once."""
         if self._starts.hold(cause) is None:
-            self._host.later(_LOAD_TO_SPAWN, lambda: self.start(cause))
+            self._host.meanwhile(_LOAD_TO_SPAWN, lambda: self.start(cause))
         else:
             self.start(cause)
 
     def kickstart(self, done: Done, *, kill: bool = False) -> None:
-        """A demand start; with `kill` of a new process in any case. `done` may be called later. Raises Refused."""
+        """Start the job on demand, with `kill` as a new process in any case, and call `done`. Raises Refused."""
         if self.removing:
             raise Refused(errors.ALREADY, "")
         self._tell("kickstart", cause="kickstart-k" if kill else "kickstart", pid=self.pid)
@@ -132,12 +132,12 @@ class Job:
             self.stop("kickstart-k")
 
     def demand(self, cause: str) -> None:
-        """A demand start of a job that does not run."""
+        """Start the job on demand unless it runs."""
         if self.run is None and not self.removing:
             self._starts.demand(cause)
 
     def event(self) -> str:
-        """A path event arrived; what becomes of it."""
+        """Take a path event in. Return what becomes of it."""
         if self.removing:
             return "dropped"
         if self.run is not None:
@@ -150,23 +150,23 @@ class Job:
         return "fired"
 
     def signal(self, number: int, cause: str) -> None:
-        """To the main process. Raises Refused."""
+        """Signal the main process. Raises Refused."""
         if self.pid is None:
             raise Refused(errors.NO_SUCH_PROCESS, "No process to signal.")
         self._signal(number, cause)
 
     def stop(self, cause: str) -> None:
-        """SIGTERM now, SIGKILL after ExitTimeOut. A second stop does not extend the deadline."""
+        """Send SIGTERM now and SIGKILL after ExitTimeOut. A second stop does not extend the deadline."""
         if self.run is None or self.stopping:
             return
         self.stopping = "SIGTERMed"
         self._stop_cause = cause
         self._signal(signal.SIGTERM, cause)
         if self.definition.exit_timeout > 0:
-            self._kill_timer = self._host.later(self.definition.exit_timeout, self._kill)
+            self._kill_timer = self._host.grace.later(self.definition.exit_timeout, self._kill)
 
     def remove(self, cause: str, on_removed: Callable[["Job"], None] = lambda _: None) -> None:
-        """Stop it, and forget it when its process has ended."""
+        """Stop the job, and forget it when its process has ended."""
         self._on_removed.append(on_removed)
         if self.removing:
             return
@@ -185,13 +185,13 @@ class Job:
             self.stop(cause)
 
     def reconsider(self) -> None:
-        """The domain may hold less than before."""
+        """Start what was pended if the domain no longer holds it back."""
         self._starts.reconsider()
 
     # --- starts
 
     def start(self, cause: str) -> None:
-        """A non-demand start: now, or when it is no longer held back."""
+        """Start the job without demand, now or when it is no longer held back."""
         if self.run is None and not self.removing:
             self._starts.offer(cause)
 
@@ -201,7 +201,8 @@ class Job:
         self.run = self._host.start(self.definition, self._exited, fails=fails)
         self.runs += 1
         self.spawn_cause = demand
-        self._starts.spawned(self._tell("spawn", cause=cause, pid=self.run.pid, demand=demand), demand)
+        self._tell("spawn", cause=cause, pid=self.run.pid, demand=demand)
+        self._starts.spawned(demand)
         self.run.go()
         self._answer_restart(None)
 
@@ -246,7 +247,7 @@ class Job:
             self._ended(status)
 
     def _ended(self, status: int) -> None:
-        """Nothing is left that has to go before the job does, or before it is started again."""
+        """Go on after the end of all that has to be gone before the job is forgotten or started again."""
         cause = self._stop_cause
         self.run = self.stopping = self._stop_cause = None
         if self.removing:
@@ -287,5 +288,5 @@ class Job:
         for call in self._on_removed:
             call(self)
 
-    def _tell(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> float:
-        return self._host.trace.add(event, self.label, pid=pid, cause=cause, domain=self.domain_name, **more)
+    def _tell(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> None:
+        self._host.trace.add(event, self.label, pid=pid, cause=cause, domain=self.domain_name, **more)

@@ -1,4 +1,4 @@
-"""Whether a job is to be started again after an exit, or for what exists."""
+"""The rules of KeepAlive: starts at load, after an exit, and for paths that exist."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ KeepAlive = bool | Mapping[str, Any]
 
 
 def wants_start_at_load(keep_alive: KeepAlive, run_at_load: bool, exists: Callable[[str], bool]) -> bool:
-    """Whether loading alone starts it. A condition on an exit can only be met after a first run, so it implies one."""
+    """Return whether loading alone starts the job. A condition on an exit implies a first run."""
     if run_at_load:
         return True
     if isinstance(keep_alive, bool):
@@ -28,7 +28,7 @@ def wants_start_at_load(keep_alive: KeepAlive, run_at_load: bool, exists: Callab
 
 
 def wants_respawn(keep_alive: KeepAlive, status: int, exists: Callable[[str], bool]) -> bool:
-    """Whether a run that ended with this wait status is followed by another; several conditions are ORed."""
+    """Return whether a run that ended with this wait status is followed by another. One met condition is enough."""
     if isinstance(keep_alive, bool):
         return keep_alive
     success = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
@@ -41,12 +41,12 @@ def wants_respawn(keep_alive: KeepAlive, status: int, exists: Callable[[str], bo
 
 
 def watched_paths(keep_alive: KeepAlive) -> tuple[str, ...]:
-    """The paths whose existence decides."""
+    """Return the paths whose existence decides."""
     return () if isinstance(keep_alive, bool) else tuple(_path_states(keep_alive))
 
 
 def path_states_want(keep_alive: KeepAlive, exists: Callable[[str], bool]) -> bool:
-    """Whether a path's state alone keeps it alive."""
+    """Return whether a path's state alone keeps the job alive."""
     return not isinstance(keep_alive, bool) and any(
         exists(path) is wanted for path, wanted in _path_states(keep_alive).items()
     )

@@ -1,4 +1,4 @@
-"""Everything in which the emulator can be told to behave otherwise. The first value named is the default.
+"""The knobs: all the ways in which the emulator can behave otherwise. The first value named is the default.
 
 A value that counts ("the next N") goes down as it strikes.
 """
@@ -10,6 +10,7 @@ from typing import Any, Self
 
 INFINITE = float("inf")
 _CHOICES: dict[str, tuple[object, ...]] = {
+    "clock": ("running", "held"),
     "watch_while_running": ("coalesce", "drop"),
     "watch_depth": ("children", "subtree"),
     "watch_missing": ("fires", "never"),
@@ -34,9 +35,11 @@ _WORDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Knobs:
-    """How this launchd behaves. Durations are in launchd's seconds, before `time_scale`."""
+    """The behaviour of one launchd. Durations are in launchd's seconds, before `time_scale`."""
 
+    clock: str = "running"
     time_scale: float = 1.0  # multiplies every duration; 0.1 makes ten seconds last one
+    exit_timeout_scale: float | None = None  # instead of it for ExitTimeOut, the time that a job has for its end
     fault_label: str | None = None  # the faults that strike a call or an event strike only this label
     # path events
     fs_latency_ms: float | tuple[float, float] = (500, 1500)  # one value, or a range to draw from
@@ -79,36 +82,40 @@ class Knobs:
             value = getattr(self, name)
             if isinstance(value, str) and value not in words:
                 raise ValueError(f"{name}: {value!r} is neither a number nor one of {words}")
+        for name in ("time_scale", "exit_timeout_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < INFINITE:
+                raise ValueError(f"{name}: {value!r} is no number above 0")
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What `to_json` wrote."""
+        """Return the knobs that `to_json` wrote."""
         return cls().changed(json.loads(text))
 
     def to_json(self) -> str:
-        """As one line."""
+        """Return the knobs as one line."""
         return json.dumps(asdict(self))
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """The same with these changes. Raises ValueError for a knob that does not exist."""
+        """Return a copy with these changes. Raises ValueError for a knob or a value that does not exist."""
         known = {one.name for one in fields(self)}
         if unknown := sorted(set(changes) - known):
             raise ValueError(f"no such knob: {', '.join(unknown)}")
         return replace(self, **{name: _plain(value) for name, value in changes.items()})
 
     def hits(self, label: str) -> bool:
-        """Whether a fault may strike this label."""
+        """Return whether a fault may strike this label."""
         return self.fault_label in {None, label}
 
     def hang_of(self, label: str) -> float:
-        """How long a kickstart of this label hangs."""
+        """Return how long a kickstart of this label hangs."""
         if isinstance(self.kickstart_hang_s, Mapping):
             return self.kickstart_hang_s.get(label, 0)
         return self.kickstart_hang_s if self.hits(label) else 0
 
 
 def _plain(value: Any) -> Any:
-    """JSON knows no tuples, and spells no infinity that all could read."""
+    """Return a value read from JSON, which knows no tuples and no infinity that all could read."""
     if value == "infinite":
         return INFINITE
     if isinstance(value, Mapping):

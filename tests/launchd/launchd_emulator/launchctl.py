@@ -1,4 +1,4 @@
-"""launchctl: sends its arguments to the daemon, prints what comes back, exits as told.
+"""launchctl: it sends its arguments to the daemon, prints the answer, and exits with its code.
 
 A program of its own, executed by path: it starts in 10 ms, as the real one does, so it imports next to nothing
 (`_socket` is the part of `socket` that needs no import of 8 ms). One request and one answer per connection:
@@ -16,7 +16,10 @@ NOT_ANSWERING = 1
 
 
 def call(path: str, fields: list[bytes], patience: float | None = None) -> tuple[int, bytes, bytes]:
-    """One request to the daemon. Raises OSError, TimeoutError after so many seconds without a byte."""
+    """Send one request to the daemon and return its answer.
+
+    Raises OSError, and TimeoutError after `patience` seconds without a byte.
+    """
     payload = b"\0".join(fields)
     connection = socket(AF_UNIX, SOCK_STREAM)
     try:
@@ -36,7 +39,7 @@ def call(path: str, fields: list[bytes], patience: float | None = None) -> tuple
 
 
 def main() -> None:
-    """`launchctl.py SOCKET ARGUMENT…`."""
+    """Run `launchctl.py SOCKET ARGUMENT…`."""
     started = time.monotonic()
     try:
         directory = os.getcwd()

@@ -1,4 +1,4 @@
-"""print, print-disabled, list, managername, version: what only looks."""
+"""print, print-disabled, list, managername, version: the subcommands that change nothing."""
 
 from launchd_emulator import errors, render
 from launchd_emulator.call import Call, domain_of, exactly, service_of
@@ -10,7 +10,7 @@ VERSION = "launchd emulator, after Darwin Bootstrapper Control Interface Version
 
 
 def print_target(call: Call, rest: list[str]) -> None:
-    """`print DOMAIN` or `print DOMAIN/LABEL`."""
+    """Answer `print DOMAIN` or `print DOMAIN/LABEL`."""
     target = exactly(rest, 1)[0]
     try:
         if target == "system" or (target.count("/") == 1 and not target.startswith("system/")):
@@ -35,12 +35,12 @@ def _require_visible(domain: Domain) -> None:
 
 
 def print_disabled(call: Call, rest: list[str]) -> None:
-    """`print-disabled DOMAIN`."""
+    """Answer `print-disabled DOMAIN`."""
     call.answer(Reply(out=render.disabled(domain_of(call, *exactly(rest, 1)).disabled())))
 
 
 def list_services(call: Call, rest: list[str]) -> None:
-    """`list [LABEL]`."""
+    """Answer `list [LABEL]`."""
     domain = call.core.session_domain()
     if not rest:
         call.answer(Reply(out=render.table(list(domain.jobs.values()))))
@@ -52,11 +52,11 @@ def list_services(call: Call, rest: list[str]) -> None:
 
 
 def manager_name(call: Call, rest: list[str]) -> None:
-    """`managername`."""
+    """Answer `managername`."""
     exactly(rest, 0)
     call.answer(Reply(out=f"{call.core.session_domain().session}\n"))
 
 
 def version(call: Call, rest: list[str]) -> None:
-    """`version`."""
+    """Answer `version`."""
     call.answer(Reply(out=f"{VERSION}\n"))

@@ -1,40 +1,20 @@
-"""One thread's event loop: descriptors that become readable, and timers."""
+"""One thread's event loop: descriptors that become readable, and timers of the machine's clock and of others."""
 
-import heapq
-import itertools
-import math
 import selectors
 import time
 from collections.abc import Callable
 
-
-class Timer:
-    """A call that is still to come, unless it is cancelled."""
-
-    __slots__ = ("_call", "when")
-
-    def __init__(self, when: float, call: Callable[[], None]) -> None:
-        self.when = when
-        self._call: Callable[[], None] | None = call
-
-    def cancel(self) -> None:
-        """Never call. Harmless when it has been called already."""
-        self._call = None
-
-    def fire(self) -> None:
-        """Call, once."""
-        call, self._call = self._call, None
-        if call is not None:
-            call()
+from launchd_emulator.clock import Clock
+from launchd_emulator.timers import Timer, Timers
 
 
 class Loop:
-    """Calls back, one at a time."""
+    """An event loop that makes one call at a time. `clocks` are those whose timers it calls beside its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *clocks: Clock) -> None:
         self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()  # timers of one moment fire in the order in which they were set
+        self._timers = Timers()
+        self._clocks = clocks
         self._stopped = False
 
     def reading(self, descriptor: int, call: Callable[[], None]) -> None:
@@ -42,31 +22,32 @@ class Loop:
         self._selector.register(descriptor, selectors.EVENT_READ, call)
 
     def forget(self, descriptor: int) -> None:
-        """No more of that; to be said before the descriptor is closed."""
+        """Stop calling for a descriptor. This comes before it is closed."""
         self._selector.unregister(descriptor)
 
     def later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Call once after so many seconds; infinitely many are never over."""
-        timer = Timer(time.monotonic() + seconds, call)
-        heapq.heappush(self._timers, (timer.when, next(self._order), timer))
-        return timer
+        """Call once after so many of the machine's seconds; infinitely many are never over."""
+        return self._timers.add(time.monotonic() + seconds, call)
 
     def stop(self) -> None:
         """Return from `run` after the present call."""
         self._stopped = True
 
     def run(self) -> None:
-        """Call back until `stop`."""
+        """Make calls until `stop`."""
         self._stopped = False
         while not self._stopped:
             for key, _ in self._selector.select(self._patience()):
                 # An earlier call of this round may have forgotten the descriptor.
                 if key.fd in self._selector.get_map() and not self._stopped:
                     key.data()
-            while self._timers and self._timers[0][0] <= time.monotonic() and not self._stopped:
-                heapq.heappop(self._timers)[2].fire()
+            while not self._stopped and self._fire():
+                pass
+
+    def _fire(self) -> bool:
+        return self._timers.fire(time.monotonic()) or any(clock.fire() for clock in self._clocks)
 
     def _patience(self) -> float | None:
-        if not self._timers or math.isinf(self._timers[0][0]):
-            return None
-        return max(0.0, self._timers[0][0] - time.monotonic())
+        own = self._timers.next() - time.monotonic()
+        found = [own, *(left for clock in self._clocks if (left := clock.patience()) is not None)]
+        return None if (least := min(found)) == float("inf") else max(0.0, least)

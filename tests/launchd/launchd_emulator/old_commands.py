@@ -1,4 +1,4 @@
-"""load, unload, start, stop, submit, remove: the subcommands of old, which name no domain."""
+"""load, unload, start, stop, submit, remove: the old subcommands, which name no domain."""
 
 import getopt
 import os
@@ -11,7 +11,7 @@ from launchd_emulator.server import Reply
 
 
 def load(call: Call, rest: list[str]) -> None:
-    """`load [-w] PLIST…`: bootstrap, with exit code 0 in any case."""
+    """Answer `load [-w] PLIST…`: bootstrap, with exit code 0 in any case."""
     chosen, paths = options(rest, "wF")
     domain = call.core.session_domain()
     text = ""
@@ -27,7 +27,7 @@ def load(call: Call, rest: list[str]) -> None:
 
 
 def unload(call: Call, rest: list[str]) -> None:
-    """`unload [-w] PLIST…`: bootout, with exit code 0 in any case."""
+    """Answer `unload [-w] PLIST…`: bootout, with exit code 0 in any case."""
     chosen, paths = options(rest, "wF")
     domain = call.core.session_domain()
     text = ""
@@ -43,25 +43,25 @@ def unload(call: Call, rest: list[str]) -> None:
 
 
 def start(call: Call, rest: list[str]) -> None:
-    """`start LABEL`: a demand start."""
+    """Answer `start LABEL`: start on demand."""
     _loaded(call, rest).demand("start")
     call.answer(Reply())
 
 
 def stop(call: Call, rest: list[str]) -> None:
-    """`stop LABEL`: the job stays loaded, and KeepAlive brings it back."""
+    """Answer `stop LABEL`: the job stays loaded, and KeepAlive starts it again."""
     _loaded(call, rest).stop("stop")
     call.answer(Reply())
 
 
 def remove(call: Call, rest: list[str]) -> None:
-    """`remove LABEL`."""
+    """Answer `remove LABEL`."""
     _loaded(call, rest).remove("remove")
     call.answer(Reply())
 
 
 def submit(call: Call, rest: list[str]) -> None:
-    """`submit -l LABEL [-p PROGRAM] [-o PATH] [-e PATH] [--] COMMAND…`: kept alive until it is removed."""
+    """Answer `submit -l LABEL [-p PROGRAM] [-o PATH] [-e PATH] [--] COMMAND…`: kept alive until removed."""
     try:
         pairs, arguments = getopt.getopt(rest, "l:p:o:e:")
     except getopt.GetoptError:

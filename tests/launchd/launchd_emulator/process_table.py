@@ -1,4 +1,4 @@
-"""Which processes there are: parents, groups, sessions."""
+"""The table of processes: parents, groups, sessions."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One process. A zombie is no member of anything any more."""
+    """One process. A zombie counts as a member of nothing."""
 
     pid: int
     parent: int
@@ -19,17 +19,17 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Every process there is."""
+    """Return every process there is."""
     return list(_from_proc() if sys.platform == "linux" else _from_ps())
 
 
 def group_members(table: list[Row], group: int) -> list[int]:
-    """The living ones of a process group."""
+    """Return the pids of the living members of a process group."""
     return [row.pid for row in table if row.group == group and not row.zombie]
 
 
 def descendants(table: list[Row], root: int) -> list[int]:
-    """The living ones below a process."""
+    """Return the pids of the living descendants of a process."""
     below: dict[int, list[Row]] = {}
     for row in table:
         below.setdefault(row.parent, []).append(row)

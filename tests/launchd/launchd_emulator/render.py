@@ -1,4 +1,4 @@
-"""The layouts of `print` and `list`. Pure, apart from what they read of a job."""
+"""The layouts of `print` and `list`: pure functions of jobs."""
 
 import os
 import re
@@ -36,7 +36,7 @@ _ASID = 100003
 
 
 def service(job: Job) -> str:
-    """`print DOMAIN/LABEL`."""
+    """Return what `print DOMAIN/LABEL` shows."""
     definition = job.definition
     agent = "submitted" if definition.submitted else "LaunchDaemon" if job.domain_name == "system" else "LaunchAgent"
     lines = [
@@ -141,7 +141,7 @@ def _properties(job: Job) -> str:
 
 
 def domain(name: str, jobs: Iterable[Job], overrides: Mapping[str, bool]) -> str:
-    """`print DOMAIN`, in short."""
+    """Return what `print DOMAIN` shows, in short."""
     rows = [f"{job.pid or 0:8}      {_decoded(job.last_status):>4} \t{job.label}" for job in jobs]
     return _braced(
         name,
@@ -158,18 +158,18 @@ def domain(name: str, jobs: Iterable[Job], overrides: Mapping[str, bool]) -> str
 
 
 def disabled(overrides: Mapping[str, bool]) -> str:
-    """`print-disabled DOMAIN`."""
+    """Return what `print-disabled DOMAIN` shows."""
     return _braced("disabled services", _override_lines(overrides))
 
 
 def table(jobs: Iterable[Job]) -> str:
-    """`list`."""
+    """Return what `list` shows."""
     rows = [f"{job.pid or '-'}\t{_decoded(job.last_status)}\t{job.label}" for job in jobs]
     return "\n".join(["PID\tStatus\tLabel", *rows]) + "\n"
 
 
 def dictionary(job: Job) -> str:
-    """`list LABEL`."""
+    """Return what `list LABEL` shows."""
     definition = job.definition
     entries = {
         "LimitLoadToSessionType": f'"{definition.sessions[0]}"',
@@ -186,7 +186,7 @@ def dictionary(job: Job) -> str:
 
 
 def with_noise(text: str, noise: str) -> str:
-    """The same as another release might print it."""
+    """Return the text as another release of launchctl might print it."""
     if noise == "truncated":
         return text[: len(text) // 3]
     head, *lines, end = text.rstrip("\n").split("\n")
@@ -207,7 +207,7 @@ def with_noise(text: str, noise: str) -> str:
 
 
 def _chunks(lines: list[str]) -> list[str]:
-    """The top-level entries: a line each, or a whole block."""
+    """Return the top-level entries, each a line or a whole block."""
     text = "\n".join(line for line in lines if line)
     return re.findall(r"^\t[^\t\n]* = \{\n(?:\t\t.*\n)*\t\}$|^\t.*$", text, flags=re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""One run of a job, as the daemon sees it: a main process, and whatever lives below its shim."""
+"""One run of a job, as the daemon sees it: a main process, and all processes below its shim."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """Tells of the main process's end, and of the end of everything."""
+    """The processes of one run. It reports the main process's end, and the end of the last of all."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Run:
         self.shim = started.shim
         self.has_ended = False
         self.has_gone = False
-        self.was_cut_off = False  # its shim was killed, by neither of us
+        self.was_cut_off = False  # somebody else killed its shim
         self._loop = loop
         self._line: socket.socket = started.line
         self._on_exit = on_exit
@@ -39,33 +39,33 @@ class Run:
         loop.reading(self._line.fileno(), self._read)
 
     def go(self) -> None:
-        """Have it execute its program."""
+        """Tell the main process to execute its program."""
         self._tell(b"g")
 
     def signal(self, number: int) -> None:
-        """To the main process. Its pid is nobody else's until `release`."""
+        """Signal the main process. Its pid belongs to no other process until `release`."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(self.pid, number)
 
     def signal_group(self, number: int) -> None:
-        """To what is left in the main process's group, before `release`."""
+        """Signal the processes left in the main process's group. This comes before `release`."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def group(self) -> list[int]:
-        """Who lives in the main process's group."""
+        """Return the pids of the living members of the main process's group."""
         return process_table.group_members(process_table.rows(), self.pid)
 
     def coalition(self) -> list[int]:
-        """Who lives of all that this run ever started."""
+        """Return the pids of the living processes that this run ever started."""
         return process_table.descendants(process_table.rows(), self.shim)
 
     def release(self) -> None:
-        """Have the ended main process reaped."""
+        """Tell the shim to reap the ended main process."""
         self._tell(b"r")
 
     def end_coalition(self, then: Callable[["Run"], None]) -> None:
-        """SIGKILL to everything that this run ever started; `then` when it is gone."""
+        """Kill every process that this run ever started. Call `then` when they are gone."""
         self._on_gone.append(then)
         self._tell(b"k")
 

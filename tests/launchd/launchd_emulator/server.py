@@ -1,4 +1,4 @@
-"""The daemon's socket: one request per connection, answered when its time has come."""
+"""The daemon's socket: one request per connection, answered now or later."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ _SEND_PATIENCE = 5  # seconds for a client that reads slowly; a stopped one must
 
 @dataclass(frozen=True)
 class Reply:
-    """What a client prints, and its exit code."""
+    """The output and the exit code of a client."""
 
     code: int = 0
     out: str = ""
@@ -22,7 +22,7 @@ class Reply:
 
 
 class Connection:
-    """One client. It may be gone when the answer is there: what was accepted goes on all the same."""
+    """One client. An accepted request goes on even if its client is gone before the answer."""
 
     def __init__(
         self, loop: Loop, accepted: socket.socket, handle: Callable[["Connection", list[bytes]], None]
@@ -37,7 +37,7 @@ class Connection:
         loop.reading(accepted.fileno(), self._read)
 
     def answer(self, reply: Reply, then: Callable[[bool], None] = lambda _: None) -> None:
-        """Send; say whether the client was still there; let it go on only then."""
+        """Send the answer, tell `then` whether the client was still there, and only then let the client go on."""
         out, err = reply.out.encode(), reply.err.encode()
         try:
             self._socket.settimeout(_SEND_PATIENCE)
@@ -74,7 +74,7 @@ class Connection:
 
 
 def listen(loop: Loop, path: str, handle: Callable[[Connection, list[bytes]], None]) -> None:
-    """Take requests from now on."""
+    """Begin to take requests."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     listener.listen(64)

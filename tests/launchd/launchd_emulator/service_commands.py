@@ -1,4 +1,4 @@
-"""bootstrap, bootout, enable, disable, kickstart, kill: what changes a service."""
+"""bootstrap, bootout, enable, disable, kickstart, kill: the subcommands that change a service."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from launchd_emulator.server import Reply
 
 
 def bootstrap(call: Call, rest: list[str]) -> None:
-    """`bootstrap DOMAIN PLIST…`; a folder stands for its plists."""
+    """Answer `bootstrap DOMAIN PLIST…`; a folder stands for its plists."""
     if not rest:
         raise UsageError
     domain = domain_of(call, rest[0])
@@ -42,7 +42,7 @@ def _plists(call: Call, paths: list[str]) -> list[str]:
 
 
 def bootout(call: Call, rest: list[str]) -> None:
-    """`bootout DOMAIN/LABEL`, `bootout DOMAIN PLIST…`, or `bootout DOMAIN`, which is a logout."""
+    """Answer `bootout DOMAIN/LABEL`, `bootout DOMAIN PLIST…`, or `bootout DOMAIN`, which is a logout."""
     if not rest or rest[0].startswith("-"):
         raise UsageError  # also --wait, which only the newest release has
     try:
@@ -102,21 +102,21 @@ def _bootout_labels(call: Call, domain: Domain, labels: list[str], form: str) ->
 
 
 def enable(call: Call, rest: list[str]) -> None:
-    """`enable DOMAIN/LABEL`; starts nothing."""
+    """Answer `enable DOMAIN/LABEL`, which starts nothing."""
     domain, label = service_of(call, *exactly(rest, 1))
     domain.override(label, disabled=False)
     call.answer(Reply())
 
 
 def disable(call: Call, rest: list[str]) -> None:
-    """`disable DOMAIN/LABEL`; stops nothing."""
+    """Answer `disable DOMAIN/LABEL`, which stops nothing."""
     domain, label = service_of(call, *exactly(rest, 1))
     domain.override(label, disabled=True)
     call.answer(Reply())
 
 
 def kickstart(call: Call, rest: list[str]) -> None:
-    """`kickstart [-k] [-p] DOMAIN/LABEL`."""
+    """Answer `kickstart [-k] [-p] DOMAIN/LABEL`."""
     chosen, rest = options(rest, "kp")
     domain, label = service_of(call, *exactly(rest, 1))
     host = call.core.host
@@ -164,7 +164,7 @@ def _kickstart_refusal(domain: Domain, label: str, code: int) -> Refused:
 
 
 def kill(call: Call, rest: list[str]) -> None:
-    """`kill SIGNAL DOMAIN/LABEL`."""
+    """Answer `kill SIGNAL DOMAIN/LABEL`."""
     name, target = exactly(rest, 2)
     number = _signal(name)
     domain, label = service_of(call, target)

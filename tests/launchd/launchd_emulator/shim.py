@@ -1,4 +1,4 @@
-"""The process between launchd and a job's main process: it holds together whatever that job ever starts.
+"""The process between launchd and a job's main process: it holds together all that the job ever starts.
 
 It is a fork of the daemon. As a subreaper it is the parent of every descendant whose own parent has ended, so
 membership survives setsid and reparenting, which is what makes a coalition of it. It reports the main process's pid and
@@ -30,7 +30,7 @@ _AGAIN_MS = 50  # a look at the process table may miss one that is just being ma
 
 @dataclass(frozen=True)
 class Start:
-    """What is to be executed, and how."""
+    """A program to execute, and its surroundings."""
 
     program: str
     arguments: tuple[str, ...]
@@ -93,7 +93,7 @@ def _be_shim(what: Start, line: socket.socket, kept: Iterable[int]) -> NoReturn:
 
 
 class _Shim:
-    """Reaps."""
+    """The loop of the shim: it reaps, reports and obeys."""
 
     def __init__(self, line: socket.socket, main: "_Main", woken: int) -> None:
         self._line = line
@@ -104,7 +104,7 @@ class _Shim:
         self._ending = False  # nothing below may live
 
     def attend(self) -> None:
-        """Until nothing lives below."""
+        """Run until no process is left below."""
         poller = select.poll()
         poller.register(self._line, select.POLLIN)
         poller.register(self._woken, select.POLLIN)
@@ -121,7 +121,7 @@ class _Shim:
                 self._held = False
 
     def _obey(self) -> bool:
-        """Do as told; False when nobody is left to tell."""
+        """Carry out the daemon's orders. Return False if the daemon is gone."""
         if self._line.fileno() < 0:
             return True
         try:
@@ -139,7 +139,7 @@ class _Shim:
         return bool(orders)
 
     def _look(self) -> bool:
-        """Reap what has ended, the main process only when it was reported; False when there is nothing more."""
+        """Reap the ended children, the main process only after it was reported. Return whether any child is left."""
         while not self._held:
             try:
                 found = _next_ended()
@@ -159,7 +159,7 @@ class _Shim:
         return True
 
     def _kill_children(self) -> None:
-        """Only those whose parent we are: no other pid is safe. Theirs become ours as they end."""
+        """Kill the shim's own children, since no other pid is safe. Their children become its own as they end."""
         us = os.getpid()
         table = process_table.rows()
         direct = [row.pid for row in table if row.parent == us and not row.zombie]
@@ -175,7 +175,7 @@ def _session_members(table: list[process_table.Row], session: int) -> list[int]:
 
 
 def _next_ended() -> tuple[int, int] | None:
-    """A child that has ended, left as a zombie where the system can (macOS: Python 3.13). ChildProcessError: no child."""
+    """Return an ended child, left as a zombie where that is possible (macOS: Python 3.13). Raises ChildProcessError."""
     if not hasattr(os, "waitid"):
         pid, status = os.waitpid(-1, os.WNOHANG)
         return (pid, status) if pid else None
@@ -188,7 +188,7 @@ def _next_ended() -> tuple[int, int] | None:
 
 
 class _Main:
-    """The main process: it waits for `go`, so that whatever its program does comes after what launchd did before."""
+    """The main process. It waits for `go`, so that launchd has recorded the spawn before the program runs."""
 
     def __init__(self, what: Start) -> None:
         waits, self._go = os.pipe()
@@ -207,15 +207,15 @@ class _Main:
                 os._exit(EXIT_CONFIG)
         os.close(waits)
         os.close(error)
-        os.read(self._error, 1)  # whoever learns of its pid may signal it, and has it die of that
+        os.read(self._error, 1)  # from here on a signal to its pid ends it, as its program's would
 
     def go(self) -> None:
-        """Execute the program."""
+        """Let the main process execute its program."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._go, b"g")
 
     def error(self) -> str:
-        """Why the program could not be executed, when it has ended."""
+        """Return why the program could not be executed. This comes after the main process's end."""
         return os.read(self._error, 4096).decode(errors="replace").replace("\n", " ")
 
 

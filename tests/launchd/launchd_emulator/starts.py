@@ -1,10 +1,9 @@
-"""When a job that does not run is started: what holds a start back, and for how long.
+"""The starts of a job that does not run: what holds them back, and for how long.
 
-A non-demand start may be pended (by the domain's on-demand-only mode, or in low power); every start may have to wait for
-the throttle. Whatever waits already takes further starts in.
+A start without demand may be pended (by the domain's on-demand-only mode, or in low power); every start may have to
+wait for the throttle. A start that waits already takes further ones in.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,14 +12,14 @@ from launchd_emulator import errors, holds, throttle
 from launchd_emulator.definition import Definition
 from launchd_emulator.errors import Refused
 from launchd_emulator.host import Host
-from launchd_emulator.loop import Timer
+from launchd_emulator.timers import Timer
 
 
 class Tell(Protocol):
-    """Writes an event of one job into the trace."""
+    """A function that writes an event of one job into the trace."""
 
-    def __call__(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> float:
-        """Give its time."""
+    def __call__(self, event: str, *, cause: str | None = None, pid: int | None = None, **more: object) -> None:
+        """Write one event."""
 
 
 @dataclass
@@ -33,7 +32,7 @@ class Waiting:
 
 @dataclass
 class Pended:
-    """A non-demand start that is held back for another reason; with a timer it ends by itself."""
+    """A start without demand that is held back for another reason. With a timer that ends by itself."""
 
     cause: str
     reason: str
@@ -41,7 +40,7 @@ class Pended:
 
 
 class Starts:
-    """Calls `spawn(cause, demand)`, where `demand` is what asked for the start in the first place."""
+    """The starts of one job. They end in `spawn(cause, demand)`, where `demand` is what first asked for the start."""
 
     def __init__(self, host: Host, definition: Definition, tell: Tell, spawn: Callable[[str, str], None]) -> None:
         self.waiting: Waiting | None = None
@@ -53,7 +52,7 @@ class Starts:
         self._spawn = spawn
 
     def offer(self, cause: str, *, deferred: bool = False) -> None:
-        """A non-demand start: now, or when it is no longer held back."""
+        """Start the job without demand, now or when it is no longer held back."""
         if self.waiting:
             return
         reason = self.hold(cause)
@@ -65,7 +64,7 @@ class Starts:
             self._throttled(cause)
 
     def demand(self, cause: str) -> None:
-        """A demand start; only the throttle can hold it back. Raises Refused, and starts in time all the same."""
+        """Start the job on demand, after the throttle. Raises Refused, and the start comes all the same."""
         self._drop_pended(cause)
         setting = self._host.knobs.kickstart_throttle if cause.startswith("kickstart") else "block"
         if setting == "bypass":
@@ -78,25 +77,25 @@ class Starts:
             raise Refused(errors.ALREADY)
 
     def hold(self, cause: str) -> str | None:
-        """Why the domain does not let such a start through, if so."""
+        """Return why the domain holds such a start back, or None."""
         if not self._host.on_demand_only:
             return None
         return holds.reason(cause, self._definition.keep_alive, self._host.knobs.on_demand_holds)
 
     def reconsider(self) -> None:
-        """Less may be held back than before."""
+        """Start what was pended if nothing holds it back any more."""
         if self.pended is None or self.hold(self.pended.cause) is not None:
             return
         if self.pended.timer is None or self._deferral() == 0:
             self._unpend()
 
-    def spawned(self, at: float, cause: str) -> None:
-        """A process was started: nothing waits any more, and the throttle counts from now."""
-        self._last_spawn = at
+    def spawned(self, cause: str) -> None:
+        """Record a spawn: no start waits any more, and the throttle counts from now."""
+        self._last_spawn = self._host.clock.now()
         self._drop_pended(cause)
 
     def cancel(self) -> None:
-        """Nothing is to be started."""
+        """Drop every start that waits."""
         if self.waiting:
             self.waiting.timer.cancel()
             self.waiting = None
@@ -107,14 +106,13 @@ class Starts:
     # --- the throttle
 
     def _throttled(self, cause: str) -> None:
-        now, interval, second = time.monotonic(), self._definition.throttle, self._host.knobs.time_scale
-        wait = throttle.delay(now, self._last_spawn, interval, second)
+        now, interval = self._host.clock.now(), self._definition.throttle
+        wait = throttle.delay(now, self._last_spawn, interval)
         if wait <= 0 or self._last_spawn is None:
             self._spawn(cause, cause)
             return
-        self.waiting = Waiting(cause, self._host.loop.later(wait, self._throttle_over))
-        notice = throttle.notice(now, self._last_spawn, interval, second)
-        self._tell("throttled", cause=cause, until=now + wait, message=notice)
+        self.waiting = Waiting(cause, self._host.later(wait, self._throttle_over))
+        self._tell("throttled", cause=cause, seconds=wait, message=throttle.notice(now, self._last_spawn, interval))
 
     def _throttle_over(self) -> None:
         waiting, self.waiting = self.waiting, None

@@ -1,4 +1,4 @@
-"""What happened, one JSON line per event, in CLOCK_MONOTONIC."""
+"""The trace: one JSON line per event, in CLOCK_MONOTONIC and in launchd's own time."""
 
 import json
 import os
@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_OWN_FIELDS = ("t", "event", "label", "pid", "cause")
+_OWN_FIELDS = ("t", "clock", "event", "label", "pid", "cause")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the trace. What only some events have is in `more`, and may be read as an attribute, too."""
+    """One line of the trace. Fields that only some events have are in `more`, and are attributes, too."""
 
     t: float
+    clock: float  # launchd's seconds since its daemon came up
     event: str
     label: str | None
     pid: int | None
@@ -28,8 +29,8 @@ class Event:
             raise AttributeError(name) from None
 
     def matches(self, event: str | None, label: str | None, fields: dict[str, Any]) -> bool:
-        """Whether it is of that kind and label, and has all these fields with these values."""
-        everything = {"t": self.t, "pid": self.pid, "cause": self.cause, **self.more}
+        """Return whether the event is of that kind and label and has all these fields with these values."""
+        everything = {"t": self.t, "clock": self.clock, "pid": self.pid, "cause": self.cause, **self.more}
         return (
             event in {None, self.event}
             and label in {None, self.label}
@@ -38,26 +39,26 @@ class Event:
 
 
 class Trace:
-    """Appends; each line is there for every reader before `add` returns."""
+    """The file that events are appended to. Each line is there for every reader before `add` returns."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.size = os.fstat(self._descriptor).st_size
         self.on_growth: Callable[[], None] = lambda: None
 
     def add(
         self, event: str, label: str | None = None, *, pid: int | None = None, cause: str | None = None, **more: Any
-    ) -> float:
-        """One event, now; the time that it bears."""
-        now = time.monotonic()
-        record = {"t": now, "event": event, "label": label, "pid": pid, "cause": cause, **more}
+    ) -> None:
+        """Write one event, as of now."""
+        now = {"t": time.monotonic(), "clock": self._clock()}
+        record = {**now, "event": event, "label": label, "pid": pid, "cause": cause, **more}
         self.size += os.write(self._descriptor, (json.dumps(record) + "\n").encode())
         self.on_growth()
-        return now
 
 
 def read(path: str) -> Iterator[Event]:
-    """Every whole line of a trace so far."""
+    """Return every whole line of a trace so far."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -1,7 +1,6 @@
-"""What starts a job by itself: paths that change, queues that are not empty, intervals, the calendar."""
+"""The causes that start a job by themselves: paths that change, queues with entries, intervals, the calendar."""
 
 import contextlib
-import datetime as dt
 import os
 import random
 from collections.abc import Callable
@@ -12,12 +11,12 @@ from launchd_emulator.host import Host
 from launchd_emulator.job import Job
 
 if TYPE_CHECKING:
-    from launchd_emulator.loop import Timer
+    from launchd_emulator.timers import Timer
     from launchd_emulator.watch import Watch
 
 
 class JobTriggers:
-    """Those of one job. Changes of a path are delivered late, several of them as one event."""
+    """The triggers of one job. Changes of a path are delivered late, several of them as one event."""
 
     def __init__(self, host: Host, job: Job) -> None:
         self._host = host
@@ -28,7 +27,7 @@ class JobTriggers:
         self._changes = 0
 
     def arm(self) -> None:
-        """Begin."""
+        """Begin to watch and to count."""
         definition = self._definition
         self._watch()
         if definition.start_interval > 0:
@@ -38,7 +37,7 @@ class JobTriggers:
         self.inject(self._host.knobs.spurious_watch_events)
 
     def disarm(self) -> None:
-        """End."""
+        """Stop watching and counting."""
         for watch in self._watches:
             watch.close()
         self._watches.clear()
@@ -47,14 +46,14 @@ class JobTriggers:
         self._timers.clear()
 
     def rearm(self) -> None:
-        """Watch as the knobs are now."""
+        """Begin to watch anew, as the knobs are now."""
         for watch in self._watches:
             watch.close()
         self._watches.clear()
         self._watch()
 
     def queue_wants(self) -> bool:
-        """Whether a queue directory has an entry, dotfiles included."""
+        """Return whether a queue directory has an entry, dotfiles included."""
         return any(_has_entry(path) for path in self._definition.queue_directories)
 
     def _watch(self) -> None:
@@ -108,7 +107,7 @@ class JobTriggers:
             self._job.start("watch")
 
     def inject(self, count: int) -> None:
-        """So many events without a change, one after the other."""
+        """Deliver so many events without a change, one after the other."""
         if count > 0 and self._definition.watch_paths and self._host.knobs.hits(self._job.label):
             self._after("spurious", self._latency(), lambda: self._spurious(count))
 
@@ -136,7 +135,7 @@ class JobTriggers:
         self._job.start("interval")
 
     def _await_calendar(self) -> None:
-        now = dt.datetime.now().astimezone()
+        now = self._host.date()
         due = calendar_times.next_time(self._definition.calendar, now)
         if due is not None:
             self._after("calendar", (due - now).total_seconds(), self._calendar)

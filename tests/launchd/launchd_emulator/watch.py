@@ -1,4 +1,4 @@
-"""Whether a path has changed, whatever it is, and also when it is not there yet.
+"""Watches of paths: of files, of directories, and of paths that are not there yet.
 
 Of a directory: an entry came, went or was renamed; with `subtree` anything below it. Of a file: it was written, or
 replaced. By inotify where there is one, else by looking every so often.
@@ -6,25 +6,28 @@ replaced. By inotify where there is one, else by looking every so often.
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from launchd_emulator import inotify
 from launchd_emulator.inotify import Inotify, Interest
-from launchd_emulator.loop import Loop, Timer
+from launchd_emulator.loop import Loop
+
+if TYPE_CHECKING:
+    from launchd_emulator.timers import Timer
 
 LOOK_EVERY = 0.05  # seconds, without inotify
 _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF
 
 
 class Watch(Protocol):
-    """Calls back at a change until it is closed."""
+    """A watch of one path. It calls at every change until it is closed."""
 
     def close(self) -> None:
-        """No more."""
+        """Stop watching."""
 
 
 class Watcher:
-    """Makes watches."""
+    """The maker of watches."""
 
     def __init__(self, loop: Loop, *, by_looking: bool = False) -> None:
         self._loop = loop
@@ -37,7 +40,7 @@ class Watcher:
             self._inotify = None
 
     def watch(self, path: str, on_change: Callable[[], None], *, subtree: bool = False) -> Watch:
-        """Call at every change of the path, from now on."""
+        """Begin to call at every change of the path."""
         if self._inotify is not None:
             try:
                 return _Notified(self._inotify, path, on_change, subtree=subtree)
@@ -47,7 +50,7 @@ class Watcher:
 
 
 def look(path: str, *, subtree: bool) -> object:
-    """What would be different after a change."""
+    """Return something that differs after a change."""
     try:
         found = os.stat(path)
         if not os.path.isdir(path):
@@ -63,7 +66,7 @@ def look(path: str, *, subtree: bool) -> object:
 
 
 class _Looked:
-    """Looks again and again."""
+    """A watch that looks at the path again and again."""
 
     def __init__(self, loop: Loop, path: str, on_change: Callable[[], None], *, subtree: bool) -> None:
         self._loop = loop
@@ -80,12 +83,12 @@ class _Looked:
             self._on_change()
 
     def close(self) -> None:
-        """No more."""
+        """Stop watching."""
         self._timer.cancel()
 
 
 class _Notified:
-    """Watches the path itself and the nearest folder above it that exists: one of the two hears of everything."""
+    """A watch of the path itself and of the nearest folder above it that exists: one of them hears of every change."""
 
     def __init__(self, notify: Inotify, path: str, on_change: Callable[[], None], *, subtree: bool) -> None:
         """Raise OSError where the kernel has no watch left."""
@@ -98,7 +101,7 @@ class _Notified:
         self._arm()
 
     def close(self) -> None:
-        """No more."""
+        """Stop watching."""
         for interest in self._interests:
             self._inotify.remove(interest)
         self._interests.clear()

@@ -1,6 +1,5 @@
 """kickstart, KeepAlive, the throttle, on-demand-only mode: the conformance cases 6 to 10, 13, 14 and 20."""
 
-import itertools
 import os
 import pwd
 import signal
@@ -10,17 +9,11 @@ from pathlib import Path
 
 import pytest
 from launchd_emulator import INFINITE
-from launchd_jobs import FAST, Jobs, alive
+from launchd_jobs import Jobs, alive
 
 pytestmark = pytest.mark.e2e
 FAILS_ONCE = "test -e {here}/first || { touch {here}/first; exit 1; }; exec sleep 1000"
-TOLERANCE = 1.5  # seconds, of which none are launchd's
-
-
-def assert_spaced(times: list[float], seconds: float) -> None:
-    """Each so many of launchd's seconds after the one before: not earlier, and not much later."""
-    for earlier, later in itertools.pairwise(times):
-        assert seconds * FAST <= later - earlier <= (seconds + 1) * FAST + TOLERANCE
+UNTIL_TOLD = "echo > {ready}; read go < {here}/go"
 
 
 def test_kickstart_starts_an_idle_job(jobs: Jobs) -> None:  # case 6
@@ -80,28 +73,41 @@ def test_a_jobs_environment_is_launchds_and_its_plists_and_nothing_else(
     }
 
 
-def test_keepalive_starts_again_after_every_exit_ten_seconds_apart(jobs: Jobs) -> None:  # case 8
-    jobs.load("exit 0", KeepAlive=True)
-    jobs.launchd.wait_for("spawn", "job", count=3)
-    assert_spaced(jobs.spawns()[:3], 10)
-    assert [one.cause for one in jobs.launchd.events("spawn")[:3]] == ["keepalive", *["throttle-expired"] * 2]
+def test_keepalive_starts_again_after_every_exit_ten_seconds_apart(still: Jobs) -> None:  # case 8
+    still.load("exit 0", KeepAlive=True)
+    for count in (1, 2):
+        assert still.launchd.wait_for("throttled", "job", count=count).seconds == 10
+        still.launchd.advance(9.9)
+        assert len(still.spawns()) == count
+        still.launchd.advance(0.1)
+    assert still.spawns() == [0, 10, 20]
+    assert [one.cause for one in still.launchd.events("spawn")] == ["keepalive", *["throttle-expired"] * 2]
 
 
-def test_while_the_throttle_waits_print_shows_spawn_scheduled_and_no_pid(make_jobs: Callable[..., Jobs]) -> None:
-    jobs = make_jobs(time_scale=1)
-    jobs.load("exit 0", KeepAlive=True, ThrottleInterval=40)
-    throttled = jobs.launchd.wait_for("throttled", "job")
+def test_while_the_throttle_waits_print_shows_spawn_scheduled_and_no_pid(still: Jobs) -> None:
+    still.load("exit 0", KeepAlive=True, ThrottleInterval=40)
+    throttled = still.launchd.wait_for("throttled", "job")
     assert throttled.message == "Service only ran for 0 seconds. Pushing respawn out by 40 seconds."
-    assert jobs.field("state") == "spawn scheduled"
-    assert jobs.field("minimum runtime") == "40"
-    assert jobs.field("pid") is None
+    assert still.field("state") == "spawn scheduled"
+    assert still.field("minimum runtime") == "40"
+    assert still.field("pid") is None
 
 
-def test_a_run_longer_than_the_throttle_is_followed_at_once(jobs: Jobs) -> None:  # case 8
-    jobs.load("sleep 0.5", KeepAlive=True, ThrottleInterval=3)
-    jobs.launchd.wait_for("spawn", "job", count=2)
-    assert jobs.launchd.events("throttled") == []
-    assert jobs.spawns()[1] - jobs.launchd.events("exit")[0].t < FAST + TOLERANCE
+def test_a_run_longer_than_the_throttle_is_followed_at_once(still: Jobs) -> None:  # case 8
+    go = still.pipe("go")
+    still.run(UNTIL_TOLD, KeepAlive=True, ThrottleInterval=3)
+    still.launchd.advance(3)
+    go.write_text("\n")
+    still.launchd.wait_for("spawn", "job", count=2)
+    assert still.launchd.events("throttled") == []
+
+
+def test_of_a_shorter_run_whole_seconds_count(still: Jobs) -> None:
+    go = still.pipe("go")
+    still.run(UNTIL_TOLD, KeepAlive=True, ThrottleInterval=3)
+    still.launchd.advance(1.9)
+    go.write_text("\n")
+    assert still.launchd.wait_for("throttled", "job").seconds == 2
 
 
 def test_a_throttle_of_0_is_none(jobs: Jobs) -> None:
@@ -136,26 +142,30 @@ def test_successful_exit_false_starts_again_after_any_other_end(jobs: Jobs, end:
 def test_keepalive_by_a_path_lasts_as_long_as_the_path(make_jobs: Callable[..., Jobs], tmp_path: Path) -> None:
     jobs = make_jobs(fs_latency_ms=10)
     wanted = tmp_path / "wanted"
-    jobs.load(f"test -e {wanted}.once && rm {wanted}; exit 0", KeepAlive={"PathState": {str(wanted): True}})
+    jobs.load(
+        f"test -e {wanted}.once && rm {wanted}; exit 0",
+        KeepAlive={"PathState": {str(wanted): True}},
+        ThrottleInterval=1,
+    )
     assert jobs.spawns() == []
     wanted.touch()
     jobs.launchd.wait_for("spawn", "job", count=2)
     (tmp_path / "wanted.once").touch()
+    ends = 0
     while wanted.exists():
-        jobs.launchd.wait_for("exit", "job", after=jobs.launchd.mark())
+        ends += 1
+        jobs.launchd.wait_for("exit", "job", count=ends)
+    jobs.launchd.wait_for("exit", "job", count=len(jobs.spawns()))
     assert jobs.field("state") == "not running"
 
 
-def test_a_bootout_while_a_spawn_is_scheduled_cancels_it(jobs: Jobs) -> None:  # case 10
-    jobs.load("exit 0", KeepAlive=True, ThrottleInterval=8)
-    until = jobs.launchd.wait_for("throttled", "job").until
-    assert jobs.bootout() == 0
-    assert jobs.shown().returncode == 113
-    assert jobs.launchd.mark() < until, "too late to tell"
-    jobs.load("exit 0", "clock", StartInterval=10)
-    jobs.launchd.wait_for("spawn", "clock")
-    assert jobs.launchd.mark() > until
-    assert len(jobs.spawns()) == 1
+def test_a_bootout_while_a_spawn_is_scheduled_cancels_it(still: Jobs) -> None:  # case 10
+    still.load("exit 0", KeepAlive=True, ThrottleInterval=8)
+    still.launchd.wait_for("throttled", "job")
+    assert still.bootout() == 0
+    assert still.shown().returncode == 113
+    still.launchd.advance(100)
+    assert len(still.spawns()) == 1
 
 
 @pytest.mark.parametrize(
@@ -165,31 +175,36 @@ def test_a_bootout_while_a_spawn_is_scheduled_cancels_it(jobs: Jobs) -> None:  #
 def test_a_kickstart_while_a_spawn_is_scheduled_leads_to_one_spawn(  # case 10
     make_jobs: Callable[..., Jobs], knob: str, code: int, cause: str
 ) -> None:
-    jobs = make_jobs(kickstart_throttle=knob)
+    jobs = make_jobs(kickstart_throttle=knob, clock="held")
     jobs.load(FAILS_ONCE, KeepAlive=True, ThrottleInterval=10)
     jobs.launchd.wait_for("throttled", "job")
     assert jobs.kickstart() == code
+    jobs.launchd.advance(100)
     assert jobs.launchd.wait_for("spawn", "job", count=2).cause == cause
-    first, second = jobs.spawns()
-    assert (second - first < 10 * FAST) is (knob == "bypass")
+    assert jobs.spawns() == [0, 0 if knob == "bypass" else 10]
 
 
-def test_a_kickstart_of_an_idle_job_within_its_throttle_is_scheduled(jobs: Jobs) -> None:
-    jobs.load("exit 0", RunAtLoad=True)
-    jobs.launchd.wait_for("exit", "job")
-    assert jobs.kickstart() == 0
-    jobs.launchd.wait_for("spawn", "job", cause="throttle-expired", demand="kickstart")
-    assert_spaced(jobs.spawns(), 10)
+def test_a_kickstart_of_an_idle_job_within_its_throttle_is_scheduled(still: Jobs) -> None:
+    still.load("exit 0", RunAtLoad=True)
+    still.launchd.wait_for("exit", "job")
+    assert still.kickstart() == 0
+    still.launchd.advance(10)
+    still.launchd.wait_for("spawn", "job", cause="throttle-expired", demand="kickstart")
+    assert still.spawns() == [0, 10]
 
 
 def test_kickstart_k_gives_a_new_process_and_the_label_never_goes_away(jobs: Jobs) -> None:  # case 13
-    old = jobs.run("trap 'sleep 0.3; exit 0' TERM; echo > {ready}; sleep 1000 & wait", ThrottleInterval=0)
+    go = jobs.pipe("go")
+    old = jobs.run(
+        "trap 'read go < {here}/go; exit 0' TERM; echo > {ready}; sleep 1000 & wait", ThrottleInterval=0, ExitTimeOut=0
+    )
     with subprocess.Popen([jobs.launchd.bin / "launchctl", "kickstart", "-k", jobs.target()]) as kicking:
-        seen = []
+        jobs.launchd.wait_for("signal", "job")
+        seen = [jobs.shown().returncode]
+        go.write_text("\n")
         while kicking.poll() is None:
             seen.append(jobs.shown().returncode)
     assert set(seen) == {0}
-    assert len(seen) > 2
     assert kicking.returncode == 0
     new = jobs.launchd.pid("job")
     assert new not in {None, old}
@@ -197,13 +212,13 @@ def test_kickstart_k_gives_a_new_process_and_the_label_never_goes_away(jobs: Job
     assert jobs.field("last exit code") == "0"
 
 
-def test_kickstart_k_of_a_keepalive_job_leads_to_one_new_process(jobs: Jobs) -> None:  # case 14
-    jobs.run(KeepAlive=True, ThrottleInterval=2)
-    assert jobs.kickstart("job", "-k") == 0
-    jobs.load("exit 0", "clock", StartInterval=4)
-    jobs.launchd.wait_for("spawn", "clock")
-    assert len(jobs.spawns()) == 2
-    assert jobs.launchd.pid("job") == jobs.launchd.events("spawn", "job")[1].pid
+def test_kickstart_k_of_a_keepalive_job_leads_to_one_new_process(still: Jobs) -> None:  # case 14
+    still.run(KeepAlive=True, ThrottleInterval=2)
+    still.launchd.advance(2)
+    assert still.kickstart("job", "-k") == 0
+    still.launchd.advance(100)
+    assert still.spawns() == [0, 2]
+    assert still.launchd.pid("job") == still.launchd.events("spawn", "job")[1].pid
 
 
 def test_kickstart_k_of_an_idle_job_is_a_kickstart(jobs: Jobs) -> None:
@@ -244,11 +259,10 @@ def test_on_demand_only_lets_a_kickstart_through_and_pends_what_follows(make_job
 
 
 def test_the_end_of_on_demand_only_lets_pended_jobs_go(make_jobs: Callable[..., Jobs]) -> None:  # case 20
-    jobs = held(make_jobs)
-    mark = jobs.launchd.mark()
+    jobs = held(make_jobs, clock="held")  # so that it is at once
     jobs.launchd.knob(on_demand_only=False)
     jobs.launchd.wait_for("unpended", "job")
-    assert jobs.launchd.wait_for("spawn", "job", cause="run-at-load").t - mark < 1
+    jobs.launchd.wait_for("spawn", "job", cause="run-at-load")
 
 
 def test_a_keepalive_dictionary_is_pended_as_a_semaphore(make_jobs: Callable[..., Jobs]) -> None:
@@ -258,11 +272,13 @@ def test_a_keepalive_dictionary_is_pended_as_a_semaphore(make_jobs: Callable[...
 
 
 def test_on_demand_only_can_end_by_itself(make_jobs: Callable[..., Jobs]) -> None:
-    jobs = make_jobs(on_demand_only=5)
-    start = jobs.launchd.events("daemon-start")[0].t
+    jobs = make_jobs(on_demand_only=5, clock="held")
     jobs.load(RunAtLoad=True)
-    assert jobs.launchd.wait_for("spawn", "job").t - start >= 5 * FAST
-    assert jobs.launchd.events("pended", "job") != []
+    jobs.launchd.wait_for("pended", "job")
+    jobs.launchd.advance(4.9)
+    assert jobs.spawns() == []
+    jobs.launchd.advance(0.1)
+    jobs.launchd.wait_for("spawn", "job")
 
 
 @pytest.mark.parametrize("holds", ["all", "keepalive+load"])
@@ -276,31 +292,38 @@ def test_on_demand_only_holds_intervals_or_not(make_jobs: Callable[..., Jobs], h
 
 @pytest.mark.parametrize("seconds", [5, INFINITE])
 def test_a_keepalive_start_can_be_deferred(make_jobs: Callable[..., Jobs], seconds: float) -> None:
-    jobs = make_jobs(keepalive_deferral_s=seconds)
+    jobs = make_jobs(keepalive_deferral_s=seconds, clock="held")
     pid = jobs.run(KeepAlive={"SuccessfulExit": False}, ThrottleInterval=0, RunAtLoad=True)
     os.kill(pid, signal.SIGKILL)
-    pended = jobs.launchd.wait_for("pended", "job", reason="inefficient")
+    jobs.launchd.wait_for("pended", "job", reason="inefficient")
+    jobs.launchd.advance(4.9)
+    assert jobs.field("pended nondemand spawn") == "inefficient"
+    assert len(jobs.spawns()) == 1
     if seconds == INFINITE:
-        assert jobs.field("pended nondemand spawn") == "inefficient"
         jobs.launchd.knob(keepalive_deferral_s=0)
-        jobs.launchd.wait_for("spawn", "job", count=2)
     else:
-        assert jobs.launchd.wait_for("spawn", "job", count=2).t - pended.t >= seconds * FAST
-
-
-def test_an_interval_counts_from_load_and_skips_what_falls_into_a_run(jobs: Jobs) -> None:
-    loaded = jobs.launchd.mark()
-    jobs.load("sleep 0.5", StartInterval=4, ThrottleInterval=0)
+        jobs.launchd.advance(0.1)
     jobs.launchd.wait_for("spawn", "job", count=2)
-    first, second = jobs.spawns()[:2]
-    assert first - loaded >= 4 * FAST
-    assert second - first >= 4 * FAST + 0.3  # the one in between fell into the run
 
 
-def test_a_calendar_entry_starts_a_job_when_its_minute_comes(make_jobs: Callable[..., Jobs]) -> None:
-    jobs = make_jobs(time_scale=0.001)
-    jobs.load("exit 0", StartCalendarInterval={"Second": 0})
-    jobs.launchd.wait_for("spawn", "job", demand="calendar", count=2)
+def test_an_interval_counts_from_load_and_skips_what_falls_into_a_run(still: Jobs) -> None:
+    go = still.pipe("go")
+    still.load(UNTIL_TOLD, StartInterval=4, ThrottleInterval=0)
+    still.launchd.advance(4)
+    still.ready.wait()
+    still.launchd.advance(4)  # it falls into the run
+    go.write_text("\n")
+    still.launchd.wait_for("exit", "job")
+    still.launchd.advance(4)
+    assert still.spawns() == [4, 12]
+
+
+def test_a_calendar_entry_starts_a_job_when_its_minute_comes(still: Jobs) -> None:
+    still.load("exit 0", StartCalendarInterval={"Second": 0})
+    for count in (1, 2):
+        still.launchd.advance(60)
+        still.launchd.wait_for("spawn", "job", demand="calendar", count=count)
+        still.launchd.wait_for("exit", "job", count=count)
 
 
 def test_launch_only_once_leaves_the_domain_after_its_run(jobs: Jobs) -> None:

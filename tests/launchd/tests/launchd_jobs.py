@@ -111,7 +111,8 @@ class Jobs:
         return next((line.partition(" = ")[2] for line in lines if line.startswith(f"{name} = ")), None)
 
     def spawns(self, label: str = "job") -> list[float]:
-        return [one.t for one in self.launchd.events("spawn", label)]
+        """When it was started, by launchd's clock."""
+        return [one.clock for one in self.launchd.events("spawn", label)]
 
 
 def parent(pid: int) -> int:

@@ -30,25 +30,28 @@ def outcomes(jobs: Jobs) -> list[str]:
     return [one.outcome for one in jobs.launchd.events("watch", "job")]
 
 
-def test_an_entry_renamed_into_a_watched_directory_starts_one_run(jobs: Jobs, watched: Path) -> None:  # case 17
-    jobs.load(SCRIPT, WatchPaths=[str(watched)])
-    assert jobs.field("state") == "not running"
-    changed = jobs.launchd.mark()
+def test_an_entry_renamed_into_a_watched_directory_starts_one_run(still: Jobs, watched: Path) -> None:  # case 17
+    still.load(SCRIPT, WatchPaths=[str(watched)])
+    assert still.field("state") == "not running"
     rename_into(watched)
-    spawn = jobs.launchd.wait_for("spawn", "job", cause="watch")
-    assert spawn.t - changed >= 0.5 * FAST  # the least that a path event takes
-    jobs.launchd.wait_for("exit", "job")
-    assert (outcomes(jobs), len(jobs.spawns())) == (["fired"], 1)
+    still.launchd.advance(0.4)
+    assert outcomes(still) == []
+    still.launchd.advance(1.1)  # the most that a path event takes
+    assert 0.5 <= still.launchd.wait_for("spawn", "job", cause="watch").clock <= 1.5
+    still.launchd.wait_for("exit", "job")
+    still.launchd.advance(100)
+    assert (outcomes(still), len(still.spawns())) == (["fired"], 1)
 
 
-def test_twenty_entries_in_a_second_start_one_run_or_two(jobs: Jobs, watched: Path) -> None:  # case 17
-    jobs.load(SCRIPT, WatchPaths=[str(watched)])
+def test_twenty_entries_at_once_start_one_run(still: Jobs, watched: Path) -> None:  # case 17
+    still.load(SCRIPT, WatchPaths=[str(watched)])
     for number in range(20):
         rename_into(watched, str(number))
-    jobs.load(SCRIPT, "clock", StartInterval=15)  # longer than a path event and the throttle together
-    jobs.launchd.wait_for("spawn", "clock")
-    assert len(jobs.spawns()) in {1, 2}
-    assert sum(one.changes for one in jobs.launchd.events("watch", "job")) == 20
+    still.launchd.advance(1.5)
+    still.launchd.wait_for("exit", "job")
+    still.launchd.advance(100)
+    assert len(still.spawns()) == 1
+    assert [one.changes for one in still.launchd.events("watch", "job")] == [20]
 
 
 @pytest.mark.parametrize(("knob", "runs"), [("coalesce", 2), ("drop", 1)])
@@ -115,12 +118,14 @@ def test_events_without_a_change_start_runs(make_jobs: Callable[..., Jobs], watc
 
 @pytest.mark.parametrize("latency", [0, (3000, 4000)])
 def test_a_path_event_takes_its_time(make_jobs: Callable[..., Jobs], watched: Path, latency: object) -> None:
-    jobs = make_jobs(fs_latency_ms=latency)
+    jobs = make_jobs(fs_latency_ms=latency, clock="held")
     jobs.load(SCRIPT, WatchPaths=[str(watched)])
-    changed = jobs.launchd.mark()
     rename_into(watched)
-    took = jobs.launchd.wait_for("spawn", "job").t - changed
-    assert took >= 3 * FAST if latency else took < 1.5
+    if latency:
+        jobs.launchd.advance(2.9)
+        assert jobs.spawns() == []
+        jobs.launchd.advance(1.1)
+    jobs.launchd.wait_for("spawn", "job")
 
 
 @pytest.mark.parametrize("depth", ["children", "subtree"])
@@ -213,17 +218,16 @@ def test_a_queue_that_is_not_empty_is_run_at_load_and_until_it_is(jobs: Jobs, wa
     jobs.launchd.wait_for("spawn", "job", demand="queue", count=4)
 
 
-def test_an_empty_queue_starts_nothing_and_every_entry_does(make_jobs: Callable[..., Jobs], watched: Path) -> None:
-    jobs = make_jobs(fs_latency_ms=10)
-    jobs.load(f"rm -f {watched}/*", QueueDirectories=[str(watched)], ThrottleInterval=0)
-    assert jobs.field("runs") == "0"
-    for count in (1, 2, 3):  # were the emptying of a queue an event, there would be more
+def test_an_empty_queue_starts_nothing_and_every_entry_does(still: Jobs, watched: Path) -> None:
+    still.load(f"rm -f {watched}/*", QueueDirectories=[str(watched)], ThrottleInterval=0)
+    assert still.field("runs") == "0"
+    for count in (1, 2, 3):
         rename_into(watched)
-        jobs.launchd.wait_for("spawn", "job", cause="queue", count=count)
-        jobs.launchd.wait_for("exit", "job", count=count)
-        jobs.load("exit 0", f"clock-{count}", StartInterval=1)
-        jobs.launchd.wait_for("spawn", f"clock-{count}")
-    assert len(jobs.spawns()) == 3
+        still.launchd.advance(1.5)
+        still.launchd.wait_for("spawn", "job", cause="queue", count=count)
+        still.launchd.wait_for("exit", "job", count=count)
+        still.launchd.advance(100)  # were the emptying of a queue an event, there would be more
+        assert len(still.spawns()) == count
 
 
 @pytest.mark.parametrize("by_looking", [False, True])

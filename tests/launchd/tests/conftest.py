@@ -28,3 +28,9 @@ def make_jobs(make_launchd: Callable[..., Launchd], tmp_path: Path) -> Iterator[
 def jobs(make_jobs: Callable[..., Jobs]) -> Jobs:
     """The default knobs."""
     return make_jobs()
+
+
+@pytest.fixture
+def still(make_jobs: Callable[..., Jobs]) -> Jobs:
+    """A launchd whose clock only the test moves: no machine is too slow for it."""
+    return make_jobs(clock="held")
