@@ -89,7 +89,7 @@ def _describe(paths: Paths, pid: int) -> None:
     described = replace(own.new(pid, "a", "0", now), state="draining", drain=DrainState(now, now + _PATIENCE, 1))
     own.write(paths, described)
     record = request.compose(
-        paths, reason="manual", command="x", target=described.identity.document(), in_tree=False, revision="a"
+        paths.profile, reason="manual", command="x", target=described.identity.document(), in_tree=False, revision="a"
     )
     request.submit(paths.intents, record)
 

@@ -27,7 +27,12 @@ def _record(paths: Paths) -> dict:
     """The record of a person's `hermes gateway restart`."""
     target = {"pid": os.getpid(), "create_time": 1795449670.7, "start_ticks": 123456}
     return request.compose(
-        paths, reason="manual", command="hermes gateway restart", target=target, in_tree=False, revision="91ab77d3a0c1"
+        paths.profile,
+        reason="manual",
+        command="hermes gateway restart",
+        target=target,
+        in_tree=False,
+        revision="91ab77d3a0c1",
     )
 
 

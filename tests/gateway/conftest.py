@@ -135,7 +135,7 @@ class Gateway:
         described = self.described()
         assert described is not None
         record = request.compose(
-            self.paths,
+            self.paths.profile,
             reason="manual",
             command="test",
             target=described.identity.document(),

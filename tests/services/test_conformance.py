@@ -124,7 +124,7 @@ def test_a_restart_of_a_stopped_service_starts_it(world: World) -> None:
 def test_a_poke_has_a_driver_carry_out_what_is_pending(world: World) -> None:
     before = world.hermes.install()
     record = request.compose(
-        world.hermes.paths, reason="manual", command="test", target=before.identity.document(), in_tree=False
+        world.hermes.paths.profile, reason="manual", command="test", target=before.identity.document(), in_tree=False
     )
     request.submit(world.hermes.paths.intents, record)
     assert world.call("poke", "poke") is True

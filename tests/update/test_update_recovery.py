@@ -99,7 +99,7 @@ def is_over(hermes: Installation) -> bool:
 @pytest.fixture
 def nobody_drives(hermes: Installation) -> Iterator[None]:
     """Keep the intent pending: the proof runs hermes commands, and the look of one may have started a driver."""
-    lock = locks.take(f"{hermes.paths.intents}/driver.lock")
+    lock = locks.take(hermes.paths.queue.driver_lock)
     assert lock is not None
     yield
     lock.release()
