@@ -20,7 +20,6 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
 
-pytestmark = pytest.mark.e2e
 PATIENCE = 20.0
 
 
