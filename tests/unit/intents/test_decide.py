@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_cli.intents.decide import decide, storm
@@ -516,7 +516,6 @@ PROGRESS = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
     found = decide(asked, progress, world, POLICY)
@@ -549,7 +548,6 @@ def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
         assert isinstance(found, Wait | Settle)
 
 
-@settings(max_examples=300, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_the_same_facts_always_give_the_same_step(asked, progress, world):
     assert decide(asked, progress, world, POLICY) == decide(asked, progress, world, POLICY)
