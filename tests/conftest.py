@@ -119,8 +119,12 @@ def user_manager() -> "Iterator[UserManager]":
 
 
 @pytest.fixture(scope="session")
-def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Environment":
+def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Environment]":
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
     from wheels import Environment
 
-    return Environment.template(tmp_path_factory.mktemp("wheels"))
+    made = Environment.template(tmp_path_factory.mktemp("wheels"))
+    shared = made.shared()
+    assert shared
+    yield made
+    assert made.shared() == shared, "a test has written into files that all copies share"
