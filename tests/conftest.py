@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from gates import Gate
@@ -24,8 +24,10 @@ TESTS = Path(__file__).parent
 FULL = os.environ.get("HERMES_PROOF") == "full"  # nothing is passed over
 
 # No test is red by chance: random examples are for the night, and what they find becomes an @example.
-settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True)
-settings.register_profile("nightly", max_examples=500, deadline=None)
+# Nor by a busy machine: what takes long there says nothing.
+_DEAF = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=50, derandomize=True, **_DEAF)
+settings.register_profile("nightly", max_examples=500, **_DEAF)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nightly" if FULL else "quick"))
 
 
@@ -39,7 +41,7 @@ def _marks(item: pytest.Function) -> Iterator[str]:
     world = item.callspec.params.get("world") if hasattr(item, "callspec") else None
     if place[:2] == ("e2e", "systemd") or "user_manager" in item.fixturenames or world == "systemd":
         yield "needs_systemd"
-    if "tiny_disk" in item.fixturenames:
+    if not {"tiny_disk", "as_pid_1"}.isdisjoint(item.fixturenames):
         yield "needs_root"
 
 
