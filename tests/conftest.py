@@ -1,15 +1,66 @@
-"""What every test may ask for: whole installations, and that nothing outlives it."""
+"""What every test may ask for: whole installations, and that nothing outlives it.
 
+What only some tests need is imported when they ask for it: unit tests are to be collected quickly.
+"""
+
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from gates import Gate
-from installation import SHORT_CLOCKS, Installation, end_processes_below
-from user_manager import UserManager, needed
-from wheels import Environment
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from gates import Gate
+    from installation import Installation
+    from user_manager import UserManager
+    from wheels import Environment
 
 pytest_plugins = ["launchd_emulator.fixture"]
+
+TESTS = Path(__file__).parent
+FULL = os.environ.get("HERMES_PROOF") == "full"  # nothing is passed over
+
+# No test is red by chance: random examples are for the night, and what they find becomes an @example.
+# Nor by a busy machine: what takes long there says nothing.
+_DEAF = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("quick", max_examples=50, derandomize=True, **_DEAF)
+settings.register_profile("nightly", max_examples=500, **_DEAF)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nightly" if FULL else "quick"))
+
+
+def _marks(item: pytest.Function) -> Iterator[str]:
+    """Yield the markers that follow from where a test lies and what it asks for."""
+    place = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
+    if place[:1] not in {(), ("unit",)}:
+        yield "e2e"
+    if "strace" in item.fixturenames or hasattr(item.module, "need_strace"):
+        yield "needs_strace"
+    world = item.callspec.params.get("world") if hasattr(item, "callspec") else None
+    if place[:2] == ("e2e", "systemd") or "user_manager" in item.fixturenames or world == "systemd":
+        yield "needs_systemd"
+    if not {"tiny_disk", "as_pid_1"}.isdisjoint(item.fixturenames):
+        yield "needs_root"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the markers, so that nobody has to think of them."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            for mark in _marks(item):
+                item.add_marker(mark)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot run here, or takes a night."""
+    if item.get_closest_marker("nightly") and not FULL:
+        pytest.skip("takes minutes: HERMES_PROOF=full")
+    if item.get_closest_marker("needs_root") and os.geteuid() != 0:
+        pytest.skip("only for root")
+    if item.get_closest_marker("needs_strace") and shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -17,13 +68,16 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """A gateway or a supervisor that is left alone brings up the other: both end with the test that started them."""
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
-    if folder is not None and (request.node.get_closest_marker("e2e") or "gateway" in request.node.nodeid):
+    if folder is not None and request.node.get_closest_marker("e2e"):
+        from installation import end_processes_below
+
         end_processes_below(folder)
 
 
 @pytest.fixture
-def make_installation(tmp_path: Path) -> Callable[..., Installation]:
+def make_installation(tmp_path: Path) -> "Callable[..., Installation]":
     """Installations of this test."""
+    from installation import SHORT_CLOCKS, Installation
 
     def make(name: str = "höme 'of' \"hermes\"", config: str = SHORT_CLOCKS, **more) -> Installation:
         return Installation(tmp_path / name, config=config, **more)
@@ -32,14 +86,16 @@ def make_installation(tmp_path: Path) -> Callable[..., Installation]:
 
 
 @pytest.fixture
-def hermes(make_installation: Callable[..., Installation]) -> Installation:
+def hermes(make_installation: "Callable[..., Installation]") -> "Installation":
     """An installation whose home has spaces, quotes and non-ASCII letters in its name; nothing runs yet."""
     return make_installation()
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Callable[[str], Gate]]:
+def gate(tmp_path: Path) -> "Iterator[Callable[[str], Gate]]":
     """Gates of this test, by name; each opens at its end, so that nobody stays behind one."""
+    from gates import Gate
+
     made: list[Gate] = []
 
     def make(name: str) -> Gate:
@@ -53,8 +109,10 @@ def gate(tmp_path: Path) -> Iterator[Callable[[str], Gate]]:
 
 
 @pytest.fixture
-def user_manager() -> Iterator[UserManager]:
+def user_manager() -> "Iterator[UserManager]":
     """A systemd user manager of this test's own; skipped with the reason where there can be none."""
+    from user_manager import UserManager, needed
+
     with needed():
         found = UserManager()
         found.start()
@@ -63,6 +121,12 @@ def user_manager() -> Iterator[UserManager]:
 
 
 @pytest.fixture(scope="session")
-def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Environment]":
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
-    return Environment.template(tmp_path_factory.mktemp("wheels"))
+    from wheels import Environment
+
+    made = Environment.template(tmp_path_factory.mktemp("wheels"))
+    shared = made.shared()
+    assert shared
+    yield made
+    assert made.shared() == shared, "a test has written into files that all copies share"

@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from checkout import Checkout
 from installation import SHORT_CLOCKS, Installation, fault
@@ -61,6 +63,16 @@ def killed(hermes: Installation) -> GatewayInstance:
     before = hermes.ready()
     process.send(before.identity, signal.SIGKILL)
     return hermes.ready(other_than=before)
+
+
+def killed_after(crashes: int, hermes: Installation, receipt: Journal) -> GatewayInstance:
+    """Kill the gateway as if so many had crashed before it; the one after it. How they are counted is not told here."""
+    before = hermes.ready()
+    process.send(before.identity, signal.SIGSTOP)  # it writes nothing any more
+    seen = psutil.Process(before.identity.pid)
+    hermes.until(lambda: seen.status() == psutil.STATUS_STOPPED, "a gateway that stands still")
+    own.write(hermes.paths, replace(before, crashes=Crashes(receipt.intent, crashes)))
+    return killed(hermes)
 
 
 def rollbacks(hermes: Installation) -> list[Journal]:
@@ -153,9 +165,7 @@ def test_a_rollback_that_is_killed_is_finished_or_begun_again(
     struck = hermes.home / "struck"
     hermes.install(fault=fault("kill", where, when, struck, ROLLBACK))
     old = checkout.revision()
-    updated(hermes, checkout)
-    for _ in range(3):
-        killed(hermes)
+    killed_after(2, hermes, updated(hermes, checkout))
     hermes.until(struck.exists, "the blow")
     hermes.until(lambda: not hermes.pending() and not journal.under_way(hermes.paths), "the end of what was begun")
     if checkout.revision() != old:  # it was cut off before the change, and is asked for again
@@ -168,12 +178,11 @@ def test_a_rollback_that_is_killed_is_finished_or_begun_again(
 def test_a_rollback_that_is_refused_is_said_and_asked_for_again(hermes: Installation, checkout: Checkout) -> None:
     hermes.install()
     old = checkout.revision()
-    updated(hermes, checkout)
+    receipt = updated(hermes, checkout)
     readme = checkout.path / "README.md"
     kept = readme.read_text()
     readme.write_text("mine")
-    for _ in range(3):
-        killed(hermes)
+    killed_after(2, hermes, receipt)
     log = Path(hermes.paths.logs, "update.log")
     hermes.until(lambda: "has local changes (README.md)" in log.read_text(), "the refusal")
     (problem,) = hermes.status()["problems"]

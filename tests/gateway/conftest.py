@@ -1,6 +1,7 @@
 """A gateway as a real process with a home of its own, and a raw client of its socket."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -27,18 +28,25 @@ _PROGRAM = (
 )
 
 
-class Client:
-    """The protocol, line by line, with nothing hidden."""
+_numbers = itertools.count()
 
-    def __init__(self, path: str) -> None:
+
+class Client:
+    """The protocol, line by line, with nothing hidden but `mark`, which begins each session and message id of ours."""
+
+    def __init__(self, path: str, mark: str = "") -> None:
         self.socket = sockets.connect(path, PATIENCE)
         self._lines = self.socket.makefile("rb")
+        self._mark = mark
 
     def send(self, **operation) -> None:
+        for name in ("session", "id"):
+            if name in operation:
+                operation[name] = self._mark + operation[name]
         self.socket.sendall(json.dumps(operation).encode() + b"\n")
 
     def receive(self) -> dict | None:
-        line = self._lines.readline()
+        line = self._lines.readline().replace(self._mark.encode(), b"")
         return json.loads(line) if line else None
 
     def until(self, wanted: Callable[[dict], bool]) -> list[dict]:
@@ -81,6 +89,7 @@ class Gateway:
         self._log_path = log
         self._log = log.open("ab")
         self._clients: list[Client] = []
+        self.mark = ""  # of the test that it serves, if it serves several
         self.process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
             env=environment,
@@ -115,7 +124,7 @@ class Gateway:
         return self
 
     def client(self) -> Client:
-        client = Client(self.paths.socket)
+        client = Client(self.paths.socket, self.mark)
         self._clients.append(client)
         return client
 
@@ -149,9 +158,12 @@ class Gateway:
         intent = next(one for one in self.paths.queue.unsettled() if one.id == identifier)
         assert self.paths.queue.settle(intent, outcome, detail, trigger="test")
 
+    def hang_up(self) -> None:
+        while self._clients:
+            self._clients.pop().close()
+
     def end(self) -> None:
-        for client in self._clients:
-            client.close()
+        self.hang_up()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(PATIENCE)
@@ -176,8 +188,8 @@ def configure(paths) -> Callable[[str], None]:
     return write
 
 
-@pytest.fixture
-def bystander(paths) -> Iterator[None]:
+@contextlib.contextmanager
+def _bystander(paths: Paths) -> Iterator[None]:
     """A supervisor that answers and does nothing: without one, a gateway on its way out would start a real one."""
     lock = locks.take(f"{paths.supervisor}/lock")
     assert lock is not None
@@ -201,16 +213,16 @@ def bystander(paths) -> Iterator[None]:
     lock.release()
 
 
-@pytest.fixture
-def start(paths, tmp_path, bystander) -> Iterator[Callable[..., Gateway]]:
-    """Start a gateway of the test's home; all are ended afterwards."""
+@contextlib.contextmanager
+def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
+    """Start gateways of one home, with their logs in `folder`; all are ended afterwards."""
     started: list[Gateway] = []
 
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        gateway = Gateway(paths, tmp_path / f"log-{len(started)}", environment)
+        gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)
         return gateway
 
@@ -220,9 +232,54 @@ def start(paths, tmp_path, bystander) -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture
+def bystander(paths) -> Iterator[None]:
+    with _bystander(paths):
+        yield
+
+
+@pytest.fixture
+def start(paths, tmp_path, bystander) -> Iterator[Callable[..., Gateway]]:
+    """Start a gateway of the test's home; all are ended afterwards."""
+    with _starting(paths, tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture
 def gateway(start) -> Gateway:
-    """A ready one."""
+    """A ready one, of this test alone: to be signalled, stopped or killed."""
     return start().ready()
+
+
+@pytest.fixture(scope="module")
+def _residents(tmp_path_factory) -> Iterator[Iterator[Gateway]]:
+    """The module's gateway; another one if that was ended."""
+    home = tmp_path_factory.mktemp("resident")
+    home.chmod(0o700)
+    paths = Paths("default", f"{home}/state", str(home), f"{home}/logs")
+
+    def living(begin: Callable[..., Gateway]) -> Iterator[Gateway]:
+        gateway = begin().ready()
+        while True:
+            if gateway.process.poll() is not None:
+                gateway = begin().ready()
+            yield gateway
+
+    with _bystander(paths), _starting(paths, home) as begin:
+        yield living(begin)
+
+
+@pytest.fixture
+def resident(_residents) -> Iterator[Gateway]:
+    """A ready one that the module's tests share, for a test that only talks to it: sessions and ids are its own."""
+    gateway = next(_residents)
+    gateway.mark = f"test-{next(_numbers)}."
+    yield gateway
+    gateway.hang_up()
+    try:
+        gateway.await_state(lambda found: found.ready and not found.active_turns)
+    except AssertionError:
+        gateway.end()  # the next test gets another one
+        raise
 
 
 @pytest.fixture

@@ -17,19 +17,31 @@ _COMMAND = [sys.executable, "-m", "hermes_cli", "chat"]
 
 
 @pytest.fixture
-def environment(paths):
+def served(request):
+    """The gateway that the module shares, if the test talks to it."""
+    return request.getfixturevalue("resident") if "resident" in request.fixturenames else None
+
+
+@pytest.fixture
+def command(served):
+    return [*_COMMAND, *(("--session", served.mark + "main") if served else ())]
+
+
+@pytest.fixture
+def environment(paths, served):
+    paths = served.paths if served else paths
     found = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
     return found | {"HERMES_HOME": os.path.dirname(paths.state), "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 @pytest.fixture
-def chat(environment):
+def chat(environment, command):
     """Start a chat; all are ended afterwards."""
     started = []
 
     def begin(*arguments, lines=None):
         process = subprocess.Popen(
-            [*_COMMAND, *arguments],
+            [*command, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL if lines is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -51,12 +63,12 @@ def chat(environment):
 
 
 @pytest.fixture
-def prompt(environment):
+def prompt(environment, command):
     """An interactive chat in a terminal."""
     started = []
 
     def begin():
-        child = pexpect.spawn(_COMMAND[0], _COMMAND[1:], env=environment, encoding="utf-8", timeout=20)
+        child = pexpect.spawn(command[0], command[1:], env=environment, encoding="utf-8", timeout=20)
         started.append(child)
         return child
 
@@ -75,19 +87,19 @@ def begun(gateway, session="main"):
     gateway.following(session).until(lambda event: event["event"] == "chunk")
 
 
-def test_a_command_is_shown_once(gateway, chat):
+def test_a_command_is_shown_once(resident, chat):
     assert ended(chat("!echo hi")) == (0, "hi\n", "")
 
 
-def test_output_without_a_last_newline_and_an_exit_code_end_in_lines(gateway, chat):
+def test_output_without_a_last_newline_and_an_exit_code_end_in_lines(resident, chat):
     assert ended(chat("!printf hi; exit 3")) == (0, "hi\n[exit 3]\n", "")
 
 
-def test_an_answer_that_does_not_stream_is_shown(gateway, chat):
+def test_an_answer_that_does_not_stream_is_shown(resident, chat):
     assert ended(chat("hello")) == (0, "You said: hello. Type /help.\n", "")
 
 
-def test_output_is_shown_as_it_comes(gateway, chat, tmp_path):
+def test_output_is_shown_as_it_comes(resident, chat, tmp_path):
     os.mkfifo(tmp_path / "go")
     process = chat(f"!echo first; cat '{tmp_path}/go'")
     assert process.stdout.readline() == "first\n"
@@ -95,9 +107,9 @@ def test_output_is_shown_as_it_comes(gateway, chat, tmp_path):
     assert ended(process)[1] == "second\n"
 
 
-def test_sessions_are_apart(gateway, chat):
+def test_sessions_are_apart(resident, chat):
     assert ended(chat("hello", "--session", "other"))[0] == 0
-    assert gateway.client().history("main") == []
+    assert resident.client().history("main") == []
 
 
 def test_without_a_gateway_it_says_so(chat, paths):
@@ -111,7 +123,7 @@ def test_after_a_killed_gateway_it_says_so(start, chat):
     assert ended(chat("hello"))[0] == 3
 
 
-def test_each_line_of_a_pipe_is_a_message(gateway, chat):
+def test_each_line_of_a_pipe_is_a_message(resident, chat):
     assert ended(chat(lines="!echo one\n\n!echo two\n")) == (0, "one\ntwo\n", "")
 
 
@@ -208,7 +220,7 @@ def test_a_restart_typed_in_the_agents_terminal_is_followed_to_its_outcome(start
     assert out.startswith(f"restarted: gateway is back as pid {second.pid}")
 
 
-def test_a_prompt_answers_and_leaves_at_the_end_of_input(gateway, prompt):
+def test_a_prompt_answers_and_leaves_at_the_end_of_input(resident, prompt):
     child = prompt()
     child.expect("you> ")
     child.sendline("!echo $((6*7))")
@@ -256,7 +268,7 @@ def test_an_outcome_appears_at_the_prompt_over_a_restart(start, prompt):
     child.expect("You said: half a line")
 
 
-def test_ctrl_c_leaves_the_wait_and_not_the_program(gateway, prompt, tmp_path):
+def test_ctrl_c_leaves_the_wait_and_not_the_program(resident, prompt, tmp_path):
     os.mkfifo(tmp_path / "go")
     child = prompt()
     child.expect("you> ")

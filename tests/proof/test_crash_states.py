@@ -33,11 +33,12 @@ def judged(story: Story, folder: Path, code: Path, *, stop_at_first: bool = Fals
     return judge.judged, wrong
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize(
+    "story",
+    [pytest.param(one, id=one.name, marks=[pytest.mark.nightly] if one.is_long else []) for one in STORIES],
+)
 def test_in_every_state_that_a_power_cut_may_leave_a_driver_loses_nothing_and_ends(story, tmp_path, record_property):
     need_strace()
-    if story.is_long and os.environ.get("HERMES_PROOF") != "full":
-        pytest.skip("takes minutes: HERMES_PROOF=full")
     states, wrong = judged(story, tmp_path, REPOSITORY)
     print(f"{states} states")
     record_property("states", states)

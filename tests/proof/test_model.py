@@ -1,6 +1,5 @@
 """The protocol's model, checked by spin in every order of steps; and each step taken away, to see spin find out."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -56,9 +55,8 @@ def test_the_protocol_keeps_its_promises_in_every_order_of_steps(tmp_path, claim
     assert errors(tmp_path, claim) == 0
 
 
+@pytest.mark.nightly  # 13 million states, 2 GB
 def test_two_drivers_at_once_break_nothing_because_locks_only_save_work(tmp_path):
-    if os.environ.get("HERMES_PROOF") != "full":
-        pytest.skip("13 million states, 2 GB: HERMES_PROOF=full")
     assert errors(tmp_path, "safe", "-DDRIVERS=2") == 0
 
 

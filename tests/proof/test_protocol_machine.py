@@ -256,7 +256,8 @@ class Protocol(RuleBasedStateMachine):
 
 
 Protocol.TestCase.settings = settings(
-    max_examples=int(os.environ.get("HERMES_PROOF_EXAMPLES", "150")), stateful_step_count=30, deadline=None
+    max_examples=int(os.environ.get("HERMES_PROOF_EXAMPLES", max(150, settings().max_examples))),
+    stateful_step_count=30,
 )
 TestProtocol = Protocol.TestCase
 
@@ -293,6 +294,6 @@ PLANTED = {
 @pytest.mark.parametrize("bug", PLANTED)
 def test_the_machine_finds_a_planted_bug(bug):
     owner, name, value = PLANTED[bug]
-    quick = settings(max_examples=3000, stateful_step_count=30, deadline=None, phases=[Phase.generate], database=None)
+    quick = settings(max_examples=3000, stateful_step_count=30, phases=[Phase.generate], database=None)
     with mock.patch.object(owner, name, value), pytest.raises((AssertionError, ExceptionGroup, Killed)):
         run_state_machine_as_test(Protocol, settings=quick)

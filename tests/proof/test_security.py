@@ -85,7 +85,7 @@ PLAUSIBLE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=int(os.environ.get("HERMES_PROOF_EXAMPLES", "400")), deadline=None)
+@settings(max_examples=int(os.environ.get("HERMES_PROOF_EXAMPLES", max(400, settings().max_examples))))
 @given(st.lists(HOSTILE | PLAUSIBLE, min_size=1, max_size=4))
 def test_no_content_of_a_record_signals_a_stranger_starts_twice_or_stays(contents):
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as root:
@@ -206,9 +206,8 @@ def test_a_pending_that_is_a_link_elsewhere_touches_nothing_there(paths, tmp_pat
     assert [path.name for path in elsewhere.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.needs_root  # to give a directory away
 def test_a_pending_of_another_user_is_not_believed(paths):
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a directory away")
     submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
     os.chown(paths.pending, NOBODY, NOBODY)
     with pytest.raises(OSError, match="another user"):
@@ -229,10 +228,8 @@ with socket.socket(socket.AF_UNIX) as client:
 """
 
 
-@pytest.mark.e2e
+@pytest.mark.needs_root  # to become somebody else
 def test_the_sockets_admit_nobody_but_their_owner(hermes: Installation) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
     before = hermes.install()
     with tempfile.TemporaryDirectory(dir="/tmp") as where:
         os.chmod(where, 0o755)
@@ -249,7 +246,6 @@ def test_the_sockets_admit_nobody_but_their_owner(hermes: Installation) -> None:
     assert hermes.ready().identity == before.identity
 
 
-@pytest.mark.e2e
 def test_records_notes_and_logs_carry_nothing_of_argv_or_the_environment(hermes: Installation) -> None:
     hermes.install()
     secret = "hunter2-hunter2"

@@ -173,17 +173,17 @@ def disks(story: Story, folder: Path, code: Path) -> Iterator[Disk]:
     said = prepared(story, str(root))
     disk = Disk.holding(str(root), tree_of(str(root)))
     disk.said = said
-    yield from _told(story, disk, 0, folder, code)
+    yield from _told(story, disk, 0, Recorder(folder, code))
 
 
-def _told(story: Story, disk: Disk, number: int, folder: Path, code: Path) -> Iterator[Disk]:
+def _told(story: Story, disk: Disk, number: int, recorder: "Recorder") -> Iterator[Disk]:
     is_last = number == len(story.scripts) - 1
-    calls = _run(story.scripts[number], disk, folder, code)
+    calls, after = recorder.run(story.scripts[number], disk)
     yield disk.copy()
     whole = disk.copy()
     for call in calls:
         whole.apply(call)
-    assert whole.view() == tree_of(str(folder / "root")), "the model and the machine disagree about what was done"
+    assert whole.view() == after, "the model and the machine disagree about what was done"
     for call in calls:
         if not disk.apply(call):
             continue
@@ -193,18 +193,32 @@ def _told(story: Story, disk: Disk, number: int, folder: Path, code: Path) -> It
             left = disk.copy()
             left.after_the_process()
             left.said = [line for line in left.said if " " in line]
-            yield from _told(story, left, number + 1, folder, code)
+            yield from _told(story, left, number + 1, recorder)
     if not is_last and not story.killed:
         disk.after_the_process()
-        yield from _told(story, disk, number + 1, folder, code)
+        yield from _told(story, disk, number + 1, recorder)
 
 
-def _run(script: str, disk: Disk, folder: Path, code: Path) -> list[Call]:
-    root = folder / "root"
-    shutil.rmtree(root)
-    root.mkdir(mode=0o700)
-    materialise(disk.view(), str(root))
-    return record(script, str(root), code=code, log=folder / "calls")
+class Recorder:
+    """Records what a script does to a tree, once for each tree: most cuts leave the page cache as the one before did."""
+
+    def __init__(self, folder: Path, code: Path) -> None:
+        """Everything happens in `root` of that folder; `code` holds the package."""
+        self._folder, self._code = folder, code
+        self._recorded: dict[object, tuple[list[Call], Tree]] = {}
+
+    def run(self, script: str, disk: Disk) -> tuple[list[Call], Tree]:
+        """Return the calls, and the tree that they leave."""
+        found = disk.view()
+        key = (script, tuple(sorted(found.items(), key=lambda item: item[0])))
+        if key not in self._recorded:
+            root = self._folder / "root"
+            shutil.rmtree(root)
+            root.mkdir(mode=0o700)
+            materialise(found, str(root))
+            calls = record(script, str(root), code=self._code, log=self._folder / "calls")
+            self._recorded[key] = (calls, tree_of(str(root)))
+        return self._recorded[key]
 
 
 class Judge:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from releases import Change
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
 _SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
+# No test changes them, so copies of an environment share their files. What Python writes there, it renames into place.
+SHARED = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
@@ -171,9 +174,26 @@ class Environment(Python):
         subprocess.run([sys.executable, "-m", "venv", str(folder)], timeout=SLOW, check=True)
         return cls(folder, wheels)
 
+    def shared(self) -> dict[str, str]:
+        """What lies in the files that copies share."""
+        return {
+            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+            for name in SHARED
+            for path in sorted((self.site / name).rglob("*"))
+            if path.is_file() and path.suffix != ".pyc"
+        }
+
     def copy(self, folder: Path, wheels: Wheels) -> "Environment":
         """Another one like this; its scripts are left out, for they name this one."""
-        shutil.copytree(self.folder, folder, symlinks=True)
+        shared = tuple(f"{self.site / name}{os.sep}" for name in SHARED)
+
+        def copy_or_link(source: str, target: str) -> None:
+            if source.startswith(shared):
+                os.link(source, target)
+            else:
+                shutil.copy2(source, target)
+
+        shutil.copytree(self.folder, folder, symlinks=True, copy_function=copy_or_link)
         for script in (folder / "bin").iterdir():
             if not script.name.startswith("python"):
                 script.unlink()

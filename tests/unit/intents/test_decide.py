@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_cli.intents.decide import decide
@@ -514,7 +514,6 @@ PROGRESS = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
     found = decide(Facts(asked, progress, world, POLICY))
@@ -547,7 +546,6 @@ def test_whatever_the_facts_the_step_is_admissible(asked, progress, world):
         assert isinstance(found, Wait | Settle)
 
 
-@settings(max_examples=300, deadline=None)
 @given(INTENTS, PROGRESS, WORLDS)
 def test_the_same_facts_always_give_the_same_step(asked, progress, world):
     assert decide(Facts(asked, progress, world, POLICY)) == decide(Facts(asked, progress, world, POLICY))

@@ -5,7 +5,7 @@ Only the end of a process that runs is always noticed: the driver holds a descri
 
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_cli.intents.decide import decide
@@ -173,7 +173,6 @@ def asked(target, reason="manual"):
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(WORLDS, st.lists(st.booleans(), min_size=1, max_size=20), st.booleans())
 def test_every_restart_settles_and_says_restarted_only_of_a_fresh_ready_instance(world, hints, has_target):
     if has_target:
@@ -190,7 +189,6 @@ def test_every_restart_settles_and_says_restarted_only_of_a_fresh_ready_instance
     assert not world.started_beside
 
 
-@settings(max_examples=200, deadline=None)
 @given(WORLDS, st.lists(st.booleans(), min_size=1, max_size=20), st.lists(st.sampled_from(["old", "new"]), min_size=1))
 def test_every_update_settles_even_when_fresh_instances_come_up_on_the_old_code(world, hints, revisions):
     for number, start in enumerate(world.starts):
@@ -204,7 +202,6 @@ def test_every_update_settles_even_when_fresh_instances_come_up_on_the_old_code(
     assert len(signalled) <= POLICY.max_attempts
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=20), st.sampled_from([0.2, 30.0, NEVER]), DELAYS)
 def test_a_sound_gateway_is_always_restarted_whatever_hints_are_lost(hints, keep_alive, drain):
     world = World([Run(0.3, NEVER, 0)], drain=drain, hears=True, keep_alive=keep_alive, answers=True)

@@ -46,7 +46,7 @@ def test_a_senseless_value_is_a_fresh_one(paths, name, value):
     assert paths.queue.progress_of(ID) == Progress()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=100))
 def test_no_bytes_keep_it_from_being_read(paths, data):
     with open(f"{paths.queue.progress}/{ID}.json", "wb") as file:

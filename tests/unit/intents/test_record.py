@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes_cli.intents.record import LIMIT, Intent, Origin, RecordError, Requester, is_id, parse
@@ -270,19 +270,16 @@ def parses_or_refuses(data):
     assert found.action in {"restart", "reload"}
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_parse_raise_anything_else(data):
     parses_or_refuses(data)
 
 
-@settings(max_examples=500, deadline=None)
 @given(NEAR_MISSES | JSON)
 def test_no_json_makes_parse_raise_anything_else(document):
     parses_or_refuses(json.dumps(document).encode())
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -27,7 +27,7 @@ from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-GATEWAY = os.path.join(os.path.dirname(os.path.dirname(__file__)), "stand_in_gateway.py")
+GATEWAY = os.path.join(os.path.dirname(__file__), "..", "..", "unit", "stand_in_gateway.py")
 PATIENCE = 15.0
 # As short as real processes allow; every later clock follows from these.
 POLICY = Policy(

@@ -12,7 +12,6 @@ from installation import PATIENCE, REPOSITORY, Installation
 
 from hermes_cli.installation import copy
 
-pytestmark = pytest.mark.e2e
 WHERE = "import hermes_cli, filelock, psutil; print(hermes_cli.__file__, filelock.__file__, psutil.__file__)"
 
 

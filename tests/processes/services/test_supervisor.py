@@ -20,7 +20,6 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
 
-pytestmark = pytest.mark.e2e
 PATIENCE = 20.0
 
 
@@ -227,8 +226,8 @@ def children_of(pid):
 def as_pid_1(paths, home):
     """The supervisor as process 1 of a namespace of its own, as in a container; gives its pid out here."""
     unshare, nsenter = shutil.which("unshare"), shutil.which("nsenter")
-    if os.geteuid() != 0 or unshare is None or nsenter is None:
-        pytest.skip("only root can make a pid namespace, with unshare and nsenter")
+    if unshare is None or nsenter is None:
+        pytest.skip("a pid namespace is made with unshare and nsenter")
     if subprocess.run([unshare, "--pid", "--fork", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine does not allow a pid namespace")
     argv = [unshare, "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-m", "hermes_cli"]

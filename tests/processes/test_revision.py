@@ -10,7 +10,6 @@ import pytest
 
 import hermes_cli
 
-pytestmark = pytest.mark.e2e
 _SOURCE = Path(hermes_cli.__file__).parent
 _ASK = "from hermes_cli.installation.revision import installed_revision; print(installed_revision())"
 _ASK_BRIEFLY = f"from hermes_cli.installation import revision; revision.GIT_TIMEOUT = 0.5; {_ASK}"
