@@ -1,7 +1,7 @@
 """macOS: the coalition of a process. launchd ends a job by it, and neither setsid nor a new parent leaves it.
 
 XNU: bsd/sys/proc_info_private.h (flavor 20: two ids, resource first, and three reserved words); any process may ask
-about any other. Written from that source; not run on a Mac yet (docs/macos-probe.md asks for it).
+about any other. Written from that source; not run on a Mac yet (docs/contributing/macos-probe.md asks for it).
 """
 
 _PROC_PIDCOALITIONINFO = 20
