@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.intents.queue import Settled
 
-_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (design 4)
+_DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
 @click.command()

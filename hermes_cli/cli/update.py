@@ -10,7 +10,7 @@ from hermes_cli.restart import policy, wake
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 
-# What the wait for the outcome imports when it begins: by then another release lies on the disk.
+# What the wait for the outcome imports when it begins (law: imports before the swap).
 _BEFORE_THE_CHANGE = (DirectoryWatch, clocks, driver, locks, policy, progress, progress_line, queue, wake)
 
 

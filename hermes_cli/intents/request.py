@@ -1,4 +1,4 @@
-"""Write one restart intent so that it survives everything. This is all that a requester imports (design 3, rule 1).
+"""Write one restart intent so that it survives everything. This is all that a requester imports (rule 1).
 
 The record is a plain dict here: dataclasses would double the import (19 ms). Readers use `hermes_cli.intents.record`.
 """
@@ -51,7 +51,7 @@ def compose(
     drain_timeout: float = 180.0,
     expiry: float = 3600.0,
 ) -> "dict[str, Any]":
-    """A record of schema 1, not written yet. `expiry` in seconds; an update's record has none (design 5)."""
+    """A record of schema 1, not written yet. `expiry` in seconds; an update's record has none."""
     now = time.time()
     requested_at = timestamp(now)
     return {

@@ -1,10 +1,10 @@
-"""`hermes update`: the order of events (design 8).
+"""`hermes update`: the order of events (docs/update.md).
 
     lock → recover → look → copy of the restarter → hold, journal, intent → change → prove → hold released
                                       └─ not sound: the old revision put back, the intent cancelled
     → signal, poke → wait; the driver judges the fresh gateway, ends the journal, and goes back if it must
 
-Whatever this process needs is imported before the code changes: afterwards another release lies there (A10).
+Whatever this process needs is imported before the code changes (law: imports before the swap).
 """
 
 import contextlib

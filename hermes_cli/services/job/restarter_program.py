@@ -1,4 +1,4 @@
-"""The restarter's program: an `sh` script, kept outside the code that updates replace (design 7).
+"""The restarter's program: an `sh` script, kept outside the code that updates replace (A12).
 
 launchd and systemd start it; see `jobs/hermes-restarter.sh` for what it does without us. Its name is
 what macOS shows under Login Items.
