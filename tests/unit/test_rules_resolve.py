@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent.parent
-RULES = REPOSITORY / "docs" / "contributing" / "rules.md"
+import hermes_cli
+
+PACKAGE = Path(hermes_cli.__file__).parent
+RULES = Path(__file__).parent.parent.parent / "docs" / "contributing" / "rules.md"
 RULE = re.compile(r"\brules? (\d+)(?: and (\d+))?")
 MODE = re.compile(r"failure modes? ([A-E]\d+)|\(([A-E]\d+(?:(?:-|, | and )[A-E]\d+)*)\)")
 LAW = re.compile(r"\(law: ([^)]*)\)")
@@ -36,10 +38,9 @@ def unresolved(text: str) -> list[str]:
 
 
 def test_every_reference_of_the_code_resolves() -> None:
-    package = REPOSITORY / "hermes_cli"
-    files = [path for path in package.rglob("*") if path.suffix in {".py", ".sh"}]
+    files = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".sh"}]
     texts = {path: path.read_text(encoding="utf-8") for path in files}
-    missing = {str(path.relative_to(REPOSITORY)): unresolved(text) for path, text in texts.items()}
+    missing = {str(path.relative_to(PACKAGE)): unresolved(text) for path, text in texts.items()}
     assert {path: found for path, found in missing.items() if found} == {}
     assert sum(len(list(references(text))) for text in texts.values()) > 20, "the patterns find nothing any more"
 
