@@ -42,7 +42,7 @@ def commands(text: str) -> list[list[str]]:
 
 def test_every_command_selects_something_that_is_there() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    assert "`… " not in text, "a command that is cut short cannot be run"
+    assert not re.search(r"`… (-|python|tests)", text), "a command that is cut short cannot be run"
     found = commands(text)
     tests = [words[2:] for words in found if words[:2] == ["-m", "pytest"]]
     programs = [words[0] for words in found if words[:1] != ["-m"]]
