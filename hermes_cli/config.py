@@ -45,7 +45,7 @@ class UpdateConfig:
     """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded.
 
     `probation`: seconds after it in which a gateway that ends by itself again and again takes the update back; 0: never.
-    `command`, with `revision` and `rollback`, is an argv that updates what hermes cannot: see update/sources/custom.
+    `command`, with `revision` and `rollback`, is an argv that updates what hermes cannot: see update/sources/command.
     Wheels come from `index` (a URL), or from the directory `find_links` alone; empty: the installer's own index.
     """
 

@@ -1,4 +1,4 @@
-"""Where everything lies: one profile's directories and the files in them (design 5).
+"""Where everything lies: one profile's directories and the files in them (docs/operations.md).
 
 Paths are `str`: a requester imports this module, and pathlib alone would double what it costs.
 """

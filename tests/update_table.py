@@ -1,4 +1,4 @@
-"""Cut updates off at every step, in every way, under every service manager, and write what became of them into docs/update.md.
+"""Cut updates off at every step, in every way, under every manager; write docs/evidence/cut-off-updates.md.
 
 `python tests/update_table.py [--managers NAME,…] [--sources git,wheel] [--jobs N]`: real gateways, remotes, environments and
 managers (launchd is the emulated one). Each cell is one update; the tables of managers that are not named stay as they
@@ -21,7 +21,7 @@ sys.path[:0] = [str(TESTS.parent), str(TESTS / "support"), str(TESTS / "launchd"
 from cut_off import UPDATER, WAYS, Step, cut_off, steps  # noqa: E402
 from wheels import Environment  # noqa: E402
 
-DOCUMENT = TESTS.parent / "docs" / "update.md"
+DOCUMENT = TESTS.parent / "docs" / "evidence" / "cut-off-updates.md"
 TITLES = {"git": "A git checkout", "wheel": "A wheel, installed by pip"}
 MANAGERS = {"embedded": "the embedded manager", "systemd": "systemd", "launchd": "the emulated launchd"}
 
@@ -45,7 +45,7 @@ def cell(template: Environment, key: tuple[str, str, Step, str]) -> str:
 
 
 def write(manager: str, source: str, ends: dict[tuple[str, str, Step, str], str]) -> None:
-    """Replace one table of the document, whose last part they all are."""
+    """Replace one table of the page. The tables are its last part."""
     names = ways(manager, source)
     rows = [
         f"| {step.text} | {' | '.join(ends.get((manager, source, step, way), '') for way in names)} |"

@@ -1,6 +1,6 @@
 """The end of the process: its last steps in order, none of which can keep it from ending, and the backstop.
 
-Everything here is imported at start-up: by the time it runs, the code on disk may be another release's.
+Everything here is imported at start-up (law: imports before the swap).
 """
 
 import contextlib

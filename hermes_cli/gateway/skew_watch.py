@@ -18,7 +18,7 @@ from hermes_cli.restart.ask import request
 from hermes_cli.update import proof
 
 _log = logging.getLogger("hermes.skew")
-# A request imports these when it is made, and by then another release lies on the disk: so they are imported now.
+# What a request imports when it is made (law: imports before the swap).
 _BEFORE_THE_CHANGE = (copy, driver, policy, queue, wake)
 
 

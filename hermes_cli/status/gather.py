@@ -45,7 +45,7 @@ class Status:
 
     @property
     def exit_code(self) -> int:
-        """0 ready or getting there, 3 not running, 4 not installed, 5 cannot tell (design 4)."""
+        """0 ready or getting there, 3 not running, 4 not installed, 5 cannot tell (docs/status-json.md)."""
         if self.instance is not None or self.service.service.state == "running":
             return 0
         if self.service.service.state == "unknown":

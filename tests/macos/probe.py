@@ -1,4 +1,4 @@
-"""Answers what cannot be known of launchd without a Mac, in one run: docs/macos-probe.md.
+"""Answers what cannot be known of launchd without a Mac, in one run: docs/contributing/macos-probe.md.
 
 Loads jobs of its own (ai.hermes.probe.*) into the caller's domain, and removes them. Plain Python, from 3.9 on; no root.
 """

@@ -229,7 +229,7 @@ def test_a_release_with_other_definitions_brings_them_in(world: World, source: S
     is_well(world)
 
 
-# The whole of it is `python tests/update_table.py`, whose tables are in docs/update.md; the embedded manager's are
+# The whole of it is `python tests/update_table.py`, whose tables are in docs/evidence; the embedded manager's are
 # tests/e2e/test_update*.py and tests/update/test_update_wheels.py.
 TELLING = {
     "git": ("the journal is written", "the code has changed", "a bad release: after the old code is back"),

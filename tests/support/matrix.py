@@ -110,7 +110,7 @@ _HEAD = f"""\
 Written by its last run, {{cells}} of {{whole}} cells, on the emulated launchd (nothing here was run on a Mac):
 
 ```sh
-{{setting}}HERMES_LAUNCHD_TABLE=$PWD/docs/launchd-matrix.md \\
+{{setting}}HERMES_LAUNCHD_TABLE=$PWD/docs/evidence/launchd-matrix.md \\
   python -m pytest -n 2 tests/e2e/launchd/test_matrix.py
 ```
 
@@ -123,7 +123,7 @@ under launchd, within the bound, the record settled, nothing stayed pending, and
 scaled by {TIME_SCALE}: median {{median:.1f}}, slowest {{slowest:.1f}}. In the {{next}} cells with a star a `hermes` command was needed, which is what
 the design promises when everything else was switched off. ✗ is a cell that failed, an empty one was not run.
 
-A world is the knobs that are in their worse position ([the emulator's page](../tests/launchd/README.md)); - is none of them.
+A world is the knobs that are in their worse position ([the emulator's page](../../tests/launchd/README.md)); - is none of them.
 
 | letter | knob | kind | worse |
 | --- | --- | --- | --- |

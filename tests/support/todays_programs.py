@@ -278,11 +278,27 @@ def _let_pass(moment: float) -> None:
     threading.Event().wait(max(0.0, moment - time.monotonic()))
 
 
+_HEAD = """\
+# Restarts from inside: today's programs and hermes
+
+What programs of this kind do today when the restart is asked for from inside, each carried out by a small honest
+implementation on the [emulated launchd](../../tests/launchd/README.md), and what is seen then. A column is a world of
+launchd; "carrier killed" means that whoever carries the restart is killed half-way. Written by
+
+```sh
+HERMES_COMPARISON_TABLE=$PWD/docs/evidence/todays-programs.md python -m pytest tests/e2e/launchd/test_todays_programs.py
+```
+
+hermes itself was run in all 32 combinations of what is not known of launchd, without a fault and with each of 25:
+[the launchd matrix](launchd-matrix.md).
+"""
+
+
 def table(fates: dict[tuple[str, str], str]) -> str:
-    """What (strategy, world) came to, as Markdown."""
+    """Return the page that says what became of each strategy in each world."""
     names = [one.name for one in WORLDS]
     rows = dict.fromkeys(name for name, _ in fates)
-    lines = [" | ".join(["", "restart from inside", *names, ""]).strip()]
+    lines = [_HEAD, " | ".join(["", "restart from inside", *names, ""]).strip()]
     lines.append("| --- " * (len(names) + 1) + "|")
     lines += [" | ".join(["", row, *(fates.get((row, name), "") for name in names), ""]).strip() for row in rows]
     return "\n".join([*lines, ""])

@@ -26,10 +26,10 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def tool(request: pytest.FixtureRequest, backend: str) -> str:
-    """A tool that is there, as it is wherever the dev extra is installed."""
+    """A tool that is there, as it is wherever the group `proof` is installed."""
     name = request.node.callspec.params["backend"].partition(" ")[0]
     if shutil.which(name, path=PATH) is None:
-        pytest.skip(f"{name} is not installed: pip install -e '.[dev]'")
+        pytest.skip(f"{name} is not installed: pip install --group proof")
     return name
 
 

@@ -1,4 +1,4 @@
-"""The restarter's program: an `sh` script, kept outside the code that updates replace.
+"""The restarter's program: an `sh` script, kept outside the code that updates replace (A12).
 
 launchd and systemd start it; `jobs/hermes-restarter.sh` says what it does when the package cannot run. macOS shows its
 name under Login Items.

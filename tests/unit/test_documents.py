@@ -1,0 +1,110 @@
+"""The documents: what they link to is there, and no setting, option or folder of tests is missing."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from hermes_cli.cli.main import hermes
+from hermes_cli.config import Config
+
+REPOSITORY = Path(__file__).parent.parent.parent
+DOCS = REPOSITORY / "docs"
+PAGES = [*REPOSITORY.glob("*.md"), REPOSITORY / "tests" / "README.md", *sorted(DOCS.rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page: Path, text: str) -> Iterator[str]:
+    """Yield the links of a page that lead nowhere."""
+    for path, anchor in LINK.findall(text):
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            yield f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert list(broken(page, page.read_text(encoding="utf-8"))) == []
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    text = "[one](index.md) [two](gone.md) [three](index.md#gone) [four](https://example.com/gone)"
+    assert list(broken(DOCS / "concepts.md", text)) == ["gone.md#", "index.md#gone"]
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    linked = {(DOCS / path).resolve() for path, _ in LINK.findall(index)}
+    pages = {page for page in DOCS.rglob("*.md") if page.parent != DOCS / "commands"} - {DOCS / "index.md"}
+    assert pages - linked == set()
+
+
+def settings() -> Iterator[tuple[str, str, object]]:
+    for section in fields(Config):
+        values = getattr(Config(), section.name)
+        yield from ((section.name, entry.name, getattr(values, entry.name)) for entry in fields(values))
+
+
+def as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return "[]" if value == () else f"{value:g}"
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^### `\[(\w+)\]`\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
+    described = {
+        (section, *row)
+        for section, body in sections.items()
+        for row in re.findall(r"^\| `(\w+)` \| [^|]* \| `([^`]*)` \|", body, re.MULTILINE)
+    }
+    assert described == {(section, name, as_toml(value)) for section, name, value in settings()}
+
+
+def commands(group: click.Group, path: str = "hermes") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        if isinstance(found, click.Group):
+            yield from commands(found, f"{path} {name}")
+        else:
+            yield f"{path} {name}", found
+
+
+def page_of(command: str) -> Path:
+    """Return the page that the table of commands names for a command."""
+    index = (DOCS / "commands" / "index.md").read_text(encoding="utf-8")
+    for names, page in re.findall(r"^\| (.*?) \| \[[^]]*\]\((\w+\.md)\) \|$", index, re.MULTILINE):
+        for name in re.findall(r"`([^`]*)`", names):
+            full = name if name.startswith("hermes") else f"hermes gateway {name}"
+            if command.startswith(full.removesuffix(" …")):
+                return DOCS / "commands" / page
+    return pytest.fail(f"no page of docs/commands has {command}")
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*found, id=found[0]) for found in commands(hermes)])
+def test_every_option_of_every_command_is_on_its_page(path: str, command: click.Command) -> None:
+    text = page_of(path).read_text(encoding="utf-8")
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    missing = [name for option in options for name in option.opts if f"`{name}" not in text and f"[{name}" not in text]
+    assert [name for name in missing if name not in {"-h", "--help"}] == []
+    assert path.rpartition(" ")[2] in text
+
+
+def test_every_folder_of_tests_has_its_row() -> None:
+    text = (REPOSITORY / "tests" / "README.md").read_text(encoding="utf-8")
+    folders = [one.name for one in (REPOSITORY / "tests").iterdir() if one.is_dir() and one.name[0] not in "._"]
+    assert [name for name in folders if f"| `{name}/` |" not in text] == []
