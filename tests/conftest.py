@@ -66,3 +66,9 @@ def user_manager() -> Iterator[UserManager]:
 def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
     return Environment.template(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="session")
+def bare_template(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """A virtual environment without hermes, to be copied."""
+    return Environment.bare(tmp_path_factory.mktemp("bare"))

@@ -30,11 +30,17 @@ class Wheels:
         folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
-    def make(cls, folder: Path) -> "Wheels":
-        """Hermes 1.0, what it needs, and two versions of a package `extra`."""
+    def needed(cls, folder: Path) -> "Wheels":
+        """What hermes needs."""
         made = cls(folder)
         for name in NEEDED:
             made.repack(name)
+        return made
+
+    @classmethod
+    def make(cls, folder: Path) -> "Wheels":
+        """Hermes 1.0, what it needs, and two versions of a package `extra`."""
+        made = cls.needed(folder)
         for version in ("1", "2"):
             made.publish("extra", version, {"extra.py": f"VERSION = {version}\n".encode()})
         made.release("1.0")
@@ -165,6 +171,11 @@ class Environment(Python):
         made = cls.make(folder / "environment", Wheels.make(folder / "wheels"))
         made.pip("install", DISTRIBUTION)
         return made
+
+    @classmethod
+    def bare(cls, folder: Path) -> "Environment":
+        """One without hermes, and wheels of what it needs."""
+        return cls.make(folder / "environment", Wheels.needed(folder / "wheels"))
 
     def branch(self, folder: Path) -> "Environment":
         """Another one like this, with wheels of its own. Their paths have spaces, quotes and non-ASCII letters."""
