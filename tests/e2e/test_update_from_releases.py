@@ -4,13 +4,17 @@ The old release's own updater brings in the work tree, its driver judges the new
 old release back. What an update runs of another release is listed in `hermes_cli/jobs/__init__.py`.
 """
 
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cut_off
 import history
 import pytest
 from history import Release, Released
-from installation import SHORT_CLOCKS, Installation
+from installation import PATIENCE, SHORT_CLOCKS, Installation
 from wheels import Environment
 from worlds import WORLDS, World
 
@@ -39,6 +43,14 @@ def has_scripts(environment: Environment, project: dict) -> bool:
     """Whether these are the scripts that pip has put there for it."""
     scripts = {path.name for path in (environment.folder / "bin").glob("hermes*")}
     return scripts == set(project["scripts"])
+
+
+def is_there(module: str) -> bool:
+    """Whether this code has a module of that name."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def updated(hermes: Installation, *arguments: str) -> str:
@@ -103,6 +115,50 @@ def test_a_checkout_of_a_release_is_updated_and_gone_back_to(
     assert hermes.ready().identity == third.identity
     updated(hermes, "--to", "main")
     at_work(world, third, new)
+
+
+@every_release
+@pytest.mark.parametrize("manager", list(WORLDS))
+def test_what_a_gateway_of_a_release_imports_late_is_still_there(
+    tmp_path: Path, manager: str, release: Release
+) -> None:
+    for name, data in release.files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", history.LATE, manager],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "HERMES_HOME": str(tmp_path / "home")},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    late = set(done.stdout.split())
+    assert late, "it imports nothing late, which is well, and then this test can go"
+    assert {name for name in late if not is_there(name)} == set()
+
+
+@every_release
+def test_a_gateway_under_which_the_code_was_changed_goes_on_and_restarts_into_it(
+    request: pytest.FixtureRequest, tmp_path: Path, environment: Environment, release: Release
+) -> None:
+    checkout = Released(tmp_path / "git", release, environment)
+    hermes = WORLDS["embedded"](request, interpreter=environment, config=CONFIG).hermes
+    running = hermes.install()
+    ways = (((), checkout.publish_work_tree()), (("--rollback",), release.commit[:12]))
+    for options, revision in ways:
+        updated(hermes, *options, "--no-restart")
+        assert checkout.revision() == revision
+        assert hermes.ready().identity == running.identity
+        assert running.revision is not None
+        assert running.revision in hermes.chat("/status")
+        assert "already up to date" in hermes.chat("/update") or options
+        assert f"revision {revision}" in hermes.chat("/restart")
+        running = hermes.ready(other_than=running)
+        assert running.revision == revision, hermes.log()
+        assert "hello" in hermes.chat("hello")
 
 
 @every_release

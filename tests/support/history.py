@@ -15,6 +15,28 @@ from wheels import Environment
 ROOT = Path(__file__).parent.parent.parent
 _SECTION = re.compile(r"^## \[([^]]+)\](.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _COMMIT = re.compile(r"^Commit: ([0-9a-f]{40})$", re.MULTILINE)
+# Which modules of hermes a gateway under this manager has not imported when it runs, and may yet.
+LATE = """
+import ast, contextlib, importlib, importlib.util, sys
+for name in ("cli.main", "cli.gateway", "gateway.run", "services"):
+    importlib.import_module(f"hermes_cli.{name}")
+from hermes_cli import paths, services
+services.choose(paths.resolve(), sys.argv[1])
+
+def is_module(name):
+    with contextlib.suppress(ModuleNotFoundError):
+        return importlib.util.find_spec(name) is not None
+
+for module in [found for name, found in sys.modules.items() if name.startswith("hermes_cli")]:
+    with open(module.__file__) as file:
+        tree = ast.parse(file.read())
+    typing = [one for one in tree.body if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]
+    left_out = {id(one) for block in typing for one in ast.walk(block)} | {id(one) for one in tree.body}
+    for one in ast.walk(tree):
+        if isinstance(one, ast.ImportFrom) and id(one) not in left_out and str(one.module).startswith("hermes_cli"):
+            names = [f"{one.module}.{alias.name}" for alias in one.names]
+            print(*(name for name in [one.module, *names] if name not in sys.modules and is_module(name)))
+"""
 
 
 class Release(NamedTuple):

@@ -32,6 +32,8 @@ All that crosses releases, as of 0.1.0:
     HERMES_GATEWAY_INSTANCE, _SESSION_*   gateway                                         every command
     hermes_cli/installed-at               installation/copy                               the copy's own code
     records, receipts, gateway.json       everybody                                       everybody
+    hermes_cli.coalition                  (a module of the code that is installed now)    a gateway of 0.1.0 on macOS
+    the distribution's name hermes-cli    an updater of 0.1.0, for a checkout's needs     pip, the code's definitions job
 """
 
 import os
