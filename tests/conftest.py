@@ -130,3 +130,11 @@ def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Envir
     assert shared
     yield made
     assert made.shared() == shared, "a test has written into files that all copies share"
+
+
+@pytest.fixture(scope="session")
+def bare_template(tmp_path_factory: pytest.TempPathFactory) -> "Environment":
+    """A virtual environment without hermes, to be copied."""
+    from wheels import Environment
+
+    return Environment.bare(tmp_path_factory.mktemp("bare"))

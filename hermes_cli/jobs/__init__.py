@@ -22,6 +22,10 @@ refuse it, or be left dead by it.
     hermes_cli [-p PROFILE] gateway run [--check] [--supervise] [--resume] [--background]
                                       units, plists, supervisors, an updater; also --version
 
+A gateway under which the code was changed (`hermes update --no-restart`, git pull) goes on as the release that it is, and
+imports what it has not imported yet from this one: `hermes_cli.coalition` (0.1.0, on macOS, at a /restart). Better none:
+what a gateway needs, it imports when it starts.
+
 Thin modules stay at the names above; nothing else is in them. `hermes-restarter.sh` reads three texts of files that
 another release may have written, so these stay as well: `"step": "begun"` and `"step": "undoing"` in a journal of an
 update, `"stopped"` in desired.json, `"target": {… "pid": N` in a record.

@@ -4,17 +4,22 @@ Run by name after an update, see `hermes_cli.jobs`: the installed code knows wha
 that was never installed stays so; one that predates a definition gets it.
 """
 
+import contextlib
+
 from hermes_cli.errors import HermesError
 from hermes_cli.paths import profiles, resolve, sibling
 
 
 def main(profile: str) -> int:
     """Write the definitions that differ, print their paths, and return the exit code."""
-    from hermes_cli.installation import copy
+    from hermes_cli.installation import copy, origin
     from hermes_cli.restart import ask
     from hermes_cli.services import choose
+    from hermes_cli.update.sources.git import dependencies
 
     paths, code = resolve(profile), 0
+    with contextlib.suppress(OSError):  # an environment that is not ours to write to
+        dependencies.leave_one_name(origin.package())
     for name in profiles(paths):
         owner = sibling(paths, name)
         try:

@@ -9,6 +9,7 @@ import sys
 
 from hermes_cli.environment import MARKER
 from hermes_cli.system import process_table
+from hermes_cli.system.coalition import coalition_of
 
 _DEEPEST = 64  # ancestors; more is a loop of reused pids
 
@@ -61,8 +62,6 @@ def _shares_coalition(pid: int) -> bool:
     """macOS: launchd's bootout ends a job by its coalition (NousResearch/hermes-agent#43842)."""
     if sys.platform != "darwin":
         return False
-    from hermes_cli.system.coalition import coalition_of
-
     return coalition_of(pid) == coalition_of(os.getpid())
 
 

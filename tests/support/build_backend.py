@@ -9,16 +9,18 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
     """Write the wheel that names this directory; its file's name."""
     with open("pyproject.toml", "rb") as file:
         project = tomllib.load(file)["project"]
-    about = f"hermes_cli-{project['version']}.dist-info"
-    lines = ["Metadata-Version: 2.1", "Name: hermes-cli", f"Version: {project['version']}"]
+    stem = f"{project['name'].replace('-', '_')}-{project['version']}"
+    about = f"{stem}.dist-info"
+    lines = ["Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}"]
     lines += [f"Requires-Dist: {need}" for need in project["dependencies"]]
+    scripts = [f"{name} = {function}" for name, function in project["scripts"].items()]
     files = {
-        "hermes_cli.pth": f"{os.getcwd()}\n",
+        f"_{stem.partition('-')[0]}.pth": f"{os.getcwd()}\n",
         f"{about}/METADATA": "\n".join([*lines, ""]),
         f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{about}/entry_points.txt": "[console_scripts]\nhermes = hermes_cli.__main__:main\n",
+        f"{about}/entry_points.txt": "\n".join(["[console_scripts]", *scripts, ""]),
     }
-    name = f"hermes_cli-{project['version']}-py3-none-any.whl"
+    name = f"{stem}-py3-none-any.whl"
     with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as archive:
         for path, text in files.items():
             archive.writestr(path, text)

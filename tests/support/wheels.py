@@ -17,7 +17,9 @@ from releases import Change
 
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
-_SCRIPTS = "[console_scripts]\nhermes = hermes_cli.__main__:main\n"
+DISTRIBUTION = "hermes-gateway"
+_MAIN = "hermes_cli.__main__:main"
+_SCRIPTS = f"[console_scripts]\nhermes = {_MAIN}\nhermesctl = {_MAIN}\n"
 # No test changes them, so copies of an environment share their files. What Python writes there, it renames into place.
 SHARED = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
 _LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
@@ -31,11 +33,17 @@ class Wheels:
         folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
-    def make(cls, folder: Path) -> "Wheels":
-        """Hermes 1.0, what it needs, and two versions of a package `extra`."""
+    def needed(cls, folder: Path) -> "Wheels":
+        """What hermes needs."""
         made = cls(folder)
         for name in NEEDED:
             made.repack(name)
+        return made
+
+    @classmethod
+    def make(cls, folder: Path) -> "Wheels":
+        """Hermes 1.0, what it needs, and two versions of a package `extra`."""
+        made = cls.needed(folder)
         for version in ("1", "2"):
             made.publish("extra", version, {"extra.py": f"VERSION = {version}\n".encode()})
         made.release("1.0")
@@ -52,9 +60,15 @@ class Wheels:
         for path, old, new in changes:
             assert old in files[path]
             files[path] = files[path].replace(old, new)
-        files[f"hermes_cli-{version}.dist-info/entry_points.txt"] = _SCRIPTS
-        self.publish("hermes-cli", version, {name: text.encode() for name, text in files.items()}, needs)
+        self.publish_hermes(DISTRIBUTION, version, {name: text.encode() for name, text in files.items()}, needs)
         return version
+
+    def publish_hermes(
+        self, name: str, version: str, files: dict[str, bytes], needs: tuple[str, ...] = NEEDED, scripts: str = _SCRIPTS
+    ) -> None:
+        """Write a wheel of these files of the package, by whichever name and with its scripts."""
+        about = f"{name.replace('-', '_')}-{version}.dist-info/entry_points.txt"
+        self.publish(name, version, {**files, about: scripts.encode()}, needs)
 
     def publish(self, name: str, version: str, files: dict[str, bytes], needs: tuple[str, ...] = ()) -> None:
         """Write any pure wheel."""
@@ -115,13 +129,13 @@ class Environment(Python):
 
     def release(self, *change: str, needs: tuple[str, ...] = ()) -> str:
         """Publish the next release, with at most one change; its version."""
-        number = len(list(self.wheels.folder.glob("hermes_cli-*")))
+        number = len(list(self.wheels.folder.glob("hermes_gateway-*")))
         changes: list[Change] = [(change[0], change[1], change[2])] if change else []
         return self.wheels.release(f"1.{number}", *changes, needs=(*NEEDED, *needs))
 
     def pull(self) -> None:
         """Install the newest one by hand."""
-        self.pip("install", "--upgrade", "hermes-cli")
+        self.pip("install", "--upgrade", DISTRIBUTION)
 
     def revision(self) -> str:
         """The version that is installed, whole."""
@@ -140,7 +154,7 @@ class Environment(Python):
 
     def version(self) -> list[str]:
         """Which hermes is installed; more than one is half of each."""
-        return self._versions("hermes_cli")
+        return [*self._versions("hermes_gateway"), *self._versions("hermes_cli")]
 
     def extra(self) -> str | None:
         """The version of the package `extra`; its file and what pip notes of it must agree."""
@@ -158,8 +172,13 @@ class Environment(Python):
     def template(cls, folder: Path) -> "Environment":
         """One with the first release, installed by pip."""
         made = cls.make(folder / "environment", Wheels.make(folder / "wheels"))
-        made.pip("install", "hermes-cli")
+        made.pip("install", DISTRIBUTION)
         return made
+
+    @classmethod
+    def bare(cls, folder: Path) -> "Environment":
+        """One without hermes, and wheels of what it needs."""
+        return cls.make(folder / "environment", Wheels.needed(folder / "wheels"))
 
     def branch(self, folder: Path) -> "Environment":
         """Another one like this, with wheels of its own. Their paths have spaces, quotes and non-ASCII letters."""

@@ -38,9 +38,9 @@ def pip(tmp_path: Path, source: Source) -> Callable[..., dict[str, str]]:
         (site / "pip").mkdir(parents=True)
         (site / "pip" / "__main__.py").write_text(PIP)
         (site / "pip" / "__init__.py").write_text("")
-        info = site / "hermes_cli-0.1.0.dist-info"
+        info = site / "hermes_gateway-0.1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hermes-cli\nVersion: 0.1.0\n")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hermes-gateway\nVersion: 0.1.0\n")
         where = {"url": url or source.clone.as_uri(), "dir_info": {"editable": editable}}
         (info / "direct_url.json").write_text(json.dumps(where))
         return {"PYTHONPATH": f"{site}:{source.clone}", "PIP_CALLS": str(tmp_path / "calls")}
@@ -122,10 +122,12 @@ def test_what_pip_has_broken_is_put_back_from_its_files_and_needs_no_pip(
 ) -> None:
     variables = pip(editable=True)
     site = tmp_path / "site"
-    about = site / "hermes_cli-0.1.0.dist-info"
+    about = site / "hermes_gateway-0.1.0.dist-info"
     with (about / "METADATA").open("a") as file:
         file.write("Requires-Dist: extra>=1\n")
-    (about / "RECORD").write_text("hermes_cli-0.1.0.dist-info/METADATA,,\nhermes_cli-0.1.0.dist-info/RECORD,,\n")
+    (about / "RECORD").write_text(
+        "hermes_gateway-0.1.0.dist-info/METADATA,,\nhermes_gateway-0.1.0.dist-info/RECORD,,\n"
+    )
     (site / "extra.py").write_text("1")
     extra = site / "extra-1.dist-info"
     extra.mkdir()
@@ -147,8 +149,10 @@ def test_a_rollback_brings_the_files_of_before_and_needs_no_pip(
 ) -> None:
     variables = pip(editable=True)
     site = tmp_path / "site"
-    about = site / "hermes_cli-0.1.0.dist-info"
-    (about / "RECORD").write_text("hermes_cli-0.1.0.dist-info/METADATA,,\nhermes_cli-0.1.0.dist-info/RECORD,,\n")
+    about = site / "hermes_gateway-0.1.0.dist-info"
+    (about / "RECORD").write_text(
+        "hermes_gateway-0.1.0.dist-info/METADATA,,\nhermes_gateway-0.1.0.dist-info/RECORD,,\n"
+    )
     metadata = (about / "METADATA").read_text()
     old = source.head()
     source.publish(more_dependencies(source))

@@ -40,7 +40,7 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
     folders = {name: str(tmp_path / name.lower()) for name in DIRECTORIES} | {"PIPX_DEFAULT_BACKEND": backend}
     where = ["--no-index", "--find-links", str(wheels.folder)]
     install = {
-        "uv": ["uv", "tool", "install", "--python", sys.executable, *where, "hermes-cli"],
+        "uv": ["uv", "tool", "install", "--python", sys.executable, *where, "hermes-gateway"],
         "pipx": [
             "pipx",
             "install",
@@ -48,14 +48,17 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
             "--python",
             sys.executable,
             f"--pip-args={' '.join(where)}",
-            "hermes-cli",
+            "hermes-gateway",
         ],
     }[tool]
     done = subprocess.run(
         install, env={**os.environ, **folders, "PATH": PATH}, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
-    place = {"uv": tmp_path / "uv_tool_dir" / "hermes-cli", "pipx": tmp_path / "pipx_home" / "venvs" / "hermes-cli"}
+    place = {
+        "uv": tmp_path / "uv_tool_dir" / "hermes-gateway",
+        "pipx": tmp_path / "pipx_home" / "venvs" / "hermes-gateway",
+    }
     return Environment(place[tool], wheels)
 
 

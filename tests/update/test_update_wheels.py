@@ -89,7 +89,7 @@ def test_a_version_is_rolled_back_without_its_wheel_and_taken_again_only_by_name
     environment.wheels.publish("another", "1", {"another.py": b""})
     environment.wheels.release("1.1", needs=(*NEEDED, "extra>=2", "another"))
     assert hermes.run("update").returncode == 0
-    for old in (*environment.wheels.folder.glob("hermes_cli-1.0*"), *environment.wheels.folder.glob("extra-1*")):
+    for old in (*environment.wheels.folder.glob("hermes_gateway-1.0*"), *environment.wheels.folder.glob("extra-1*")):
         old.unlink()
     done = hermes.run("update", "--rollback")
     assert done.returncode == 0, done.stderr
@@ -180,7 +180,7 @@ def test_a_release_that_cannot_be_imported_is_put_back_without_the_wheel_of_the_
 ) -> None:
     files = environment.files()
     environment.wheels.release("1.1", CRASHES_AT_IMPORT)
-    for old in environment.wheels.folder.glob("hermes_cli-1.0*"):
+    for old in environment.wheels.folder.glob("hermes_gateway-1.0*"):
         old.unlink()
     done = hermes.run("update")
     assert done.returncode == 1
@@ -275,7 +275,7 @@ def test_a_package_of_a_directory_is_not_looked_for_on_an_index(
     make_installation: Callable[..., Installation], environment: Environment, tmp_path: Path
 ) -> None:
     hermes = make_installation(code=None, python=str(environment.python))
-    (info,) = environment.site.glob("hermes_cli-*.dist-info")
+    (info,) = environment.site.glob("hermes_gateway-*.dist-info")
     (info / "direct_url.json").write_text(json.dumps({"url": tmp_path.as_uri(), "dir_info": {}}))
     done = hermes.run("update")
     assert done.returncode == 1

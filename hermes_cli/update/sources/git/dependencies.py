@@ -3,19 +3,23 @@
 What drivers rarely need is imported late; it is of the standard library, which no update of hermes replaces.
 """
 
+import contextlib
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import Ended, run
 from hermes_cli.update.sources.git.checkout import Checkout
+from hermes_cli.update.sources.names import NAME, NAMES
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 TIMEOUT = 900.0
-_DISTRIBUTION = "hermes-cli"
-_TABLES = ("dependencies", "optional-dependencies", "scripts", "entry-points", "requires-python", "dynamic")
+_TABLES = ("name", "dependencies", "optional-dependencies", "scripts", "entry-points", "requires-python", "dynamic")
 
 
 def differ(checkout: Checkout, old: str, new: str) -> bool:
@@ -25,12 +29,23 @@ def differ(checkout: Checkout, old: str, new: str) -> bool:
 
 def install(checkout: Checkout) -> Ended | None:
     """Install what the checked-out tree needs. Return None if pip did not install hermes and so cannot do it."""
-    editable = _is_editable(checkout.project)
+    found = (_is_editable(one, checkout.project) for one in _installed())
+    editable = next((one for one in found if one is not None), None)
     if editable is None:
         return None
     target = ["-e", checkout.project] if editable else [checkout.project]
     argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *target]
-    return run(argv, TIMEOUT, environment=scrubbed(), keep=checkout.keep)
+    done = run(argv, TIMEOUT, environment=scrubbed(), keep=checkout.keep)
+    if done.ok:
+        _leave_one(checkout.project)
+    return done
+
+
+def leave_one_name(package: str) -> None:
+    """Remove the other name's distribution where an update by release 0.1.0 has installed this checkout by both."""
+    project = os.path.dirname(package)
+    if len([one for one in _installed() if _is_editable(one, project) is not None]) > 1:
+        _leave_one(project)
 
 
 def keep(folder: str) -> str | None:
@@ -38,16 +53,17 @@ def keep(folder: str) -> str | None:
 
     Going back must not need a network, and pip may be cut off with a package half replaced.
     """
-    from importlib import metadata
-
     from hermes_cli.update.sources.wheel import distributions
 
-    try:
-        site = os.path.realpath(str(metadata.distribution(_DISTRIBUTION).locate_file("")))
-        distributions.keep(site, distributions.needed(site, _DISTRIBUTION), folder)
-    except (metadata.PackageNotFoundError, HermesError):
-        return None
-    return site
+    for one in _installed():
+        site = _site(one)
+        try:
+            needed = {need for name in NAMES for need in distributions.needed(site, name)}
+            distributions.keep(site, sorted(needed), folder)
+        except HermesError:
+            return None
+        return site
+    return None
 
 
 def _needs(text: str | None) -> Any:
@@ -64,15 +80,44 @@ def _needs(text: str | None) -> Any:
     return tables, document.get("build-system")
 
 
-def _is_editable(project: str) -> bool | None:
-    """Return what direct_url.json says (PEP 610), or None if pip did not install hermes from `project`."""
+def _installed() -> "list[Distribution]":
+    """Return the distributions of hermes that are installed, today's name first."""
     from importlib import metadata
+
+    found = []
+    for name in NAMES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(metadata.distribution(name))
+    return found
+
+
+def _site(one: "Distribution") -> str:
+    return os.path.realpath(str(one.locate_file("")))
+
+
+def _leave_one(project: str) -> None:
+    """Have hermes installed by the name only that the checked out tree says."""
+    import tomllib
+
+    from hermes_cli.update.sources.wheel import distributions
+    from hermes_cli.update.sources.wheel.installers import canonical
+
+    name = NAME
+    with contextlib.suppress(OSError, KeyError, TypeError, ValueError), open(f"{project}/pyproject.toml", "rb") as file:
+        name = canonical(tomllib.load(file)["project"]["name"])
+    if name in NAMES:
+        for site in {_site(one) for one in _installed()}:
+            distributions.take_place(site, name)
+
+
+def _is_editable(one: "Distribution", project: str) -> bool | None:
+    """Return what direct_url.json says (PEP 610), or None if pip installed this distribution from elsewhere."""
     from urllib.parse import unquote, urlsplit
 
     try:
-        text = metadata.distribution(_DISTRIBUTION).read_text("direct_url.json")
+        text = one.read_text("direct_url.json")
         document = json.loads(text) if text else {}
-    except (metadata.PackageNotFoundError, ValueError, OSError):
+    except (ValueError, OSError):
         return None
     place = urlsplit(str(document.get("url")))
     if place.scheme != "file" or os.path.realpath(unquote(place.path)) != project:

@@ -16,6 +16,7 @@ from typing import Any
 
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
+from hermes_cli.update.sources.names import NAMES
 from hermes_cli.update.sources.wheel.installers import canonical
 
 _MANIFEST = "kept.json"
@@ -31,6 +32,29 @@ def versions(site: str, name: str) -> dict[str, str]:
         if match and canonical(match[1]) == canonical(name):
             found[match[2]] = f"{site}/{entry}"
     return found
+
+
+def ours(site: str) -> list[tuple[str, str, str]]:
+    """Return name, version and dist-info of every hermes that is installed, or half, today's name first."""
+    return [(name, version, info) for name in NAMES for version, info in versions(site, name).items()]
+
+
+def take_place(site: str, name: str) -> None:
+    """Remove what is left of hermes by its other name, once it is installed by this one. May be repeated."""
+    mine = {path for info in versions(site, name).values() for path, _ in recorded(site, info)}
+    others = [info for other, _, info in ours(site) if other != name]
+    if not mine or not others:
+        return
+    for info in others:
+        for path, _ in recorded(site, info):
+            if path not in mine and _is_below(path, site):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+        shutil.rmtree(info, ignore_errors=True)
+    for directory, _, _ in os.walk(f"{site}/hermes_cli", topdown=False):
+        if set(os.listdir(directory)) <= {"__pycache__"}:
+            shutil.rmtree(directory, ignore_errors=True)
+    durable.sync_directory(site)
 
 
 def keep(site: str, names: list[str], folder: str) -> None:
@@ -65,7 +89,9 @@ def restore(site: str, folder: str) -> bool:
     if manifest is None:
         return False
     old = {os.path.dirname(str(path)) for path, _ in manifest["files"] if str(path).endswith("/RECORD")}
-    names = {match[1] for info in old if (match := _DIST_INFO.fullmatch(os.path.basename(info)))}
+    names = {canonical(match[1]) for info in old if (match := _DIST_INFO.fullmatch(os.path.basename(info)))}
+    if not names.isdisjoint(NAMES):
+        names.update(NAMES)
     for name in names:
         newer = {version for version, info in versions(site, name).items() if info not in old}
         for version in newer or {""}:

@@ -36,7 +36,8 @@ class Installer:
     def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
         """Return what the requirement would bring, new or changed: versions by name. Raises HermesError."""
         if self._speaks_uv:
-            done = self._run(["--dry-run", "--upgrade-package", "hermes-cli"], [requirement], config, pre=pre)
+            name = requirement.partition("==")[0]
+            done = self._run(["--dry-run", "--upgrade-package", name], [requirement], config, pre=pre)
         else:
             done = self._run(["--dry-run", "--quiet", "--report", "-", "--upgrade"], [requirement], config, pre=pre)
         if not done.ok:

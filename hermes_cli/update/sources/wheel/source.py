@@ -11,10 +11,9 @@ from hermes_cli.system.command import printable
 from hermes_cli.update import proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.base import Candidate, LineSink, Selection
+from hermes_cli.update.sources.names import FORMER, NAME, NAMES, version_in
 from hermes_cli.update.sources.wheel import distributions
 from hermes_cli.update.sources.wheel.installers import Installer, find
-
-NAME = "hermes-cli"
 
 
 class SitePackages:
@@ -35,7 +34,7 @@ class SitePackages:
     def look(cls, config: UpdateConfig, keep: tuple[int, ...]) -> Self | None:
         """Return the environment of the installed package, or None if no installer put it there. Raises HermesError."""
         site = os.path.dirname(origin.package())
-        found = list(distributions.versions(site, NAME).values())
+        found = [info for _, _, info in distributions.ours(site)]
         if not found or not distributions.recorded(site, found[0]):
             return None
         place = distributions.direct_url(found[0])
@@ -60,14 +59,13 @@ class SitePackages:
         """Ask the installer what it would do."""
         if selection.stash:
             raise HermesError("--stash is for a git checkout, and hermes was installed as a wheel: leave it out")
-        old = ", ".join(distributions.versions(self.place, NAME))
+        old = ", ".join(self._versions())
         say(f"asking {self._installer.name} what is new")
-        requirement = f"{NAME}=={selection.to}" if selection.to else NAME
         if selection.to and not all(letter.isalnum() or letter in ".!+-_" for letter in selection.to):
             raise HermesError(f"{printable(selection.to)} is no version: use one like 1.2.3")
-        plan = self._installer.plan(requirement, self._config, pre=selection.pre)
-        new = plan.get(NAME, old)
-        details = tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME)
+        plan = self._ask_installer(selection)
+        new = version_in(plan) or old
+        details = _others(plan)
         return Candidate(
             old=old,
             new=new,
@@ -83,8 +81,8 @@ class SitePackages:
     def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:
         """Return the way to the files of before, or to the version of before if they or the update's own files are gone."""
         plan, taken = distributions.kept(receipt.files), _plan(receipt)
-        as_left = taken.get(NAME) == receipt.new and distributions.is_whole(self.place, taken)
-        if plan.get(NAME) != receipt.old or not as_left or selection.stash:
+        as_left = version_in(taken) == receipt.new and distributions.is_whole(self.place, taken)
+        if version_in(plan) != receipt.old or not as_left or selection.stash:
             return self.candidate(dataclasses.replace(selection, to=receipt.old), say)
         return Candidate(
             old=receipt.new,
@@ -93,7 +91,7 @@ class SitePackages:
             new_shown=receipt.old_shown,
             is_new=True,
             headline=f"{receipt.new_shown} → {receipt.old_shown}, from the files of before",
-            details=tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name != NAME),
+            details=_others(plan),
             notes={"plan": plan, "taken": taken, "kept": receipt.files},
         )
 
@@ -104,7 +102,7 @@ class SitePackages:
 
     def begin(self, journal: Journal, selection: Selection) -> None:  # noqa: ARG002  the protocol's
         """Keep the files of everything that will be replaced."""
-        distributions.keep(self.place, sorted(_plan(journal) | _plan(journal, "taken")), journal.files)
+        distributions.keep(self.place, sorted({*_plan(journal), *_plan(journal, "taken"), *NAMES}), journal.files)
 
     def change(self, journal: Journal, say: LineSink) -> None:
         """Have the installer do it, or bring back the files of before."""
@@ -115,7 +113,8 @@ class SitePackages:
             done = self._installer.install(_plan(journal), self._config)
             if not done.ok:
                 raise HermesError(f"{self._installer.name} could not install {journal.new_shown} ({done.why})")
-        if list(distributions.versions(self.place, NAME)) != [journal.new]:
+            distributions.take_place(self.place, NAME if NAME in _plan(journal) else FORMER)
+        if self._versions() != [journal.new]:
             raise HermesError(f"{self._installer.name} did not install {journal.new_shown} in {self.place}")
 
     def complete(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
@@ -129,11 +128,11 @@ class SitePackages:
 
     def moved_on(self, journal: Journal) -> bool:
         """Return whether a third version is installed."""
-        return bool(set(distributions.versions(self.place, NAME)) - {journal.old, journal.new})
+        return bool(set(self._versions()) - {journal.old, journal.new})
 
     def is_whole(self, journal: Journal) -> bool:
         """Return whether the installer got to its end."""
-        return distributions.is_whole(self.place, _plan(journal))
+        return distributions.is_whole(self.place, _plan(journal)) and self._versions() == [journal.new]
 
     def put_back(self, journal: Journal, say: LineSink) -> None:  # noqa: ARG002  the protocol's
         """Put the files back one by one."""
@@ -142,6 +141,27 @@ class SitePackages:
 
     def end(self, journal: Journal) -> None:
         """Forget nothing: what was kept goes with the journal."""
+
+    def _versions(self) -> list[str]:
+        """Return every version that is installed, or half, by whichever name."""
+        return [version for _, version, _ in distributions.ours(self.place)]
+
+    def _ask_installer(self, selection: Selection) -> dict[str, str]:
+        """Return what would be installed. Raises HermesError.
+
+        An index of one's own may have nothing but the old name. Nobody else is asked for that.
+        """
+        version = f"=={selection.to}" if selection.to else ""
+        try:
+            return self._installer.plan(f"{NAME}{version}", self._config, pre=selection.pre)
+        except HermesError:
+            if not (self._config.index or self._config.find_links) or distributions.versions(self.place, NAME):
+                raise
+            try:
+                return self._installer.plan(f"{FORMER}{version}", self._config, pre=selection.pre)
+            except HermesError:
+                pass
+            raise
 
 
 def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> SitePackages | None:
@@ -152,6 +172,11 @@ def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> SitePac
         return None
     site, tool, python, prefix = (str(word) for word in words)
     return SitePackages(site, Installer(tool, python, prefix, keep), config)
+
+
+def _others(plan: dict[str, str]) -> tuple[str, ...]:
+    """Return the packages of a plan beside hermes itself, for a person."""
+    return tuple(f"{name} {version}" for name, version in sorted(plan.items()) if name not in NAMES)
 
 
 def _plan(journal: Journal, which: str = "plan") -> dict[str, str]:
