@@ -103,7 +103,7 @@ def load(path: str) -> Config:
 
 
 def load_or_defaults(path: str) -> Config:
-    """The same for who must not be stopped by a broken file: that would block a stop, a restart, or its undoing."""
+    """Load the file, or use the defaults if it is broken: a broken file must not block a stop, a restart or its undoing."""
     try:
         return load(path)
     except ConfigError:
@@ -125,7 +125,7 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
 
 
 def _value(where: str, value: Any, default: Any) -> Any:
-    """The value, in the type of the default. Raises ConfigError."""
+    """Return the value in the type of the default. Raises ConfigError."""
     if isinstance(default, bool):
         fits, what = isinstance(value, bool), "true or false"
     elif isinstance(default, str):

@@ -15,7 +15,7 @@ SESSION_PREFIX = "HERMES_SESSION_"
 
 
 def scrubbed() -> dict[str, str]:
-    """The caller's environment without the marker, without session variables, and without the restarter's copy."""
+    """Return the caller's environment without the marker, the session variables and the restarter's copy."""
     found = {
         name: value for name, value in os.environ.items() if name != MARKER and not name.startswith(SESSION_PREFIX)
     }
@@ -33,5 +33,5 @@ def untranslated() -> dict[str, str]:
 
 
 def marker(state: str, pid: int, start_ticks: int | None) -> str:
-    """The marker's value for one instance of the profile whose state directory is `state`."""
+    """Return the marker's value for one instance of the profile whose state directory is `state`."""
     return f"{process_table.mark(pid, start_ticks)}:{state}"

@@ -138,7 +138,7 @@ def profiles(paths: Paths) -> list[str]:
 
 
 def sibling(paths: Paths, profile: str) -> Paths:
-    """The same installation's directories for another profile."""
+    """Return the same installation's directories for another profile."""
     return resolve(profile) if profile != paths.profile else paths
 
 

@@ -153,7 +153,7 @@ class _Prompt:
         return 0
 
     def _ask(self) -> str | None:
-        """A line, or None at the end of input. Ctrl-C drops the line."""
+        """Read a line; return None at the end of input. Ctrl-C drops the line."""
         wake, rouse = os.pipe()
         listener = threading.Thread(target=self._listen, args=(wake,), daemon=True)
         listener.start()
@@ -206,7 +206,7 @@ def _history(path: str) -> "Iterator[None]":
 
 
 def _line(event: Event) -> str:
-    """A message as it stands in the conversation."""
+    """Return a message as it stands in the conversation."""
     marks = {"user": _PROMPT, "notice": "* "}
     return f"{marks.get(str(event.get('role')), '')}{event.get('text')}"
 

@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click asks with it
-        """The command, imported now."""
+        """Import the command now and return it."""
         if cmd_name not in self._lazy:
             return None
         module, attribute, _ = self._lazy[cmd_name]
@@ -117,7 +117,7 @@ def _one_line(error: click.ClickException) -> str:
 
 
 def _look(arguments: list[str]) -> None:
-    """The look at pending/ that every command takes first; it must never keep a command from working."""
+    """Take the look at pending/ that comes before every command; it must never keep a command from working."""
     words = set(arguments)
     if any(without <= words for without in _NO_LOOK):
         return

@@ -101,7 +101,7 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
-    """A changed definition is loaded by the restarter, after a drain; in-tree this very command would die with it."""
+    """Have the restarter load a changed definition, after a drain; in-tree this very command would die with it."""
     from hermes_cli.restart import ask
     from hermes_cli.restart.wait import await_outcome
 

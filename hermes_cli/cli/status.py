@@ -102,7 +102,7 @@ def _text(found: "Status", *, as_json: bool) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A duration as a person says it."""
+    """Return a duration as a person says it."""
     if seconds < 120:
         return f"{max(0.0, seconds):.0f} s"
     if seconds < 7200:

@@ -82,7 +82,7 @@ def is_id(text: str) -> bool:
 
 
 def parse(data: bytes, identifier: str, profile: str) -> Intent:
-    """An intent from a file's bytes. Unknown fields are ignored, missing ones degrade. Raises RecordError."""
+    """Return an intent from a file's bytes. Unknown fields are ignored, missing ones degrade. Raises RecordError."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def _origin(value: Any) -> Origin | None:
 
 
 def _text(value: Any) -> str | None:
-    """A printable string of bounded length: it ends up on terminals and in chats."""
+    """Return a printable string of bounded length: it ends up on terminals and in chats."""
     if not isinstance(value, str):
         return None
     text = value[:500]

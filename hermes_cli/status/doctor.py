@@ -63,7 +63,7 @@ def _of_the_queue(paths: Paths) -> Iterator[Problem]:
 
 
 def _record_something(staging: str) -> None:
-    """What a requester does first, in a file that is no record. Raises OSError."""
+    """Do what a requester does first, in a file that is no record. Raises OSError."""
     if not os.path.lexists(staging):
         return
     place = f"{staging}/doctor.{os.getpid()}"

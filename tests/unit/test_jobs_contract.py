@@ -47,7 +47,7 @@ import pytest
 from installation import REPOSITORY, Installation
 
 from hermes_cli.installation import entry_points
-from hermes_cli.intents import desired, queue, request
+from hermes_cli.intents import desired, request
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own

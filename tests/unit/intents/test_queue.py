@@ -13,7 +13,6 @@ import time
 import pytest
 
 from hermes_cli.errors import QueueError
-from hermes_cli.intents.settled import Settled
 from hermes_cli.intents import queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
