@@ -112,6 +112,7 @@ def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
         "outcome": None,
         "attempts": known.attempts,
         "waiting_for": known.waiting_for,
+        "rule": known.rule or None,
         "age": round(max(0.0, time.time() - intent.requested_at), 1),
     }
 

@@ -17,7 +17,6 @@ import errno
 import fcntl
 import json
 import os
-import stat
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +40,6 @@ _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
-_READS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,18 +229,14 @@ class Queue(Directories):
     def _read(self, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
         """Read one record. Raises FileNotFoundError, RecordError (the entry is wrong) and OSError (this process, or the disk)."""
         path = f"{directory or self.pending}/{name}"
-        for attempts_left in reversed(range(_READS)):
-            try:
-                data = _content(path, limit)
-            except OSError as error:
-                if error.errno in _NOT_ITS_FAULT or isinstance(error, FileNotFoundError):
-                    raise
-                if (
-                    error.errno == errno.EIO and attempts_left
-                ):  # one failed read does not make a good record a broken one
-                    continue
-                raise RecordError(f"cannot be read: {error.strerror}") from None
-            break
+        try:
+            data = durable.read_small(path, limit, private=True)
+        except durable.UnfitFileError as error:
+            raise RecordError(str(error)) from None
+        except OSError as error:
+            if error.errno in _NOT_ITS_FAULT or isinstance(error, FileNotFoundError):
+                raise
+            raise RecordError(f"cannot be read: {error.strerror}") from None
         return parse(data, name.removesuffix(_SUFFIX), self.profile)
 
     def _read_settled(self, name: str, *, strict: bool = False) -> Settled | None:
@@ -307,24 +301,6 @@ class Queue(Directories):
     def holders(self) -> tuple[Identity | None, ...]:
         """Return who holds anything now; None stands for a holder that did not say who it is."""
         return hold.holders(self.holds)
-
-
-def _content(path: str, limit: int) -> bytes:
-    # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise RecordError("not a regular file")
-        if status.st_uid != os.geteuid():
-            raise RecordError(f"owned by uid {status.st_uid}")
-        if status.st_mode & 0o022:
-            raise RecordError("writable by others")
-        if status.st_size > limit:
-            raise RecordError(f"larger than {limit} bytes")
-        return os.read(descriptor, limit + 1)
-    finally:
-        os.close(descriptor)
 
 
 def _own_names(directory: str) -> list[str]:

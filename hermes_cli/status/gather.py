@@ -167,6 +167,7 @@ def _pending(paths: Paths, intent: Intent, now: float) -> dict[str, Any]:
         "age": round(max(0.0, now - intent.requested_at), 1),
         "requester": str(intent.requester),
         "waiting_for": known.waiting_for or "a driver",
+        "rule": known.rule or None,
         "attempts": known.attempts,
     }
 
