@@ -72,9 +72,9 @@ def test_the_same_package_is_not_copied_again_and_another_one_replaces_it_whole(
 def test_a_copy_that_was_cut_off_is_made_again(hermes: Installation) -> None:
     place = keep(hermes)
     Path(place, "hermes_cli", "installed-at").unlink()
-    Path(place, "hermes_cli", "instance.py").unlink()
+    Path(place, "hermes_cli", "config.py").unlink()
     keep(hermes)
-    assert Path(place, "hermes_cli", "instance.py").exists()
+    assert Path(place, "hermes_cli", "config.py").exists()
 
 
 def test_the_copy_never_copies_itself(hermes: Installation) -> None:

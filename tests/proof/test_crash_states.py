@@ -147,15 +147,15 @@ MUTANTS = [
     Mutant(
         "fsync of a stop",
         "system/durable.py",
-        "            if durable:\n                sync(descriptor)\n",
+        "            if sync_it:\n                sync(descriptor)\n",
         "",
         "a stop",
     ),
     Mutant(
         "fsync of a stop's name",
         "system/durable.py",
-        "        sync_directory(directory)\n        # Who",
-        "        # Who",
+        "        sync_directory(directory)\n        # The process that made",
+        "        # The process that made",
         "a stop",
     ),
     Mutant(

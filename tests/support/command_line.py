@@ -11,6 +11,7 @@ import pytest
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import compose, make_directories
 from hermes_cli.system import durable, locks
+from hermes_cli.system.process import Identity
 
 ID = "20261123T160511.123456Z-4321-9f3a"
 READ_ONLY = [
@@ -20,6 +21,13 @@ READ_ONLY = [
     ("gateway", "intents", "list", "--json"),
 ]
 HARMLESS = [*READ_ONLY, ("--version",), ("--help",)]
+# What gateway.json may say, wrongly, of a process that lives; None takes something away.
+ODD_GATEWAYS = {
+    "create_time is text": {"create_time": "yesterday", "start_ticks": None},
+    "numbers": {"started_at": float("inf"), "heartbeat": float("nan"), "active_turns": float("inf")},
+    "signals is a number": {"signals": 7},
+    "drain": {"drain": {"turns": float("nan")}},
+}
 NUMBER = (int, float)
 TEXT = str
 SHAPE = {
@@ -119,6 +127,20 @@ def driven(queued):
     lock = locks.take(queued.queue.driver_lock)
     yield queued
     lock.release()
+
+
+@pytest.fixture
+def odd_gateway(driven, children):
+    """Describe a child of this test as one of ODD_GATEWAYS."""
+
+    def describe(odd):
+        child = children("-c", "import sys; print('up', flush=True); sys.stdin.read()")
+        assert child.stdout.readline() == "up\n"
+        said = {**Identity.of(child.pid).document(), "state": "ready", **ODD_GATEWAYS[odd]}
+        with open(driven.instance, "w", encoding="ascii") as file:
+            json.dump({name: value for name, value in said.items() if value is not None}, file)
+
+    return describe
 
 
 @pytest.fixture

@@ -23,6 +23,16 @@ from one_profile import (  # noqa: F401  fixtures are found by their names
     tiny_disk,
 )
 
+_started: list[str] = []  # the package's programs that this process has started
+
+
+def _note(event: str, arguments: tuple) -> None:
+    if event in {"subprocess.Popen", "os.posix_spawn"} and "'-m', 'hermes_cli" in (command := str(arguments[1])):
+        _started.append(command)
+
+
+sys.addaudithook(_note)
+
 
 @pytest.fixture(autouse=True)
 def _nothing_inherited(nothing_inherited):  # noqa: F811  the fixture of that name
@@ -31,7 +41,10 @@ def _nothing_inherited(nothing_inherited):  # noqa: F811  the fixture of that na
 
 @pytest.fixture
 def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:  # noqa: F811
-    """Run one hermes command to its end in this process: fifty times as quick as a process of its own."""
+    """Run one hermes command to its end in this process: fifty times as quick as a process of its own.
+
+    It must start no driver and no supervisor: nothing here would end them.
+    """
     from hermes_cli.cli import main
 
     def run(
@@ -45,7 +58,9 @@ def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subproce
             patch.setattr(sys, "stdin", nothing)
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
+            _started.clear()
             code = main.run(list(arguments))
+        assert not _started, "what starts processes belongs in tests/processes"
         said = (stream.buffer.getvalue().decode(encoding) for stream in (out, err))
         return subprocess.CompletedProcess(arguments, code, *said)
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from command_line import READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
+from command_line import ODD_GATEWAYS, READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
 
 from hermes_cli.intents.request import compose, submit
 from hermes_cli.paths import Paths
@@ -200,6 +200,12 @@ def test_a_corrupt_gateway_json_disturbs_nobody(hermes, driven):
         file.write(b"[" * 60000)
     assert_sound(hermes("gateway", "status"))
     assert_sound(hermes("gateway", "restart", "--no-wait"))
+
+
+@pytest.mark.parametrize("odd", ODD_GATEWAYS)
+def test_an_odd_gateway_json_of_a_living_process_keeps_nobody_from_asking(hermes, odd_gateway, odd):
+    odd_gateway(odd)
+    assert_sound(hermes("gateway", "restart", "--no-wait"))  # where this asks, a driver is started
 
 
 # Status.
