@@ -4,7 +4,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.system.command import run
-from hermes_cli.update.sources.base import LineSink
+from hermes_cli.update.candidate import LineSink
 
 TIMEOUT = 60.0
 

@@ -1,8 +1,9 @@
 """Bring the code from one revision to another, and back. The caller holds the update lock and has a journal."""
 
 from hermes_cli.errors import HermesError
+from hermes_cli.update.candidate import LineSink
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import LineSink, Source
+from hermes_cli.update.sources.base import Source
 
 
 def apply(source: Source, journal: Journal, profile: str, say: LineSink) -> None:

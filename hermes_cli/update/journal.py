@@ -26,7 +26,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
 if TYPE_CHECKING:
-    from hermes_cli.update.sources.base import Candidate
+    from hermes_cli.update.candidate import Candidate
 
 SCHEMA = 2
 LIMIT = 1 << 20  # bytes

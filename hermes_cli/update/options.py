@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from hermes_cli.errors import UsageError
+from hermes_cli.update.candidate import Selection
 from hermes_cli.update.rollback import Rollback
-from hermes_cli.update.sources.base import Selection
 
 _FLAGS = ("check", "rollback", "pre", "stash", "no-restart", "all-profiles", "history", "help")
 _VALUES = ("to",)

@@ -15,9 +15,9 @@ from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents.facts import Trial
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.update import after, change, journal, sources
+from hermes_cli.update.candidate import LineSink
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.lock import descriptor, update_lock
-from hermes_cli.update.sources.base import LineSink
 
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.

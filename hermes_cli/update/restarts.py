@@ -17,8 +17,8 @@ from hermes_cli.restart import ask
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.wait import await_outcome
 from hermes_cli.services.base import ServiceManager
+from hermes_cli.update.candidate import LineSink
 from hermes_cli.update.lock import descriptor
-from hermes_cli.update.sources.base import LineSink
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no sources
     from collections.abc import Iterator
 
-    from hermes_cli.update.sources.base import Candidate, LineSink, Selection, Source
+    from hermes_cli.update.candidate import Candidate, LineSink, Selection
+    from hermes_cli.update.sources.base import Source
 
 CRASHES = 3  # after so many the gateway asks for a rollback itself; see hermes_cli.update.crashes
 

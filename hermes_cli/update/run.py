@@ -20,12 +20,13 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services import choose
 from hermes_cli.update import after, change, recovery, rollback, sources
+from hermes_cli.update.candidate import Candidate
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.lock import descriptor, only_update
 from hermes_cli.update.options import Options
 from hermes_cli.update.report import Report
 from hermes_cli.update.restarts import Restarts
-from hermes_cli.update.sources.base import Candidate, Source
+from hermes_cli.update.sources.base import Source
 
 
 class Update:

@@ -5,9 +5,9 @@ import pytest
 
 from hermes_cli.cli.update import update as command
 from hermes_cli.errors import UsageError
+from hermes_cli.update.candidate import Selection
 from hermes_cli.update.options import Options, compose, parse
 from hermes_cli.update.rollback import Rollback
-from hermes_cli.update.sources.base import Selection
 
 
 def typed_at_the_command_line(words):

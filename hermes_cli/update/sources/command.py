@@ -12,8 +12,8 @@ from hermes_cli.config import UpdateConfig
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import Ended, printable, run
+from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 
 LOOK_TIMEOUT, TIMEOUT = 60.0, 1800.0
 UNKNOWN = "?"  # the revision that a command will bring, before it has run

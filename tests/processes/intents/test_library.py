@@ -77,7 +77,7 @@ def test_what_the_example_acknowledged_is_settled_whoever_is_killed(example):
         victim = job(home)
         if victim is not None and chance.random() < 0.3:
             os.kill(victim.pid, signal.SIGKILL)
-    run(start)
+    acknowledged.add(run(start, "ask").split()[0])
     queue = Queue(f"{home}/intents", "job")
     assert queue.unsettled() == []
     outcomes = {settled.intent.id: settled.outcome for settled in queue.history()}

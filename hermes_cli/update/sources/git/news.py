@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.system.command import printable
-from hermes_cli.update.sources.base import Candidate, LineSink, Selection
+from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git.checkout import Checkout
 
 _SHOWN = 10

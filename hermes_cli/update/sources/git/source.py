@@ -9,8 +9,8 @@ from typing import Any, Self
 from hermes_cli.errors import HermesError
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.update import proof
+from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git import dependencies
 from hermes_cli.update.sources.git.checkout import Checkout
 from hermes_cli.update.sources.git.news import fetch_candidate, refuse_local_changes, way_back

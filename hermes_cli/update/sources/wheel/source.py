@@ -9,8 +9,8 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.system.command import printable
 from hermes_cli.update import proof
+from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.base import Candidate, LineSink, Selection
 from hermes_cli.update.sources.names import FORMER, NAME, NAMES, version_in
 from hermes_cli.update.sources.wheel import distributions
 from hermes_cli.update.sources.wheel.installers import Installer, find
