@@ -24,7 +24,7 @@ def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
     if watch:
         return _watch(paths, as_json=as_json)
     found = _look(paths)
-    click.echo(_text(found, as_json=as_json))
+    click.echo(_shown(found, as_json=as_json))
     return found.exit_code
 
 
@@ -53,7 +53,7 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
     with DirectoryWatch(paths.state, paths.pending, paths.queue.progress, paths.queue.settled) as watch:
         while True:
             found = _look(paths)
-            text = _text(found, as_json=as_json)
+            text = _shown(found, as_json=as_json)
             if text != last:
                 if sys.stdout.isatty() and not as_json:
                     click.clear()
@@ -66,47 +66,8 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
                 return found.exit_code
 
 
-def _text(found: "Status", *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(found.document(), indent=2)
-    service, running = found.service.service, found.instance
-    lines = []
-    if running is not None:
-        turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = _span(found.now - running.started_at)
-        state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
-    else:
-        state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
-        state += f", {service.detail}" if service.detail else ""
-    lines.append(f"gateway    {state}")
-    where = f" in {found.service.domain}" if found.service.domain else ""
-    installed = "installed" if found.service.installed else "not installed"
-    lines.append(
-        f"service    {found.service.label}{where}, {found.manager}, {installed}, {service.state}, "
-        f"desired {found.desired}, profile {found.profile}"
-    )
-    detail = f", {found.restarter.detail}" if found.restarter.detail else ""
-    lines.append(f"restarter  {found.restarter.state}{detail}")
-    lines.append(f"pending    {len(found.pending) or 'none'}")
-    lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
-        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
-        for one in found.pending
-    ]
-    if found.last is not None:
-        ago = _span(found.now - found.last.settled_at)
-        took = f"took {found.last.took:.1f} s, {ago} ago, trigger {found.last.trigger}"
-        lines.append(f"last       {found.last.outcome}: {found.last.detail}; {took} ({found.last.intent.id})")
-    lines += [f"problem    {one.text}: {one.mend}" for one in found.problems]
-    return "\n".join(lines)
+def _shown(found: "Status", *, as_json: bool) -> str:
+    from hermes_cli.status.document import document
+    from hermes_cli.status.text import text
 
-
-def _span(seconds: float) -> str:
-    """Return a duration as a person says it."""
-    if seconds < 120:
-        return f"{max(0.0, seconds):.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172800:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86400:.0f} d"
+    return json.dumps(document(found), indent=2) if as_json else text(found)

@@ -11,6 +11,7 @@ from hermes_cli.installation import origin
 from hermes_cli.paths import Paths
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
+from hermes_cli.status.problems import problems
 from hermes_cli.system import durable
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
@@ -109,7 +110,7 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
     elif found.service.service.state == "unknown":
         text = f"{found.manager} does not say whether the gateway runs ({found.service.service.detail})"
         yield Problem("unknown", text, "hermes gateway doctor, in a while")
-    yield from found.problems
+    yield from problems(found)
 
 
 def _of_code(paths: Paths) -> Iterator[Problem]:

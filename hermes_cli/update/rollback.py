@@ -7,10 +7,8 @@ back.
 import heapq
 from dataclasses import dataclass
 
-from hermes_cli.errors import HermesError, Problem, TryAgainError
+from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.programs import own
-from hermes_cli.system.command import printable
 from hermes_cli.update import journal
 from hermes_cli.update.journal import DONE, Journal
 
@@ -96,18 +94,3 @@ def refusal(paths: Paths, found: "Candidate", selection: "Selection") -> str | N
         if one.new == found.new:  # since then, by somebody who named it
             return None
     return None
-
-
-def problems(paths: Paths) -> list[Problem]:
-    """Return what `hermes gateway status` shows of the newest update."""
-    update, last = newest(paths), own.read(paths)
-    if update is None:
-        return []
-    if update.rolls_back and update.command != Rollback().command:
-        text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
-        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
-    crashes = last.crashes if last is not None else None
-    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
-        return []
-    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
-    return [Problem("crashes", text, "hermes update --rollback")]

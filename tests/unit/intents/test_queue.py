@@ -361,7 +361,7 @@ def test_a_reader_without_descriptors_says_so_and_takes_nothing_for_broken(paths
     if is_settled:
         settle(paths, only(paths))
         submit(paths.intents, made)  # as after a power cut: settled, and pending again
-    failing_open(f"{made['id']}.json", errno.EMFILE, 1)
+    failing_open(f"{made['id']}.json", errno.EMFILE, 3)  # each of the reads
     with pytest.raises(OSError, match="Too many open files"):
         paths.queue.scan()
     found = paths.queue.scan()

@@ -1,0 +1,59 @@
+"""Status as JSON, schema 1: a contract (docs/status-json.md)."""
+
+from typing import Any
+
+from hermes_cli.intents.request import timestamp
+from hermes_cli.status.gather import Status
+from hermes_cli.status.problems import problems
+
+
+def document(status: Status) -> dict[str, Any]:
+    """Return the status as JSON."""
+    service = status.service.service
+    return {
+        "schema": 1,
+        "profile": status.profile,
+        "manager": status.manager,
+        "desired": status.desired,
+        "service": {
+            "label": status.service.label,
+            "domain": status.service.domain,
+            "installed": status.service.installed,
+            "state": service.state,
+            "pid": service.pid,
+            "detail": service.detail,
+        },
+        "instance": _instance(status),
+        "restarter": {"state": status.restarter.state, "detail": status.restarter.detail},
+        "pending": list(status.pending),
+        "last": _last(status),
+        "problems": [{"code": one.code, "text": one.text, "mend": one.mend} for one in problems(status)],
+    }
+
+
+def _instance(status: Status) -> dict[str, Any] | None:
+    found = status.instance
+    if found is None:
+        return None
+    return {
+        "pid": found.identity.pid,
+        "create_time": found.identity.create_time,
+        "state": found.state,
+        "ready": found.ready,
+        "revision": found.revision,
+        "uptime": round(max(0.0, status.now - found.started_at), 1),
+        "active_turns": found.active_turns,
+    }
+
+
+def _last(status: Status) -> dict[str, Any] | None:
+    if status.last is None:
+        return None
+    return {
+        "id": status.last.intent.id,
+        "outcome": status.last.outcome,
+        "detail": status.last.detail,
+        "at": timestamp(status.last.settled_at),
+        "took": status.last.took,
+        "trigger": status.last.trigger,
+    }

@@ -1,0 +1,49 @@
+"""Status for a person."""
+
+from hermes_cli.status.gather import Status
+from hermes_cli.status.problems import problems
+
+
+def text(status: Status) -> str:
+    """Return the lines that `hermes gateway status` prints."""
+    service, running = status.service.service, status.instance
+    lines = []
+    if running is not None:
+        turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
+        up = span(status.now - running.started_at)
+        state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
+    else:
+        state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
+        state += f", {service.detail}" if service.detail else ""
+    lines.append(f"gateway    {state}")
+    where = f" in {status.service.domain}" if status.service.domain else ""
+    installed = "installed" if status.service.installed else "not installed"
+    lines.append(
+        f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
+        f"desired {status.desired}, profile {status.profile}"
+    )
+    detail = f", {status.restarter.detail}" if status.restarter.detail else ""
+    lines.append(f"restarter  {status.restarter.state}{detail}")
+    lines.append(f"pending    {len(status.pending) or 'none'}")
+    lines += [
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
+        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
+        for one in status.pending
+    ]
+    if status.last is not None:
+        ago = span(status.now - status.last.settled_at)
+        took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
+        lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
+    lines += [f"problem    {one.text}: {one.mend}" for one in problems(status)]
+    return "\n".join(lines)
+
+
+def span(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    if seconds < 120:
+        return f"{max(0.0, seconds):.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
