@@ -142,7 +142,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
             seen = service.observe()
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.
             ended = seen.state == "stopped" or (seen.state == "running" and pid not in {None, seen.pid})
-            if found is None and ended and seen.exit_code not in {None, 0, 75}:
+            if found is None and ended and seen.exit_code not in {None, 0, own.RESTART_EXIT_CODE}:
                 line.clear()
                 raise HermesError(f"the gateway does not start: {seen.reason}")
             pid = seen.pid or pid

@@ -17,10 +17,10 @@ from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
+from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.system.process import Identity
 
 _log = logging.getLogger("hermes.drain")
-EX_RESTART = 75  # EX_TEMPFAIL of sysexits.h: "start me again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Drain:
         self, paths: Paths, me: Identity, clocks: Clocks, turns: Turns, announce: Callable[[DrainState], None]
     ) -> None:
         """Begin the drain. `announce` is told the deadline (epoch seconds) and the number of turns at every change."""
-        self.code = EX_RESTART
+        self.code = RESTART_EXIT_CODE
         self.clocks = clocks
         self._paths = paths
         self._me = me

@@ -30,7 +30,7 @@ from hermes_cli.update.journal import Journal
 from hermes_cli.update.rollback import CRASHES
 
 _log = logging.getLogger("hermes.probation")
-_ASKED_FOR = (0, 75)  # exit codes
+_ASKED_FOR = (0, own.RESTART_EXIT_CODE)  # exit codes
 Verdict = Literal["over", "watched", "rolled back"]
 
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.desired import Desired
+from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
 from hermes_cli.system.process import describe_exit
 
-EX_RESTART = 75
 CRASH_LIMIT = 5
 CRASH_WINDOW = 60.0  # seconds; a gateway that ran longer did not crash at its start
 LONGEST_PAUSE = 30.0
@@ -32,9 +31,9 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> Star
     what = f"{describe_exit(code)} after {uptime:.1f} s"
     if desired == "stopped":
         return Rest(what)
-    if code == EX_RESTART:
+    if code == RESTART_EXIT_CODE:
         return StartAgain(0.0, what)
-    if code == EX_CONFIG:
+    if code == REFUSAL_EXIT_CODE:
         return Rest(f"configuration error: {what}; see hermes gateway logs")
     if uptime >= CRASH_WINDOW:
         return StartAgain(0.0, what)
@@ -46,4 +45,4 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> Star
 
 def counts_as_crash(code: int, uptime: float) -> bool:
     """Say whether an exit brings the crash-loop limit nearer."""
-    return code not in {0, EX_RESTART, EX_CONFIG} and uptime < CRASH_WINDOW
+    return code not in {0, RESTART_EXIT_CODE, REFUSAL_EXIT_CODE} and uptime < CRASH_WINDOW

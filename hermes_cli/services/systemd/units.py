@@ -12,6 +12,7 @@ from hermes_cli.config import GatewayConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
 from hermes_cli.services.job import environment, restarter_program
 from hermes_cli.services.job.definition import Definition
 
@@ -83,9 +84,9 @@ def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory) -> Defin
                 *_output(paths.gateway_log),
                 "Restart=always",
                 "RestartSec=1",
-                "SuccessExitStatus=75",
-                "RestartForceExitStatus=75",
-                "RestartPreventExitStatus=78",
+                f"SuccessExitStatus={RESTART_EXIT_CODE}",
+                f"RestartForceExitStatus={RESTART_EXIT_CODE}",
+                f"RestartPreventExitStatus={REFUSAL_EXIT_CODE}",
                 f"TimeoutStartSec={math.ceil(gateway.start_timeout) + _UNTIL_KILLED}",
                 f"TimeoutStopSec={stop}",
                 f"WatchdogSec={_WATCHDOG}",
