@@ -106,7 +106,7 @@ def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(
     hermes.install(fault=fault("kill", where, when, struck, "gateway run"))
     new = checkout.release(*SOUND)
     hermes.run("chat", "/update")
-    assert struck.exists()
+    hermes.until(struck.exists, "the blow")  # it may come after the answer
     hermes.until(lambda: is_over(hermes), "the end of the update's output")
     hermes.until(lambda: hermes.ready().revision == new, "the new revision")
     said = logged(hermes)

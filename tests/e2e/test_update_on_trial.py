@@ -131,7 +131,7 @@ def test_a_driver_killed_while_it_puts_back_is_followed_by_one_that_finishes(
     old = checkout.revision()
     checkout.release(*DIES_AT_START)
     hermes.run("update")
-    assert struck.exists()
+    hermes.until(struck.exists, "the blow")  # it may come after the answer
     assert hermes.ready(other_than=before).revision == old
     assert [one.outcome for one in hermes.settled()] == ["failed"]
     assert (checkout.revision(), checkout.changes()) == (old, "")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from installation import PATIENCE, REPOSITORY, Installation, fault
+from gates import Gate
+from installation import PATIENCE, REPOSITORY, Installation, all_of, fault
 from interpreter import Interpreter
 from user_manager import UserManager
 
@@ -88,12 +89,20 @@ def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: str) -> Non
         "after hermes_cli.intents.queue:Queue.settle",
     ],
 )
-def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, step: str) -> None:
+def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: str) -> None:
     before = hermes.install()
     assert hermes.interpreter is not None
-    hermes.interpreter.strike(struck(hermes, step, "hermes_cli.restarter"))
-    hermes.chat("!hermes gateway restart")
-    hermes.until((hermes.home / "struck").exists, "the blow")  # it may come after the answer
+    starting = gate("starting")
+    holds_up = fault(f"gate:{starting.place}", "hermes_cli.gateway.run:main")
+    hermes.interpreter.strike(all_of(struck(hermes, step, "hermes_cli.restarter"), holds_up))
+    asking = hermes.start("chat", "!hermes gateway restart")
+    starting.reached()
+    if "settle" not in step:  # a driver that comes late would find a fresh instance, and have nothing to do but settle
+        hermes.until((hermes.home / "struck").exists, "the blow")
+    starting.open()
+    hermes.until((hermes.home / "struck").exists, "the blow")
+    asking.communicate(timeout=PATIENCE)
+    assert asking.returncode == 0
     hermes.ready(other_than=before)
     is_restarted_once(hermes)
 
