@@ -1,11 +1,10 @@
-"""Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes, the argv."""
+"""Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes."""
 
 import signal
 from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
-from hermes_cli.installation import entry_points
 from hermes_cli.intents import desired
 from hermes_cli.intents.instance import STATES, DrainState, Instance, State
 from hermes_cli.paths import Paths
@@ -81,11 +80,6 @@ class OwnGateway:
     def watched(self) -> tuple[str, ...]:
         """Return the directory in which gateway.json is replaced."""
         return (self._paths.state,)
-
-
-def argv(paths: Paths, *options: str) -> list[str]:
-    """Return the command line that runs this profile's gateway in the foreground."""
-    return entry_points.gateway(paths.profile, *options)
 
 
 def parse(document: dict[str, Any] | None) -> GatewayInstance | None:

@@ -10,7 +10,7 @@ def text(status: Status) -> str:
     lines = []
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = span(status.now - running.started_at)
+        up = _span(status.now - running.started_at)
         state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
@@ -26,19 +26,19 @@ def text(status: Status) -> str:
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
     lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
         f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
         for one in status.pending
     ]
     if status.last is not None:
-        ago = span(status.now - status.last.settled_at)
+        ago = _span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
     lines += [f"problem    {one.text}: {one.mend}" for one in problems(status)]
     return "\n".join(lines)
 
 
-def span(seconds: float) -> str:
+def _span(seconds: float) -> str:
     """Return a duration as a person says it."""
     if seconds < 120:
         return f"{max(0.0, seconds):.0f} s"

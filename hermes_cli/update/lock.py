@@ -41,8 +41,3 @@ def only_update(paths: Paths) -> "Iterator[locks.Lock]":
         with open(hint, "w", encoding="utf-8") as file:
             json.dump(me.document() if me else {}, file)
         yield lock
-
-
-def descriptor(lock: "locks.Lock") -> int:
-    """Return the locked descriptor, for a child to inherit."""
-    return lock.descriptor

@@ -17,7 +17,7 @@ from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.candidate import LineSink
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.lock import descriptor, update_lock
+from hermes_cli.update.lock import update_lock
 
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.
@@ -142,7 +142,7 @@ def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]
             if fresh is None or (fresh.step != found.step and not fresh.in_flux):
                 return False
             if lock is not None:
-                act(fresh, descriptor(lock))
+                act(fresh, lock.descriptor)
                 return True
     raise HermesError("another update is under way")
 

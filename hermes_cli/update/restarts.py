@@ -18,7 +18,6 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.wait import await_outcome
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update.candidate import LineSink
-from hermes_cli.update.lock import descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Restarts:
     def held(self) -> Iterator[list[int]]:
         """Hold the intents: no driver acts on them before the code is whole. Yields the locked descriptors."""
         with contextlib.ExitStack() as stack:
-            yield [descriptor(stack.enter_context(one.paths.queue.hold(one.id))) for one in self._planned]
+            yield [stack.enter_context(one.paths.queue.hold(one.id)).descriptor for one in self._planned]
 
     def submit(self) -> None:
         """Make the records durable. Raises QueueError."""

@@ -22,7 +22,7 @@ from hermes_cli.services import choose
 from hermes_cli.update import after, change, recovery, rollback, sources
 from hermes_cli.update.candidate import Candidate
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.lock import descriptor, only_update
+from hermes_cli.update.lock import only_update
 from hermes_cli.update.options import Options
 from hermes_cli.update.report import Report
 from hermes_cli.update.restarts import Restarts
@@ -57,9 +57,9 @@ class Update:
     def _update(self) -> None:
         """Do everything that needs the update lock; afterwards only the restarts are left to be carried out."""
         with only_update(self._paths) as lock:
-            if not self._options.check and recovery.finish_all(self._paths, descriptor(lock), self._report.say):
+            if not self._options.check and recovery.finish_all(self._paths, lock.descriptor, self._report.say):
                 _execute_anew()
-            source = sources.find(self._paths, (descriptor(lock),))
+            source = sources.find(self._paths, (lock.descriptor,))
             if self._options.back is not None:
                 self._back = rollback.find(self._paths, self._options.back)
             candidate = self._candidate(source)

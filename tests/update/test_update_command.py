@@ -26,13 +26,12 @@ UPDATER = """
 import sys
 from hermes_cli.system import locks
 from hermes_cli.config import UpdateConfig
-from hermes_cli.update import lock as update_lock
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources import command
 command.TIMEOUT, command._GRACE = 1.0, 0
 lock = locks.take(sys.argv[1])
 config = UpdateConfig(command=tuple(sys.argv[2:]), revision=("true",))
-command.ConfiguredCommand(config, (update_lock.descriptor(lock),)).change(Journal("", "", {}, "", ""), print)
+command.ConfiguredCommand(config, (lock.descriptor,)).change(Journal("", "", {}, "", ""), print)
 """
 
 
