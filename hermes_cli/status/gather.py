@@ -54,7 +54,7 @@ class Status:
         return (
             bool(starts.crashes_in_a_row(self.runs))
             and self.desired == "running"
-            and self.service.service.state != "stopped"
+            and self.service.service.state == "running"
         )
 
     @property
