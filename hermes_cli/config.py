@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
+from hermes_cli.system.log_file import FILES, SIZE, Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,19 @@ class TerminalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Section [log], for each log: `files` files of `size` bytes at the most."""
+
+    size: int = SIZE
+    files: int = FILES
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return both."""
+        return Bounds(self.size, self.files)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of config.toml; unknown sections are somebody else's and are left alone."""
 
@@ -75,9 +89,11 @@ class Config:
     restart: RestartConfig = field(default_factory=RestartConfig)
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
     update: UpdateConfig = field(default_factory=UpdateConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
 
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig)
+_RANGES = {"log.size": (4096, 1e9), "log.files": (1, 100)}
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig)
 
 
 def load(path: str) -> Config:
@@ -99,6 +115,7 @@ def load(path: str) -> Config:
         restart=_section(path, "restart", RestartConfig, document),
         terminal=_section(path, "terminal", TerminalConfig, document),
         update=_section(path, "update", UpdateConfig, document),
+        log=_section(path, "log", LogConfig, document),
     )
 
 
@@ -136,6 +153,9 @@ def _value(where: str, value: Any, default: Any) -> Any:
     else:
         fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
         what = "a number of at least 0"
+    least, most = _RANGES.get(where.rpartition(": ")[2], (0, 1e9))
+    if fits and type(default) is int and (least, most) != (0, 1e9):
+        fits, what = type(value) is int and least <= value <= most, f"a whole number from {least:,} to {most:,.0f}"
     if not fits:
         raise ConfigError(f"{where} must be {what}, not {value!r}")
     return type(default)(value)
