@@ -1,5 +1,6 @@
 """config.toml: the few numbers a person may want to change, with the defaults here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -83,7 +84,7 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of config.toml; unknown sections are somebody else's and are left alone."""
+    """All of config.toml."""
 
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     restart: RestartConfig = field(default_factory=RestartConfig)
@@ -92,7 +93,17 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
 
 
-_RANGES = {"log.size": (4096, 1e9), "log.files": (1, 100)}
+_LEAST = {
+    "start_timeout": 0.1,
+    "max_attempts": 1,
+    "storm_limit": 1,
+    "expiry": 1.0,
+    "timeout": 0.1,
+    "size": 4096,
+    "files": 1,
+}
+_MOST = {"files": 100}
+_OF_OTHER_RELEASES = ("log", "model", "notify", "telegram")  # a release that goes back must still start
 Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig)
 
 
@@ -110,6 +121,7 @@ def load(path: str) -> Config:
         return Config()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+    _check_names(path, document)
     return Config(
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
@@ -117,6 +129,30 @@ def load(path: str) -> Config:
         update=_section(path, "update", UpdateConfig, document),
         log=_section(path, "log", LogConfig, document),
     )
+
+
+def _check_names(path: str, document: dict[str, Any]) -> None:
+    """Refuse what no release reads: most often a typo, whose setting would silently stay at its default."""
+    sections = [entry.name for entry in fields(Config)]
+    for name, value in document.items():
+        if name in sections or name in _OF_OTHER_RELEASES:
+            continue
+        owners = [section for section in sections if name in _known(section)]
+        if owners and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name} belongs below [{owners[0]}]: move it there")
+        what = f"[{name}] is no section" if isinstance(value, dict) else f"{name} is not a setting"
+        raise ConfigError(f"{path}: {what}{_meant(name, sections)}; known are {', '.join(sections)}: mend or remove it")
+
+
+def _known(section: str) -> list[str]:
+    return [entry.name for entry in fields(getattr(Config(), section))]
+
+
+def _meant(typed: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(typed, list(known), n=1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def load_or_defaults(path: str) -> Config:
@@ -136,12 +172,13 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
     values: dict[str, Any] = {}
     for key, value in found.items():
         if key not in known:
-            raise ConfigError(f"{path}: {name}.{key} is not a setting; known are {', '.join(known)}")
-        values[key] = _value(f"{path}: {name}.{key}", value, known[key])
+            meant = _meant(key, known)
+            raise ConfigError(f"{path}: {name}.{key} is not a setting{meant}; known are {', '.join(known)}")
+        values[key] = _value(f"{path}: {name}.{key}", value, known[key], _LEAST.get(key, 0))
     return kind(**values)
 
 
-def _value(where: str, value: Any, default: Any) -> Any:
+def _value(where: str, value: Any, default: Any, least: float) -> Any:
     """Return the value in the type of the default. Raises ConfigError."""
     if isinstance(default, bool):
         fits, what = isinstance(value, bool), "true or false"
@@ -151,11 +188,12 @@ def _value(where: str, value: Any, default: Any) -> Any:
         fits = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
         what = "a list of strings"
     else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-        what = "a number of at least 0"
-    least, most = _RANGES.get(where.rpartition(": ")[2], (0, 1e9))
-    if fits and type(default) is int and (least, most) != (0, 1e9):
-        fits, what = type(value) is int and least <= value <= most, f"a whole number from {least:,} to {most:,.0f}"
+        whole = isinstance(default, int)
+        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value < 1e9
+        most = _MOST.get(where.rpartition(".")[2], 1e9)
+        fits = fits and value <= most
+        limit = f" and at most {most:g}" if most < 1e9 else ""
+        what = f"a number of at least {least:g}{limit}{', a whole one' if whole else ''}"
     if not fits:
         raise ConfigError(f"{where} must be {what}, not {value!r}")
     return type(default)(value)

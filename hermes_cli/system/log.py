@@ -15,7 +15,7 @@ from hermes_cli.system.log_file import Bounds, LogFile, is_output
 __all__ = ["Bounds", "bound", "configure", "configure_by_output", "is_output", "leads_nowhere", "tend"]
 
 LINE_LIMIT = 16 * 1024  # characters of one event; the rest is cut
-BURST, WINDOW = 100, 10.0  # lines of one place in the code within so many seconds; what is more is counted
+BURST, WINDOW = 500, 10.0  # lines of one place in the code within so many seconds; what is more is counted
 
 
 class _Line(logging.Formatter):

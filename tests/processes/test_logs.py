@@ -194,8 +194,8 @@ say()
     )
     run_code(code, log, "1000000", "3", "w")
     lines = content(log).decode().splitlines()
-    assert len(lines) == 102
-    assert lines[-1].endswith("INFO x: again [900 such lines left out before]")
+    assert len(lines) == 502
+    assert lines[-1].endswith("INFO x: again [500 such lines left out before]")
 
 
 # Reading.
