@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from installation import SHORT_CLOCKS, Installation
-from wheels import NEEDED, SLOW, Environment, Wheels
+from support.machines.installation import SHORT_CLOCKS, Installation
+from support.releases.checkout import Checkout
+from support.releases.wheels import NEEDED, SLOW, Environment, Wheels
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PATH = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
