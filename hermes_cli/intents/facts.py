@@ -14,6 +14,7 @@ from hermes_cli.intents.service import Service
 
 Phase = Literal["plain", "trial", "repair"]
 TRIAL_ATTEMPTS = 2  # starts of new code that may fail, and fresh instances on it that may end by themselves
+SAME_GENERATION = 2.0  # seconds between two looks at when one run began: each look takes a while
 PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who claims to be one is not checked
 
 
@@ -123,7 +124,7 @@ class Facts:
             return None
         # In a repair nobody's wish counts any more, neither the instance that it named nor who asked.
         target = self.intent.target if self.phase != "repair" else None
-        if target is not None and target.is_same_as(running.identity):
+        if target is not None and target.is_same_as(running.identity) and not self._began_anew(running):
             return running
         # A crash during an update may have brought up an instance on half the change: it is not fresh either.
         if self.intent.reason != UPDATE or self.seen.installed is None:
@@ -131,6 +132,15 @@ class Facts:
         if running.revision is None:  # after the old code was put back, it may run what was just put away
             return running if self.phase == "repair" and running.started_at < self.progress.since else None
         return running if running.revision != self.seen.installed else None
+
+    def _began_anew(self, running: Instance) -> bool:
+        """Say whether the named process has begun another run since: some programs restart in their own process."""
+        now, named = running.generation, self.intent.generation
+        if now is None:
+            return False
+        if named is None:  # nobody could tell when it was asked for
+            return now > self.intent.requested_at + SAME_GENERATION
+        return abs(now - named) > SAME_GENERATION
 
     @property
     def fresh(self) -> Instance | None:

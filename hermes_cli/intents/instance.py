@@ -29,7 +29,10 @@ def drain_text(turns: int, passed: float, lasts: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A process that was seen. `handles_signal`: it has said that the restart signal would not just kill it (rule 5)."""
+    """A process that was seen. `handles_signal`: it has said that the restart signal would not just kill it (rule 5).
+
+    `generation`: when this run began, epoch seconds, of a program that restarts without a new process; else None.
+    """
 
     identity: Identity
     state: State
@@ -38,6 +41,7 @@ class Instance:
     active_turns: int = 0
     handles_signal: bool = False
     drain: DrainState | None = None
+    generation: float | None = None
 
     @property
     def ready(self) -> bool:

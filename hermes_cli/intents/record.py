@@ -53,7 +53,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One request. Times in epoch seconds, durations in seconds; `target` None: no gateway ran when it was made."""
+    """One request. Times in epoch seconds, durations in seconds; `target` None: no gateway ran when it was made.
+
+    `generation`: which run of the target was meant, where runs share a process, see `Instance`.
+    """
 
     id: str
     action: str
@@ -69,6 +72,7 @@ class Intent:
     drain_timeout: float | None
     expires_at: float | None
     document: dict[str, Any]
+    generation: float | None = None
 
     @property
     def is_automatic(self) -> bool:
@@ -118,6 +122,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         drain_timeout=_drain(document.get("drain_timeout")),
         expires_at=_time(document.get("expires_at")),
         document=document,
+        generation=_generation(document.get("target")),
     )
 
 
@@ -128,6 +133,10 @@ def _target(value: Any, boot: str | None) -> Identity | None:
     if found is None:
         raise RecordError("its target is no process")
     return Identity(found.pid, found.create_time, found.start_ticks, found.boot_id or boot)
+
+
+def _generation(target: Any) -> float | None:
+    return finite(target.get("generation")) if isinstance(target, dict) else None
 
 
 def _requester(value: Any) -> Requester:

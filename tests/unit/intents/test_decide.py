@@ -694,3 +694,39 @@ def test_a_drain_that_its_driver_signalled_counts_from_that_signal():
     exited = running(state="exited")
     late = Progress(since=NOW - 9000, signals=1, signalled_pid=OLD.pid, signalled_at=NOW - 1)
     assert isinstance(step(world=seen(exited), progress=late), Wait)
+
+
+# A program that restarts in its own process keeps its pid.
+
+
+def generation(began, **changes):
+    return running(generation=began, started_at=began, **changes)
+
+
+ASKED_OF = intent(generation=NOW - 9000)
+
+
+def test_the_same_process_in_another_generation_is_the_fresh_instance():
+    found = step(ASKED_OF, seen(generation(NOW - 3)), BEGUN)
+    assert isinstance(found, Settle)
+    assert found.outcome == "restarted"
+
+
+def test_another_generation_of_the_named_process_is_never_killed():
+    late = Progress(since=NOW - 9000, signals=1, repeats=3, signalled_pid=OLD.pid, signalled_at=NOW - 9000)
+    for state in ("starting", "draining", "exited", "ready"):
+        assert not isinstance(step(ASKED_OF, seen(generation(NOW - 3, state=state)), late), Kill | Signal)
+
+
+def test_the_same_generation_is_the_one_that_must_go_though_each_look_takes_a_while():
+    assert step(ASKED_OF, seen(generation(NOW - 9001.5))) == Signal(OLD)
+
+
+def test_a_generation_that_nobody_could_name_is_fresh_when_it_began_after_the_request():
+    unnamed = intent(generation=None)
+    assert step(unnamed, seen(generation(NOW - 9000))) == Signal(OLD)
+    assert isinstance(step(unnamed, seen(generation(NOW - 3)), BEGUN), Settle)
+
+
+def test_a_generation_that_cannot_be_told_now_is_the_named_one():
+    assert step(ASKED_OF, seen(running())) == Signal(OLD)

@@ -341,3 +341,10 @@ def test_nobody_is_forced_and_in_tree_unless_it_is_said(paths, record):
     made = compose(paths.profile, reason="manual", command="x", target=None, in_tree=False)
     assert (made["force"], made["drain_timeout"]) == (False, 180.0)
     assert read(made, made["id"]).requester.in_tree is False
+
+
+def test_a_target_may_name_a_generation_of_its_process(record):
+    named = record(target={"pid": 4242, "create_time": 1795449670.7, "start_ticks": 77, "generation": AT})
+    assert read(named, named["id"]).generation == AT
+    odd = record(target={"pid": 4242, "create_time": 1795449670.7, "generation": "yesterday"})
+    assert read(odd, odd["id"]).generation is None
