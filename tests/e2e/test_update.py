@@ -5,22 +5,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import Place, after, before, fault
+from support.machines.installation import PATIENCE, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, SOUND
 from support.releases.checkout import Checkout, git
 
+from hermes_cli.intents import request
+from hermes_cli.restart import ask
+from hermes_cli.update import change
+from hermes_cli.update.journal import Journal
+
 pytestmark = pytest.mark.e2e
 STEPS = [
-    "after hermes_cli.restart.ask:ask",
-    "before hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.change:complete",
-    "after hermes_cli.update.change:apply",
-    "after hermes_cli.update.journal:Journal.note",
-    "before hermes_cli.restart.ask:begin",
-    "after hermes_cli.restart.ask:signal_target",
-    "after hermes_cli.restart.ask:begin",
+    after(ask.ask),
+    before(Journal.write),
+    after(Journal.write),
+    after(request.submit),
+    before(change.complete),
+    after(change.apply),
+    after(Journal.note),
+    before(ask.begin),
+    after(ask.signal_target),
+    after(ask.begin),
 ]
 
 
@@ -84,14 +90,13 @@ def test_code_that_crashes_at_import_and_was_pulled_by_hand_ends_as_failed_with_
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_old_code_untouched_or_new_code_restarted(
-    hermes: Installation, checkout: Checkout, step: str
+    hermes: Installation, checkout: Checkout, step: Place
 ) -> None:
     before = hermes.ready()
     old = checkout.revision()
     new = checkout.release(*SOUND)
-    when, where = step.split()
     struck = hermes.home / "struck"
-    hermes.run("update", fault=fault("kill", where, when, struck, "hermes_cli update"))
+    hermes.run("update", fault=fault("kill", step, struck, "hermes_cli update"))
     assert struck.exists()
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     assert checkout.changes() == ""

@@ -8,10 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.machines.installation import Installation, fault
+from support.faults.places import Place, after, before, fault
+from support.machines.installation import Installation
 from support.releases.changes import SOUND
 from support.releases.checkout import Checkout
 
+from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.gateway.conversations.updates import Updates
 from hermes_cli.update import chat_job
 
 pytestmark = pytest.mark.e2e
@@ -91,19 +94,18 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
 @pytest.mark.parametrize(
     "step",
     [
-        "before hermes_cli.gateway.conversations.updates:Updates._deliver",
-        "after hermes_cli.gateway.conversations.updates:Updates._deliver",
-        "before hermes_cli.gateway.conversations.store:Store.finish",
-        "after hermes_cli.gateway.conversations.store:Store.finish",
+        before(Updates._deliver),
+        after(Updates._deliver),
+        before(Store.finish),
+        after(Store.finish),
     ],
 )
 def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(
-    checkout: Checkout, make_installation: Callable[..., Installation], step: str
+    checkout: Checkout, make_installation: Callable[..., Installation], step: Place
 ) -> None:
-    when, where = step.split()
     hermes = make_installation(code=checkout.path)
     struck = hermes.home / "struck"
-    hermes.install(fault=fault("kill", where, when, struck, "gateway run"))
+    hermes.install(fault=fault("kill", step, struck, "gateway run"))
     new = checkout.release(*SOUND)
     hermes.run("chat", "/update")
     hermes.until(struck.exists, "the blow")  # it may come after the answer

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
+from support.faults.places import fault
 from support.machines.installation import Installation
 
 from hermes_cli.paths import Paths
-from hermes_cli.update import journal
+from hermes_cli.update import journal, proof
 
 pytestmark = pytest.mark.e2e
 LFS = "*.bin filter=lfs\n"
@@ -83,7 +84,7 @@ def test_a_filter_that_is_not_here_is_no_trouble_after_the_updater_was_killed(
 ) -> None:
     old = source.head()
     new = source.publish({".gitattributes": LFS.replace("bin", "py"), "hermes_cli/zzz.py": "1"})
-    kill = '[["kill", null, "before", "hermes_cli.update.proof:failure", ""]]'
+    kill = fault("kill", proof.failure)
     assert hermes.run("update", fault=kill).returncode < 0
     assert source.head() == new
     missing_filter(source)
@@ -149,7 +150,7 @@ def test_a_file_that_cannot_be_put_back_is_put_back_by_the_next_who_comes(
 ) -> None:
     old = source.head()
     new = source.publish({"LICENSE": "theirs", "zzz.txt": "1"})
-    kill = '[["kill", null, "before", "hermes_cli.update.proof:failure", ""]]'
+    kill = fault("kill", proof.failure)
     assert hermes.run("update", fault=kill).returncode < 0
     assert source.head() == new
     (source.clone / "hermes_cli/gateway/run.py").write_text("raise RuntimeError('boom')\n")

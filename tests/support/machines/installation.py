@@ -47,16 +47,6 @@ storm_limit = 1000
 Found = TypeVar("Found")
 
 
-def fault(action: str, where: str, when: str = "before", once: Path | None = None, program: str = "") -> str:
-    """One fault of tests/faults, e.g. fault("kill", "hermes_cli.intents.request:submit", "after")."""
-    return json.dumps([[action, str(once) if once else None, when, where, program]])
-
-
-def all_of(*faults: str) -> str:
-    """Several faults as one."""
-    return json.dumps([one for each in faults for one in json.loads(each)])
-
-
 def processes_below(folder: Path) -> list[psutil.Process]:
     """Every living process whose HERMES_HOME is `folder` or lies below it."""
     found = []
