@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.faults.gates import Gate
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import PATIENCE, Installation
 from support.releases.checkout import Checkout, git
 
@@ -37,11 +37,11 @@ def test_a_stop_that_meets_a_supervisor_that_begins_wins_at_once(
 ) -> None:
     begins, waits = gate("begins"), gate("waits")
     # It has its lock, and no socket yet.
-    held = at(begins, before(make_directories, used_by=embedded_supervisor), "--background")
+    held = at(begins, on_call(make_directories, used_by=embedded_supervisor), "--background")
     starting = hermes.start("gateway", "install", fault=held)
     supervisor = Identity.of(begins.reached())
     assert supervisor is not None
-    stopping = hermes.start("gateway", "stop", fault=at(waits, before(DirectoryWatch.wait), "gateway stop"))
+    stopping = hermes.start("gateway", "stop", fault=at(waits, on_call(DirectoryWatch.wait), "gateway stop"))
     waits.reached()
     began = time.monotonic()
     begins.open()
@@ -60,10 +60,10 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
     hermes: Installation, gate: Callable[[str], Gate]
 ) -> None:
     ends, waits = gate("ends"), gate("waits")
-    before = hermes.install(fault=at(ends, after(Control.close), "--background"))
+    before = hermes.install(fault=at(ends, on_return(Control.close), "--background"))
     assert hermes.run("gateway", "stop").returncode == 0
     ends.reached()  # its socket is gone, its lock is not
-    starting = hermes.start("gateway", "start", fault=at(waits, before(DirectoryWatch.wait), "gateway start"))
+    starting = hermes.start("gateway", "start", fault=at(waits, on_call(DirectoryWatch.wait), "gateway start"))
     waits.reached()
     began = time.monotonic()
     ends.open()
@@ -75,7 +75,7 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
 
 
 def test_a_supervisor_that_cannot_begin_is_said_at_once(hermes: Installation) -> None:
-    broken = fault("fail", before(make_directories, used_by=embedded_supervisor), program="--background")
+    broken = fault("fail", on_call(make_directories, used_by=embedded_supervisor), program="--background")
     began = time.monotonic()
     done = hermes.run("gateway", "install", fault=broken)
     assert (done.returncode, done.stderr) == (
@@ -128,7 +128,7 @@ def test_a_planned_exit_while_the_supervisor_executes_its_new_code_is_no_crash(
     make_installation: Callable[..., Installation], checkout: Checkout, gate: Callable[[str], Gate]
 ) -> None:
     hermes, executed = make_installation(code=checkout.path), gate("executed")
-    first = hermes.install(fault=at(executed, before(reexecution.inherited), "--resume"))
+    first = hermes.install(fault=at(executed, on_call(reexecution.inherited), "--resume"))
     pull(checkout)
     process.send(first.identity, signal.SIGUSR1)
     second = hermes.ready(other_than=first)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 from support.faults.gates import Gate
-from support.faults.places import Place, after, all_of, before, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines.installation import PATIENCE, Installation
 
 from hermes_cli.gateway import run
@@ -25,20 +25,20 @@ pytestmark = pytest.mark.e2e
 
 QUEUE = "hermes_cli.intents.queue"
 DRIVER_STEPS = [
-    before(Driver.run),
-    after(Driver._observe),
-    before(Driver._note),
-    after(Driver._note),
-    before(Driver._act),
-    after(Driver._act),
-    before(Driver._wait),
-    after(Driver._wait),
+    on_call(Driver.run),
+    on_return(Driver._observe),
+    on_call(Driver._note),
+    on_return(Driver._note),
+    on_call(Driver._act),
+    on_return(Driver._act),
+    on_call(Driver._wait),
+    on_return(Driver._wait),
     f"after {QUEUE}:Queue.make_directories",
-    before(Embedded.demand_start),
-    after(Embedded.demand_start),
+    on_call(Embedded.demand_start),
+    on_return(Embedded.demand_start),
 ]
 DRIVER_LAST_STEPS = [
-    before(Driver._settle),
+    on_call(Driver._settle),
     f"before {QUEUE}:Queue.settle",
     f"before {QUEUE}:_remove",
     f"after {QUEUE}:_remove",
@@ -46,18 +46,18 @@ DRIVER_LAST_STEPS = [
     f"before {QUEUE}:Queue.tidy",
 ]
 GATEWAY_STEPS = [
-    before(Drain.wait),
-    before(leave),
-    before(Store.close),
-    before(Lifecycle.exited),
-    after(Lifecycle.exited),
-    after(run.Gateway._poke),
+    on_call(Drain.wait),
+    on_call(leave),
+    on_call(Store.close),
+    on_call(Lifecycle.exited),
+    on_return(Lifecycle.exited),
+    on_return(run.Gateway._poke),
 ]
 REQUESTER_STEPS = [
-    after(request.submit),
-    before(ask.signal_target),
-    after(ask.signal_target),
-    after(ask.begin),
+    on_return(request.submit),
+    on_call(ask.signal_target),
+    on_return(ask.signal_target),
+    on_return(ask.begin),
 ]
 
 
@@ -177,7 +177,7 @@ def test_gateway_and_supervisor_killed_together_come_back_with_the_next_command(
     supervisor = hermes.supervisor()
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGSTOP)  # so that neither sees the other die
-    hermes.run("gateway", "restart", fault=once(hermes, after(request.submit)))
+    hermes.run("gateway", "restart", fault=once(hermes, on_return(request.submit)))
     process.send(before.identity, signal.SIGKILL)
     process.send(supervisor, signal.SIGKILL)
     hermes.gone(supervisor)

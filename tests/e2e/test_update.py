@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import PATIENCE, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, SOUND
 from support.releases.checkout import Checkout, git
@@ -17,16 +17,16 @@ from hermes_cli.update.journal import Journal
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    after(ask.ask),
-    before(Journal.write),
-    after(Journal.write),
-    after(request.submit),
-    before(change.complete),
-    after(change.apply),
-    after(Journal.note),
-    before(ask.begin),
-    after(ask.signal_target),
-    after(ask.begin),
+    on_return(ask.ask),
+    on_call(Journal.write),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.complete),
+    on_return(change.apply),
+    on_return(Journal.note),
+    on_call(ask.begin),
+    on_return(ask.signal_target),
+    on_return(ask.begin),
 ]
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 from support.releases.changes import SOUND
 from support.releases.checkout import Checkout
@@ -94,10 +94,10 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
 @pytest.mark.parametrize(
     "step",
     [
-        before(Updates._deliver),
-        after(Updates._deliver),
-        before(Store.finish),
-        after(Store.finish),
+        on_call(Updates._deliver),
+        on_return(Updates._deliver),
+        on_call(Store.finish),
+        on_return(Store.finish),
     ],
 )
 def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import DIES_AT_START, RUN, SOUND
 from support.releases.checkout import Checkout
@@ -45,14 +45,14 @@ DIES_WHEN_SEEN_READY = (
 )
 IS_NEVER_READY = (RUN, "        self._lifecycle.ready()\n", "        await self._ending.wait()\n")
 PUTTING_BACK = [
-    before(UpdateRecovery.put_back),
-    before(WorkTree.put_back),
-    before(git_checkout.Checkout.forget_bytecode),
-    after(WorkTree.put_back),
-    after(change.put_back),
-    before(Queue.settle),
-    after(Queue.settle),
-    before(Journal.end),
+    on_call(UpdateRecovery.put_back),
+    on_call(WorkTree.put_back),
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_return(WorkTree.put_back),
+    on_return(change.put_back),
+    on_call(Queue.settle),
+    on_return(Queue.settle),
+    on_call(Journal.end),
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.checkout import Checkout
 
@@ -34,12 +34,12 @@ NEVER_STARTS_AGAIN = (
 )
 ROLLBACK = "hermes_cli.update.probation"
 STEPS = [
-    before(rollback.find),
-    after(Journal.write),
-    after(request.submit),
-    before(change.complete),
-    after(change.apply),
-    after(ask.begin),
+    on_call(rollback.find),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.complete),
+    on_return(change.apply),
+    on_return(ask.begin),
 ]
 
 

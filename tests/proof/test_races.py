@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import TESTS
 from support.faults.gates import Gate
-from support.faults.places import Function, Place, after, fault
+from support.faults.places import Function, Place, fault, on_return
 from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installation
 from support.models import driver_alone
 from support.models.driver_alone import GATEWAY, paths_below
@@ -63,7 +63,7 @@ def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes:
         "gateway",
         "intents",
         "drive",
-        fault=gated(hermes, last, after(Queue.tidy), "drive"),
+        fault=gated(hermes, last, on_return(Queue.tidy), "drive"),
     )
     last.reached()
     assert only_settled(hermes) == {"restarted"}

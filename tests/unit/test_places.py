@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support import TESTS
-from support.faults.places import after, all_of, before, fault
+from support.faults.places import all_of, fault, on_call, on_return
 
 from hermes_cli.intents import request
 from hermes_cli.intents.driver import Driver
@@ -14,20 +14,20 @@ from hermes_cli.services.embedded import supervisor
 
 
 def test_a_place_is_the_function_as_it_is_called() -> None:
-    assert str(after(Driver._observe)) == "after hermes_cli.intents.driver:Driver._observe"
-    assert str(before(request.submit)) == "before hermes_cli.intents.request:submit"
+    assert str(on_return(Driver._observe)) == "after hermes_cli.intents.driver:Driver._observe"
+    assert str(on_call(request.submit)) == "before hermes_cli.intents.request:submit"
 
 
 def test_only_the_module_that_uses_it_can_be_meant() -> None:
-    there = before(supervisor.make_directories, used_by=supervisor)
+    there = on_call(supervisor.make_directories, used_by=supervisor)
     assert there.where == "hermes_cli.services.embedded.supervisor:make_directories"
     with pytest.raises(AttributeError):
-        before(Driver._observe, used_by=supervisor)
+        on_call(Driver._observe, used_by=supervisor)
 
 
 def test_a_function_is_the_moment_before_its_call() -> None:
-    assert fault("kill", request.submit) == fault("kill", before(request.submit))
-    both = all_of(fault("skip", request.submit), fault("stop", after(Driver.run), Path("/once"), "drive"))
+    assert fault("kill", request.submit) == fault("kill", on_call(request.submit))
+    both = all_of(fault("skip", request.submit), fault("stop", on_return(Driver.run), Path("/once"), "drive"))
     assert json.loads(both) == [
         ["skip", None, "before", "hermes_cli.intents.request:submit", ""],
         ["stop", "/once", "after", "hermes_cli.intents.driver:Driver.run", "drive"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation
 
 from hermes_cli.intents import request
@@ -20,10 +20,10 @@ from hermes_cli.update.sources.command import ConfiguredCommand
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    after(request.submit),
-    before(ConfiguredCommand.change),
-    after(ConfiguredCommand.change),
-    after(change.apply),
+    on_return(request.submit),
+    on_call(ConfiguredCommand.change),
+    on_return(ConfiguredCommand.change),
+    on_return(change.apply),
 ]
 
 UPDATER = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import PATIENCE, Installation
 
 import hermes_cli
@@ -27,24 +27,24 @@ from hermes_cli.update.sources.git.source import WorkTree
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
 BEFORE_THE_CHANGE = (
-    after(Journal.write),
-    before(request.submit),
-    after(request.submit),
-    before(change.apply),
+    on_return(Journal.write),
+    on_call(request.submit),
+    on_return(request.submit),
+    on_call(change.apply),
 )
 AFTER_THE_CHANGE = (
-    before(git_checkout.Checkout.forget_bytecode),
-    before(proof.failure),
-    after(change.apply),
-    before(Journal.note),
-    after(Journal.note),
-    before(ask.begin),
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(Journal.note),
+    on_return(Journal.note),
+    on_call(ask.begin),
 )
 WHILE_UNDOING = (
-    before(change.put_back),
-    before(WorkTree._keep_changes),
-    after(WorkTree._keep_changes),
-    after(change.put_back),
+    on_call(change.put_back),
+    on_call(WorkTree._keep_changes),
+    on_return(WorkTree._keep_changes),
+    on_return(change.put_back),
 )
 # A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.
 BOMB = """
@@ -201,7 +201,7 @@ def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, before(proof.failure))
+    killed(hermes, on_call(proof.failure))
     (source.clone / "README.md").write_text("mine")
     said = recover()
     (intent,) = hermes.pending()
@@ -214,7 +214,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, before(proof.failure))
+    killed(hermes, on_call(proof.failure))
     git(source.clone, "commit", "--quiet", "--allow-empty", "-m", "Mine")
     mine = source.head()
     assert "has moved on since, nothing is undone" in recover()
@@ -224,7 +224,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
 
 def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes: Installation, source: Source) -> None:
     source.publish(BROKEN)
-    killed(hermes, before(proof.failure))
+    killed(hermes, on_call(proof.failure))
     mended = source.publish({"hermes_cli/gateway/run.py": "def main(paths): ...\n"})
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr
@@ -238,7 +238,7 @@ def test_a_driver_cancels_the_intent_of_an_updater_that_died_before_the_change(
     hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
-    killed(hermes, before(change.apply))
+    killed(hermes, on_call(change.apply))
     hermes.run("gateway", "intents", "drive")
     (settled,) = hermes.settled()
     assert settled.outcome == "cancelled"
@@ -283,7 +283,7 @@ def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, before(proof.failure))
+    killed(hermes, on_call(proof.failure))
     shutil.move(source.clone / ".git", source.clone.parent / "away")
     assert "is left as it is: git does not say where the checkout of" in recover()
     assert os.listdir(hermes.paths.updates_under_way)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 
 from hermes_cli.intents import request
@@ -20,13 +20,13 @@ from hermes_cli.update.sources.git import checkout as git_checkout
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
 STEPS = [
-    after(Journal.write),
-    after(request.submit),
-    before(change.apply),
-    before(git_checkout.Checkout.forget_bytecode),
-    before(proof.failure),
-    after(change.apply),
-    before(ask.begin),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.apply),
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(ask.begin),
 ]
 
 

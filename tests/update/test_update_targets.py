@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from checkouts import Source, git
-from support.faults.places import Place, after, before, fault
+from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 
 from hermes_cli.programs.own import GatewayInstance
@@ -154,12 +154,12 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
 @pytest.mark.parametrize(
     "step",
     [
-        after(Journal.write),
-        before(WorkTree._reset),
-        after(WorkTree._reset),
-        before(WorkTree._unstash),
-        after(WorkTree._unstash),
-        before(proof.failure),
+        on_return(Journal.write),
+        on_call(WorkTree._reset),
+        on_return(WorkTree._reset),
+        on_call(WorkTree._unstash),
+        on_return(WorkTree._unstash),
+        on_call(proof.failure),
     ],
 )
 def test_stashed_changes_are_there_after_any_interruption(

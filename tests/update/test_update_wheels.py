@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.faults.places import Place, after, all_of, before, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
 from support.releases.wheels import NEEDED, Environment
@@ -19,13 +19,13 @@ from hermes_cli.update.sources.wheel.source import SitePackages
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    after(Journal.write),
-    after(request.submit),
-    before(SitePackages.change),
-    after(SitePackages.change),
-    before(proof.failure),
-    after(change.apply),
-    before(ask.begin),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(SitePackages.change),
+    on_return(SitePackages.change),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(ask.begin),
 ]
 # pip's own functions, in pip's own process: between the files of two releases.
 IN_PIP = [

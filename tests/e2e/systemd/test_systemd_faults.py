@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.faults.gates import Gate
-from support.faults.places import Place, after, all_of, before, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.machines.interpreter import Interpreter
 from support.machines.user_manager import UserManager
@@ -50,9 +50,9 @@ def is_restarted_once(hermes: Installation) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        after(request.submit),
-        after(ask.signal_target),
-        after(ask.begin),
+        on_return(request.submit),
+        on_return(ask.signal_target),
+        on_return(ask.begin),
     ],
 )
 def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: Place) -> None:
@@ -66,10 +66,10 @@ def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, ste
 @pytest.mark.parametrize(
     "step",
     [
-        before(Drain.wait),
-        before(leave),
-        after(Lifecycle.exited),
-        after(run.Gateway._poke),
+        on_call(Drain.wait),
+        on_call(leave),
+        on_return(Lifecycle.exited),
+        on_return(run.Gateway._poke),
     ],
 )
 def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: Place) -> None:
@@ -88,13 +88,13 @@ def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: Place) -> N
 @pytest.mark.parametrize(
     "step",
     [
-        before(Driver.run),
-        after(Driver._observe),
-        before(Driver._wait),
-        before(Systemd.demand_start),
-        after(Systemd.demand_start),
-        before(Queue.settle),
-        after(Queue.settle),
+        on_call(Driver.run),
+        on_return(Driver._observe),
+        on_call(Driver._wait),
+        on_call(Systemd.demand_start),
+        on_return(Systemd.demand_start),
+        on_call(Queue.settle),
+        on_return(Queue.settle),
     ],
 )
 def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: Place) -> None:
@@ -105,7 +105,7 @@ def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callabl
     hermes.interpreter.strike(all_of(struck(hermes, step, "hermes_cli.restarter"), holds_up))
     asking = hermes.start("chat", "!hermes gateway restart")
     starting.reached()
-    if "settle" not in step:  # a driver that comes late would find a fresh instance, and have nothing to do but settle
+    if "settle" not in step.where:  # a driver that comes late would find a fresh instance, and have nothing to do but settle
         hermes.until((hermes.home / "struck").exists, "the blow")
     starting.open()
     hermes.until((hermes.home / "struck").exists, "the blow")

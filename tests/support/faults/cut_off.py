@@ -15,7 +15,7 @@ from hermes_cli.update import change, proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.git.source import WorkTree
 from hermes_cli.update.sources.wheel.source import SitePackages
-from support.faults.places import Place, after, all_of, before, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines import worlds
 from support.machines.installation import end_processes_below
 from support.machines.worlds import World
@@ -40,21 +40,21 @@ def steps(source: str) -> list[Step]:
     """The steps of an update, in their order."""
     package = WorkTree if source == "git" else SitePackages
     found = [
-        Step("before anything is written", before(copy.keep)),
-        Step("the restarter's copy is made", after(copy.keep)),
-        Step("the journal is written", after(Journal.write)),
-        Step("the intent is recorded", after(request.submit)),
-        Step("before the code changes", before(package.change)),
-        Step("the code has changed", after(package.change)),
-        Step("while it is proven", before(proof.failure)),
-        Step("it is proven", after(change.apply)),
-        Step("before the gateway is signalled", before(ask.begin)),
-        Step("while the outcome is awaited", after(ask.begin)),
-        Step("the driver, before the outcome", before(Queue.settle), DRIVER),
-        Step("the driver, after the outcome", after(Queue.settle), DRIVER),
-        Step("a bad release: before the old code is back", before(package.put_back), DRIVER, broken=True),
-        Step("a bad release: after the old code is back", after(package.put_back), DRIVER, broken=True),
-        Step("a bad release: before the outcome", before(Queue.settle), DRIVER, broken=True),
+        Step("before anything is written", on_call(copy.keep)),
+        Step("the restarter's copy is made", on_return(copy.keep)),
+        Step("the journal is written", on_return(Journal.write)),
+        Step("the intent is recorded", on_return(request.submit)),
+        Step("before the code changes", on_call(package.change)),
+        Step("the code has changed", on_return(package.change)),
+        Step("while it is proven", on_call(proof.failure)),
+        Step("it is proven", on_return(change.apply)),
+        Step("before the gateway is signalled", on_call(ask.begin)),
+        Step("while the outcome is awaited", on_return(ask.begin)),
+        Step("the driver, before the outcome", on_call(Queue.settle), DRIVER),
+        Step("the driver, after the outcome", on_return(Queue.settle), DRIVER),
+        Step("a bad release: before the old code is back", on_call(package.put_back), DRIVER, broken=True),
+        Step("a bad release: after the old code is back", on_return(package.put_back), DRIVER, broken=True),
+        Step("a bad release: before the outcome", on_call(Queue.settle), DRIVER, broken=True),
     ]
     if source == "wheel":
         uninstall = "pip._internal.req.req_install:InstallRequirement.uninstall"

@@ -9,7 +9,7 @@ from typing import Any
 from hermes_cli.gateway import run
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import ask
-from support.faults.places import Place, after, before
+from support.faults.places import Place, on_call, on_return
 from support.machines.mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
 
 KNOBS: dict[str, tuple[Any, Any]] = {
@@ -248,15 +248,15 @@ FAULTS = [
     Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
     Fault(
         "requester killed before the signal",
-        strike=("kill", before(ask.begin), "gateway restart"),
+        strike=("kill", on_call(ask.begin), "gateway restart"),
         next_command=_no_event_is_admitted,
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),
     Fault(
         "driver killed after its first look",
-        strike=("kill", after(Driver._observe), "restarter"),
+        strike=("kill", on_return(Driver._observe), "restarter"),
     ),
     Fault("restarter killed while draining", during=_kill(RESTARTER)),
     Fault("package broken by the update", during=_break_the_package, own_code=True, costs=2),
-    Fault("exit handler killed", strike=("kill", before(run.Gateway._poke), "gateway run")),
+    Fault("exit handler killed", strike=("kill", on_call(run.Gateway._poke), "gateway run")),
 ]

@@ -1,7 +1,7 @@
 """Faults at named functions: what tests/faults/sitecustomize.py does to a process, and where.
 
 Code is named by the object, so that a function that was renamed is missed when the tests are collected:
-`fault("kill", after(Driver._observe), program="hermes_cli.restarter")`.
+`fault("kill", on_return(Driver._observe), program="hermes_cli.restarter")`.
 """
 
 import json
@@ -29,19 +29,19 @@ class Place:
         return str(self)
 
 
-def before(function: Function, used_by: ModuleType | None = None) -> Place:
+def on_call(function: Function, used_by: ModuleType | None = None) -> Place:
     """When it is called; `used_by`: only by this module, which imported it by name."""
     return Place("before", _name(function, used_by))
 
 
-def after(function: Function, used_by: ModuleType | None = None) -> Place:
+def on_return(function: Function, used_by: ModuleType | None = None) -> Place:
     """When it has returned."""
     return Place("after", _name(function, used_by))
 
 
 def fault(action: str, place: Place | Function, once: Path | None = None, program: str = "") -> str:
     """One fault for processes with `program` in their command line; a function stands for the moment before its call."""
-    at = place if isinstance(place, Place) else before(place)
+    at = place if isinstance(place, Place) else on_call(place)
     return json.dumps([[action, str(once) if once else None, at.when, at.where, program]])
 
 
