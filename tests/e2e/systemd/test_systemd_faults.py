@@ -105,7 +105,8 @@ def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callabl
     hermes.interpreter.strike(all_of(struck(hermes, step, "hermes_cli.restarter"), holds_up))
     asking = hermes.start("chat", "!hermes gateway restart")
     starting.reached()
-    if "settle" not in step.where:  # a driver that comes late would find a fresh instance, and have nothing to do but settle
+    # A driver that comes late would find a fresh instance, and have nothing to do but settle.
+    if "settle" not in step.where:
         hermes.until((hermes.home / "struck").exists, "the blow")
     starting.open()
     hermes.until((hermes.home / "struck").exists, "the blow")
