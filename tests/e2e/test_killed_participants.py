@@ -15,7 +15,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import leave
 from hermes_cli.gateway.lifecycle import Lifecycle
-from hermes_cli.intents import desired, request
+from hermes_cli.intents import desired, queue, request
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import ask
 from hermes_cli.services.embedded.manager import Embedded
@@ -23,7 +23,6 @@ from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
-QUEUE = "hermes_cli.intents.queue"
 DRIVER_STEPS = [
     on_call(Driver.run),
     on_return(Driver._observe),
@@ -33,17 +32,17 @@ DRIVER_STEPS = [
     on_return(Driver._act),
     on_call(Driver._wait),
     on_return(Driver._wait),
-    f"after {QUEUE}:Queue.make_directories",
+    on_return(queue.Queue.make_directories),
     on_call(Embedded.demand_start),
     on_return(Embedded.demand_start),
 ]
 DRIVER_LAST_STEPS = [
     on_call(Driver._settle),
-    f"before {QUEUE}:Queue.settle",
-    f"before {QUEUE}:_remove",
-    f"after {QUEUE}:_remove",
-    f"after {QUEUE}:Queue.settle",
-    f"before {QUEUE}:Queue.tidy",
+    on_call(queue.Queue.settle),
+    on_call(queue._remove),
+    on_return(queue._remove),
+    on_return(queue.Queue.settle),
+    on_call(queue.Queue.tidy),
 ]
 GATEWAY_STEPS = [
     on_call(Drain.wait),

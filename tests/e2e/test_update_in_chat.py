@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 from support.releases.changes import SOUND
@@ -84,7 +85,7 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
     with hermes.start("chat", "/update") as process:
         hermes.until(lambda: "proving that" in hermes.log(), "the proof of the new code")
         os.kill(before.identity.pid, signal.SIGKILL)
-        process.communicate(timeout=40)
+        process.communicate(timeout=PATIENCE)
     hermes.until(lambda: is_over(hermes), "the end of the update's output")
     hermes.until(lambda: hermes.ready().revision == new, "the new revision")
     said = logged(hermes)

@@ -23,7 +23,7 @@ from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.update import journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 VERSION = "hermes_cli/__init__.py"
 
 

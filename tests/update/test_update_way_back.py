@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
+from support import PATIENCE
 from support.faults.places import fault
 from support.machines.installation import Installation
 
@@ -42,12 +43,12 @@ def missing_filter(source: Source) -> None:
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
     """A file that nobody can change, remove or replace."""
-    if subprocess.run(["chattr", "+i", path], capture_output=True, timeout=10, check=False).returncode:
+    if subprocess.run(["chattr", "+i", path], capture_output=True, timeout=PATIENCE, check=False).returncode:
         pytest.skip("this file system knows no immutable files")
     try:
         yield
     finally:
-        subprocess.run(["chattr", "-i", path], timeout=10, check=True)
+        subprocess.run(["chattr", "-i", path], timeout=PATIENCE, check=True)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_name_that_the_file_system_refuses_leaves_the_old_code(
         input=b"1",
         capture_output=True,
         check=True,
-        timeout=10,
+        timeout=PATIENCE,
     ).stdout.decode()
     git(source.author, "update-index", "--add", "--cacheinfo", f"100644,{blob.strip()},{name}")
     (source.author / "hermes_cli/zzz.py").write_text("1")
@@ -179,7 +180,7 @@ def test_a_disk_that_is_full_on_the_way_back_delays_it_only(
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "none", disk], capture_output=True, timeout=10, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "none", disk], capture_output=True, timeout=PATIENCE, check=False
     )
     if mounted.returncode:
         pytest.skip("nothing can be mounted here")
@@ -205,4 +206,4 @@ def test_a_disk_that_is_full_on_the_way_back_delays_it_only(
         assert is_over(hermes.paths)
     finally:
         shutil.rmtree(disk / "clone", ignore_errors=True)
-        subprocess.run(["umount", "--lazy", disk], timeout=10, check=True)
+        subprocess.run(["umount", "--lazy", disk], timeout=PATIENCE, check=True)

@@ -16,7 +16,6 @@ from support.machines.mac import GATEWAY, REPOSITORY, Mac
 
 from hermes_cli.programs.own import GatewayInstance
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
 CELLS = [
     pytest.param(world, fault, id=f"{fault.name} - {name_of(world)}")

@@ -17,8 +17,7 @@ import pytest
 
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.paths import Paths
-
-PATIENCE = 20.0  # seconds until a test gives up on a process; far more than any of them takes
+from support import PATIENCE
 
 
 @pytest.fixture

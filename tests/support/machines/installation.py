@@ -23,12 +23,9 @@ from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from support import TESTS
+from support import PATIENCE, TESTS
 from support.machines.interpreter import FAULTS, Python
 
-PATIENCE = float(
-    os.environ.get("HERMES_TEST_PATIENCE", "40")
-)  # seconds; far beyond what anything takes, so that only a hang meets it
 # Another copy of the package, in which tests/switched_off.py has taken something away.
 REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or TESTS.parent)
 SHORT_CLOCKS = """\
