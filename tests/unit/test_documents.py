@@ -106,5 +106,10 @@ def test_every_option_of_every_command_is_on_its_page(path: str, command: click.
 
 def test_every_folder_of_tests_has_its_row() -> None:
     text = (REPOSITORY / "tests" / "README.md").read_text(encoding="utf-8")
-    folders = [one.name for one in (REPOSITORY / "tests").iterdir() if one.is_dir() and one.name[0] not in "._"]
+    tests = REPOSITORY / "tests"
+    folders = [
+        one.name
+        for one in (*tests.iterdir(), *(tests / "support").iterdir())
+        if one.is_dir() and one.name[0] not in "._"
+    ]
     assert [name for name in folders if f"| `{name}/` |" not in text] == []
