@@ -192,7 +192,7 @@ def at_home(home) -> Paths:
 
 
 @pytest.fixture
-def hermes(children, home) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_hermes(children, home) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run one hermes command to its end, as a person would: not from inside a gateway, and with no terminal."""
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
