@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import fault
+from support.machines.installation import PATIENCE, Installation
 from support.machines.interpreter import Interpreter
 
+from hermes_cli.restart import ask
 from hermes_cli.system import locks
+from hermes_cli.update import proof
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n"}
@@ -111,7 +114,7 @@ def test_an_update_from_another_home_of_the_installation_is_told_to_try_again(
     old = source.head()
     source.publish(BROKEN)
     gate = Path(hermes.home) / "gate"
-    pause = fault("stop", "hermes_cli.update.proof:failure", once=gate)
+    pause = fault("stop", proof.failure, once=gate)
     with hermes.start("update", fault=pause) as first:
         hermes.until(gate.exists, "the update to be at its proof")
         done = second.run("update")
@@ -138,7 +141,7 @@ def test_an_update_whose_code_was_put_back_by_another_home_has_not_restarted_on_
     old = source.head()
     source.publish({"new.txt": "1"})
     gate = Path(hermes.home) / "gate"
-    pause = fault("stop", "hermes_cli.restart.ask:begin", once=gate)
+    pause = fault("stop", ask.begin, once=gate)
     with hermes.start("update", fault=pause) as first:
         hermes.until(gate.exists, "the update to be at its restart")
         git(source.clone, "reset", "--quiet", "--hard", old)  # as the other home's driver does

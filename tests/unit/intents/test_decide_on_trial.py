@@ -165,6 +165,6 @@ def test_a_ready_instance_of_another_revision_than_was_brought_is_no_success_and
 
 @pytest.mark.parametrize("brought", ["new", None])
 def test_a_ready_instance_of_the_revision_that_was_brought_is_a_success(brought):
-    step = trial(fresh(revision="new"), READY, trial=Trial(brought=brought))
+    step = trial(fresh(revision="new", started_at=NOW - 5), READY, trial=Trial(brought=brought))
     assert isinstance(step, Settle)
     assert step.outcome == "restarted"
