@@ -19,6 +19,7 @@ from hermes_cli.gateway.conversations.updates import ChatUpdate, Updates, chat_u
 from hermes_cli.intents import request
 from hermes_cli.intents.queue import Broken
 from hermes_cli.services.embedded.control import Control
+from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.job import definition
 from hermes_cli.system import command, sockets
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -141,7 +142,7 @@ def test_what_an_update_said_to_a_chat_that_nobody_knows_is_forgotten_after_a_da
         store = Store(paths.messages)
         updates = Updates(paths, store, lambda _: None)
         updates.follow()
-        while chat_updates(paths):
+        while chat_updates(paths):  # noqa: ASYNC110  files wake nobody
             await asyncio.sleep(0.01)
         store.close()
 
@@ -168,3 +169,18 @@ def test_without_a_watch_of_the_kernel_a_reader_looks_every_half_second(tmp_path
     with DirectoryWatch(str(tmp_path)) as watch:
         assert watch.patience(3600.0) == 0.5
         assert watch.wait(0.01)
+
+
+def test_a_driver_that_fails_again_and_again_is_run_with_pauses_that_double_and_have_a_longest(paths, publish):
+    publish()
+    runs, pauses = DriverRuns(paths, lambda _: 1), []
+    for _ in range(10):
+        runs.demand("watch")
+        runs.run()
+        assert (runs.pid, runs.at) == (1, None)
+        runs.run()  # one at a time
+        now = time.monotonic()
+        runs.exited(1)
+        assert runs.at is not None
+        pauses.append(round(runs.at - now))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]

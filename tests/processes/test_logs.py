@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.services.job import output
 from hermes_cli.system import log_file
@@ -49,7 +50,7 @@ def log(tmp_path):
 def test_four_processes_write_one_log_and_no_line_is_lost_or_doubled(children, log):
     writers = [children("-c", LINES, log, "4096", "1000", f"w{number}", "500") for number in range(4)]
     for writer in writers:
-        assert writer.communicate(timeout=60)[1] == ""
+        assert writer.communicate(timeout=PATIENCE)[1] == ""
     lines = content(log).decode().splitlines()
     assert sorted(line.rsplit(" ", 1)[0] for line in lines) == sorted(
         f"w{writer} {number}" for writer in range(4) for number in range(500)
@@ -118,7 +119,7 @@ raise SystemError("the last word")
 """
     )
     child = children("-c", code, log, "4096", "100", "w", "outputs")
-    assert child.communicate(timeout=20) == ("", "")
+    assert child.communicate(timeout=PATIENCE) == ("", "")
     assert child.returncode == 1
     found = Path(log).read_text()
     assert "raw\nprinted\nwithout an end" in found
@@ -136,7 +137,7 @@ for _ in range(50):
 """
     )
     child = children("-c", code, log, "4096", "3", "w", "outputs")
-    assert child.communicate(timeout=20) == ("", "")
+    assert child.communicate(timeout=PATIENCE) == ("", "")
     assert total(log) <= 3 * 4096 + 1000
     assert len(log_file.files(log)) == 3
 

@@ -8,11 +8,11 @@ import time
 import traceback
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.system import complaint, locks
 from hermes_cli.system.command import Running, printable, run
 
-PATIENCE = 30.0
 SHELL = {"PATH": os.environ["PATH"]}
 DEAF = "trap '' TERM; echo up; while :; do sleep 1; done"
 
