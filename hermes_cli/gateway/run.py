@@ -171,7 +171,8 @@ class Gateway:
             if self._stops > 1:
                 self._leave_now()
         if self._lifecycle.state == "starting":
-            self._early.append(number)
+            if number not in self._early:
+                self._early.append(number)
             return
         stop = number != signal.SIGUSR1
         gateway = self._config.gateway
