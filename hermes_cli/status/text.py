@@ -29,6 +29,9 @@ def text(status: Status) -> str:
         f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
+    if status.adopted is not None:
+        wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
+        lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")

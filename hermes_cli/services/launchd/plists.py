@@ -68,6 +68,15 @@ def restarter(paths: Paths, domain: str) -> Definition:
     )
 
 
+def resident(name: str, argv: list[str], log: str) -> Definition:
+    """Return the resident restarter of an adopted program: always running, and loaded at login."""
+    return _definition(
+        name,
+        {output.RESTARTER_LOG: log},
+        {"ProgramArguments": argv, "KeepAlive": True, "ThrottleInterval": 1, "ProcessType": "Background"},
+    )
+
+
 def task(name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
     """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
     return Definition(path, _plist(name, variables, {"ProgramArguments": argv}))

@@ -173,6 +173,25 @@ def _sayable(text: str) -> str:
     return text
 
 
+def resident(program: str, argv: list[str], log: str) -> str:
+    """Return the unit of the resident restarter of an adopted program: always running, never given up."""
+    sections = {
+        "Unit": [f"Description=restarter of {program}, by hermesctl", "StartLimitIntervalSec=0"],
+        "Service": [
+            "Type=exec",
+            f"ExecStart={command(argv)}",
+            "WorkingDirectory=/",
+            *_environment({output.RESTARTER_LOG: log}),
+            "Restart=always",
+            "RestartSec=1",
+        ],
+        "Install": ["WantedBy=default.target"],
+    }
+    return _HEAD.format(name="hermesctl") + "\n".join(
+        f"[{section}]\n" + "".join(f"{line}\n" for line in lines) for section, lines in sections.items()
+    )
+
+
 def without_path(text: str) -> list[str]:
     """Return a unit without its PATH, to be compared."""
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
