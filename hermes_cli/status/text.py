@@ -15,7 +15,9 @@ def text(status: Status) -> str:
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
         up = _span(status.now - running.started_at)
-        state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
+        state = (
+            f"{running.state}, pid {running.identity.pid}, revision {running.revision or 'unknown'}, up {up}, {turns}"
+        )
         crash = last_crash(status.runs)
         if crash is not None and crash.ended_at is not None:
             state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"

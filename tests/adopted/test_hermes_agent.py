@@ -98,6 +98,17 @@ def test_what_a_person_has_taken_out_stays_out(make_agent, how: str) -> None:
     assert agent.running() is None
 
 
+def test_the_resident_is_small_and_idle(make_agent) -> None:
+    agent = make_agent()
+    agent.install()
+    agent.adopt()
+    (resident,) = agent.residents()
+    assert resident.memory_info().rss <= 12_000_000
+    before = resident.cpu_times().user
+    time.sleep(3)
+    assert resident.cpu_times().user - before <= 0.01
+
+
 def test_two_restarts_at_once_are_one(make_agent) -> None:
     agent = make_agent()
     before = agent.install()
