@@ -181,7 +181,7 @@ def instance_undescribed(facts: Facts) -> Step | None:
     deadline = facts.progress.since + facts.policy.clocks(facts.intent).driver_deadline
     if facts.now >= deadline:
         return _fail(facts, f"the gateway runs but does not describe itself: {facts.policy.mends.undescribed}")
-    return Wait("gateway.json to be written again", deadline)
+    return Wait(facts.policy.mends.describing, deadline)
 
 
 def start_refused(facts: Facts) -> Step | None:

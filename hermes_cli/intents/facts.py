@@ -44,11 +44,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Mends:
-    """What a person can do about an outcome, as the texts of this program name it."""
+    """What a person can do about an outcome, and what is waited for, as the texts of this program name it."""
 
     queue: str = "look at the queue"
     update: str = "repeat the update"
     undescribed: str = "stop it, then start it"
+    describing: str = "the gateway to describe itself again"
 
 
 @dataclass(frozen=True, slots=True)
