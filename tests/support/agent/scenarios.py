@@ -237,6 +237,12 @@ def run(agent: Agent, scenario: Scenario | Stays, bound: float) -> Seen:
     return agent.outcome(bound)
 
 
+def stopped(agent: Agent, bound: float) -> bool:
+    """Boot it out by hand; whether it stays so."""
+    unload(agent)
+    return not agent.outcome(bound).alive
+
+
 def busy(count: int) -> list[subprocess.Popen[bytes]]:
     """So many processes that do nothing, as fast as they can."""
     return [subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in range(count)]
