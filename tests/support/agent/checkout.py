@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import venv
+from configparser import ConfigParser
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -109,6 +110,9 @@ def _project(about: Path, tree: Path) -> str:
     said = HeaderParser().parsestr((about / "METADATA").read_text())
     needs = [one for one in said.get_all("Requires-Dist") or [] if "extra ==" not in one]
     packages = sorted(path.name for path in tree.iterdir() if path.is_dir())
+    entries = ConfigParser()
+    entries.read(about / "entry_points.txt")
+    scripts = "\n".join(f'{name} = "{where}"' for name, where in entries["console_scripts"].items())
     modules = sorted(path.stem for path in tree.glob("*.py"))
     return f"""\
 [build-system]
@@ -121,7 +125,7 @@ dependencies = {needs!r}
 [project.optional-dependencies]
 all = []
 [project.scripts]
-hermes = "hermes_cli.main:main"
+{scripts}
 [tool.setuptools]
 packages = {packages!r}
 py-modules = {modules!r}
