@@ -1,5 +1,6 @@
 """config.toml: the few numbers a person may want to change, with the defaults here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -69,7 +70,7 @@ class TerminalConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All of config.toml; unknown sections are somebody else's and are left alone."""
+    """All of config.toml."""
 
     gateway: GatewayConfig = field(default_factory=GatewayConfig)
     restart: RestartConfig = field(default_factory=RestartConfig)
@@ -77,6 +78,8 @@ class Config:
     update: UpdateConfig = field(default_factory=UpdateConfig)
 
 
+_LEAST = {"start_timeout": 0.1, "max_attempts": 1, "storm_limit": 1, "expiry": 1.0, "timeout": 0.1}
+_OF_OTHER_RELEASES = ("log", "model", "notify", "telegram")  # a release that goes back must still start
 Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig)
 
 
@@ -94,12 +97,37 @@ def load(path: str) -> Config:
         return Config()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+    _check_names(path, document)
     return Config(
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
         terminal=_section(path, "terminal", TerminalConfig, document),
         update=_section(path, "update", UpdateConfig, document),
     )
+
+
+def _check_names(path: str, document: dict[str, Any]) -> None:
+    """Refuse what no release reads: most often a typo, whose setting would silently stay at its default."""
+    sections = [entry.name for entry in fields(Config)]
+    for name, value in document.items():
+        if name in sections or name in _OF_OTHER_RELEASES:
+            continue
+        owners = [section for section in sections if name in _known(section)]
+        if owners and not isinstance(value, dict):
+            raise ConfigError(f"{path}: {name} belongs below [{owners[0]}]: move it there")
+        what = f"[{name}] is no section" if isinstance(value, dict) else f"{name} is not a setting"
+        raise ConfigError(f"{path}: {what}{_meant(name, sections)}; known are {', '.join(sections)}: mend or remove it")
+
+
+def _known(section: str) -> list[str]:
+    return [entry.name for entry in fields(getattr(Config(), section))]
+
+
+def _meant(typed: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(typed, list(known), n=1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def load_or_defaults(path: str) -> Config:
@@ -119,12 +147,13 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
     values: dict[str, Any] = {}
     for key, value in found.items():
         if key not in known:
-            raise ConfigError(f"{path}: {name}.{key} is not a setting; known are {', '.join(known)}")
-        values[key] = _value(f"{path}: {name}.{key}", value, known[key])
+            meant = _meant(key, known)
+            raise ConfigError(f"{path}: {name}.{key} is not a setting{meant}; known are {', '.join(known)}")
+        values[key] = _value(f"{path}: {name}.{key}", value, known[key], _LEAST.get(key, 0))
     return kind(**values)
 
 
-def _value(where: str, value: Any, default: Any) -> Any:
+def _value(where: str, value: Any, default: Any, least: float) -> Any:
     """Return the value in the type of the default. Raises ConfigError."""
     if isinstance(default, bool):
         fits, what = isinstance(value, bool), "true or false"
@@ -134,8 +163,9 @@ def _value(where: str, value: Any, default: Any) -> Any:
         fits = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
         what = "a list of strings"
     else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-        what = "a number of at least 0"
+        whole = isinstance(default, int)
+        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value < 1e9
+        what = f"a number of at least {least:g}{', a whole one' if whole else ''}"
     if not fits:
         raise ConfigError(f"{where} must be {what}, not {value!r}")
     return type(default)(value)

@@ -74,12 +74,17 @@ class Problem:
         self.mend = mend
 
 
-def exit_code_of(command: "Callable[[], int]") -> int:
-    """Run `command` and return its exit code; print a foreseeable failure as one line and return the code for it."""
+def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str) -> int:
+    """Run `command` and return its exit code; print a foreseeable failure as one line and return the code for it.
+
+    `say` words the line for the person who reads it.
+    """
     try:
         return command()
     except HermesError as error:
-        print(f"hermes: {error}", file=sys.stderr)
+        print(f"hermes: {say(str(error))}", file=sys.stderr)
+        for line in error.log:
+            print(f"  {line}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader has gone; Python's own flush at exit must not complain about it.

@@ -37,6 +37,11 @@ class Paths:
         self.logs = f"{logs}/profiles/{profile}" if named else logs
 
     @property
+    def is_there(self) -> bool:
+        """Whether anybody has made this profile. The default one is always there."""
+        return self.profile == DEFAULT_PROFILE or os.path.lexists(self.state) or os.path.lexists(self.config)
+
+    @property
     def instance(self) -> str:
         """The running gateway's description of itself."""
         return f"{self.state}/gateway.json"

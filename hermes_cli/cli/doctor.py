@@ -12,15 +12,21 @@ def doctor(paths: Paths) -> int:
 
     Exit code: 0 nothing was found, 1 something was.
     """
+    from hermes_cli import mends
     from hermes_cli.installation.revision import RevisionQuery
     from hermes_cli.services import choose
     from hermes_cli.status.doctor import checks
+
+    home = mends.home_to_name()
+
+    def say(text: str) -> str:
+        return mends.pasteable(text, paths.profile, program=mends.program(), home=home)
 
     sick = False
     for check in checks(paths, choose(paths), RevisionQuery().collect):
         if not check.problems:
             click.echo(f"ok       {check.passed}")
         for problem in check.problems:
-            click.echo(f"problem  {problem.text}: {problem.mend}")
+            click.echo(f"problem  {say(problem.text)}: {say(problem.mend)}")
             sick = True
     return int(sick)

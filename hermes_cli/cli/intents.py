@@ -10,6 +10,8 @@ from hermes_cli.errors import HermesError, TryAgainError, UsageError
 from hermes_cli.intents.record import Intent, is_id
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+from hermes_cli.restart.waiting import waiting
 
 
 @click.command("list")
@@ -105,15 +107,16 @@ def _all(paths: Paths) -> list[dict[str, Any]]:
 
 def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
     known = paths.queue.progress_of(intent.id)
+    now = time.time()
     return {
         **intent.document,
         "reason": intent.reason,
         "state": "pending",
         "outcome": None,
         "attempts": known.attempts,
-        "waiting_for": known.waiting_for,
+        "waiting_for": known.waiting_for and waiting(known, own.read_alive(paths), now).text,
         "rule": known.rule or None,
-        "age": round(max(0.0, time.time() - intent.requested_at), 1),
+        "age": round(max(0.0, now - intent.requested_at), 1),
     }
 
 

@@ -1,6 +1,7 @@
 """The command tree: each command's module is imported when it is called, errors become one line and an exit code."""
 
 import importlib
+import os
 import sys
 
 import click
@@ -8,8 +9,21 @@ import click
 from hermes_cli import __version__
 from hermes_cli.errors import HermesError, exit_code_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 # What is started while a restart goes on, or is itself the driver, must not look for one.
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
+# What makes a profile, or shows that there is none.
+_TAKES_ANY_PROFILE = (
+    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list")),
+    {"config"},
+    {"completion"},
+    {"--help"},
+    {"-h"},
+    {"--version"},
+)
 # What says itself that the installed code is not the code that runs, or is about to end that.
 _SAYS_SKEW_ITSELF = (
     {"update"},
@@ -43,6 +57,19 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name those that look like what was typed. Raises click.UsageError."""
+        typed = args[0]
+        if typed not in self._lazy and not typed.startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(typed, self._lazy, n=2, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            ctx.fail(f"No such command {typed!r}{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click asks with it
         """Write the list without importing anything."""
         with formatter.section("Commands"):
@@ -73,6 +100,7 @@ _TOP = {
     "update": ("hermes_cli.cli.update", "update", "Update the installation and restart the gateway."),
     "chat": ("hermes_cli.cli.chat", "chat", "Talk to the gateway."),
 }
+_ASKS_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 shows the help itself
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 intents = LazyGroup("intents", lazy=_INTENTS, help="The queue of restart intents.", context_settings=_SETTINGS)
@@ -95,14 +123,54 @@ def run(arguments: list[str]) -> int:
     if sys.platform == "win32":
         print("hermes: Windows is not supported: run it inside WSL", file=sys.stderr)
         return 1
-    _look(arguments)
-    return exit_code_of(lambda: _command(arguments))
+    profile, words = profile_of(arguments)
+    say = _speaker(profile)
+    _look(profile, words, say)
+    return exit_code_of(lambda: _command(profile, words), say)
 
 
-def _command(arguments: list[str]) -> int:
+def profile_of(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Return the profile, which may be named anywhere before `--`, and the arguments without it. The last one counts."""
+    profile, rest, index = None, list[str](), 0
+    while index < len(arguments):
+        word = arguments[index]
+        if word == "--":
+            rest += arguments[index:]
+            break
+        if word in {"-p", "--profile"} and index + 1 < len(arguments):
+            index += 1
+            profile = arguments[index]
+        elif word.startswith("--profile="):
+            profile = word.partition("=")[2]
+        elif word.startswith("-p") and len(word) > 2:
+            profile = word[2:]
+        else:
+            rest.append(word)
+        index += 1
+    return profile, rest
+
+
+def _speaker(profile: str | None) -> "Callable[[str], str]":
+    """Return what makes the commands in a text pasteable for the profile that was typed."""
+
+    def say(text: str) -> str:
+        from hermes_cli import mends
+        from hermes_cli.paths import DEFAULT_PROFILE
+
+        return mends.shown(text, profile or os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE)
+
+    return say
+
+
+def _command(profile: str | None, words: list[str]) -> int:
+    _check_profile(profile, words)
+    named = [] if profile is None else ["--profile", profile]
     try:
-        result = hermes.main(arguments, prog_name="hermes", standalone_mode=False)
+        result = hermes.main([*named, *words], prog_name="hermes", standalone_mode=False)
     except click.ClickException as error:
+        if isinstance(error, _ASKS_FOR_HELP):
+            print(error.format_message())
+            return 0
         print(f"hermes: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
     except click.exceptions.Abort:
@@ -116,17 +184,16 @@ def _one_line(error: click.ClickException) -> str:
     return f"{text}: see {context.command_path} --help" if context is not None else text
 
 
-def _look(arguments: list[str]) -> None:
+def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") -> None:
     """Take the look at pending/ that comes before every command; it must never keep a command from working."""
-    words = set(arguments)
-    if any(without <= words for without in _NO_LOOK):
+    if any(without <= set(words) for without in _NO_LOOK):
         return
     from hermes_cli.paths import resolve
     from hermes_cli.restart.wake import announce
 
     try:
-        paths = resolve(_profile(arguments))
-        if announce(paths) or any(one <= words for one in _SAYS_SKEW_ITSELF):
+        paths = resolve(profile)
+        if announce(paths, say) or any(one <= set(words) for one in _SAYS_SKEW_ITSELF):
             return
         from hermes_cli.restart import skew
 
@@ -134,17 +201,19 @@ def _look(arguments: list[str]) -> None:
     except (HermesError, OSError):
         return  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {line}", file=sys.stderr)
+        print(f"hermes: {say(line)}", file=sys.stderr)
 
 
-def _profile(arguments: list[str]) -> str | None:
-    for index, argument in enumerate(arguments):
-        if argument in {"-p", "--profile"} and index + 1 < len(arguments):
-            return arguments[index + 1]
-        if argument.startswith("--profile="):
-            return argument.partition("=")[2]
-        if argument.startswith("-p"):
-            return argument[2:]
-        if not argument.startswith("-"):
-            return None
-    return None
+def _check_profile(profile: str | None, words: list[str]) -> None:
+    """Refuse to act on a profile that is not there, unless the command makes it. Raises NotInstalledError, UsageError."""
+    if profile is None or any(one <= set(words) for one in _TAKES_ANY_PROFILE):
+        return
+    from hermes_cli import paths
+
+    asked = paths.resolve(profile)
+    if asked.is_there:
+        return
+    from hermes_cli.errors import NotInstalledError
+
+    there = ", ".join(paths.profiles(asked))
+    raise NotInstalledError(f"there is no profile {profile!r} (there are: {there}): hermes gateway install makes it")

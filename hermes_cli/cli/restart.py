@@ -1,8 +1,10 @@
 """`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
 
+import math
+
 import click
 
-from hermes_cli.errors import NotInstalledError
+from hermes_cli.errors import NotInstalledError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
@@ -10,12 +12,16 @@ from hermes_cli.restart import ask
 @click.command()
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
 @click.option("--force", is_flag=True, help="Cut running turns off instead of letting them finish.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds that running turns may take.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
+)
 @click.pass_obj
 def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
     from hermes_cli.services import check, choose
 
+    if timeout is not None and math.isnan(timeout):  # click's range lets it pass
+        raise UsageError("--timeout must be a number of seconds, not nan")
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
     if record["target"] is None and not choose(paths).status().installed:

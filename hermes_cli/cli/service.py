@@ -4,11 +4,14 @@ import time
 
 import click
 
+from hermes_cli import mends
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import desired
+from hermes_cli.intents.decide import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.cancel import cancel
+from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, choose, registered
@@ -48,7 +51,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
     else:
         _start(paths, service)
     for problem in service.status().problems:
-        click.echo(f"problem: {problem.text}: {problem.mend}", err=True)
+        click.echo(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile), err=True)
     return code
 
 
@@ -119,15 +122,22 @@ def _start(paths: Paths, service: ServiceManager) -> None:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         click.echo(f"running already, pid {before.identity.pid}, revision {before.revision}")
         return
-    service.demand_start()
-    ready = _await_ready(paths, service, policy_of(paths).start_timeout)
+    log = LogLines(paths.gateway_log)
+    try:
+        service.demand_start()
+        ready = _await_ready(paths, service, policy_of(paths).start_timeout)
+    except HermesError as error:
+        error.log = log.last()
+        raise
     click.echo(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}")
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:
     from hermes_cli.system.directory_watch import DirectoryWatch
 
-    deadline = time.monotonic() + timeout
+    begun = time.monotonic()
+    drained = 0.0  # seconds that somebody else's drain may still take; the fresh instance has its own time after it
+    teardown = policy_of(paths).teardown_timeout
     pid: int | None = None
     line = ProgressLine("starting")
     with DirectoryWatch(paths.state) as watch:
@@ -146,11 +156,15 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
                 line.clear()
                 raise HermesError(f"the gateway does not start: {seen.reason}")
             pid = seen.pid or pid
-            left = deadline - time.monotonic()
+            waited, now = time.monotonic() - begun, time.time()
+            drain = found.drain if found is not None and found.state == "draining" else None
+            if drain is not None:
+                drained = waited + min(max(0.0, drain.deadline - now), LONGEST_DRAIN) + teardown
+            left = drained + timeout - waited
             if left <= 0:
                 line.clear()
-                raise HermesError(f"the gateway was not ready after {timeout:.0f} s: hermes gateway logs")
-            line.show("")
+                raise HermesError(f"the gateway was not ready after {waited:.0f} s: hermes gateway logs")
+            line.show(drain.shown(now) if drain is not None else "")
             # A process that dies before it has said anything changes no file, so the manager is asked again.
             watch.wait(min(left, line.interval or 1.0))
 

@@ -13,6 +13,7 @@ from hermes_cli.paths import Paths
 @click.option("--rollback", is_flag=True, help="Back to what the newest update began at.")
 @click.option("--pre", is_flag=True, help="Take pre-releases, too.")
 @click.option("--stash", is_flag=True, help="Take local changes of a checkout along.")
+@click.option("--rewritten", is_flag=True, help="Take a branch whose history was rewritten upstream.")
 @click.option("--no-restart", is_flag=True, help="Leave the running gateway on the old code.")
 @click.option("--all-profiles", is_flag=True, help="Restart the running gateways of all profiles.")
 @click.option("--history", is_flag=True, help="Show past updates and change nothing.")

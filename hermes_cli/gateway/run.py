@@ -7,6 +7,7 @@ SIGUSR1: drain, exit 75. SIGTERM, SIGINT: drain briefly, exit 0; the second time
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -30,7 +31,7 @@ from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import own, starts
 from hermes_cli.restart.wake import look
 from hermes_cli.services import choose
 from hermes_cli.system import locks, log
@@ -68,6 +69,8 @@ def main(paths: Paths) -> int:
                 file=sys.stderr,
             )
             return 1
+        with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
+            starts.record(paths, os.getpid(), time.time())
         return asyncio.run(Gateway(paths, config, query, mark, notifier).run())
     except (OSError, sqlite3.Error) as error:
         print(f"hermes: the gateway cannot start ({error}): see that {paths.state} is writable", file=sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
-from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.instance import Instance, drain_text
 from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.step import Kill, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 
@@ -94,8 +94,7 @@ def old_instance_leaves(facts: Facts) -> Step | None:
     if old.state == "exited":
         return Wait("the old process to exit", kill_at)
     turns = drain.turns if drain else old.active_turns
-    passed = f"{max(0.0, facts.now - since):.0f} s of {lasts:.0f} s"
-    return Wait(f"drain: {turns} turn{'' if turns == 1 else 's'}, {passed}", kill_at)
+    return Wait(drain_text(turns, facts.now - since, lasts), kill_at)
 
 
 def old_instance_was_signalled(facts: Facts) -> Step | None:

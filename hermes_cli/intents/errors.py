@@ -5,6 +5,7 @@ class ReportedError(Exception):
     """Something foreseeable went wrong; the text is one line: what, then the mend."""
 
     exit_code = 1
+    log: tuple[str, ...] = ()  # the last lines of a log that say why
 
 
 class TryAgainError(ReportedError):

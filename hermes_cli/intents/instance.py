@@ -17,6 +17,15 @@ class DrainState:
     deadline: float
     turns: int = 0
 
+    def shown(self, now: float) -> str:
+        """Return how far the drain is, in words. `now` in epoch seconds."""
+        return drain_text(self.turns, now - self.since, self.deadline - self.since)
+
+
+def drain_text(turns: int, passed: float, lasts: float) -> str:
+    """Return how far a drain of `lasts` seconds is, in words."""
+    return f"drain: {turns} turn{'' if turns == 1 else 's'}, {max(0.0, passed):.0f} s of {lasts:.0f} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:

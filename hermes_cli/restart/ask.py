@@ -6,7 +6,7 @@ Up to the durable record this imports nothing heavier than json; see tests/bench
 import contextlib
 import os
 
-from hermes_cli.errors import QueueError, TryAgainError
+from hermes_cli.errors import HermesError, QueueError, TryAgainError
 from hermes_cli.intents import request as records
 from hermes_cli.intents.directories import Directories
 from hermes_cli.programs import description
@@ -52,7 +52,7 @@ def ask(
 ) -> "dict[str, Any]":
     """Return a record of what the caller wants of the gateway that runs now; it is not written yet.
 
-    Raises TryAgainError, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
+    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
     """
     target, in_tree = None, False
     try:
@@ -60,6 +60,8 @@ def ask(
         if described is not None:
             target = {name: getattr(described, name) for name in ("pid", "create_time", "start_ticks")}
             in_tree = is_in_tree(paths.state, described.pid, described.start_ticks)
+            if in_tree and described.state == "ready":
+                _refuse_stopped(paths)
     except OSError as error:
         raise QueueError(
             f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
@@ -123,6 +125,15 @@ def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
 
     identity = Identity(described.pid, described.create_time, described.start_ticks, described.boot_id)
     return send_signal(identity, signal.Signals[description.HANDLED_SIGNAL])
+
+
+def _refuse_stopped(paths: "Paths") -> None:
+    """Refuse what would be cancelled: the gateway was stopped, and only its service manager has started it since."""
+    from hermes_cli.intents import desired
+
+    if desired.read(paths.desired) == "stopped":
+        text = "the gateway was stopped and then started without hermes, so a restart would be cancelled"
+        raise HermesError(f"{text}: hermes gateway start")
 
 
 def _origin() -> "dict[str, Any] | None":

@@ -6,18 +6,23 @@ Everything that the wait needs is imported with this module (law: imports before
 import sys
 import time
 
+from hermes_cli import mends
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
 from hermes_cli.restart.ask import Submitted
+from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 
+_SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart out
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
@@ -26,25 +31,30 @@ def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> i
     policy = policy_of(paths, choose(paths).spawn_interval)
     patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
     patience += policy.spawn_interval
+    log = LogLines(paths.gateway_log)
     try:
         settled = _watch(paths, submitted.id, time.monotonic() + patience)
     except KeyboardInterrupt:
         raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
     if settled is None:
         raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
-    return _print(settled)
+    return _print(settled, log)
 
 
-def _print(settled: Settled) -> int:
+def _print(settled: Settled, log: LogLines) -> int:
     done = settled.outcome in {"restarted", "already-satisfied"}
-    text = f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)"
+    text = mends.shown(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", settled.intent.profile)
     print(text, file=sys.stdout if done else sys.stderr, flush=True)
+    if settled.outcome == "failed":
+        for line in log.last():
+            print(f"  {line}", file=sys.stderr, flush=True)
     return 0 if done else 1
 
 
 def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
     line = ProgressLine("restarting")
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
+    silent_until = time.monotonic() + _SAYS_NOTHING
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
         while True:
             found = paths.queue.find(identifier)
@@ -59,6 +69,8 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
             elif now >= drive_at:
                 start_driver(paths, "cli")
                 drive_at = now + _DRIVER_TAKES_OVER
-            line.show(paths.queue.progress_of(identifier).waiting_for)
+            known = paths.queue.progress_of(identifier)
+            if known.waiting_for or now >= silent_until:
+                line.show(waiting(known, own.read_alive(paths), time.time()).text)
             # Nobody tells when a driver is killed, so the lock is looked at again each second.
             watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))

@@ -10,11 +10,13 @@ from hermes_cli.system import locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_cli.paths import Paths
 
 
-def announce(paths: "Paths") -> bool:
-    """Look, and print the line on stderr if there is one. Return whether there was. Never raises."""
+def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
+    """Look, and print the line as `say` words it on stderr if there is one. Return whether there was. Never raises."""
     from hermes_cli.errors import HermesError
 
     try:
@@ -22,7 +24,7 @@ def announce(paths: "Paths") -> bool:
     except (HermesError, OSError):
         return False  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {line}", file=sys.stderr)
+        print(f"hermes: {say(line)}", file=sys.stderr)
     return line is not None
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from hermes_cli.intents.request import timestamp
+from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 
@@ -27,6 +28,7 @@ def document(status: Status) -> dict[str, Any]:
         "restarter": {"state": status.restarter.state, "detail": status.restarter.detail},
         "pending": list(status.pending),
         "last": _last(status),
+        "last_exit": _last_exit(status),
         "problems": [{"code": one.code, "text": one.text, "mend": one.mend} for one in problems(status)],
     }
 
@@ -43,6 +45,21 @@ def _instance(status: Status) -> dict[str, Any] | None:
         "revision": found.revision,
         "uptime": round(max(0.0, status.now - found.started_at), 1),
         "active_turns": found.active_turns,
+        "started_at": timestamp(found.started_at),
+    }
+
+
+def _last_exit(status: Status) -> dict[str, Any] | None:
+    ended = [run for run in status.runs if run.ended_at is not None]
+    if not ended:
+        return None
+    last = ended[-1]
+    return {
+        "pid": last.pid,
+        "at": timestamp(last.ended_at or last.at),
+        "exit_code": last.code,
+        "crashed": last.crashed,
+        "crashes_in_a_row": crashes_in_a_row(status.runs),
     }
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from hermes_cli.config import load
 from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.intents import desired, queue
+from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
-from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.paths import Paths, profiles
+from hermes_cli.programs import own, starts
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.restart.waiting import waiting
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 
@@ -39,10 +41,27 @@ class Status:
     config_path: str
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
+    runs: tuple[starts.Run, ...] = ()
+    is_profile: bool = True  # somebody has made it
+    profiles: tuple[str, ...] = ()  # those that are there, if this one is not
+
+    @property
+    def is_crash_looping(self) -> bool:
+        """Whether it starts again and again: the last run crashed and this one is not ready, or many crashed."""
+        if self.instance is not None and self.instance.ready:
+            many = starts.crashes_in_a_row(self.runs, of_ready=True) >= starts.MANY
+            return many and self.now - self.instance.started_at < starts.SHORT
+        return (
+            bool(starts.crashes_in_a_row(self.runs))
+            and self.desired == "running"
+            and self.service.service.state == "running"
+        )
 
     @property
     def exit_code(self) -> int:
         """0 ready or getting there, 3 not running, 4 not installed, 5 cannot tell (docs/status-json.md)."""
+        if self.is_crash_looping and not (self.instance is not None and self.instance.ready):
+            return 3
         if self.instance is not None or self.service.service.state == "running":
             return 0
         if self.service.service.state == "unknown":
@@ -54,37 +73,50 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     """Look at everything once. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
     scan = paths.queue.scan()
+    running = own.read_alive(paths)
     return Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
         desired=desired.read(paths.desired),
         service=manager.status(),
-        instance=own.read_alive(paths),
+        instance=running,
         restarter=manager.restarter(),
-        pending=tuple(_pending(paths, intent, now) for intent in scan.intents),
+        pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
         last=max(paths.queue.history(), key=lambda one: one.settled_at, default=None),
         drifted=manager.drifted(),
         broken=scan.broken,
         config_error=_config_error(paths),
         config_path=paths.config,
         updates=tuple(problems.of_updates(paths)),
+        runs=starts.read(paths, running.identity.pid if running is not None else None),
+        is_profile=paths.is_there,
+        profiles=() if paths.is_there else tuple(profiles(paths)),
         installed_revision=installed_revision(),  # last: it may still be under way
     )
 
 
-def _pending(paths: Paths, intent: Intent, now: float) -> dict[str, Any]:
+def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:
     known = paths.queue.progress_of(intent.id)
+    found = waiting(known, running, now)
     return {
         "id": intent.id,
         "action": intent.action,
         "reason": intent.reason,
         "age": round(max(0.0, now - intent.requested_at), 1),
         "requester": str(intent.requester),
-        "waiting_for": known.waiting_for or "a driver",
+        "waiting_for": found.text,
+        "drain": _drain(found.drain, now),
         "rule": known.rule or None,
         "attempts": known.attempts,
     }
+
+
+def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    passed, lasts = max(0.0, now - found.since), found.deadline - found.since
+    return {"turns": found.turns, "elapsed": round(passed, 1), "limit": round(lasts, 1)}
 
 
 def _config_error(paths: Paths) -> str | None:

@@ -3,47 +3,91 @@
 import os
 
 from hermes_cli.errors import Problem
+from hermes_cli.mends import pasteable, program
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import own, starts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hermes_cli.status.gather import Status
 
 _SILENT = 60.0  # seconds without a heartbeat; four of them
 
 
-def problems(status: "Status") -> list[Problem]:
-    """Return what is wrong, each with its mend."""
-    running, service, restarter, last = status.instance, status.service.service, status.restarter, status.last
-    found = list(status.service.problems)
+def problems(status: "Status", home: str | None = None) -> list[Problem]:
+    """Return what is wrong, each with its mend as it can be pasted: for this profile and, if given, this home."""
+
+    def said(text: str) -> str:
+        return pasteable(text, status.profile, program=program(), home=home)
+
+    return [Problem(one.code, said(one.text), said(one.mend)) for one in _problems(status)]
+
+
+def _problems(status: "Status") -> "Iterator[Problem]":
+    yield from status.service.problems
+    yield from _of_jobs(status)
+    yield from _of_profile(status)
+    yield from _of_last(status)
+    for path in status.drifted:
+        yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
+    for broken in status.broken:
+        yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
+    yield from status.updates
+    if status.instance is not None:
+        yield from _of_instance(status, status.instance)
+    if status.config_error is not None:
+        yield Problem("config", status.config_error, f"edit {status.config_path}")
+
+
+def _of_jobs(status: "Status") -> "Iterator[Problem]":
+    service, restarter = status.service.service, status.restarter
     if status.service.installed and status.desired == "running":
-        if running is None and service.state == "stopped":
-            found.append(Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start"))
+        if status.instance is None and service.state == "stopped":
+            yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
-            found.append(Problem(f"restarter-{restarter.state}", text, "hermes gateway install"))
-    if last is not None and last.outcome == "failed":
-        mend = f"hermes gateway intents retry {last.intent.id}"
-        found.append(Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend))
-    found += [
-        Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
-        for path in status.drifted
-    ]
-    found += [
-        Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
-        for broken in status.broken
-    ]
-    found += status.updates
-    if running is not None and status.installed_revision not in {None, running.revision}:
+            yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.is_crash_looping:
+        text = f"the gateway ends by itself again and again: {_crashes(status)}"
+        yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _of_profile(status: "Status") -> "Iterator[Problem]":
+    if not status.is_profile:
+        there = ", ".join(status.profiles)
+        text = f"there is no profile {status.profile!r} (there are: {there})"
+        yield Problem("unknown-profile", text, "hermes gateway install")
+
+
+def _of_last(status: "Status") -> "Iterator[Problem]":
+    last, running = status.last, status.instance
+    if last is None or last.outcome != "failed":
+        return
+    if running is not None and running.ready and running.started_at > last.settled_at:
+        return  # a later instance is ready: the failed restart is history
+    mend = f"hermes gateway intents retry {last.intent.id}"
+    yield Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend)
+
+
+def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Problem]":
+    if running.ready and status.desired == "stopped":
+        text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
+        yield Problem("desired-stopped", text, "hermes gateway start")
+    if status.installed_revision not in {None, running.revision}:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
-        found.append(Problem("skew", text, "hermes gateway restart"))
-    if running is not None and running.ready and status.now - running.heartbeat > _SILENT:
+        yield Problem("skew", text, "hermes gateway restart")
+    if running.ready and status.now - running.heartbeat > _SILENT:
         text = f"no heartbeat for {status.now - running.heartbeat:.0f} s"
-        found.append(Problem("silent", text, "hermes gateway restart --force"))
-    if status.config_error is not None:
-        found.append(Problem("config", status.config_error, f"edit {status.config_path}"))
-    return found
+        yield Problem("silent", text, "hermes gateway restart --force")
+
+
+def _crashes(status: "Status") -> str:
+    count = starts.crashes_in_a_row(status.runs)
+    crash = starts.last_crash(status.runs)
+    how = crash.end if crash is not None else "unknown"
+    return f"{count} time{'' if count == 1 else 's'} in a row, the last one {how}"
 
 
 def of_updates(paths: Paths) -> list[Problem]:

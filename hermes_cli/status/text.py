@@ -1,5 +1,7 @@
 """Status for a person."""
 
+from hermes_cli.mends import home_to_name
+from hermes_cli.programs.starts import last_crash
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 
@@ -12,6 +14,9 @@ def text(status: Status) -> str:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
         up = _span(status.now - running.started_at)
         state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
+        crash = last_crash(status.runs)
+        if crash is not None and crash.ended_at is not None:
+            state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         state += f", {service.detail}" if service.detail else ""
@@ -34,7 +39,7 @@ def text(status: Status) -> str:
         ago = _span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
-    lines += [f"problem    {one.text}: {one.mend}" for one in problems(status)]
+    lines += [f"problem    {one.text}: {one.mend}" for one in problems(status, home_to_name())]
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hermes_cli.system import complaint
 from hermes_cli.system.process import describe_exit
 
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first
@@ -25,6 +26,7 @@ class Ended:
     out: str = ""
     err: str = ""
     timeout: float = 0.0
+    raw: bytes = b""  # `out` before it was decoded: names of files need not be text
 
     @property
     def ok(self) -> bool:
@@ -33,8 +35,10 @@ class Ended:
 
     @property
     def why(self) -> str:
-        """Return its last line on stderr, or how it ended if it printed none there."""
-        return f"it took over {self.timeout:.0f} s" if self.code is None else _last_line(self.err, self.code)
+        """Return the line on stderr that says why, or how it ended if it printed none there."""
+        if self.code is None:
+            return f"it took over {self.timeout:.0f} s"
+        return printable(complaint.reason(self.err) or describe_exit(self.code))
 
     @property
     def last_word(self) -> str:
@@ -74,7 +78,8 @@ class Running:
         except BaseException:
             self.end(grace)
             raise
-        return Ended(self._process.returncode, out.decode(errors="replace"), err.decode(errors="replace"), timeout)
+        text, words = out.decode(errors="replace"), err.decode(errors="replace")
+        return Ended(self._process.returncode, text, words, timeout, out)
 
     def end(self, grace: float = _GRACE) -> None:
         """End the command and all that it started in its session: SIGTERM, and SIGKILL after `grace` seconds."""
@@ -98,10 +103,10 @@ def run(
     return Running(argv, environment, keep).collect(timeout, grace=grace)
 
 
-def printable(text: str) -> str:
+def printable(text: str, limit: int = 300) -> str:
     """Return `text` without what would move a terminal's cursor, and without the password of a URL."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return _CREDENTIALS.sub("://", clean)[:300]
+    return _CREDENTIALS.sub("://", clean)[:limit]
 
 
 def _last_line(text: str, code: int) -> str:

@@ -9,11 +9,15 @@ LineSink = Callable[[str], None]  # takes the lines that tell a person what happ
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which version is asked for. `to` None: the newest. `stash`: take local changes along."""
+    """Which version is asked for. `to` None: the newest. `stash`: take local changes along.
+
+    `rewritten`: take a branch also if its history was rewritten upstream.
+    """
 
     to: str | None = None
     pre: bool = False
     stash: bool = False
+    rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)

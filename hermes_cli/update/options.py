@@ -9,7 +9,7 @@ from hermes_cli.errors import UsageError
 from hermes_cli.update.candidate import Selection
 from hermes_cli.update.rollback import Rollback
 
-_FLAGS = ("check", "rollback", "pre", "stash", "no-restart", "all-profiles", "history", "help")
+_FLAGS = ("check", "rollback", "pre", "stash", "rewritten", "no-restart", "all-profiles", "history", "help")
 _VALUES = ("to",)
 
 
@@ -36,6 +36,7 @@ def compose(
     rollback: bool = False,
     pre: bool = False,
     stash: bool = False,
+    rewritten: bool = False,
     no_restart: bool = False,
     all_profiles: bool = False,
 ) -> Options:
@@ -44,8 +45,10 @@ def compose(
         raise UsageError("--no-restart and --all-profiles contradict each other: use one of them")
     if rollback and (to is not None or pre):
         raise UsageError("--rollback goes to where the newest update began: leave --to and --pre out")
+    if rollback and rewritten:
+        raise UsageError("--rollback asks no remote: leave --rewritten out")
     back = Rollback() if rollback else None
-    return Options(Selection(to, pre, stash), check, no_restart, all_profiles, back)
+    return Options(Selection(to, pre, stash, rewritten), check, no_restart, all_profiles, back)
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The lines of an update: plain on stdout, with the time in update.log, and signs of life while one step takes long."""
 
 import contextlib
+import logging
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
+from hermes_cli.update.output import LOGGER
 
 _LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and where lines are kept
 
@@ -24,6 +27,7 @@ class Report:
         self._doing, self._since = "", 0.0
         self._live = sys.stderr.isatty()
         self._over = threading.Event()
+        self._output = _Output(self.keep)
         self._thread = threading.Thread(target=self._tick, daemon=True)
 
     def say(self, line: str) -> None:
@@ -46,11 +50,20 @@ class Report:
         with self._lock:
             self._clear()
 
+    @property
+    def where_more_is(self) -> str:
+        """The end of a line about a failure: where all is that was printed, if that is more than the line says."""
+        return f"; what was printed is in {self._path}" if self._output.is_used else ""
+
     def __enter__(self) -> Self:
+        log = logging.getLogger(LOGGER)
+        log.setLevel(logging.INFO)
+        log.addHandler(self._output)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        logging.getLogger(LOGGER).removeHandler(self._output)
         self.rest()
 
     def _tick(self) -> None:
@@ -76,3 +89,16 @@ class Report:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write("\r\x1b[K")
                 sys.stderr.flush()
+
+
+class _Output(logging.Handler):
+    """Keeps what commands print when they fail."""
+
+    def __init__(self, keep: Callable[[str], None]) -> None:
+        super().__init__()
+        self._keep = keep
+        self.is_used = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.is_used = True
+        self._keep(record.getMessage())

@@ -47,6 +47,8 @@ class Update:
                 self._update()
             except HermesError as error:
                 self._report.keep(str(error))
+                if more := self._report.where_more_is:
+                    raise type(error)(f"{error}{more}") from None
                 raise
             except OSError as error:
                 self._report.keep(repr(error))

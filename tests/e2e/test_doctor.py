@@ -1,6 +1,7 @@
 """`hermes gateway doctor`: each thing that can keep a restart from happening is named, with its mend."""
 
 import os
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,10 @@ def test_a_healthy_installation_has_no_problem_and_is_left_as_it_was(hermes: Ins
 
 
 def test_before_anything_is_installed_that_is_what_is_missing(hermes: Installation) -> None:
-    assert problems(hermes) == (1, "problem  the service is not installed: hermes gateway install")
+    assert problems(hermes) == (
+        1,
+        f"problem  the service is not installed: HERMES_HOME={shlex.quote(str(hermes.home))} hermes gateway install",
+    )
 
 
 def no_staging(hermes: Installation) -> None:
@@ -64,7 +68,7 @@ def no_supervisor(hermes: Installation) -> None:
         (no_staging, "staging is no directory: move it away"),
         (open_to_others, "pending can be written by others: chmod 700 "),
         (broken_configuration, "is not valid TOML"),
-        (older_definition, "service.json is not as this release writes it: hermes gateway install"),
+        (older_definition, "service.json is not as this release writes it: HERMES_HOME="),
         (no_supervisor, "embedded does not say whether the gateway runs"),
     ],
 )
@@ -88,5 +92,8 @@ def test_code_that_does_not_start_is_found_before_a_restart_needs_it(
     file.write_text(file.read_text().replace(old, new))
     code, found = problems(hermes)
     assert code == 1
-    assert "the installed code does not start (ImportError: a bad day): hermes update, or install it again" in found
+    assert (
+        f"the installed code does not start (ImportError: a bad day): HERMES_HOME={shlex.quote(str(hermes.home))} hermes update, or install it again"
+        in found
+    )
     assert hermes.ready().identity == before.identity

@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from hermes_cli.system import locks
+from hermes_cli.system import complaint, locks
 from hermes_cli.system.command import Running, printable, run
 
 PATIENCE = 30.0
@@ -139,3 +139,58 @@ def test_what_is_printed_can_neither_move_a_cursor_nor_tell_a_password():
     assert printable("a\x1b[1mb\r") == "a?[1mb?"
     assert printable("https://me:secret@host") == "https://host"
     assert len(printable("x" * 1000)) == 300
+
+
+GIT_SSH = """ssh: connect to host example.org port 22: Connection refused
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+"""
+GIT_FILTER = "error: external filter 'lfs' failed 127\nerror: external filter 'lfs' failed\nfatal: a.bin: smudge filter lfs failed\n"
+PIP_INDEX = """WARNING: Retrying (Retry(total=4, connect=None)) after connection broken by 'NewConnectionError("no route to host")': /simple/x/
+ERROR: Could not find a version that satisfies the requirement x (from versions: none)
+ERROR: No matching distribution found for x
+"""
+PIP_BUILD = """  error: subprocess-exited-with-error
+
+  \u00d7 Getting requirements to build editable did not run successfully.
+  │ exit code: 1
+  ╰─> [2 lines of output]
+      Traceback (most recent call last):
+      ModuleNotFoundError: No module named 'hatchling'
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+"""
+UV_CAUSE = (
+    "error: Failed to fetch: `https://x/`\n  Caused by: request failed\n  Caused by: dns error\nhint: try again\n"
+)
+UV_PLAN = "  \u00d7 No solution found when resolving dependencies:\n  ╰─▶ Because x is not there\n      we can conclude nothing.\n"
+PROOF = "error: a log\nTraceback (most recent call last):\n  File x\nImportError: a bad day\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (GIT_SSH, "ssh: connect to host example.org port 22: Connection refused"),
+        ("fatal: 'x' is no repository\n" + GIT_SSH.partition("\n")[2], "fatal: 'x' is no repository"),
+        (GIT_SSH.partition("\n")[2], "fatal: Could not read from remote repository."),
+        (GIT_FILTER, "error: external filter 'lfs' failed 127"),
+        (PIP_INDEX, 'NewConnectionError("no route to host")'),
+        (
+            PIP_INDEX.partition("\n")[2],
+            "ERROR: Could not find a version that satisfies the requirement x (from versions: none)",
+        ),
+        (PIP_BUILD, "ModuleNotFoundError: No module named 'hatchling'"),
+        (UV_CAUSE, "error: Failed to fetch: `https://x/`; Caused by: dns error"),
+        (
+            UV_PLAN,
+            "\u00d7 No solution found when resolving dependencies: ╰─▶ Because x is not there we can conclude nothing.",
+        ),
+        (PROOF, "ImportError: a bad day"),
+        ("", None),
+    ],
+)
+def test_the_line_that_says_why_is_found(text, why):
+    assert complaint.reason(text) == why

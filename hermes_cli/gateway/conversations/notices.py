@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 
+from hermes_cli import mends
 from hermes_cli.gateway.conversations.message import Message, asked_by
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.intents.settled import Settled
@@ -115,7 +116,7 @@ class Notices:
         origin = self._store.origin_in(session, recorded.channel, settled.settled_at)
         if origin is None:
             return
-        text, intent = text_of(settled, self._me()), settled.intent.id
+        text, intent = mends.pasteable(text_of(settled, self._me()), self._paths.profile), settled.intent.id
         stored = self._store.notice(session, identifier, text, intent, settled.outcome, origin=origin.of_notice())
         if stored is not None:
             _log.info("outcome of %s shown: %s", settled.intent.id, settled.outcome)

@@ -22,6 +22,7 @@ from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs import own
 from hermes_cli.services import registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.embedded import boot
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system import durable, locks
@@ -51,17 +52,22 @@ class Embedded:
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
         there = os.path.exists(registered.path_of(self._paths)) or self._is_supervised()
-        return ServiceStatus(label, None, there, self.observe())
+        answer, service = self._look()
+        return ServiceStatus(label, None, there, service, boot.problems(in_background=answer.get("background") is True))
 
     def observe(self) -> Service:
         """Say whether the service runs."""
+        return self._look()[1]
+
+    def _look(self) -> tuple[dict[str, Any], Service]:
+        """Return the supervisor's own answer, if there is one, and what it says of the service."""
         try:
             answer = self._ask({"op": "status"})
         except CannotTellError as error:
-            return Service("unknown", detail=str(error))
+            return {}, Service("unknown", detail=str(error))
         if answer is not None:
             pid, code = answer.get("pid"), answer.get("exit_code")
-            return Service(
+            return answer, Service(
                 "running" if answer.get("running") else "stopped",
                 pid if type(pid) is int else None,
                 code if type(code) is int else None,
@@ -69,10 +75,10 @@ class Embedded:
             )
         running = own.read_alive(self._paths)
         if running is not None:
-            return Service("running", running.identity.pid, detail="not supervised")
+            return {}, Service("running", running.identity.pid, detail="not supervised")
         if locks.is_held(self._paths.gateway_lock):
-            return Service("running", detail="not supervised")
-        return Service("stopped", detail="no supervisor runs")
+            return {}, Service("running", detail="not supervised")
+        return {}, Service("stopped", detail="no supervisor runs")
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""

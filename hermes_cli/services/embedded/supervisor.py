@@ -272,6 +272,7 @@ class Supervisor:
             "pid": self._gateway.pid if self._gateway else None,
             "exit_code": self._exit_code,
             "detail": self._why if self._gateway is None else "",
+            "background": self._background,
             "driving": self._drivers.pid is not None,
         }
 

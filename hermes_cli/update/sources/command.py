@@ -67,8 +67,8 @@ class ConfiguredCommand:
 
     @staticmethod
     def _refuse_options(selection: Selection) -> None:
-        if selection.to or selection.pre or selection.stash:
-            raise HermesError("[update] command takes no --to, --pre or --stash: leave them out")
+        if selection.to or selection.pre or selection.stash or selection.rewritten:
+            raise HermesError("[update] command takes no --to, --pre, --stash or --rewritten: leave them out")
 
     def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Refuse nothing: hermes knows nothing that could be in the way."""

@@ -10,6 +10,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.installation.revision import DIGITS
 from hermes_cli.system.command import Ended, run
+from hermes_cli.update import output
 from hermes_cli.update.proof import forget_bytecode
 
 READ_TIMEOUT = 30.0
@@ -19,6 +20,7 @@ CHANGE_TIMEOUT = 300.0
 _KEPT = ("GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_PROXY", "GIT_ASKPASS")
 # No hook, daemon or housekeeping of ours may outlive the command: it would keep the inherited locks.
 _SETTINGS = ("gc.auto=0", "maintenance.auto=false", "core.fsmonitor=false", "core.hooksPath=/dev/null")
+_STATUS = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
 _LOCKS = ("index.lock", "HEAD.lock", "ORIG_HEAD.lock")
 
 
@@ -46,11 +48,15 @@ class Checkout:
 
     def tell(self, *arguments: str) -> Ended:
         """Run a command that changes the checkout. Its children hold the updater's locks for as long as they live."""
-        return _git(self.package, arguments, CHANGE_TIMEOUT, self.keep)
+        return output.kept(f"git {arguments[0]}", _git(self.package, arguments, CHANGE_TIMEOUT, self.keep))
 
     def fetch(self, *arguments: str) -> Ended:
         """Fetch what is new, without the locks: an orphan that waits for a silent network for ever must not keep them."""
-        return _git(self.package, ("fetch", "--quiet", *arguments), FETCH_TIMEOUT)
+        return output.kept("git fetch", _git(self.package, ("fetch", "--quiet", *arguments), FETCH_TIMEOUT))
+
+    def ask_remote(self, *arguments: str) -> Ended:
+        """Ask a remote something, without the locks, as `fetch` does."""
+        return _git(self.package, ("ls-remote", "--quiet", *arguments), READ_TIMEOUT)
 
     def line(self, *arguments: str) -> str | None:
         """Return the one line that a command prints, or None if it fails."""
@@ -70,9 +76,17 @@ class Checkout:
         """Return the id of a commit as a person reads it."""
         return self.line("rev-parse", f"--short={DIGITS}", revision) or revision[:DIGITS]
 
-    def count(self, revisions: str) -> int | None:
+    def branch(self) -> str | None:
+        """Return the branch that is checked out, or None for a detached HEAD.
+
+        Its whole name is asked for: git puts `heads/` before the short one where a tag is called the same.
+        """
+        found = self.line("symbolic-ref", "--quiet", "HEAD")
+        return found.removeprefix("refs/heads/") if found else None
+
+    def count(self, *revisions: str) -> int | None:
         """Return how many commits a range has, or None if git cannot tell."""
-        found = self.line("rev-list", "--count", revisions)
+        found = self.line("rev-list", "--count", *revisions, "--")
         return int(found) if found is not None and found.isdigit() else None
 
     def names(self, *arguments: str) -> list[str]:
@@ -80,7 +94,7 @@ class Checkout:
         answer = self.ask(*arguments)
         if not answer.ok:
             raise HermesError(f"git {arguments[0]} failed in {self.root} ({answer.why}): mend the checkout")
-        return [name for name in answer.out.split("\0") if name]
+        return [os.fsdecode(name) for name in answer.raw.split(b"\0") if name]
 
     def head(self) -> str | None:
         """Return the full id of the commit that is checked out, or None if there is none."""
@@ -88,7 +102,11 @@ class Checkout:
 
     def changed_files(self) -> list[str]:
         """Return the tracked files that differ from HEAD, staged or not, as "XY name". Raises HermesError."""
-        return self.names("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
+        return self.names(*_STATUS)
+
+    def only_modes_differ(self) -> bool:
+        """Return whether no more than permissions differ from HEAD. Raises HermesError."""
+        return not self.names("-c", "core.fileMode=false", *_STATUS)
 
     def only_in(self, revision: str, other: str) -> list[str]:
         """Return the files, relative to the root, that `revision` has and `other` has not. Raises HermesError."""
@@ -140,7 +158,7 @@ def find(keep: tuple[int, ...] = (), package: str | None = None) -> Checkout:
     answer = _git(package, ("ls-files", "--error-unmatch", "__init__.py"), READ_TIMEOUT)
     if not answer.ok:
         why = answer.why.removeprefix("fatal: ")
-        if answer.code is None or "dubious ownership" in answer.why or "safe.directory" in answer.why:
+        if answer.code is None or "dubious ownership" in answer.err or "safe.directory" in answer.err:
             raise HermesError(f"git does not answer for {package} ({why}): mend that and repeat")
         raise HermesError(
             f"hermes was not installed from a git checkout ({package} is not tracked): "

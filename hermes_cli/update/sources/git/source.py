@@ -75,7 +75,7 @@ class WorkTree:
         short = self.checkout.short(journal.new)
         if journal.notes.get("stash"):
             self._reset(journal.old)
-        if new_ref and new_ref == old_ref and not journal.rolls_back:
+        if new_ref and new_ref == old_ref and not journal.rolls_back and not journal.notes.get("rewritten"):
             done = self.checkout.tell("merge", "--ff-only", "--quiet", journal.new)
         else:
             how = ("-B", str(new_ref)) if new_ref else ("--detach",)
@@ -83,7 +83,10 @@ class WorkTree:
         if not done.ok:
             raise HermesError(f"git could not bring in {short} ({done.why})")
         if new_ref and (follows := journal.notes.get("follows")):
-            self.checkout.tell("branch", "--quiet", f"--set-upstream-to={follows}", str(new_ref))
+            # As `git branch --set-upstream-to`, which wants to have fetched that branch by the remote's configuration.
+            remote, branch = map(str, follows)
+            self.checkout.tell("config", f"branch.{new_ref}.remote", remote)
+            self.checkout.tell("config", f"branch.{new_ref}.merge", f"refs/heads/{branch}")
         if self.checkout.head() != journal.new:
             raise HermesError(f"git did not bring in {short}: somebody else is changing the checkout")
 
@@ -120,7 +123,7 @@ class WorkTree:
     def is_whole(self, journal: Journal) -> bool:
         """Return whether git got to its end. The user's changes may still be missing: `complete` brings them."""
         remove_stale_locks(self.checkout)
-        if self.checkout.head() != journal.new or self._branch() != journal.notes.get("new_ref"):
+        if self.checkout.head() != journal.new or self.checkout.branch() != journal.notes.get("new_ref"):
             return False
         return bool(journal.notes.get("stash")) or not self.checkout.changed_files()
 
@@ -159,12 +162,9 @@ class WorkTree:
             self.checkout.tell("update-ref", "-d", _stash_ref(journal))
 
     def _is_back(self, journal: Journal) -> bool:
-        if journal.notes.get("stash") or self._branch() != journal.notes.get("old_ref"):
+        if journal.notes.get("stash") or self.checkout.branch() != journal.notes.get("old_ref"):
             return False
         return self.checkout.is_exactly(journal.old, journal.new)
-
-    def _branch(self) -> str | None:
-        return self.checkout.line("symbolic-ref", "--quiet", "--short", "HEAD")
 
     def _keep_changes(self, journal: Journal, say: LineSink) -> None:
         """Keep what a person may have changed since the update began; mostly it is what git itself has half changed."""

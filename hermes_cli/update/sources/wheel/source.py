@@ -57,8 +57,9 @@ class SitePackages:
 
     def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Ask the installer what it would do."""
-        if selection.stash:
-            raise HermesError("--stash is for a git checkout, and hermes was installed as a wheel: leave it out")
+        for name in ("stash", "rewritten"):
+            if getattr(selection, name):
+                raise HermesError(f"--{name} is for a git checkout, and hermes was installed as a wheel: leave it out")
         old = ", ".join(self._versions())
         say(f"asking {self._installer.name} what is new")
         if selection.to and not all(letter.isalnum() or letter in ".!+-_" for letter in selection.to):

@@ -1,0 +1,35 @@
+"""What the gateway has logged since a moment: the reason of a start that failed, for who waits for it."""
+
+import os
+
+from hermes_cli.system.command import printable
+
+_SHOWN = 3
+_READ = 16384  # bytes
+
+
+class LogLines:
+    """Remember how long a log is now; later, return its last lines since."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._size = self._length()
+
+    def last(self) -> tuple[str, ...]:
+        """Return the last few whole lines that were written since; none when the log cannot be read."""
+        length = self._length()
+        begin = self._size if length >= self._size else 0  # it was rotated meanwhile
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(max(begin, length - _READ))
+                found = file.read(_READ)
+        except OSError:
+            return ()
+        lines = [printable(line).rstrip() for line in found.decode(errors="replace").splitlines()]
+        return tuple(line for line in lines if line)[-_SHOWN:]
+
+    def _length(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except OSError:
+            return 0

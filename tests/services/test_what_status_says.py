@@ -1,0 +1,157 @@
+"""What status and its neighbours say of a gateway that crashed, was stopped, drains or cannot start, under each manager."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from worlds import World
+
+from hermes_cli.programs import starts
+from hermes_cli.system import process
+
+pytestmark = pytest.mark.e2e
+
+
+def codes(world: World) -> list[str]:
+    return [one["code"] for one in world.hermes.status()["problems"]]
+
+
+def unopenable(world: World) -> None:
+    """Put something in the way that every start of a gateway fails on."""
+    os.makedirs(f"{world.hermes.paths.messages}/in the way")
+
+
+def test_a_crash_is_told_by_the_gateway_that_follows(world: World) -> None:
+    before = world.hermes.install()
+    process.send(before.identity, signal.SIGSEGV)
+    world.hermes.ready(other_than=before)
+    assert (
+        f"; the one before it, pid {before.identity.pid}: killed, or crashed"
+        in world.hermes.run("gateway", "status").stdout
+    )
+    last = world.hermes.status()["last_exit"]
+    assert (last["pid"], last["crashed"], last["crashes_in_a_row"]) == (before.identity.pid, True, 1)
+
+
+def test_a_restart_that_was_asked_for_is_no_crash(world: World) -> None:
+    before = world.hermes.install()
+    assert world.hermes.run("gateway", "restart").returncode == 0
+    assert "the one before it" not in world.hermes.run("gateway", "status").stdout
+    last = world.hermes.status()["last_exit"]
+    assert (last["pid"], last["exit_code"], last["crashed"]) == (before.identity.pid, 75, False)
+
+
+def test_a_crash_loop_is_a_problem_at_every_look(world: World) -> None:
+    unopenable(world)
+    failed = world.hermes.run("gateway", "install")
+    assert failed.returncode == 1
+    world.hermes.until(lambda: starts.last_crash(starts.read(world.hermes.paths)), "a start that failed")
+    for _ in range(12):
+        done = world.hermes.run("gateway", "status", "--json")
+        found = json.loads(done.stdout)
+        assert found["problems"], done.stdout
+        assert done.returncode == 3, done.stdout
+
+
+def test_a_start_that_fails_shows_what_the_gateway_said(world: World) -> None:
+    unopenable(world)
+    failed = world.hermes.run("gateway", "install")
+    assert failed.returncode == 1
+    first, *log = failed.stderr.rstrip("\n").split("\n")
+    log = [line for line in log if line.startswith("  ")]
+    assert first.startswith("hermes: "), failed.stderr
+    assert any("the gateway cannot start" in line for line in log), failed.stderr
+
+
+def test_a_failed_restart_is_history_once_a_later_gateway_is_ready(world: World) -> None:
+    before = world.hermes.install()
+    world.hermes.run("gateway", "stop")
+    shutil.move(world.hermes.paths.messages, f"{world.hermes.paths.messages}.away")
+    unopenable(world)
+    assert world.hermes.run("gateway", "restart").returncode == 1
+    assert "last-restart-failed" in codes(world)
+    shutil.rmtree(world.hermes.paths.messages)
+    shutil.move(f"{world.hermes.paths.messages}.away", world.hermes.paths.messages)
+    assert world.hermes.run("gateway", "start").returncode == 0
+    world.hermes.ready(other_than=before)
+    assert codes(world) == []
+
+
+def test_start_waits_for_a_drain_that_takes_longer_than_a_start_may(world: World) -> None:
+    world.hermes.install()
+    config = world.hermes.home / "config.toml"
+    config.write_text(config.read_text().replace("start_timeout = 15", "start_timeout = 4"))
+    let_go = world.hermes.busy()
+    assert world.hermes.run("gateway", "restart", "--no-wait", "--timeout", "60").returncode == 0
+    world.hermes.in_state("draining")
+    with world.hermes.start("gateway", "start") as start:
+        with pytest.raises(subprocess.TimeoutExpired):
+            start.wait(5)
+        let_go()
+        _, said = start.communicate(timeout=60)
+    assert start.returncode == 0, said
+    assert "starting: waiting for drain" in said
+
+
+def test_what_a_drain_waits_for_moves_between_two_looks(world: World) -> None:
+    world.hermes.install()
+    let_go = world.hermes.busy()
+    assert world.hermes.run("gateway", "restart", "--no-wait", "--timeout", "60").returncode == 0
+    world.hermes.in_state("draining")
+    world.hermes.until(lambda: (world.hermes.status()["pending"] or [{}])[0].get("drain"), "a look by a driver")
+    first = world.hermes.status()["pending"][0]["drain"]
+    second = world.hermes.until(
+        lambda: next(
+            (one["drain"] for one in world.hermes.status()["pending"] if one["drain"]["elapsed"] > first["elapsed"]),
+            None,
+        ),
+        "a later look",
+    )
+    assert (second["turns"], second["limit"]) == (1, first["limit"])
+    let_go()
+    world.hermes.settled()
+
+
+@pytest.mark.parametrize("world", ["systemd"], indirect=True)
+def test_a_gateway_that_only_its_manager_started_again_is_shown_and_its_restart_refused(world: World) -> None:
+    world.hermes.install()
+    world.hermes.run("gateway", "stop")
+    subprocess.run(
+        ["systemctl", "--user", "start", "hermes-gateway.service"],
+        env=world.hermes.environment(),
+        check=True,
+        timeout=60,
+    )
+    world.hermes.ready()
+    assert "desired-stopped" in codes(world)
+    answer = world.hermes.chat("!hermes gateway restart")
+    assert "started without hermes" in answer
+    assert world.hermes.pending() == []
+    assert world.hermes.run("gateway", "start").returncode == 0
+    assert codes(world) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="makes a process namespace, which takes root")
+@pytest.mark.parametrize("world", ["embedded"], indirect=True)
+def test_a_supervisor_that_nothing_starts_at_boot_is_a_problem_where_machines_boot(world: World, tmp_path) -> None:
+    init = tmp_path / "init"
+    shutil.copy("/bin/sh", init)
+    script = 'hermes() { "$PYTHON" -m hermes_cli "$@"; }; hermes gateway install >&2; hermes gateway status --json; hermes gateway uninstall >&2'
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", str(init), "-c", script],
+        env={**world.hermes.environment(), "PYTHON": world.hermes.python},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    problems = json.loads(done.stdout)["problems"]
+    assert [one["code"] for one in problems] == ["no-boot"]
+    assert "hermes gateway run --supervise" in problems[0]["mend"]
+    assert "problem: nothing starts this gateway when the machine boots" in done.stderr

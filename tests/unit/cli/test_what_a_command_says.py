@@ -1,0 +1,103 @@
+"""What a command says: its help, the profile, near misses of what was typed, settings that nobody reads."""
+
+import json
+import os
+
+import pytest
+from command_line import assert_one_line
+
+from hermes_cli.cli.main import profile_of
+
+
+@pytest.mark.parametrize("command", [(), ("gateway",), ("gateway", "intents")], ids=" ".join)
+def test_a_group_alone_prints_its_help(hermes, command):
+    alone, asked = hermes(*command), hermes(*command, "--help")
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, asked.stdout, "")
+    assert alone.stdout.count("\n") > 5
+
+
+@pytest.mark.parametrize(
+    ("typed", "profile", "rest"),
+    [
+        (["gateway", "status", "-p", "work"], "work", ["gateway", "status"]),
+        (["gateway", "-pwork", "status"], "work", ["gateway", "status"]),
+        (["gateway", "status", "--profile=work"], "work", ["gateway", "status"]),
+        (["-p", "a", "gateway", "status", "--profile", "work"], "work", ["gateway", "status"]),
+        (["chat", "--", "-p", "work"], None, ["chat", "--", "-p", "work"]),
+        (["gateway", "status", "-p"], None, ["gateway", "status", "-p"]),
+        (["gateway", "install", "--print"], None, ["gateway", "install", "--print"]),
+    ],
+)
+def test_the_profile_may_be_named_anywhere(typed, profile, rest):
+    assert profile_of(typed) == (profile, rest)
+
+
+def test_a_profile_named_last_is_the_one_that_is_shown(hermes, home):
+    os.makedirs(f"{home}/state/profiles/work")
+    assert json.loads(hermes("gateway", "status", "--json", "-p", "work").stdout)["profile"] == "work"
+
+
+@pytest.mark.parametrize("command", [("gateway", "stop"), ("gateway", "restart"), ("gateway", "start"), ("update",)])
+def test_an_unknown_profile_is_said_with_those_that_are_there_and_nothing_is_made(hermes, home, command):
+    os.makedirs(f"{home}/state/profiles/work")
+    done = hermes("-p", "wrok", *command)
+    assert_one_line(done, 4)
+    assert "there is no profile 'wrok' (there are: default, work): hermes -p wrok gateway install" in done.stderr
+    assert not os.path.exists(f"{home}/state/profiles/wrok")
+
+
+def test_status_of_an_unknown_profile_shows_that_there_is_none(hermes, home):
+    done = hermes("-p", "wrok", "gateway", "status", "--json")
+    assert done.returncode == 4
+    assert [one["code"] for one in json.loads(done.stdout)["problems"]] == ["unknown-profile"]
+
+
+def test_the_mend_names_the_profile_of_who_asked(hermes, home):
+    os.makedirs(f"{home}/state/profiles/work")
+    assert "hermes -p work gateway install" in hermes("-p", "work", "gateway", "restart").stderr
+    assert (
+        "hermes -p work gateway install" in hermes("gateway", "restart", environment={"HERMES_PROFILE": "work"}).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("gateway", "stauts"), "did you mean status"),
+        (("gatway",), "did you mean gateway"),
+        (("updat",), "did you mean update"),
+    ],
+)
+def test_a_near_miss_names_what_was_meant(hermes, typed, meant):
+    done = hermes(*typed)
+    assert_one_line(done, 2)
+    assert meant in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[gatway]\ndrain_timeout = 5", "[gatway] is no section, did you mean gateway?"),
+        ("drain_timeout = 5", "drain_timeout belongs below [gateway]"),
+        ("[gateway]\ndrain_timout = 5", "gateway.drain_timout is not a setting, did you mean drain_timeout?"),
+        ("[restart]\nmax_attempts = 2.7", "a number of at least 1, a whole one"),
+        ("[gateway]\nstart_timeout = 0", "a number of at least 0.1"),
+    ],
+)
+def test_a_setting_that_nobody_would_read_is_refused(hermes, home, text, said):
+    with open(f"{home}/config.toml", "w", encoding="utf-8") as file:
+        file.write(text)
+    problems = json.loads(hermes("gateway", "status", "--json").stdout)["problems"]
+    assert [one["code"] for one in problems] == ["config"]
+    assert said in problems[0]["text"]
+
+
+def test_sections_of_other_releases_do_not_keep_this_one_from_starting(hermes, home):
+    with open(f"{home}/config.toml", "w", encoding="utf-8") as file:
+        file.write("[telegram]\ntoken_file = 'x'\n[model]\nbase_url = 'http://127.0.0.1'\n")
+    assert json.loads(hermes("gateway", "status", "--json").stdout)["problems"] == []
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e300"])
+def test_a_timeout_must_be_a_number_of_seconds(hermes, number):
+    assert_one_line(hermes("gateway", "restart", "--timeout", number), 2)
