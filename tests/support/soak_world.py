@@ -10,7 +10,7 @@ import psutil
 from installation import REPOSITORY, Installation, end_processes_below
 from interpreter import Interpreter
 from launchd_emulator import Launchd
-from mac import GATEWAY, Mac
+from mac import Mac
 from matrix import WORLDS
 from user_manager import UserManager
 
@@ -52,9 +52,9 @@ def _systemd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
     interpreter = Interpreter(folder / "python", REPOSITORY)
     hermes = Installation(folder / "home", manager="systemd", variables=manager.variables, interpreter=interpreter)
     by_hand = {
-        "systemctl restart": lambda: manager.systemctl("restart", "hermes-gateway.service"),
+        "systemctl restart": lambda: manager.systemctl("restart", hermes.units.service),
         "systemctl restart of the restarter": lambda: manager.systemctl(
-            "restart", "--no-block", "hermes-gateway-restarter.service"
+            "restart", "--no-block", hermes.units.restarter
         ),
         "daemon-reload": manager.load,
     }
@@ -63,7 +63,7 @@ def _systemd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
 
 def _launchd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
     mac = Mac(folder, lambda **knobs: stack.enter_context(Launchd(folder / "launchd", **knobs)))
-    target = f"{mac.launchd.domain}/{GATEWAY}"
+    target = f"{mac.launchd.domain}/{mac.gateway}"
 
     def unload() -> None:
         mac.launchd.launchctl("bootout", target)

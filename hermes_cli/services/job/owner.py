@@ -5,7 +5,7 @@ HERMES_HOME, by the restarter's command line or by its log. Pure, but for a look
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hermes_cli.errors import HermesError, Problem
@@ -13,6 +13,7 @@ from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.system.printable import printable
 
+FOREIGN = "service-foreign"  # the code of the problem
 MARK = "HERMES_GATEWAY_STATE"  # in the environment of every job; nothing reads it but this module
 _PENDING = "/restart-intents/pending"
 _RESTARTER = "hermes-restarter"
@@ -76,6 +77,11 @@ def refuse(found: Problem | None) -> None:
     """Raise ForeignError for a job that is not ours."""
     if found is not None:
         raise ForeignError(f"{found.text}: {found.mend}")
+
+
+def refuse_problem(problems: Iterable[Problem]) -> None:
+    """Raise ForeignError when the service's name is somebody else's, by the problems of its status."""
+    refuse(next((one for one in problems if one.code == FOREIGN), None))
 
 
 def _is_hermes(said: Said) -> bool:
@@ -156,4 +162,4 @@ def _of_nobody(name: str, what: str) -> Problem:
 
 
 def _problem(text: str, mend: str) -> Problem:
-    return Problem("service-foreign", f"{text}; it was left as it is", mend)
+    return Problem(FOREIGN, f"{text}; it was left as it is", mend)

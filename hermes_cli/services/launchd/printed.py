@@ -124,15 +124,17 @@ def problems(
 def parse_print(text: str) -> Job:
     """Read the outermost block of `launchctl print DOMAIN/LABEL`; the first of equal keys counts."""
     found: dict[str, str] = {}
-    blocks: dict[str, list[str]] = {}
+    blocks: dict[str, tuple[str, ...]] = {}  # those that are whole
     depth = 0
-    block: list[str] = []
+    name, block = "", list[str]()
     for line in text.splitlines():
         stripped = line.strip()
         if depth == 2 and stripped != "}":
             block.append(line.removeprefix("\t\t"))
+        if depth == 2 and stripped == "}":
+            blocks.setdefault(name, tuple(block))
         if depth == 1 and (begin := _BLOCK.fullmatch(line)):
-            block = blocks.setdefault(begin[1], [])
+            name, block = begin[1], []
         if depth == 1 and (entry := _FIELD.fullmatch(line)) and not stripped.endswith("{"):
             found.setdefault(entry[1], entry[2])
         if stripped.endswith("{"):
@@ -146,12 +148,16 @@ def parse_print(text: str) -> Job:
         exit_code=_exit_code(found),
         pended=found.get("pended nondemand spawn"),
         interval=_number(found.get("minimum runtime")),
-        said=Said(
-            tuple(blocks.get("arguments", [])),
-            dict(line.split(" => ", 1) for line in blocks.get("environment", []) if " => " in line),
-            found.get("stdout path", ""),
-        ),
+        said=_said(blocks, found.get("stdout path", "")),
     )
+
+
+def _said(blocks: dict[str, tuple[str, ...]], log: str) -> Said:
+    """Return what a job says of itself; nothing where a part of it is missing."""
+    argv, variables = blocks.get("arguments"), blocks.get("environment")
+    if argv is None or variables is None:
+        return Said()
+    return Said(argv, dict(line.split(" => ", 1) for line in variables if " => " in line), log)
 
 
 def parse_disabled(text: str) -> frozenset[str]:

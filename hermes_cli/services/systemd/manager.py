@@ -44,6 +44,7 @@ class Systemd:
         if system is None and self._registration:
             system = self._registration.get("scope") == "system"
         self._systemctl = Systemctl(system=systemctl.is_system_the_best() if system is None else system)
+        self._asked: str | None = None
         self._suffix = names.in_force(paths, self._registration, self._is_ours)
         self._names = units.Names(paths, self._suffix)
 
@@ -339,7 +340,9 @@ class Systemd:
         """Return the directory of the units: where they were installed, else where this manager looks."""
         if self._registration.get("scope") == self._systemctl.scope:
             return str(self._registration.get("directory"))
-        return self._systemctl.directory()
+        if self._asked is None:
+            self._asked = self._systemctl.directory()
+        return self._asked
 
     @property
     def _config(self) -> GatewayConfig:
