@@ -15,6 +15,7 @@ from hermes_cli.system import complaint
 from hermes_cli.system.process import describe_exit
 
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first
+_LONGEST = 280  # letters of a reason
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
@@ -38,7 +39,9 @@ class Ended:
         """Return the line on stderr that says why, or how it ended if it printed none there."""
         if self.code is None:
             return f"it took over {self.timeout:.0f} s"
-        return printable(complaint.reason(self.err) or describe_exit(self.code))
+        found = complaint.reason(self.err) or describe_exit(self.code)
+        # The reason stands at the end, after the name that it is about.
+        return printable(found if len(found) <= _LONGEST else f"{found[: _LONGEST // 2]} … {found[-_LONGEST // 2 :]}")
 
     @property
     def last_word(self) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from installation import PATIENCE, Installation
-from mac import Mac
-from user_manager import UserManager
-from worlds import World
+from support.machines.installation import PATIENCE, Installation
+from support.machines.mac import Mac
+from support.machines.user_manager import UserManager
+from support.machines.worlds import World
 
 from hermes_cli.services.launchd import plists
 from hermes_cli.system.process import Identity

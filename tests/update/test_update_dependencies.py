@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source
-from installation import Installation
+from support.machines.installation import Installation
 
 from hermes_cli.errors import HermesError
 from hermes_cli.update.sources.git import checkout as git
@@ -89,7 +89,7 @@ def test_a_hermes_that_pip_installed_from_elsewhere_is_not_installed_over(
 ) -> None:
     source.publish(more_dependencies(source))
     done = hermes.run("update", **pip(editable=True, url="file:///elsewhere"))
-    assert "hermes was not installed with pip from this checkout" in done.stdout
+    assert "hermes was not installed with pip, pipx or uv from this checkout" in done.stdout
     assert done.returncode == 0
     assert calls(tmp_path) == []
 

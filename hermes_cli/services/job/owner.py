@@ -5,6 +5,7 @@ HERMES_HOME, by the restarter's command line or by its log. Pure, but for a look
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -67,10 +68,10 @@ def stranger(name: str, said: Said, paths: Paths, *, is_installed: bool) -> Prob
         same = paths.home is None and _profile(said) == paths.profile
         if same and said.log in {"", paths.gateway_log, paths.restarter_log}:
             return None
-        return _of_home(name, os.path.dirname(said.log) or "the default one", said)
+        return _of_home(name, os.path.dirname(said.log) or "the default one", "hermes gateway uninstall there", said)
     if _is_same(state, paths.state) or (is_installed and not os.path.isdir(state)):
         return None
-    return _of_home(name, _home(state), said)
+    return _of_home(name, _home(state), f"{printable(_command_of(state))} gateway uninstall", said)
 
 
 def refuse(found: Problem | None) -> None:
@@ -126,6 +127,13 @@ def _is_same(one: str, other: str) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
+def _command_of(state: str) -> str:
+    """Return the command that acts on the home whose state directory this is, as a shell reads it."""
+    root, _, profile = state.partition("/profiles/")
+    home = f"HERMES_HOME={shlex.quote(root.removesuffix('/state'))} " if root.endswith("/state") else ""
+    return f"{home}hermes -p {profile or DEFAULT_PROFILE}"
+
+
 def _home(state: str) -> str:
     """Return the home whose state directory this is, with the profile where it is not the default one."""
     root, _, profile = state.partition("/profiles/")
@@ -146,11 +154,11 @@ def _of_agent(name: str, said: Said) -> Problem:
     )
 
 
-def _of_home(name: str, home: str, said: Said) -> Problem:
+def _of_home(name: str, home: str, freed_by: str, said: Said) -> Problem:
     shown = printable(home)
     return _problem(
         f"{name} is of another home, {shown}, and runs {_command(said)}",
-        "hermes -p NAME gateway install takes another name; hermes gateway uninstall with that home frees this one",
+        f"hermes -p NAME gateway install takes another name; {freed_by} frees this one",
     )
 
 

@@ -6,10 +6,10 @@ import plistlib
 import sys
 from typing import Any
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
-from hermes_cli.services.job import environment, names, restarter_program
+from hermes_cli.services.job import environment, names, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.owner import Said
 
@@ -38,18 +38,17 @@ def label_of(definition: Definition) -> str:
     return os.path.basename(definition.path).removesuffix(".plist")
 
 
-def service(paths: Paths, gateway: GatewayConfig, name: str | None = None) -> Definition:
+def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, name: str | None = None) -> Definition:
     """Return the gateway's job, labelled `name`: kept alive, and stopped with time to drain."""
     return _definition(
         paths,
         name or label(names.suffix(paths)),
+        {},
         {
-            "ProgramArguments": entry_points.gateway(paths.profile),
+            "ProgramArguments": output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds),
             "KeepAlive": True,
             "ExitTimeOut": math.ceil(gateway.stop_clocks.supervisor_kill),
             "ThrottleInterval": max(1, math.ceil(gateway.restart_clocks.spawn_interval)),
-            "StandardOutPath": paths.gateway_log,
-            "StandardErrorPath": paths.gateway_log,
         },
     )
 
@@ -64,23 +63,20 @@ def restarter(paths: Paths, domain: str, name: str | None = None) -> Definition:
     return _definition(
         paths,
         restarter_label(name),
+        {output.RESTARTER_LOG: paths.restarter_log},
         {
             "ProgramArguments": restarter_program.argv(paths, sys.executable, start),
             "WatchPaths": [paths.pending],
             "QueueDirectories": [paths.pending],
             "StartInterval": _NET,
             "ThrottleInterval": 1,  # two requests in a row are not to wait for each other
-            "StandardOutPath": paths.restarter_log,
-            "StandardErrorPath": paths.restarter_log,
         },
     )
 
 
 def task(paths: Paths, name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
     """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
-    log = paths.restarter_log
-    keys = {"ProgramArguments": argv, "StandardOutPath": log, "StandardErrorPath": log}
-    return Definition(path, _plist(paths, name, variables, keys))
+    return Definition(path, _plist(paths, name, variables, {"ProgramArguments": argv}))
 
 
 def said(text: str) -> Said:
@@ -100,8 +96,8 @@ def said(text: str) -> Said:
     )
 
 
-def _definition(paths: Paths, name: str, keys: dict[str, Any]) -> Definition:
-    return Definition(path_of(name), _plist(paths, name, {}, {"RunAtLoad": True, **keys}))
+def _definition(paths: Paths, name: str, variables: dict[str, str], keys: dict[str, Any]) -> Definition:
+    return Definition(path_of(name), _plist(paths, name, variables, {"RunAtLoad": True, **keys}))
 
 
 def _plist(paths: Paths, name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:

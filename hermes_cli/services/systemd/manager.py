@@ -7,7 +7,7 @@ no setsid does (systemd.kill(5)). `systemctl show -p` alone says what is known o
 
 import os
 
-from hermes_cli.config import GatewayConfig, load_or_defaults
+from hermes_cli.config import GatewayConfig, LogConfig, load_or_defaults
 from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
@@ -16,7 +16,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own as own_program
 from hermes_cli.services import registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, names, owner, restarter_program
+from hermes_cli.services.job import definition, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables
 from hermes_cli.services.systemd import linger, shown, systemctl, units
@@ -90,7 +90,7 @@ class Systemd:
         place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
-            units.service(self._paths, self._config, place, self._names),
+            units.service(self._paths, self._config, self._log, place, self._names),
             units.restarter(self._paths, place, [*start, self._names.service], self._names),
             units.watch(self._paths, place, self._names),
         )
@@ -278,7 +278,8 @@ class Systemd:
             for key, value in {**variables(self._paths, self.name, "systemctl"), **environment}.items()
         ]
         options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
-        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
+        logged = output.into(self._paths.restarter_log, argv, self._log.bounds)
+        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *logged)
         if not answer.ok:
             raise HermesError(f"systemd does not start {unit} ({answer.last_word}): repeat")
 
@@ -347,3 +348,7 @@ class Systemd:
     @property
     def _config(self) -> GatewayConfig:
         return load_or_defaults(self._paths.config).gateway
+
+    @property
+    def _log(self) -> LogConfig:
+        return load_or_defaults(self._paths.config).log

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
-from hermes_cli.services.job import environment, names, restarter_program
+from hermes_cli.services.job import environment, names, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.owner import Said
 from hermes_cli.services.systemd.shown import words
@@ -62,9 +62,11 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory, own: Names | None = None) -> Definition:
+def service(
+    paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDirectory, own: Names | None = None
+) -> Definition:
     """Return the gateway's unit: kept alive, told to stop before its commands are, killed last of all."""
-    argv = entry_points.gateway(paths.profile)
+    argv = output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds)
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
     return _definition(
         place,
@@ -83,7 +85,6 @@ def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory, own: Nam
                 f"ExecStart={command(argv)}",
                 "WorkingDirectory=/",
                 *_environment(paths),
-                *_output(paths.gateway_log),
                 "Restart=always",
                 "RestartSec=1",
                 f"SuccessExitStatus={RESTART_EXIT_CODE}",
@@ -119,8 +120,7 @@ def restarter(paths: Paths, place: UnitDirectory, start: list[str], own: Names |
                 "Type=oneshot",
                 f"ExecStart={command(restarter_program.argv(paths, sys.executable, start))}",
                 "WorkingDirectory=/",
-                *_environment(paths),
-                *_output(paths.restarter_log),
+                *_environment(paths, {output.RESTARTER_LOG: paths.restarter_log}),
                 "Restart=on-failure",
                 "RestartSec=1",
             ],
@@ -201,13 +201,9 @@ def without_path(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
 
 
-def _environment(paths: Paths) -> list[str]:
-    found = environment.variables(paths, "systemd", "systemctl")
+def _environment(paths: Paths, more: dict[str, str] | None = None) -> list[str]:
+    found = {**environment.variables(paths, "systemd", "systemctl"), **(more or {})}
     return [f"Environment={quoted(f'{name}={value}')}" for name, value in found.items()]
-
-
-def _output(log: str) -> list[str]:
-    return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
 
 
 def _definition(place: UnitDirectory, name: str, sections: dict[str, list[str]]) -> Definition:

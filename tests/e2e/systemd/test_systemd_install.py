@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from installation import Installation
-from user_manager import UserManager
+from support.machines.installation import Installation
+from support.machines.user_manager import UserManager
 
 pytestmark = pytest.mark.e2e
 
@@ -82,15 +82,6 @@ def test_a_removed_definition_is_shown_as_not_installed_parts_and_install_mends_
     user_manager.load()
     assert "restarter-missing" in [one["code"] for one in hermes.status()["problems"]]
     assert hermes.run("gateway", "install").returncode == 0
-    assert hermes.status()["problems"] == []
-
-
-def test_a_foreign_unit_of_that_name_is_replaced(hermes: Installation, user_manager: UserManager) -> None:
-    user_manager.units.mkdir(parents=True)
-    (user_manager.units / hermes.units.service).write_text("[Service]\nExecStart=/bin/sleep 1000\nRestart=no\n")
-    user_manager.load()
-    ready = hermes.install()
-    assert user_manager.show(hermes.units.service, "MainPID") == str(ready.identity.pid)
     assert hermes.status()["problems"] == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.paths import Paths
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.job.owner import Said
@@ -112,9 +112,9 @@ def test_both_kinds_of_definition_are_read_back(home: Path, tmp_path: Path, monk
     ours = at(f"{home}/ö 'x' 100%i")
     place = units.UnitDirectory("/units")
     written = [
-        plists.said(plists.service(ours, GatewayConfig()).text),
+        plists.said(plists.service(ours, GatewayConfig(), LogConfig()).text),
         plists.said(plists.restarter(ours, "gui/501").text),
-        units.said(units.service(ours, GatewayConfig(), place).text),
+        units.said(units.service(ours, GatewayConfig(), LogConfig(), place).text),
         units.said(units.restarter(ours, place, ["/bin/systemctl", "start"]).text),
         units.said(units.watch(ours, place).text),
     ]
@@ -166,7 +166,7 @@ def test_what_an_older_release_installed_keeps_the_plain_name(home: Path, monkey
     assert Launchd(ours)._label.startswith("ai.hermes.gateway_")
     assert Systemd(ours, system=False)._names.service.startswith("hermes-gateway_")
     monkeypatch.setenv("HERMES_HOME", str(home))
-    text = plists.service(ours, GatewayConfig(), "ai.hermes.gateway").text.replace(owner.MARK, "IGNORED")
+    text = plists.service(ours, GatewayConfig(), LogConfig(), "ai.hermes.gateway").text.replace(owner.MARK, "IGNORED")
     (agents / "ai.hermes.gateway.plist").write_text(text)
     (folder / "hermes-gateway.service").write_text(
         f'[Service]\nExecStart=:"/v/python" "-P" "-m" "hermes_cli" "-p" "default" "gateway" "run"\nEnvironment="HERMES_HOME={home}"\n'

@@ -118,7 +118,27 @@ class Checkout:
         """Return whether the tree is `revision`, without a leftover of `other`. Raises HermesError."""
         if self.head() != revision or self.changed_files():
             return False
-        return not any(os.path.lexists(os.path.join(self.root, name)) for name in self.only_in(other, revision))
+        return not self.leftovers(other, revision)
+
+    def leftovers(self, other: str, revision: str) -> list[str]:
+        """Return the files that are there, and that `other` has and `revision` has not. Raises HermesError."""
+        found = (name for name in self.only_in(other, revision) if self._is_file(name))
+        # Where names differ in case only, the file may be the one of the revision.
+        return [name for name in found if not self._is_one_of(revision, name)]
+
+    def _is_file(self, name: str) -> bool:
+        """Return whether a file is at this very place: where a folder was replaced by a link, another one is found there."""
+        path = os.path.join(self.root, name)
+        folder = os.path.dirname(path)
+        return os.path.realpath(folder) == folder and _is_no_directory(path)
+
+    def _is_one_of(self, revision: str, name: str) -> bool:
+        path = os.path.join(self.root, name)
+        if not os.path.lexists(_other_case(path)):
+            return False
+        tracked = self.names("ls-tree", "-r", "-z", "--full-tree", "--name-only", revision)
+        twins = (os.path.join(self.root, one) for one in tracked if one.lower() == name.lower())
+        return any(os.path.lexists(one) and os.path.samestat(os.lstat(one), os.lstat(path)) for one in twins)
 
     def in_the_way(self, old: str, new: str) -> list[str]:
         """Return what `new` adds although it is there, untracked or ignored: somebody's own file, not to be overwritten."""
@@ -195,6 +215,11 @@ def _parents(name: str) -> list[str]:
     """Return `a` and `a/b` for `a/b/c`."""
     parts = name.split("/")[:-1]
     return ["/".join(parts[: index + 1]) for index in range(len(parts))]
+
+
+def _other_case(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, name.swapcase())
 
 
 def _is_no_directory(path: str) -> bool:

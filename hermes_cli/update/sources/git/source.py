@@ -7,13 +7,13 @@ import re
 from typing import Any, Self
 
 from hermes_cli.errors import HermesError
+from hermes_cli.system.command import printable
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
-from hermes_cli.update.sources.git import dependencies
+from hermes_cli.update.sources.git import dependencies, news, way_back
 from hermes_cli.update.sources.git.checkout import Checkout
-from hermes_cli.update.sources.git.news import fetch_candidate, refuse_local_changes, way_back
 from hermes_cli.update.sources.wheel import distributions
 
 _FOREIGN_GIT = 30.0  # seconds for somebody's own git command in this checkout to end
@@ -29,8 +29,10 @@ class WorkTree:
 
     kind = "git"
 
-    def __init__(self, checkout: Checkout) -> None:
+    def __init__(self, checkout: Checkout, tables: frozenset[str] = frozenset()) -> None:
+        """`tables` are the names of those in config.toml: an extra is kept if one is called like it."""
         self.checkout = checkout
+        self._tables = tables
         self.place = checkout.root
 
     def document(self) -> dict[str, Any]:
@@ -39,11 +41,11 @@ class WorkTree:
 
     def keeping(self, descriptor: int) -> Self:
         """Return the same source with one more lock."""
-        return type(self)(self.checkout.keeping(descriptor))
+        return type(self)(self.checkout.keeping(descriptor), self._tables)
 
     def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Fetch and compare."""
-        return fetch_candidate(self.checkout, selection, say)
+        return news.fetch_candidate(self.checkout, selection, say)
 
     def way_back(self, receipt: Journal, selection: Selection, say: LineSink) -> Candidate:  # noqa: ARG002  the protocol's
         """Return the way to the commit and the branch of before, without asking a remote."""
@@ -51,14 +53,14 @@ class WorkTree:
             raise HermesError(
                 f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
             )
-        candidate = way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
+        candidate = news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
         return dataclasses.replace(
             candidate, notes={**candidate.notes, "kept": [receipt.notes.get("site"), receipt.files]}
         )
 
     def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""
-        refuse_local_changes(self.checkout, candidate, stash=selection.stash)
+        news.refuse_local_changes(self.checkout, candidate, stash=selection.stash)
 
     def begin(self, journal: Journal, selection: Selection) -> None:
         """Keep the user's changes in a commit of their own, where no housekeeping of git can lose them."""
@@ -89,6 +91,9 @@ class WorkTree:
             self.checkout.tell("config", f"branch.{new_ref}.merge", f"refs/heads/{branch}")
         if self.checkout.head() != journal.new:
             raise HermesError(f"git did not bring in {short}: somebody else is changing the checkout")
+        # Of a file that it cannot remove, git says so and goes on.
+        if left := self.checkout.leftovers(journal.old, journal.new):
+            raise HermesError(f"git could not remove {printable(left[0])}, which {short} does not have")
 
     def complete(self, journal: Journal, say: LineSink) -> None:
         """Give the user's changes back, and install what the new revision needs."""
@@ -106,9 +111,9 @@ class WorkTree:
             if journal.notes.get("kept") and distributions.restore(*map(str, journal.notes["kept"])):
                 return
             say(f"installing what {short} needs")
-            installed = dependencies.install(self.checkout)
+            installed = dependencies.install(self.checkout, self._tables)
             if installed is None:
-                say("hermes was not installed with pip from this checkout: install what changed yourself")
+                say("hermes was not installed with pip, pipx or uv from this checkout: install what changed yourself")
             elif not installed.ok:
                 raise HermesError(f"what {short} needs cannot be installed ({installed.why})")
 
@@ -125,7 +130,9 @@ class WorkTree:
         remove_stale_locks(self.checkout)
         if self.checkout.head() != journal.new or self.checkout.branch() != journal.notes.get("new_ref"):
             return False
-        return bool(journal.notes.get("stash")) or not self.checkout.changed_files()
+        with contextlib.suppress(HermesError):
+            return bool(journal.notes.get("stash")) or not self.checkout.changed_files()
+        return False
 
     def put_back(self, journal: Journal, say: LineSink) -> None:
         """Undo only what this update did.
@@ -133,17 +140,15 @@ class WorkTree:
         When the journal was begun, the tree was clean or its changes were in the stash, and nothing lay where the
         new revision adds a file.
         """
-        head = self.checkout.head()
-        if head not in {journal.old, journal.new}:
+        if self.checkout.head() not in {journal.old, journal.new}:
             raise HermesError(f"{self.place} is neither at the old nor at the new revision: mend it with git")
         remove_stale_locks(self.checkout)
         if not self._is_back(journal):
+            way_back.restore_attributes(self.checkout, journal.old, journal.new)
             self._keep_changes(journal, say)
             # Detached, so that no branch is moved that is not ours to move.
-            self._tell("update-ref", "--no-deref", "HEAD", head)
-            # By way of the new revision: git then knows the files that it adds, and takes them away again.
-            self._reset(journal.new)
-            self._reset(journal.old)
+            self._tell("update-ref", "--no-deref", "HEAD", journal.old)
+            way_back.restore(self.checkout, journal.old, journal.new)
             if (branch := journal.notes.get("old_ref")) is not None:
                 self._tell("update-ref", f"refs/heads/{branch}", journal.old)
                 self._tell("symbolic-ref", "HEAD", f"refs/heads/{branch}")
@@ -152,7 +157,7 @@ class WorkTree:
         self.checkout.forget_bytecode()
         if journal.installing and not distributions.restore(str(journal.notes.get("site")), journal.files):
             say("installing what the old revision needs")
-            installed = dependencies.install(self.checkout)
+            installed = dependencies.install(self.checkout, self._tables)
             if installed is not None and not installed.ok:
                 raise HermesError(f"what the old revision needs cannot be installed ({installed.why})")
 
@@ -164,7 +169,9 @@ class WorkTree:
     def _is_back(self, journal: Journal) -> bool:
         if journal.notes.get("stash") or self.checkout.branch() != journal.notes.get("old_ref"):
             return False
-        return self.checkout.is_exactly(journal.old, journal.new)
+        with contextlib.suppress(HermesError):  # git may not even compare: a filter that only the new revision has
+            return self.checkout.is_exactly(journal.old, journal.new)
+        return False
 
     def _keep_changes(self, journal: Journal, say: LineSink) -> None:
         """Keep what a person may have changed since the update began; mostly it is what git itself has half changed."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mac import TIME_SCALE, Mac
+from support.machines.mac import TIME_SCALE, Mac
 
 GATEWAY, RESTARTER = "gateway", "restarter"  # in a knob: the label of that job, see `named`
 KNOBS: dict[str, tuple[Any, Any]] = {

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from installation import REPOSITORY, SHORT_CLOCKS, Installation
-from interpreter import Interpreter, Python
 from launchd_emulator.emulator import Launchd
 
 from hermes_cli.services.launchd import plists
+from support.machines.installation import REPOSITORY, SHORT_CLOCKS, Installation
+from support.machines.interpreter import Interpreter, Python
 
 TIME_SCALE = 0.2  # of what launchd waits for; hermes' clocks are shortened by the configuration
 # A drain and an exit take what they take: scaled, launchd's SIGKILL would come before hermes' own deadlines.

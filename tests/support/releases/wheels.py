@@ -11,9 +11,9 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from installation import REPOSITORY
-from interpreter import FAULTS, Python
-from releases import Change
+from support.machines.installation import REPOSITORY
+from support.machines.interpreter import FAULTS, Python
+from support.releases.changes import Change
 
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")
@@ -74,6 +74,9 @@ class Wheels:
         """Write any pure wheel."""
         stem = f"{name.replace('-', '_')}-{version}"
         described = [f"Requires-Dist: {one}" for one in needs]
+        described += sorted(
+            {f"Provides-Extra: {extra}" for one in needs for extra in re.findall('extra == "(.+)"', one)}
+        )
         text = "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *described, ""])
         tags = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         inside = {f"{stem}.dist-info/METADATA": text.encode(), f"{stem}.dist-info/WHEEL": tags.encode()}
