@@ -512,7 +512,7 @@ ROWS = [
     Row(
         "launchd: a job's environment is its own",
         "services/launchd/plists.py",
-        '**environment.variables("launchd", "launchctl"), **variables',
+        '**environment.variables(paths, "launchd", "launchctl"), **variables',
         "**variables",
         f"{JOBS}install_loads_both_jobs",
     ),
