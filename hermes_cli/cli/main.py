@@ -186,7 +186,8 @@ def _one_line(error: click.ClickException) -> str:
 
 def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") -> None:
     """Take the look at pending/ that comes before every command; it must never keep a command from working."""
-    if any(without <= set(words) for without in _NO_LOOK):
+    # A release is proven by `--version`, also by the updater of another release: a proof starts nothing.
+    if words == ["--version"] or any(without <= set(words) for without in _NO_LOOK):
         return
     from hermes_cli.paths import resolve
     from hermes_cli.restart.wake import announce

@@ -37,7 +37,10 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
     from hermes_cli.restart.wait import await_outcome
+    from hermes_cli.services import other_installation
 
+    if (other := other_installation.find(paths, choose(paths))) is not None:
+        click.echo(other.says(paths), err=True)
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
 

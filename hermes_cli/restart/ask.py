@@ -6,6 +6,7 @@ Up to the durable record this imports nothing heavier than json; see tests/bench
 import contextlib
 import os
 
+from hermes_cli.environment import SESSION
 from hermes_cli.errors import HermesError, QueueError, TryAgainError
 from hermes_cli.intents import request as records
 from hermes_cli.intents.directories import Directories
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hermes_cli.paths import Paths
-
-_SESSION = {
-    "channel": "HERMES_SESSION_PLATFORM",
-    "chat": "HERMES_SESSION_CHAT_ID",
-    "thread": "HERMES_SESSION_THREAD_ID",
-    "message": "HERMES_SESSION_MESSAGE_ID",
-    "session": "HERMES_SESSION_KEY",
-}
 
 
 class Submitted:
@@ -137,7 +130,7 @@ def _refuse_stopped(paths: "Paths") -> None:
 
 
 def _origin() -> "dict[str, Any] | None":
-    found = {name: os.environ[variable] for name, variable in _SESSION.items() if os.environ.get(variable)}
+    found = {name: os.environ[variable] for name, variable in SESSION.items() if os.environ.get(variable)}
     return {**found, "turn": found.get("message")} if found.get("channel") else None
 
 

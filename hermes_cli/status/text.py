@@ -5,6 +5,8 @@ from hermes_cli.programs.starts import last_crash
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 
+_SHOWN = 20  # pending intents
+
 
 def text(status: Status) -> str:
     """Return the lines that `hermes gateway status` prints."""
@@ -33,8 +35,10 @@ def text(status: Status) -> str:
     lines += [
         f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
         f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
-        for one in status.pending
+        for one in status.pending[:_SHOWN]
     ]
+    if len(status.pending) > _SHOWN:
+        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
     if status.last is not None:
         ago = _span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"

@@ -36,6 +36,7 @@ _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _HANDLED = (*_FORWARDED, *_LEAVING, signal.SIGCHLD)
+_STOP_CALLS = 32  # callers that wait for the gateway's end at once
 _TEND_LOG = 60.0  # seconds
 _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no process
 
@@ -251,6 +252,8 @@ class Supervisor:
         if call.operation in {"stop", "leave"}:
             self._leaving = self._leaving or call.operation == "leave"
             self._stop_calls.append(call)
+            if len(self._stop_calls) > _STOP_CALLS:
+                self._stop_calls.pop(0).answer(self._described())
             self._stop_gateway()
             if self._gateway is None:
                 self._answer_stop_calls()

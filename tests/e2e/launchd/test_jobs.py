@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from support.machines.installation import SHORT_CLOCKS, fault
+from support.faults.places import fault
+from support.machines.installation import SHORT_CLOCKS
 from support.machines.mac import Mac
 from support.machines.worlds import World
 
+from hermes_cli.gateway import run
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -399,7 +401,7 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
     mac = make_mac(config=f"{SHORT_CLOCKS}max_attempts = 3\n")
     mac.install()
     assert mac.interpreter is not None
-    mac.interpreter.strike(fault("fail", "hermes_cli.gateway.run:main", program="gateway run"))
+    mac.interpreter.strike(fault("fail", run.main, program="gateway run"))
     mac.hold_clock()
     mark = mac.launchd.mark()
     mac.run("gateway", "restart", "--no-wait")

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of, named
-from support.machines.installation import fault as strike
+from support.faults.places import fault as strike
 from support.machines.mac import REPOSITORY, Mac
 
 from hermes_cli.programs.own import GatewayInstance
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
 CELLS = [
     pytest.param(world, fault, id=f"{fault.name} - {name_of(world)}")
@@ -60,9 +59,9 @@ class Cell:
 
     def _strike(self) -> None:
         if self.fault.strike:
-            action, where, when, program = self.fault.strike
+            action, place, program = self.fault.strike
             assert self.mac.interpreter is not None
-            self.mac.interpreter.strike(strike(action, where, when, self.mac.home / "struck", program))
+            self.mac.interpreter.strike(strike(action, place, self.mac.home / "struck", program))
 
     def finish(self, patience: float, *, next_command: bool) -> tuple[GatewayInstance, str]:
         """The fresh, supervised instance, and who finished it: launchd and hermes by themselves, or the next command."""

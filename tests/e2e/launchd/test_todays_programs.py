@@ -14,7 +14,6 @@ from support.machines.mac import Mac
 from support.models.todays_programs import STRATEGIES, WORLDS, Gateway, World, table
 from test_matrix import Cell
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 WRITE = "HERMES_COMPARISON_TABLE"
 Fates = dict[tuple[str, str], str]
 

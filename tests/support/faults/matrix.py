@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hermes_cli.gateway import run
+from hermes_cli.intents.driver import Driver
+from hermes_cli.restart import ask
+from support.faults.places import Place, on_call, on_return
 from support.machines.mac import TIME_SCALE, Mac
 
 GATEWAY, RESTARTER = "gateway", "restarter"  # in a knob: the label of that job, see `named`
@@ -50,7 +54,7 @@ class Fault:
     before: Callable[[Mac], object] | None = None  # with the gateway ready, before the request
     during: Callable[[Mac], object] | None = None  # while the gateway drains, its turn held open
     after: Callable[[Mac], object] | None = None  # when that turn has been let go
-    strike: tuple[str, str, str, str] | None = None  # action, function, before|after, program: once
+    strike: tuple[str, Place, str] | None = None  # action, place, program: once
     costs: float = 0.0  # real seconds on top of an undisturbed restart
     next_command: Callable[[dict[str, Any]], bool] = lambda _: False  # worlds that wait for the next invocation
     config: str | None = None
@@ -256,15 +260,15 @@ FAULTS = [
     Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
     Fault(
         "requester killed before the signal",
-        strike=("kill", "hermes_cli.restart.ask:begin", "before", "gateway restart"),
+        strike=("kill", on_call(ask.begin), "gateway restart"),
         next_command=_no_event_is_admitted,
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),
     Fault(
         "driver killed after its first look",
-        strike=("kill", "hermes_cli.intents.driver:Driver._observe", "after", "restarter"),
+        strike=("kill", on_return(Driver._observe), "restarter"),
     ),
     Fault("restarter killed while draining", during=_kill(RESTARTER)),
     Fault("package broken by the update", during=_break_the_package, own_code=True, costs=2),
-    Fault("exit handler killed", strike=("kill", "hermes_cli.gateway.run:Gateway._poke", "before", "gateway run")),
+    Fault("exit handler killed", strike=("kill", on_call(run.Gateway._poke), "gateway run")),
 ]

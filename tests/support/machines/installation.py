@@ -25,12 +25,9 @@ from hermes_cli.services.systemd.units import Names
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from support import TESTS
+from support import PATIENCE, TESTS
 from support.machines.interpreter import FAULTS, Python
 
-PATIENCE = float(
-    os.environ.get("HERMES_TEST_PATIENCE", "40")
-)  # seconds; far beyond what anything takes, so that only a hang meets it
 # Another copy of the package, in which tests/switched_off.py has taken something away.
 REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or TESTS.parent)
 SHORT_CLOCKS = """\
@@ -47,16 +44,6 @@ stay_ready = 0.3
 storm_limit = 1000
 """
 Found = TypeVar("Found")
-
-
-def fault(action: str, where: str, when: str = "before", once: Path | None = None, program: str = "") -> str:
-    """One fault of tests/faults, e.g. fault("kill", "hermes_cli.intents.request:submit", "after")."""
-    return json.dumps([[action, str(once) if once else None, when, where, program]])
-
-
-def all_of(*faults: str) -> str:
-    """Several faults as one."""
-    return json.dumps([one for each in faults for one in json.loads(each)])
 
 
 def processes_below(folder: Path) -> list[psutil.Process]:

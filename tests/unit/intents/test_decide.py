@@ -17,7 +17,10 @@ from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
 from hermes_cli.system.process import Identity
 
 NOW = 1_800_000_000.0
-POLICY = Policy(refusal_codes=frozenset({78}), mends=Mends(undescribed="hermes gateway stop, then start"))
+POLICY = Policy(
+    refusal_codes=frozenset({78}),
+    mends=Mends(undescribed="hermes gateway stop, then start", describing="gateway.json to be written again"),
+)
 OLD = Identity(4242, NOW - 9000, 1000, "boot")
 FRESH = Identity(4300, NOW - 1, 9000, "boot")
 STOPPED = Service("stopped", detail="exited 75")
