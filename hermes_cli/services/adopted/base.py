@@ -1,6 +1,5 @@
 """What both managers of an adopted program share: what is refused on it, and the resident restarter's names."""
 
-import os
 import sys
 
 from hermes_cli.errors import HermesError
@@ -84,8 +83,3 @@ def refusal(paths: Paths, adoption: Adoption, instead: str) -> str:
         f"profile {paths.profile} keeps {adoption.program} alive ({adoption.name}), which is not ours: {instead}, "
         "or hermes gateway release to let it go"
     )
-
-
-def log_of(paths: Paths) -> str:
-    """Return where the resident job's output goes: the restarter's log."""
-    return os.path.abspath(paths.restarter_log)

@@ -13,7 +13,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.wishes import ManagerView
-from hermes_cli.services.adopted.base import Adopted, log_of
+from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
@@ -114,7 +114,7 @@ class AdoptedLaunchd(Adopted):
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the resident's plist, the only one that is ours."""
-        return (plists.resident(self.resident, self.resident_argv(), log_of(self._paths)),)
+        return (plists.resident(self._paths, self.resident, self.resident_argv()),)
 
     def drifted(self) -> tuple[str, ...]:
         """Return the resident's plist if it is not as this release writes it."""

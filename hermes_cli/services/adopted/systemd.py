@@ -11,7 +11,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.wishes import ManagerView
-from hermes_cli.services.adopted.base import Adopted, log_of
+from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
@@ -107,7 +107,7 @@ class AdoptedSystemd(Adopted):
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the resident's unit, the only one that is ours."""
-        text = units.resident(self.adoption.program, self.resident_argv(), log_of(self._paths))
+        text = units.resident(self._paths, self.adoption.program, self.resident_argv())
         return (Definition(f"{self._systemctl.directory()}/{self.unit}", text),)
 
     def drifted(self) -> tuple[str, ...]:
