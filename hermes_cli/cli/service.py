@@ -16,7 +16,7 @@ from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, choose, registered
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.services.job import definition
+from hermes_cli.services.job import definition, owner
 
 
 @click.command()
@@ -34,6 +34,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
+    owner.refuse_problem(service.status().problems)  # before anything is written
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
     desired.write(paths.desired, "running", "hermes gateway install")
@@ -72,7 +73,9 @@ def uninstall(paths: Paths) -> None:
 def start(paths: Paths) -> None:
     """Start the service and wait until it is ready."""
     service = choose(paths)
-    if not service.status().installed:
+    status = service.status()
+    owner.refuse_problem(status.problems)
+    if not status.installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()

@@ -157,11 +157,13 @@ def reload_definition(facts: Facts) -> Step | None:
 
 
 def fresh_instance_ready(facts: Facts) -> Step | None:
-    """Settle as restarted; new code first has to stay ready, and to say which revision it runs."""
+    """Settle as restarted; new code first has to stay ready, and to say that it is the revision that was brought."""
     fresh = facts.fresh
     if fresh is None or not fresh.ready:
         return None
-    return (_stays_ready(facts, fresh) if facts.phase == "trial" else None) or _restarted(facts, fresh)
+    if facts.phase == "trial":
+        return _other_code(facts, fresh) or _stays_ready(facts, fresh) or _restarted(facts, fresh)
+    return _restarted(facts, fresh)
 
 
 def fresh_instance_leaves(facts: Facts) -> Step | None:
@@ -285,6 +287,17 @@ def _restarted(facts: Facts, fresh: Instance) -> Step:
     if fresh.started_at >= facts.intent.requested_at:
         return _end(facts, "restarted", described)
     return _end(facts, "already-satisfied", f"{described} was fresh when it was asked")
+
+
+def _other_code(facts: Facts, fresh: Instance) -> Step | None:
+    """Fail, and put nothing back, if what runs is installed and is not what the update has brought: that is not on trial."""
+    brought = facts.seen.trial.brought if facts.seen.trial is not None else None
+    if brought is None or fresh.revision in {None, brought}:
+        return None
+    text = f"pid {fresh.identity.pid} runs {fresh.revision}, not {brought} that the update has brought"
+    return Settle(
+        "failed", f"{text}, for the code was changed since or is another installation's: {facts.policy.mends.update}"
+    )
 
 
 def _stays_ready(facts: Facts, fresh: Instance) -> Step | None:

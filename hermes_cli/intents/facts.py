@@ -19,9 +19,13 @@ PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was."""
+    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was.
+
+    `brought`: the revision that a program on the new code calls itself; None if that is not known.
+    """
 
     undone: str | None = None
+    brought: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

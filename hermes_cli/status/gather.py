@@ -14,6 +14,7 @@ from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import own, starts
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.waiting import waiting
+from hermes_cli.services import other_installation
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 
@@ -42,6 +43,7 @@ class Status:
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
+    elsewhere: Problem | None = None  # the service runs another installation
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
@@ -89,6 +91,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         config_error=_config_error(paths),
         config_path=paths.config,
         updates=tuple(problems.of_updates(paths)),
+        elsewhere=other_installation.problem(paths, manager),
         runs=starts.read(paths, running.identity.pid if running is not None else None),
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),

@@ -30,7 +30,9 @@ def _problems(status: "Status") -> "Iterator[Problem]":
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
-    for path in status.drifted:
+    if status.elsewhere is not None:
+        yield status.elsewhere
+    for path in status.drifted if status.elsewhere is None else ():
         yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
     for broken in status.broken:
         yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
@@ -75,7 +77,7 @@ def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Pr
     if running.ready and status.desired == "stopped":
         text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
         yield Problem("desired-stopped", text, "hermes gateway start")
-    if status.installed_revision not in {None, running.revision}:
+    if status.elsewhere is None and status.installed_revision not in {None, running.revision}:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
         yield Problem("skew", text, "hermes gateway restart")
     if running.ready and status.now - running.heartbeat > _SILENT:
