@@ -92,14 +92,22 @@ def stop(paths: Paths) -> None:
     _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
-    desired.write(paths.desired, "stopped", "hermes gateway stop")
-    _cancel_pending(paths, "hermes gateway stop")
+    unwritten: OSError | None = None
+    try:
+        desired.write(paths.desired, "stopped", "hermes gateway stop")
+    except OSError as error:
+        unwritten = error  # no reason to go on running
+    else:
+        _cancel_pending(paths, "hermes gateway stop")
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
     line.show("")
     service.stop()
     line.clear()
     click.echo("stopped" if running else "was not running")
+    if unwritten is not None:
+        why = f"that it is to stay so could not be written ({unwritten.strerror})"
+        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
 
 
 def _refuse_adopted(paths: Paths, instead: str) -> None:
