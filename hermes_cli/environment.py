@@ -12,6 +12,14 @@ from hermes_cli.system import process_table
 
 MARKER = "HERMES_GATEWAY_INSTANCE"
 SESSION_PREFIX = "HERMES_SESSION_"
+# What a command is told about the message that it works for, by the keys of a record's origin.
+SESSION = {
+    "channel": "HERMES_SESSION_PLATFORM",
+    "chat": "HERMES_SESSION_CHAT_ID",
+    "thread": "HERMES_SESSION_THREAD_ID",
+    "message": "HERMES_SESSION_MESSAGE_ID",
+    "session": "HERMES_SESSION_KEY",
+}
 
 
 def scrubbed() -> dict[str, str]:
