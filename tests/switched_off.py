@@ -185,14 +185,14 @@ ROWS = [
     Row(
         "intents that name one instance share a restart",
         Facts.outdated,
-        "if target is not None and target.is_same_as(running.identity):",
+        "if target is not None and target.is_same_as(running.identity) and not self._began_anew(running):",
         "if target is not None:",
         f"{KILLED}ten_requests_at_once",
     ),
     Row(
         "the same, for a request while draining",
         Facts.outdated,
-        "if target is not None and target.is_same_as(running.identity):",
+        "if target is not None and target.is_same_as(running.identity) and not self._began_anew(running):",
         "if target is not None:",
         f"{KILLED}a_request_made_while_draining",
     ),

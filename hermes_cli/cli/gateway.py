@@ -4,6 +4,10 @@ import click
 
 from hermes_cli.paths import Paths
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.programs.taken_over import TakenOver
+
 
 @click.command()
 @click.option("--supervise", is_flag=True, help="Supervise a gateway instead of being one; works as PID 1.")
@@ -24,9 +28,21 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume)
+    program = _taken_over(paths)
+    if program is not None:
+        from hermes_cli.gateway import taken_over
+
+        return taken_over.main(paths, program)
     from hermes_cli.gateway.run import main
 
     return main(paths)
+
+
+def _taken_over(paths: Paths) -> "TakenOver | None":
+    """Return the program that runs in the place of our gateway, or None. Raises ConfigError."""
+    from hermes_cli.programs import taken_over
+
+    return taken_over.of(paths)
 
 
 def _check(paths: Paths) -> int:
@@ -35,4 +51,5 @@ def _check(paths: Paths) -> int:
     from hermes_cli.gateway.run import main
 
     load(paths.config)
+    _taken_over(paths)
     return 0 if callable(main) else 1

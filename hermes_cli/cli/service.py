@@ -23,10 +23,17 @@ from hermes_cli.services.job import definition, owner
 @click.option("--manager", type=click.Choice(NAMES), help="Which service manager.  [env: HERMES_SERVICE_MANAGER]")
 @click.option("--system", is_flag=True, help="systemd: as a unit of the system, for root.")
 @click.option("--linger", is_flag=True, help="systemd: let the service go on after logout.")
+@click.option("--program", metavar="FILE", help="Take over a program that has no service of its own.")
 @click.option("--print", "only_print", is_flag=True, help="Show the definitions and change nothing.")
 @click.pass_obj
-def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, only_print: bool) -> int:
+def install(
+    paths: Paths, *, manager: str | None, system: bool, linger: bool, program: str | None, only_print: bool
+) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
+    if program is not None:
+        from hermes_cli.cli.take_over import take_over
+
+        paths = take_over(paths, program, only_look=only_print)
     _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":

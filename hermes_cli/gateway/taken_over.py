@@ -1,0 +1,243 @@
+"""A program without a service of its own, in the place of our gateway: `hermes gateway run` of a profile that has one.
+
+To its service manager, to the driver and to every command this process is the profile's gateway: it holds gateway.lock,
+writes gateway.json, drains at SIGUSR1 and exits 75, ends at SIGTERM and exits 0. What it does is to start the program,
+to ask its probe, and to end it. The program's exit codes mean what its file says, and become ours.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from typing import NoReturn
+
+from hermes_cli import __version__, environment
+from hermes_cli.config import Config, load
+from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
+from hermes_cli.gateway import notify, supervisor_watch
+from hermes_cli.gateway.exit import Backstop, leave
+from hermes_cli.gateway.lifecycle import Lifecycle
+from hermes_cli.installation.revision import RevisionQuery
+from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.instance import DrainState
+from hermes_cli.paths import Paths
+from hermes_cli.programs import own, starts
+from hermes_cli.programs.own import RESTART_EXIT_CODE
+from hermes_cli.programs.taken_over import TakenOver
+from hermes_cli.services import choose
+from hermes_cli.system import locks, log
+from hermes_cli.system.command import printable
+from hermes_cli.system.process import describe_exit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_log = logging.getLogger("hermes.program")
+_LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
+_ASK_AGAIN = 0.25  # seconds between two probes of a program that starts
+_LINE = 4096  # bytes of a line of its output that are kept
+_KILL_WAIT = 5.0  # seconds for a killed program to be gone
+
+
+def main(paths: Paths, program: TakenOver) -> int:
+    """Run the program of a profile until a signal, or its own end, ends it. Return an exit code, or end the process."""
+    notifier = notify.claim(os.environ)
+    log.configure_by_output(paths.gateway_log)
+    mark = supervisor_watch.claim(os.environ)
+    try:
+        config = load(paths.config)
+    except ConfigError as error:
+        print(f"hermes: {error}", file=sys.stderr)
+        return EX_CONFIG
+    log.bound(config.log.bounds)
+    try:
+        lock = locks.take(paths.gateway_lock, timeout=_LOCK_WAIT)
+        if lock is None:
+            print(f"hermes: profile {paths.profile} runs already: hermes gateway status", file=sys.stderr)
+            return 1
+        with contextlib.suppress(OSError):
+            starts.record(paths, os.getpid(), time.time())
+        return asyncio.run(_Keeper(paths, config, program, mark, notifier).run())
+    except OSError as error:
+        print(f"hermes: {program.name} cannot start ({error}): see that {paths.state} is writable", file=sys.stderr)
+        return 1
+
+
+class _Keeper:
+    """One run of the program, and what is said of it."""
+
+    def __init__(
+        self, paths: Paths, config: Config, program: TakenOver, mark: str | None, notifier: notify.Notifier
+    ) -> None:
+        self._paths = paths
+        self._config = config
+        self._program = program
+        self._mark = mark
+        self._notifier = notifier
+        self._backstop = Backstop()
+        self._ending = asyncio.Event()
+        self._code: int | None = None  # what was asked for: 75 or 0
+        self._stops = 0
+        self._child: asyncio.subprocess.Process | None = None
+        self._lifecycle: Lifecycle
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> NoReturn:
+        """Start the program, keep it, end it, and end the process. Raises OSError when nothing can be written."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGUSR2):
+            loop.add_signal_handler(number, _log.info, "%s: nothing to do", number.name)
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._handle, number)
+        query = RevisionQuery()
+        self._lifecycle = Lifecycle(self._paths, own.new(os.getpid(), None, __version__, time.time()))
+        # Ours, not the program's: an update of ours is proven by it.
+        self._lifecycle.revised(await asyncio.to_thread(query.collect))
+        await asyncio.to_thread(self._program.end_leftover)
+        try:
+            await self._start()
+        except OSError as error:
+            _log.error("%s cannot be started: %s", self._program.argv[0], error.strerror)
+            self._leave(1)  # its own update may just be replacing it
+        self._leave(await self._keep())
+
+    async def _start(self) -> None:
+        me = self._lifecycle.described.identity
+        marker = environment.marker(self._paths.state, me.pid, me.start_ticks)
+        self._child = await asyncio.create_subprocess_exec(
+            *self._program.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=_LINE,
+            env={**environment.scrubbed(), environment.MARKER: marker},
+            start_new_session=True,
+        )
+        self._program.remember(self._child.pid)
+        _log.info("%s started, pid %d", self._program.name, self._child.pid)
+        self._spawn(self._copy_output())
+        self._notifier.beat(asyncio.get_running_loop().call_later)
+        self._tend_log()
+        if self._mark is not None:
+            supervisor_watch.watch(self._mark, self._supervisor_gone)
+
+    async def _keep(self) -> int:
+        """Ask the probe until the program ends, or somebody asks for its end. Return the exit code."""
+        assert self._child is not None
+        ended = asyncio.ensure_future(self._child.wait())
+        asked = asyncio.ensure_future(self._ending.wait())
+        begun, interval = time.monotonic(), self._config.gateway.heartbeat_interval or 15.0
+        self._lifecycle.beat(self._config.gateway.heartbeat_interval)
+        pause, said = 0.0, ""
+        while not ended.done() and not asked.done():
+            await asyncio.wait({ended, asked}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done() or asked.done():
+                break
+            answer = await asyncio.to_thread(self._program.ask, time.monotonic() - begun)
+            if answer.why != said:
+                said = answer.why
+                _log.info("%s", said)
+            if answer.holds and self._lifecycle.state == "starting" and self._code is None:
+                self._lifecycle.ready()
+                self._notifier.ready()
+            pause = interval if self._lifecycle.state == "ready" else _ASK_AGAIN
+        if ended.done() and self._code is None:
+            code = ended.result()
+            _log.warning("%s %s", self._program.name, describe_exit(code))
+            return self._program.exit_code(code)
+        await self._end(ended)
+        assert self._code is not None
+        return self._code
+
+    async def _end(self, ended: "asyncio.Future[int]") -> None:
+        """Have the program end, and kill it when it takes longer than its file allows."""
+        assert self._child is not None
+        limit, number, now = self._limit(), self._program.signal, time.time()
+        if self._lifecycle.state == "ready":
+            self._lifecycle.draining(DrainState(now, now + limit, 0))
+        with contextlib.suppress(ProcessLookupError):
+            self._child.send_signal(number)
+        await asyncio.wait({ended}, timeout=limit)
+        if not ended.done():
+            _log.warning("%s has not ended after %.0f s: SIGKILL", self._program.name, limit)
+            self._kill()
+            await asyncio.wait({ended}, timeout=_KILL_WAIT)
+
+    def _handle(self, number: signal.Signals) -> None:
+        _log.info("%s", number.name)
+        if number == signal.SIGUSR1:
+            self._code = RESTART_EXIT_CODE if self._code is None else self._code
+        else:  # a stop wins over a restart
+            self._code, self._stops = 0, self._stops + 1
+            if self._stops > 1:
+                self._kill()
+        self._backstop.arm(Clocks(self._limit(), self._config.gateway.teardown_timeout).exit_backstop)
+        self._ending.set()
+
+    def _limit(self) -> float:
+        """Return how long its end may take: what its file says, within what its service manager was told to wait."""
+        gateway = self._config.gateway
+        return min(self._program.exit_limit, gateway.drain_timeout if self._code else gateway.stop_timeout)
+
+    def _kill(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+
+    def _leave(self, code: int) -> NoReturn:
+        leave(
+            [
+                ("manager", self._notifier.stopping),
+                ("its children", self._kill),
+                ("leftover", self._program.forget),
+                ("state", lambda: self._lifecycle.exited(code)),
+                ("poke", lambda: self._poke(code)),
+            ],
+            code,
+        )
+
+    def _poke(self, code: int) -> None:
+        if not code and not self._paths.queue.unsettled():
+            return
+        manager = choose(self._paths)
+        if manager.poke("exit") is False and code:
+            manager.complete_exit()
+
+    # --- beside it
+
+    async def _copy_output(self) -> None:
+        """Write what the program prints into the log, whose bounds are ours."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        while True:
+            try:
+                line = await self._child.stdout.readline()
+            except ValueError:  # longer than what is kept of one
+                line = b"(a line that is too long)"
+            if not line:
+                return
+            _log.info("%s", printable(line.decode(errors="replace").rstrip(), _LINE))
+
+    def _spawn(self, coroutine: "Coroutine[None, None, None]") -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _tend_log(self) -> None:
+        if log.tend():
+            asyncio.get_running_loop().call_later(15.0, self._tend_log)
+
+    def _supervisor_gone(self) -> None:
+        if self._code is None:
+            _log.warning("the supervisor is gone: starting another")
+            self._spawn(self._start_supervisor())
+
+    async def _start_supervisor(self) -> None:
+        try:
+            await asyncio.to_thread(choose(self._paths).demand_start)
+        except HermesError as error:
+            _log.error("no supervisor: %s", error)

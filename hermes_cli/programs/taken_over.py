@@ -1,0 +1,101 @@
+"""A program without a service of its own: its command line, its probe, and what its exit codes mean.
+
+Of the profile whose program.toml has `argv`. Its definition, its restarter and everything else are ours.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+
+from hermes_cli.paths import Paths
+from hermes_cli.programs import adoption, probes
+from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
+from hermes_cli.programs.probes import Answer
+from hermes_cli.programs.program_file import ProgramFile, fill
+from hermes_cli.system import durable
+from hermes_cli.system.process import Handle, Identity
+
+_ALIVE_FOR = 1.0  # seconds until a program without a probe counts as ready
+_EXIT_LIMIT = 10.0  # seconds, where the file does not say
+_MOST_WORDS = 1000
+
+
+class TakenOver:
+    """One taken-over program, as whoever runs it asks about it."""
+
+    def __init__(self, paths: Paths, program: ProgramFile) -> None:
+        """`program` has `argv`."""
+        self._leftover = f"{paths.state}/program.json"
+        ready = program.get("instance", "ready")
+        self._ready = ready if isinstance(ready, dict) else {"alive_for": _ALIVE_FOR}
+        self._exits = program.get("restart", "exits") or {}
+        home = (program.get("home") or {}).get("default") or "~"
+        self._values = {
+            "home": os.path.expanduser(home),
+            "state": paths.state,
+            "profile": paths.profile,
+            "uid": str(os.getuid()),
+            "python": sys.executable,
+        }
+        self._values["port"] = str(self._port(program.get("instance", "port")))
+        self.name = program.name
+        self.argv = [self._fill(word) for word in program.get("argv")][:_MOST_WORDS]
+        self.signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
+        self.exit_limit = float(program.get("restart", "exit_limit") or _EXIT_LIMIT)
+
+    def ask(self, age: float) -> Answer:
+        """Ask its probe. `age`: how long it has run, in seconds."""
+        return probes.ask(self._ready, self._fill, age)
+
+    def exit_code(self, code: int) -> int:
+        """Return the code by which the service manager understands how it ended by itself."""
+        if code in self._exits.get("refused", ()):
+            return REFUSAL_EXIT_CODE
+        if code in self._exits.get("restart", ()):
+            return RESTART_EXIT_CODE
+        if code in self._exits.get("stopped", ()):
+            return 0
+        return 1
+
+    # --- a program that outlived whoever ran it
+
+    def remember(self, pid: int) -> None:
+        """Note the program's process: whoever runs it may be killed, and the next one must not start a second."""
+        identity = Identity.of(pid)
+        if identity is not None:
+            durable.replace_volatile(self._leftover, {"schema": 1, **identity.document()})
+
+    def forget(self) -> None:
+        """Note that it has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._leftover)
+
+    def end_leftover(self) -> None:
+        """End a program that outlived whoever ran it, if it is that very process."""
+        identity = Identity.parse(durable.read_json(self._leftover))
+        if identity is None:
+            return
+        for number, patience in ((self.signal, self.exit_limit), (signal.SIGKILL, 5.0)):
+            with contextlib.suppress(ProcessLookupError), Handle(identity) as handle:
+                handle.send(number)
+                handle.wait(patience)
+        self.forget()
+
+    def _fill(self, text: str) -> str:
+        return fill(text, self._values)
+
+    def _port(self, probe: dict[str, object] | None) -> object:
+        if probe is None:
+            return ""
+        found = probes.ask(dict(probe), self._fill).document if "json" in probe else {}
+        port = probes.value(found, str(probe.get("field", "")))
+        return port if type(port) is int else probe.get("default", "")
+
+
+def of(paths: Paths) -> TakenOver | None:
+    """Return the program that this profile has taken over, or None. Raises ConfigError."""
+    if os.path.exists(adoption.path_of(paths)) or not os.path.exists(adoption.program_path(paths)):
+        return None
+    program = adoption.read_program(paths)
+    return TakenOver(paths, program) if program.get("argv") is not None else None

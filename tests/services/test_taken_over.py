@@ -1,0 +1,125 @@
+"""A program without a service of its own, taken over: the same sentences as of our gateway, under every manager."""
+
+import os
+import signal
+import socket
+import urllib.error
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.machines.worlds import World
+
+from hermes_cli.paths import Paths
+from hermes_cli.programs import own
+
+pytestmark = pytest.mark.e2e
+
+FILE = """\
+schema = 1
+name = "files"
+argv = ["{{python}}", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1", "--directory", "{{state}}"]
+
+[instance]
+pid = "manager"
+port = {{ exists = "/", default = {number} }}
+ready = {{ http = "http://127.0.0.1:{{port}}/", timeout = 2.0 }}
+
+[restart]
+signal = "SIGTERM"
+exit_limit = 10.0
+exits = {{ stopped = [0], refused = [3] }}
+"""
+
+
+class Files:
+    """`python -m http.server` as profile `files` of a world."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as found:
+            self.port = found.getsockname()[1]
+        self.world = world
+        self.file = folder / "files.toml"
+        self.write(FILE)
+        home = world.hermes.environment()["HERMES_HOME"]
+        self.paths = Paths("files", f"{home}/state", home, f"{home}/logs")
+
+    def write(self, text: str) -> None:
+        self.file.write_text(text.format(number=self.port))
+
+    def run(self, *arguments: str) -> Any:
+        return self.world.hermes.run("-p", "files", "gateway", *arguments)
+
+    def install(self) -> own.GatewayInstance:
+        done = self.world.hermes.run("gateway", "install", "--program", str(self.file))
+        assert done.returncode == 0, done.stdout + done.stderr + self.log()
+        return self.keeper()
+
+    def keeper(self) -> own.GatewayInstance:
+        found = own.read_alive(self.paths)
+        assert found is not None
+        return found
+
+    def program(self) -> psutil.Process:
+        (child,) = psutil.Process(self.keeper().identity.pid).children()
+        return child
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def log(self) -> str:
+        path = Path(self.paths.gateway_log)
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def files(world: World, tmp_path: Path):
+    found = Files(world, tmp_path)
+    yield found
+    found.run("uninstall")
+
+
+def test_a_program_without_a_service_is_installed_restarted_and_stopped_like_our_own_gateway(files: Files) -> None:
+    first = files.install()
+    assert files.answers()
+    done = files.run("restart")
+    assert (done.returncode, "restarted: pid" in done.stdout + done.stderr) == (0, True), done.stdout + done.stderr
+    second = files.keeper()
+    assert not second.identity.is_same_as(first.identity)
+    assert files.answers()
+    program = files.program()
+    done = files.run("stop")
+    assert done.returncode == 0, done.stderr
+    assert not program.is_running()
+    assert not files.answers()
+    done = files.run("start")
+    assert done.returncode == 0, done.stderr
+    assert files.answers()
+
+
+def test_a_program_that_is_killed_comes_back(files: Files) -> None:
+    before = files.install()
+    files.program().kill()
+    files.world.hermes.until(lambda: _other(files.paths, before), "a fresh run")
+    assert files.answers()
+
+
+def test_a_program_whose_keeper_is_killed_runs_once_when_it_is_back(files: Files) -> None:
+    before = files.install()
+    program = files.program()
+    os.kill(before.identity.pid, signal.SIGKILL)
+    files.world.hermes.until(lambda: _other(files.paths, before), "a fresh run")
+    assert not program.is_running() or program.status() == psutil.STATUS_ZOMBIE
+    assert files.answers()
+
+
+def _other(paths: Paths, before: own.GatewayInstance) -> bool:
+    found = own.read_alive(paths)
+    return found is not None and found.ready and not found.identity.is_same_as(before.identity)
