@@ -19,14 +19,18 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Paths:
     """One profile's state, config and log directories. Raises UsageError for a bad profile name."""
 
-    __slots__ = ("config", "logs", "profile", "root", "state")
+    __slots__ = ("config", "home", "logs", "profile", "root", "state")
 
-    def __init__(self, profile: str, root: str, config: str, logs: str) -> None:
-        """`root` is the state directory of the default profile; the others live below it."""
+    def __init__(self, profile: str, root: str, config: str, logs: str, home: str | None = None) -> None:
+        """`root` is the state directory of the default profile; the others live below it.
+
+        `home`: HERMES_HOME, None where it is not set.
+        """
         if not _PROFILE.fullmatch(profile) or ".." in profile:
             raise UsageError(f"profile {profile!r} is not a name: use letters, digits, '.', '_' and '-'")
         self.profile = profile
         self.root = root
+        self.home = home
         named = profile != DEFAULT_PROFILE
         self.state = f"{root}/profiles/{profile}" if named else root
         self.config = f"{config}/profiles/{profile}/config.toml" if named else f"{config}/config.toml"
@@ -130,7 +134,7 @@ def resolve(profile: str | None = None) -> Paths:
     if home:
         home = _absolute("HERMES_HOME")
         _check_private(home)
-        return Paths(name, f"{home}/state", home, f"{home}/logs")
+        return Paths(name, f"{home}/state", home, f"{home}/logs", home)
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         if os.environ.get(variable):
             _absolute(variable)

@@ -28,9 +28,11 @@ from hermes_cli.installation import copy as installed_copy
 from hermes_cli.intents import decide
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
+from hermes_cli.programs import description
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.job import names, owner
 from hermes_cli.services.launchd import domain as launchd_domain
 from hermes_cli.services.launchd import launchctl, plists, printed
 from hermes_cli.services.launchd.domain import Domains
@@ -524,16 +526,44 @@ ROWS = [
         f"{JOBS}a_stop_outlives_the_next_login",
     ),
     Row(
+        "launchd: what is not ours is not touched",
+        Launchd._stranger_in_file,
+        "text = definition.read(plists.path_of(label))\n        if not text:",
+        "text = definition.read(plists.path_of(label))\n        if True:",
+        "unit/services/test_owner.py::test_what_an_older_release_installed_keeps_the_plain_name",
+    ),
+    Row(
+        "whose a job is: the state directory that it serves",
+        owner.stranger,
+        "if _is_same(state, paths.state) or",
+        "if True or",
+        "unit/services/test_owner.py::test_a_definition_says_which_state_directory_it_serves",
+    ),
+    Row(
+        "a copy of a home has no gateway of its own",
+        description._is_copied,
+        'return not locks.is_held(f"{here}/gateway.lock")',
+        "return False",
+        "services/test_whose_jobs.py::test_a_home_that_was_moved_keeps_its_jobs_and_a_copy_of_it_has_none",
+    ),
+    Row(
+        "another home has a name of its own",
+        names.suffix,
+        "return _digest(paths) + _profile(paths)",
+        "return _profile(paths)",
+        "unit/services/test_owner.py::test_the_default_home_has_the_plain_name_and_another_one_a_digest",
+    ),
+    Row(
         "launchd: the first of equal keys of print counts",
         printed.parse_print,
-        "found.setdefault(field[1], field[2])",
-        "found[field[1]] = field[2]",
+        "found.setdefault(entry[1], entry[2])",
+        "found[entry[1]] = entry[2]",
         "unit/services/test_launchctl.py::test_the_first_state_counts_and_nested_ones_do_not",
     ),
     Row(
         "launchd: a job's environment is its own",
         plists._plist,
-        '**environment.variables("launchd", "launchctl"), **variables',
+        '**environment.variables(paths, "launchd", "launchctl"), **variables',
         "**variables",
         f"{JOBS}install_loads_both_jobs",
     ),

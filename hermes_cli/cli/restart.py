@@ -8,6 +8,10 @@ from hermes_cli.errors import NotInstalledError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.services.base import ServiceManager, ServiceStatus
+
 
 @click.command()
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
@@ -24,7 +28,7 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
         raise UsageError("--timeout must be a number of seconds, not nan")
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
-    if record["target"] is None and not choose(paths).status().installed:
+    if record["target"] is None and not _status(choose(paths)).installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
     if not record["requester"]["in_tree"]:
         _want_running(paths)
@@ -38,6 +42,15 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
+
+
+def _status(service: "ServiceManager") -> "ServiceStatus":
+    """Return the service's status. Raises ForeignError when its name is somebody else's."""
+    from hermes_cli.services.job import owner
+
+    status = service.status()
+    owner.refuse_problem(status.problems)
+    return status
 
 
 def _want_running(paths: Paths) -> None:

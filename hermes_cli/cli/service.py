@@ -16,7 +16,7 @@ from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, choose, registered
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.services.job import definition
+from hermes_cli.services.job import definition, owner
 
 
 @click.command()
@@ -39,6 +39,7 @@ def install(
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
+    owner.refuse_problem(service.status().problems)  # before anything is written
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
@@ -79,7 +80,9 @@ def uninstall(paths: Paths) -> None:
 def start(paths: Paths) -> None:
     """Start the service and wait until it is ready."""
     service = choose(paths)
-    if not service.status().installed:
+    status = service.status()
+    owner.refuse_problem(status.problems)
+    if not status.installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
@@ -92,14 +95,22 @@ def stop(paths: Paths) -> None:
     """Stop the service; pending restarts are cancelled."""
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
-    desired.write(paths.desired, "stopped", "hermes gateway stop")
-    _cancel_pending(paths, "hermes gateway stop")
+    unwritten: OSError | None = None
+    try:
+        desired.write(paths.desired, "stopped", "hermes gateway stop")
+    except OSError as error:
+        unwritten = error  # no reason to go on running
+    else:
+        _cancel_pending(paths, "hermes gateway stop")
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
     line.show("")
     service.stop()
     line.clear()
     click.echo("stopped" if running else "was not running")
+    if unwritten is not None:
+        why = f"that it is to stay so could not be written ({unwritten.strerror})"
+        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
 
 
 def _keep_environment(paths: Paths, given: tuple[str, ...]) -> None:

@@ -105,7 +105,7 @@ def read_alive(paths: Paths) -> GatewayInstance | None:
 
 def write(paths: Paths, instance: GatewayInstance) -> None:
     """Replace gateway.json. Raises OSError."""
-    durable.replace_volatile(paths.instance, instance.document())
+    durable.replace_volatile(paths.instance, {**instance.document(), description.PLACE: paths.state})
 
 
 def new(pid: int, revision: str | None, version: str, now: float) -> GatewayInstance:

@@ -96,7 +96,7 @@ class Embedded:
 
     def drifted(self) -> tuple[str, ...]:
         """Return the definition's path when it is there and not what `install` would write."""
-        return definition.drifted(self.definitions(), is_installed=False)
+        return definition.drifted(self.definitions(), is_installed=os.path.exists(registered.path_of(self._paths)))
 
     def install(self) -> bool:
         """Write the definition; a supervisor that runs has no copy of it. Raises HermesError."""

@@ -51,7 +51,7 @@ def drifted(
 
     Return none where nothing is installed.
     """
-    if not is_installed and not any(os.path.exists(one.path) for one in wanted):
+    if not is_installed:
         return ()
     return (*(one.path for one in wanted if read(one.path) != one.text or is_stale(one)), *also())
 

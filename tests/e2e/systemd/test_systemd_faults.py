@@ -26,11 +26,6 @@ from hermes_cli.services.systemd.manager import Systemd
 from hermes_cli.system import locks, process
 
 pytestmark = pytest.mark.e2e
-SERVICE, RESTARTER, WATCH = (
-    "hermes-gateway.service",
-    "hermes-gateway-restarter.service",
-    "hermes-gateway-restarter.path",
-)
 SECONDS = 10.0
 
 
@@ -123,7 +118,7 @@ def test_the_restarter_killed_with_its_whole_cgroup_while_the_gateway_drains(
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
     hermes.in_state("draining")
-    assert user_manager.systemctl("kill", "--signal", "KILL", RESTARTER).returncode == 0
+    assert user_manager.systemctl("kill", "--signal", "KILL", hermes.units.restarter).returncode == 0
     release()
     hermes.ready(other_than=before)
     is_restarted_once(hermes)
@@ -143,13 +138,15 @@ def test_a_gateway_whose_event_loop_is_stuck_is_ended_by_the_watchdog(
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, "[Service]", "WatchdogSec=3")
+    user_manager.change(hermes.units.service, "[Service]", "WatchdogSec=3")
     hermes.run("gateway", "restart")  # the watchdog's time is given to a process at its start
     watched = hermes.ready(other_than=before)
     os.kill(watched.identity.pid, signal.SIGSTOP)
-    user_manager.change(SERVICE, "[Service]", "WatchdogSec=3", "TimeoutAbortSec=1")  # a stopped process ends by SIGKILL
+    user_manager.change(
+        hermes.units.service, "[Service]", "WatchdogSec=3", "TimeoutAbortSec=1"
+    )  # a stopped process ends by SIGKILL
     hermes.ready(other_than=watched)
-    assert user_manager.show(SERVICE, "NRestarts") == "1"
+    assert user_manager.show(hermes.units.service, "NRestarts") == "1"
 
 
 # --- the units
@@ -159,9 +156,12 @@ def test_older_units_with_a_long_pause_are_back_at_once_also_after_a_crash(
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, "[Service]", "RestartSec=60")
+    user_manager.change(hermes.units.service, "[Service]", "RestartSec=60")
     process.send(before.identity, signal.SIGKILL)
-    hermes.until(lambda: user_manager.show(SERVICE, "SubState") == "auto-restart", "a pending start of systemd's own")
+    hermes.until(
+        lambda: user_manager.show(hermes.units.service, "SubState") == "auto-restart",
+        "a pending start of systemd's own",
+    )
     assert hermes.status()["service"]["state"] == "stopped"
     done = hermes.run("gateway", "restart")
     assert done.stdout.startswith(f"restarted: pid {hermes.ready().identity.pid}"), done.stderr
@@ -170,18 +170,21 @@ def test_older_units_with_a_long_pause_are_back_at_once_also_after_a_crash(
 
 def test_start_does_not_wait_for_a_long_pause_either(hermes: Installation, user_manager: UserManager) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, "[Service]", "RestartSec=60")
+    user_manager.change(hermes.units.service, "[Service]", "RestartSec=60")
     process.send(before.identity, signal.SIGKILL)
-    hermes.until(lambda: user_manager.show(SERVICE, "SubState") == "auto-restart", "a pending start of systemd's own")
+    hermes.until(
+        lambda: user_manager.show(hermes.units.service, "SubState") == "auto-restart",
+        "a pending start of systemd's own",
+    )
     assert hermes.run("gateway", "start").stdout.startswith("ready, pid ")
 
 
 def test_a_gateway_at_its_start_limit_is_restarted(hermes: Installation, user_manager: UserManager) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, "[Unit]", "StartLimitIntervalSec=600", "StartLimitBurst=1")
+    user_manager.change(hermes.units.service, "[Unit]", "StartLimitIntervalSec=600", "StartLimitBurst=1")
     process.send(before.identity, signal.SIGKILL)
     process.send(hermes.ready(other_than=before).identity, signal.SIGKILL)
-    hermes.until(lambda: user_manager.show(SERVICE, "ActiveState") == "failed", "the start limit")
+    hermes.until(lambda: user_manager.show(hermes.units.service, "ActiveState") == "failed", "the start limit")
     (down,) = (one for one in hermes.status()["problems"] if one["code"] == "down")
     assert "killed by SIGKILL" in down["text"]
     done = hermes.run("gateway", "restart")
@@ -192,7 +195,7 @@ def test_a_stopped_watch_is_shown_and_the_restart_needs_it_not_and_starts_it_aga
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    user_manager.systemctl("stop", WATCH)
+    user_manager.systemctl("stop", hermes.units.path)
     assert [one["code"] for one in hermes.status()["problems"]] == ["restarter-watch"]
     hermes.chat("!hermes gateway restart")
     hermes.ready(other_than=before)
@@ -204,12 +207,12 @@ def test_a_failed_watch_is_shown_and_the_restart_needs_it_not_and_starts_it_agai
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    unit = user_manager.units / RESTARTER
+    unit = user_manager.units / hermes.units.restarter
     text = unit.read_text()
-    user_manager.mask(RESTARTER)
+    user_manager.mask(hermes.units.restarter)
     record = request.compose(hermes.paths.profile, reason="manual", command="test", target=None, in_tree=False)
     request.submit(hermes.paths.intents, record)  # what the watch cannot start, it fails of
-    hermes.until(lambda: user_manager.show(WATCH, "ActiveState") == "failed", "a failed watch")
+    hermes.until(lambda: user_manager.show(hermes.units.path, "ActiveState") == "failed", "a failed watch")
     os.unlink(f"{hermes.paths.pending}/{record['id']}.json")
     unit.unlink()
     unit.write_text(text)
@@ -218,7 +221,7 @@ def test_a_failed_watch_is_shown_and_the_restart_needs_it_not_and_starts_it_agai
     hermes.chat("!hermes gateway restart")
     hermes.ready(other_than=before)
     is_restarted_once(hermes)
-    assert user_manager.show(WATCH, "ActiveState") == "active"
+    assert user_manager.show(hermes.units.path, "ActiveState") == "active"
 
 
 def test_a_restarter_stopped_by_hand_while_the_gateway_drains_is_started_again(
@@ -228,7 +231,7 @@ def test_a_restarter_stopped_by_hand_while_the_gateway_drains_is_started_again(
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
     hermes.in_state("draining")
-    user_manager.systemctl("stop", RESTARTER)
+    user_manager.systemctl("stop", hermes.units.restarter)
     release()
     hermes.ready(other_than=before)
     is_restarted_once(hermes)
@@ -238,8 +241,8 @@ def test_with_a_masked_restarter_the_gateway_has_systemd_itself_complete_its_exi
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, "[Service]", "Restart=no", "RestartForceExitStatus=")
-    user_manager.mask(RESTARTER)
+    user_manager.change(hermes.units.service, "[Service]", "Restart=no", "RestartForceExitStatus=")
+    user_manager.mask(hermes.units.restarter)
     process.send(before.identity, signal.SIGUSR1)  # and no command that would look
     hermes.ready(other_than=before)
 
@@ -248,7 +251,7 @@ def test_a_masked_restarter_is_shown_a_restart_needs_it_not_and_install_mends_it
     hermes: Installation, user_manager: UserManager
 ) -> None:
     before = hermes.install()
-    user_manager.mask(RESTARTER)
+    user_manager.mask(hermes.units.restarter)
     assert "restarter-disabled" in [one["code"] for one in hermes.status()["problems"]]
     hermes.chat("!hermes gateway restart")
     hermes.ready(other_than=before)
@@ -264,10 +267,10 @@ def test_another_driver_at_work_is_waited_for_and_nothing_is_started_again_and_a
     lock = locks.take(hermes.paths.queue.driver_lock)
     assert lock is not None
     hermes.run("gateway", "restart", "--no-wait")
-    hermes.until(lambda: user_manager.show(RESTARTER, "SubState") == "start", "a restarter that waits")
-    first = user_manager.show(RESTARTER, "InvocationID")
+    hermes.until(lambda: user_manager.show(hermes.units.restarter, "SubState") == "start", "a restarter that waits")
+    first = user_manager.show(hermes.units.restarter, "InvocationID")
     hermes.ready(other_than=before)  # started by systemd after its RestartSec: nobody drives
-    assert user_manager.show(RESTARTER, "InvocationID") == first
+    assert user_manager.show(hermes.units.restarter, "InvocationID") == first
     assert hermes.pending()
     lock.release()
     is_restarted_once(hermes)
@@ -297,7 +300,7 @@ def test_the_user_manager_killed_alone_takes_the_gateway_in_hand_when_it_is_back
     user_manager.start()  # its gateway finds the lock held, and systemd clears the cgroup when that one has given up
     after = hermes.ready(other_than=before)
     hermes.gone(before.identity)
-    assert user_manager.show(SERVICE, "MainPID") == str(after.identity.pid)
+    assert user_manager.show(hermes.units.service, "MainPID") == str(after.identity.pid)
     assert hermes.run("gateway", "restart").stdout.startswith("restarted")
 
 
@@ -340,9 +343,9 @@ def test_code_that_crashes_at_import_is_settled_as_failed_with_its_exit_and_rest
     assert done.returncode == 1
     assert any(line.startswith("failed: no ready gateway after ") for line in done.stderr.splitlines())
     assert "exited 1" in done.stderr
-    hermes.until(lambda: user_manager.show(SERVICE, "ActiveState") == "failed", "rest")
+    hermes.until(lambda: user_manager.show(hermes.units.service, "ActiveState") == "failed", "rest")
     crashes = hermes.log().count("ImportError: a bad day")
-    assert crashes <= 5 + 2 * int(user_manager.show(SERVICE, "StartLimitBurst"))
+    assert crashes <= 5 + 2 * int(user_manager.show(hermes.units.service, "StartLimitBurst"))
     (down,) = (one for one in hermes.status()["problems"] if one["code"] == "down")
     assert "crash loop: exited 1" in down["text"]
     (code / "gateway" / "run.py").write_text(sound)
@@ -355,11 +358,13 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
     hermes, code = broken
     before = hermes.install()
     os.unlink(f"{hermes.paths.restarter}/lib")  # nor is there a copy that could
-    user_manager.change(SERVICE, "[Service]", "Restart=no", "RestartForceExitStatus=")
+    user_manager.change(hermes.units.service, "[Service]", "Restart=no", "RestartForceExitStatus=")
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
     hermes.in_state("draining")
-    user_manager.systemctl("stop", RESTARTER)  # the driver that had the sound code, and the next one has not
+    user_manager.systemctl(
+        "stop", hermes.units.restarter
+    )  # the driver that had the sound code, and the next one has not
     sound = (code / "update" / "recovery.py").read_text()  # which a driver needs and a gateway does not
     (code / "update" / "recovery.py").write_text('raise ImportError("a bad day")\n')
     for one in hermes.processes():

@@ -10,8 +10,9 @@ from hermes_cli.gateway import run
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import ask
 from support.faults.places import Place, on_call, on_return
-from support.machines.mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
+from support.machines.mac import TIME_SCALE, Mac
 
+GATEWAY, RESTARTER = "gateway", "restarter"  # in a knob: the label of that job, see `named`
 KNOBS: dict[str, tuple[Any, Any]] = {
     "on_demand_only": (False, True),
     "on_demand_holds": ("keepalive+load", "all"),
@@ -31,6 +32,16 @@ def name_of(world: dict[str, Any]) -> str:
 
 _STARTS = 8.0  # seconds for a restart's processes, where an installation takes no more than
 _INSTALLING = 2.0
+
+
+def named(mac: Mac, knobs: dict[str, Any]) -> dict[str, Any]:
+    """Knobs with the labels that the two jobs of this machine have."""
+    labels = {GATEWAY: mac.gateway, RESTARTER: mac.restarter}
+    found = {name: labels.get(value, value) if isinstance(value, str) else value for name, value in knobs.items()}
+    return {
+        name: {labels.get(key, key): one for key, one in value.items()} if isinstance(value, dict) else value
+        for name, value in found.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -136,21 +147,21 @@ A world is the knobs that are in their worse position ([the emulator's page](../
 
 
 def _unload_restarter(mac: Mac) -> None:
-    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{RESTARTER}", check=True)
-    mac.launchd.wait_for("removed", RESTARTER)
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{mac.restarter}", check=True)
+    mac.launchd.wait_for("removed", mac.restarter)
 
 
 def _switch_restarter_off(mac: Mac) -> None:
-    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{RESTARTER}", check=True)
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{mac.restarter}", check=True)
     _unload_restarter(mac)
 
 
 def _unload_gateway(mac: Mac) -> None:
-    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{mac.gateway}", check=True)
 
 
 def _disable_and_unload(mac: Mac) -> None:
-    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{mac.gateway}", check=True)
     _unload_gateway(mac)
 
 
@@ -162,7 +173,7 @@ def _log_out_and_in(mac: Mac) -> None:
 
 def _kill(label: str) -> Callable[[Mac], None]:
     def kill(mac: Mac) -> None:
-        mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{label}")
+        mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{getattr(mac, label)}")
 
     return kill
 
@@ -179,7 +190,7 @@ def _break_the_package(mac: Mac) -> None:
 
 def _let_go(mac: Mac) -> None:
     """The first kickstart of the gateway hangs for good, later ones do not. KeepAlive may be there before any."""
-    argv = ["kickstart", f"{mac.launchd.domain}/{GATEWAY}"]
+    argv = ["kickstart", f"{mac.launchd.domain}/{mac.gateway}"]
     mac.until(
         lambda: mac.ever_settled() or any(one.t > mac.requested for one in mac.launchd.events("request", argv=argv)),
         "a kickstart of the gateway, or an end without one",
@@ -195,7 +206,8 @@ def _pass_the_throttle(mac: Mac) -> None:
 def _let_go_when_throttled(mac: Mac) -> None:
     """A start of the gateway waits for a clock that stands; where a kickstart is let through it waits no longer."""
     mac.until(
-        lambda: mac.launchd.events("throttled", GATEWAY) or mac.spawns(after=mac.requested), "a start that is throttled"
+        lambda: mac.launchd.events("throttled", mac.gateway) or mac.spawns(after=mac.requested),
+        "a start that is throttled",
     )
     mac.launchd.knob(clock="running")
 

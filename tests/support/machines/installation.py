@@ -20,6 +20,8 @@ from hermes_cli.intents.request import make_directories
 from hermes_cli.intents.settled import Settled
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.services.job import names
+from hermes_cli.services.systemd.units import Names
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
@@ -91,7 +93,9 @@ class Installation:
         self.python = str(interpreter.python) if interpreter else python
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
-        self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
+        self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs", str(home))
+        self.suffix = names.suffix(self.paths)  # of what its jobs are called
+        self.units = Names(self.paths)
         make_directories(self.paths.intents)
         durable.make_private_directory(self.paths.logs)
 
