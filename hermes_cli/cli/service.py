@@ -32,6 +32,7 @@ def install(
     paths: Paths, *, manager: str | None, system: bool, linger: bool, keep_env: tuple[str, ...], only_print: bool
 ) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
+    _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -67,6 +68,7 @@ def install(
 @click.pass_obj
 def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
+    _refuse_adopted(paths, "uninstall it with its own command")
     service = choose(paths)
     installed = service.status().installed
     desired.write(paths.desired, "stopped", "hermes gateway uninstall")
@@ -79,6 +81,7 @@ def uninstall(paths: Paths) -> None:
 @click.pass_obj
 def start(paths: Paths) -> None:
     """Start the service and wait until it is ready."""
+    _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
     owner.refuse_problem(status.problems)
@@ -93,6 +96,7 @@ def start(paths: Paths) -> None:
 @click.pass_obj
 def stop(paths: Paths) -> None:
     """Stop the service; pending restarts are cancelled."""
+    _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
     unwritten: OSError | None = None
@@ -133,6 +137,17 @@ def _say_what_is_missing(paths: Paths) -> None:
         return
     mend = f"hermes gateway install --keep-env {','.join(names)}"
     click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
+
+
+def _refuse_adopted(paths: Paths, instead: str) -> None:
+    """Refuse to do to another program's service what only its owner does. Raises HermesError."""
+    from hermes_cli.programs import adoption
+
+    found = adoption.read(paths)
+    if found is not None:
+        from hermes_cli.services.adopted.base import refusal
+
+        raise HermesError(refusal(paths, found, instead))
 
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
