@@ -37,9 +37,15 @@ class Beside:
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
+    @property
+    def profile(self) -> str:
+        """Ours for it."""
+        return self.agent.profile or "hermes-agent"
+
     def adopt(self, *options: str) -> str:
         """`hermesctl gateway adopt hermes-agent`, to a resident that has looked; what it says."""
-        said = self.run("gateway", "adopt", "hermes-agent", *options).stdout
+        named = ["--home", str(self.agent.home), "--as", self.profile] if self.agent.profile else []
+        said = self.run("gateway", "adopt", "hermes-agent", *named, *options).stdout
         self.until(self.has_looked, "the resident's first look")
         return said
 
@@ -68,7 +74,7 @@ class Beside:
 
     def intents(self) -> list[dict[str, Any]]:
         """Every intent, newest first."""
-        said = self.run("-p", "hermes-agent", "gateway", "intents", "list", "--json").stdout
+        said = self.run("-p", self.profile, "gateway", "intents", "list", "--json").stdout
         found: list[dict[str, Any]] = json.loads(said)["intents"]
         return found
 
