@@ -27,6 +27,7 @@ from hermes_cli.services.job import definition, owner
 @click.pass_obj
 def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, only_print: bool) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
+    _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -60,6 +61,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
 @click.pass_obj
 def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
+    _refuse_adopted(paths, "uninstall it with its own command")
     service = choose(paths)
     installed = service.status().installed
     desired.write(paths.desired, "stopped", "hermes gateway uninstall")
@@ -72,6 +74,7 @@ def uninstall(paths: Paths) -> None:
 @click.pass_obj
 def start(paths: Paths) -> None:
     """Start the service and wait until it is ready."""
+    _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
     owner.refuse_problem(status.problems)
@@ -86,16 +89,36 @@ def start(paths: Paths) -> None:
 @click.pass_obj
 def stop(paths: Paths) -> None:
     """Stop the service; pending restarts are cancelled."""
+    _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
-    desired.write(paths.desired, "stopped", "hermes gateway stop")
-    _cancel_pending(paths, "hermes gateway stop")
+    unwritten: OSError | None = None
+    try:
+        desired.write(paths.desired, "stopped", "hermes gateway stop")
+    except OSError as error:
+        unwritten = error  # no reason to go on running
+    else:
+        _cancel_pending(paths, "hermes gateway stop")
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
     line.show("")
     service.stop()
     line.clear()
     click.echo("stopped" if running else "was not running")
+    if unwritten is not None:
+        why = f"that it is to stay so could not be written ({unwritten.strerror})"
+        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
+
+
+def _refuse_adopted(paths: Paths, instead: str) -> None:
+    """Refuse to do to another program's service what only its owner does. Raises HermesError."""
+    from hermes_cli.programs import adoption
+
+    found = adoption.read(paths)
+    if found is not None:
+        from hermes_cli.services.adopted.base import refusal
+
+        raise HermesError(refusal(paths, found, instead))
 
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
