@@ -16,8 +16,7 @@ BOUNDED = {"2a", "6b", "7", "s2", "s9"}
 TIMES = int(os.environ.get("HERMES_RESCUE_TIMES", "1"))
 BUSY = int(os.environ.get("HERMES_RESCUE_BUSY", "0"))
 REPEATED = {"2a", "7", "s1", "s9"}
-# The seconds are those of a machine that does nothing else, which the whole run is to be given.
-SLOWER = 1.0 + BUSY if WHOLE else 20.0
+BUSIER = 5.0  # times what the calls of a rescue take by themselves, shortly before
 NOTE = Callable[[str, object], None]
 
 
@@ -45,19 +44,20 @@ def test_beside_hermesctl_hermes_agent_comes_back_once(
     make_adopted: Callable[..., Beside], scenario: Scenario, record_property: NOTE
 ) -> None:
     beside = make_adopted(checkout=scenario.checkout)
-    agent = beside.agent
-    seen = run(agent, scenario, bound=3 * ASIDE)
+    floor = beside.floor()
+    seen = run(beside.agent, scenario, bound=3 * ASIDE)
     record_property("rescue", {"name": scenario.name, "world": "beside", "busy": BUSY, **vars(seen)})
     assert seen.alive == scenario.beside, beside.log()
     assert seen.unchanged
     if not seen.alive:
         return
     assert scenario.swept or seen.spawns == 1, beside.log()
+    # Of an idle machine; a busy one is allowed what the same calls take on it.
     if scenario.within is not None:
         assert seen.after_end is not None
-        assert seen.after_end <= scenario.within * SLOWER, beside.log()
+        assert seen.after_end <= max(scenario.within, BUSIER * floor), beside.log()
     if scenario.after_label is not None and seen.after_label is not None:
-        assert seen.after_label <= scenario.after_label * SLOWER, beside.log()
+        assert seen.after_label <= scenario.after_label + BUSIER * floor, beside.log()
 
 
 @pytest.mark.parametrize("scenario", chosen(STAYS))
