@@ -10,6 +10,7 @@ from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
 from hermes_cli.programs.program_file import parse
 from hermes_cli.programs.taken_over import TakenOver
+from hermes_cli.system import durable
 from hermes_cli.system.process import Identity
 
 FILE = """\
@@ -54,23 +55,28 @@ def test_without_a_probe_a_program_is_ready_when_it_has_lived_for_a_second(progr
     assert (program.ask(0.9).holds, program.ask(1.0).holds) == (False, True)
 
 
-def test_what_outlived_its_keeper_is_ended_by_identity_only(paths, program):
+@pytest.fixture
+def sleeper():
+    """A process that does nothing until a signal ends it."""
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as found:
+        yield found
+        found.kill()
+
+
+def test_what_outlived_its_keeper_is_ended(paths, program, sleeper):
     os.makedirs(paths.state, exist_ok=True)
-    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as left:
-        program.remember(left.pid)
-        program.end_leftover()
-        assert left.wait(timeout=30) == -15
+    program.remember(sleeper.pid)
+    program.end_leftover()
+    assert sleeper.wait(timeout=30) == -15
     assert not os.path.exists(f"{paths.state}/program.json")
-    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as other:
-        me = Identity.of(other.pid)
-        program.remember(other.pid)
-        with open(f"{paths.state}/program.json", encoding="ascii") as file:
-            text = file.read()
-        with open(f"{paths.state}/program.json", "w", encoding="ascii") as file:  # the pid was given to another since
-            file.write(text.replace(str(me.start_ticks), "1").replace(str(me.create_time), "1.0"))
-        program.end_leftover()
-        assert other.poll() is None
-        other.kill()
+
+
+def test_a_process_that_only_has_the_pid_of_what_was_left_is_let_be(paths, program, sleeper):
+    me = Identity.of(sleeper.pid)
+    document = {**me.document(), "start_ticks": 1, "create_time": 1.0}
+    durable.replace_volatile(f"{paths.state}/program.json", document)
+    program.end_leftover()
+    assert sleeper.poll() is None
 
 
 def test_a_mistake_is_said_with_its_place():
