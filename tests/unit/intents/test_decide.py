@@ -208,8 +208,8 @@ def test_a_fresh_ready_instance_that_started_after_the_request_means_restarted()
     assert step(world=seen(fresh())) == Settle("restarted", "pid 4300, revision new")
 
 
-def test_a_ready_instance_that_started_before_the_request_means_already_satisfied():
-    assert step(world=seen(fresh(started_at=NOW - 11))).outcome == "already-satisfied"
+def test_another_instance_than_the_named_one_is_a_restart_whatever_the_clock_says():
+    assert step(world=seen(fresh(started_at=NOW - 11))).outcome == "restarted"
 
 
 def test_a_request_that_named_nobody_is_satisfied_by_whoever_is_ready():
