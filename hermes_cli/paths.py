@@ -132,14 +132,24 @@ def resolve(profile: str | None = None) -> Paths:
     name = profile if profile is not None else os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
     home = own_home()
     if home:
-        home = os.path.abspath(os.path.expanduser(home))
+        home = _absolute("HERMES_HOME")
         _check_private(home)
         return Paths(name, f"{home}/state", home, f"{home}/logs", home)
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        if os.environ.get(variable):
+            _absolute(variable)
     from platformdirs import user_config_path, user_log_path, user_state_path
 
     root = str(user_state_path("hermes"))
     _check_private(root)
     return Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+
+
+def _absolute(variable: str) -> str:
+    """Make a directory of the environment absolute, for this process and for all that it starts: they run elsewhere."""
+    place = os.path.abspath(os.path.expanduser(os.environ[variable]))
+    os.environ[variable] = place
+    return place
 
 
 def own_home() -> str | None:

@@ -69,6 +69,9 @@ def main(arguments: list[str]) -> int:
         if not is_something_pending(paths):
             return 0
         log_to(paths)
+        from hermes_cli import user_environment
+
+        user_environment.apply_or_say(paths)
         trigger = trigger if trigger in TRIGGERS else "cli"
         while not drive(paths, trigger):
             if options.get("--busy") != "wait":
