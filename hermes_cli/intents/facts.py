@@ -127,12 +127,11 @@ class Facts:
     def was_started_since(self, instance: Instance) -> bool:
         """Tell whether the instance began after the request; by the boot's clock, which nobody sets, where both are known."""
         intent, identity = self.intent, instance.identity
-        if None in (intent.boot_id, intent.boot_time, identity.boot_id, identity.start_ticks):
+        known = None not in (intent.boot_id, intent.boot_time, identity.start_ticks)
+        if not known or identity.boot_id != intent.boot_id:
             return instance.started_at >= intent.requested_at
         assert intent.boot_time is not None
         assert identity.start_ticks is not None
-        if identity.boot_id != intent.boot_id:
-            return True
         return (identity.start_ticks + 1) / _TICKS > intent.boot_time
 
     @property
