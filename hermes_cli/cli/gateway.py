@@ -31,8 +31,10 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
 
 def _check(paths: Paths) -> int:
     """Everything that a start would load and read, short of serving. Raises ConfigError."""
+    from hermes_cli import user_environment
     from hermes_cli.config import load
     from hermes_cli.gateway.run import main
 
+    user_environment.apply(paths)
     load(paths.config)
     return 0 if callable(main) else 1

@@ -93,6 +93,8 @@ _GATEWAY = {
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
+    "adopt": ("hermes_cli.cli.adopt", "adopt", "Keep another program's gateway alive beside its own service."),
+    "release": ("hermes_cli.cli.adopt", "release", "Stop keeping an adopted gateway alive."),
     "doctor": ("hermes_cli.cli.doctor", "doctor", "Check what can keep a restart from happening."),
 }
 _TOP = {

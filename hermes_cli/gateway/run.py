@@ -18,7 +18,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import NoReturn
 
-from hermes_cli import __version__
+from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
@@ -55,6 +55,7 @@ def main(paths: Paths) -> int:
     mark = supervisor_watch.claim(os.environ)
     session.forget_session()
     try:
+        user_environment.apply(paths)
         config = load(paths.config)
     except ConfigError as error:
         print(f"hermes: {error}", file=sys.stderr)

@@ -134,7 +134,7 @@ def old_instance_still_starts(facts: Facts) -> Step | None:
         return None
     deadline = facts.latest_beginning(old.started_at) + facts.policy.start_timeout
     if facts.now >= deadline:
-        return Kill(old.identity)
+        return _kill(facts, old)
     return Wait("the gateway to finish starting", deadline)
 
 
@@ -284,7 +284,8 @@ def _wants_reload(facts: Facts) -> bool:
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:
     described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
-    if facts.was_started_since(fresh):
+    # The record names who ran when it was asked: whoever is not that one came later, whatever the clock says.
+    if facts.intent.target is not None or facts.progress.attempts or facts.was_started_since(fresh):
         return _end(facts, "restarted", described)
     return _end(facts, "already-satisfied", f"{described} was fresh when it was asked")
 
@@ -336,6 +337,8 @@ def _signal(facts: Facts, old: Instance) -> Step:
 
 
 def _kill(facts: Facts, old: Instance) -> Step:
+    if not facts.policy.may_kill:
+        return _fail(facts, f"pid {old.identity.pid} does not end, and it is not ours to kill")
     if facts.progress.signals >= 2 * facts.max_attempts:
         return _fail(facts, f"pid {old.identity.pid} survives SIGKILL: see what it waits for in the kernel")
     return Kill(old.identity)

@@ -74,6 +74,7 @@ class Policy:
     storm_window: float = STORM_WINDOW
     stay_ready: float = 3.0
     refusal_codes: frozenset[int] = frozenset()
+    may_kill: bool = True  # what is not ours is never killed
     mends: Mends = Mends()
 
     def clocks(self, intent: Intent) -> Clocks:

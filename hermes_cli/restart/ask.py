@@ -49,8 +49,13 @@ def ask(
 ) -> "dict[str, Any]":
     """Return a record of what the caller wants of the gateway that runs now; it is not written yet.
 
-    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
+    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a
+    name would ask for nothing.
     """
+    if os.path.exists(f"{paths.state}/adopted.json"):
+        from hermes_cli.restart import ask_adopted
+
+        return ask_adopted.ask(paths, reason=reason, command=command, force=force, drain_timeout=drain_timeout)
     target, in_tree = None, False
     try:
         described = description.read_alive(paths.instance, strict=True) or _describes_itself_soon(paths)
@@ -110,6 +115,10 @@ def request(
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
     """Signal the instance that the record names, if that very process has said that it handles it (rule 5)."""
+    if os.path.exists(f"{paths.state}/adopted.json"):
+        from hermes_cli.restart import ask_adopted
+
+        return ask_adopted.signal_target(paths, target)
     described = description.read_alive(paths.instance)
     if target is None or described is None or not described.handles_signal:
         return False

@@ -15,7 +15,9 @@ def text(status: Status) -> str:
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
         up = _span(status.now - running.started_at)
-        state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
+        state = (
+            f"{running.state}, pid {running.identity.pid}, revision {running.revision or 'unknown'}, up {up}, {turns}"
+        )
         crash = last_crash(status.runs)
         if crash is not None and crash.ended_at is not None:
             state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"
@@ -29,6 +31,9 @@ def text(status: Status) -> str:
         f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
+    if status.adopted is not None:
+        wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
+        lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")

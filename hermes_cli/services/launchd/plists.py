@@ -74,6 +74,16 @@ def restarter(paths: Paths, domain: str, name: str | None = None) -> Definition:
     )
 
 
+def resident(paths: Paths, name: str, argv: list[str]) -> Definition:
+    """Return the resident restarter of an adopted program: always running, and loaded at login."""
+    return _definition(
+        paths,
+        name,
+        {output.RESTARTER_LOG: paths.restarter_log},
+        {"ProgramArguments": argv, "KeepAlive": True, "ThrottleInterval": 1, "ProcessType": "Background"},
+    )
+
+
 def task(paths: Paths, name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
     """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
     return Definition(path, _plist(paths, name, variables, {"ProgramArguments": argv}))

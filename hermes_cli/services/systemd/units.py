@@ -178,6 +178,25 @@ def _sayable(text: str) -> str:
     return text
 
 
+def resident(paths: Paths, program: str, argv: list[str]) -> str:
+    """Return the unit of the resident restarter of an adopted program: always running, never given up."""
+    sections = {
+        "Unit": [f"Description=restarter of {program}, by hermesctl", "StartLimitIntervalSec=0"],
+        "Service": [
+            "Type=exec",
+            f"ExecStart={command(argv)}",
+            "WorkingDirectory=/",
+            *_environment(paths, {output.RESTARTER_LOG: paths.restarter_log}),
+            "Restart=always",
+            "RestartSec=1",
+        ],
+        "Install": ["WantedBy=default.target"],
+    }
+    return _HEAD.format(name="hermesctl") + "\n".join(
+        f"[{section}]\n" + "".join(f"{line}\n" for line in lines) for section, lines in sections.items()
+    )
+
+
 def said(text: str) -> Said:
     """Return what a unit's file says of itself."""
     found: dict[str, str] = {}

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import psutil
 
-from hermes_cli import paths
+from hermes_cli import paths, user_environment
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import make_directories
 from hermes_cli.intents.settled import Settled
@@ -104,7 +104,7 @@ class Installation:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH"))
+            if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH")) and name not in user_environment.REACH
         }
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
         if self.interpreter is None:
