@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hermes_cli.services.adopted.launchd import AdoptedLaunchd
 from support.agent.beside import Beside, kill
 from support.agent.scenarios import ASIDE, HELD, WHOLE
 from support.faults.places import Place, fault, on_call, on_return
@@ -15,6 +14,7 @@ from hermes_cli.intents import request
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
 from hermes_cli.jobs import adopted
+from hermes_cli.services.adopted.launchd import AdoptedLaunchd
 
 pytestmark = [pytest.mark.timeout(600)]
 STEPS = [
