@@ -73,6 +73,7 @@ class Intent:
     expires_at: float | None
     document: dict[str, Any]
     generation: float | None = None
+    boot_time: float | None = None  # seconds since the boot `boot_id` when it was asked; None in records of 0.1.0
 
     @property
     def is_automatic(self) -> bool:
@@ -123,6 +124,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         expires_at=_time(document.get("expires_at")),
         document=document,
         generation=_generation(document.get("target")),
+        boot_time=finite(document.get("boot_time")),
     )
 
 
