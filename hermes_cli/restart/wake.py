@@ -7,6 +7,7 @@ import sys
 
 from hermes_cli.pending import is_restart_pending, is_something_pending
 from hermes_cli.system import locks
+from hermes_cli.system.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
     except (HermesError, OSError):
         return False  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {say(line)}", file=sys.stderr)
+        print(f"hermes: {printable(say(line))}", file=sys.stderr)
     return line is not None
 
 
