@@ -184,14 +184,14 @@ def _replace(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
 def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
     """Return the JSON object in a small file, or None: absent, foreign, torn, too large or no object.
 
-    With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
+    With `strict`, raise OSError where what it says cannot be told: it may not be read, the disk fails, descriptors ran out.
     """
     try:
         data = read_small(path, limit)
     except UnfitFileError:
         return None
     except OSError as error:
-        if strict and is_unknown(error):
+        if strict and (is_unknown(error) or error.errno in {errno.EACCES, errno.EPERM}):
             raise
         return None
     try:
