@@ -19,6 +19,7 @@ _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
 # What makes a profile, or shows that there is none.
 _TAKES_ANY_PROFILE = (
     *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list")),
+    {"update"},  # it is of the installation
     {"config"},
     {"completion"},
     {"--help"},

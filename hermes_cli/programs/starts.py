@@ -15,7 +15,6 @@ from hermes_cli.system import durable, process_table
 
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start
-MANY = 3  # crashes in a row, each after a short run, of a gateway that is ready meanwhile
 _ASKED_FOR = (0, own.RESTART_EXIT_CODE)
 
 
@@ -76,16 +75,13 @@ def with_start(runs: Sequence[Run], before: own.GatewayInstance | None, fresh: R
     return (*_ended(runs, before, fresh.boot, fresh.at), fresh)[-KEPT:]
 
 
-def crashes_in_a_row(runs: Sequence[Run], *, of_ready: bool = False) -> int:
-    """Return how many runs before the present one crashed soon after their start, one after the other.
-
-    With `of_ready`, those only that had become ready: what kept a start from succeeding is over once one is ready.
-    """
+def crashes_in_a_row(runs: Sequence[Run]) -> int:
+    """Return how many runs before the present one crashed soon after their start, one after the other."""
     count = 0
     for run in reversed(runs):
         if run.ended_at is None:
             continue
-        if not (run.crashed and run.was_short) or (of_ready and not run.ready):
+        if not (run.crashed and run.was_short):
             break
         count += 1
     return count

@@ -64,14 +64,13 @@ class Status:
 
     @property
     def is_crash_looping(self) -> bool:
-        """Whether it starts again and again: the last run crashed and this one is not ready, or many crashed."""
+        """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
         if self.instance is not None and self.instance.ready:
-            many = starts.crashes_in_a_row(self.runs, of_ready=True) >= starts.MANY
-            return many and self.now - self.instance.started_at < starts.SHORT
+            return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
             and self.desired == "running"
-            and self.service.service.state == "running"
+            and self.service.service.state != "unknown"
         )
 
     @property

@@ -213,4 +213,4 @@ def test_the_cost_of_a_request_and_of_a_look_as_the_queue_grows(tmp_path, pendin
     )
     assert ask < 50
     assert look < 1000
-    assert len(os.listdir(paths.queue.settled)) <= 200
+    assert len(os.listdir(paths.queue.settled)) <= 202  # and what the breaker still counts

@@ -122,7 +122,7 @@ def test_a_gateway_that_only_its_manager_started_again_is_shown_and_its_restart_
     world.hermes.install()
     world.hermes.run("gateway", "stop")
     subprocess.run(
-        ["systemctl", "--user", "start", "hermes-gateway.service"],
+        ["systemctl", "--user", "start", world.definitions()[0].name],
         env=world.hermes.environment(),
         check=True,
         timeout=PATIENCE,

@@ -145,7 +145,7 @@ def test_an_updater_killed_at_any_step_leaves_the_old_revision_untouched_or_the_
 def test_options_that_it_cannot_honour_are_refused(hermes: Installation, option: str) -> None:
     done = hermes.run("update", option)
     assert done.returncode == 1
-    assert "takes no --to, --pre or --stash" in done.stderr
+    assert "takes no --to, --pre, --stash or --rewritten" in done.stderr
 
 
 def test_a_command_without_a_revision_is_a_configuration_error(make_installation: Callable[..., Installation]) -> None:

@@ -277,7 +277,7 @@ def test_a_request_that_came_true_by_itself_touches_nothing(paths, publish, gate
     gateways.start_ready()
     identifier = publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
     assert drive()
-    assert outcome(paths, identifier) == "already-satisfied"
+    assert outcome(paths, identifier) == "restarted"
     assert len(gateways.ran()) == 1
 
 
@@ -338,7 +338,7 @@ def test_a_reused_pid_is_not_signalled(paths, publish, gateways, drive):
     other["create_time"] -= 50
     identifier = publish(target=other)
     assert drive()
-    assert outcome(paths, identifier) == "already-satisfied"
+    assert outcome(paths, identifier) == "restarted"
     assert len(gateways.ran()) == 1
 
 
@@ -346,7 +346,7 @@ def test_a_target_of_another_boot_is_not_signalled(paths, publish, gateways, dri
     gateways.start_ready()
     identifier = publish(target=gateways.target(), boot_id="another boot")
     assert drive()
-    assert outcome(paths, identifier) == "already-satisfied"
+    assert outcome(paths, identifier) == "restarted"
     assert len(gateways.ran()) == 1
 
 
@@ -455,7 +455,7 @@ def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_
     publisher.start()
     assert drive()
     publisher.join(PATIENCE)
-    assert outcome(paths, late[0]) == "already-satisfied"
+    assert outcome(paths, late[0]) == "restarted"
 
 
 RUN_DRIVER = f"""
@@ -597,7 +597,7 @@ def test_no_record_stops_the_driver_from_settling_the_next_one(paths, strangely,
     gateways.start_ready()
     identifier = strangely(**strange)
     assert drive()
-    assert outcome(paths, identifier) == "already-satisfied"
+    assert outcome(paths, identifier) == "restarted"
     assert os.listdir(paths.pending) == []
 
 
@@ -669,7 +669,7 @@ def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, pu
         file.write("{")
     identifier = publish(target=named, drain_timeout=30.0)
     still_at_it = background(FORGIVING)
-    await_progress(paths, identifier, "gateway.json")
+    await_progress(paths, identifier, "to describe itself")
     own.write(paths, described)
     assert not still_at_it()
     assert outcome(paths, identifier) == "restarted"

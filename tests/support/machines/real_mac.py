@@ -8,6 +8,8 @@ from pathlib import Path
 from hermes_cli import paths
 from hermes_cli.intents.request import make_directories
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.services.job import names
+from hermes_cli.services.launchd import plists
 from hermes_cli.system import durable
 from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, end_processes_below
 from support.machines.interpreter import Interpreter
@@ -19,7 +21,9 @@ class RealMac(Installation):
     def __init__(self, folder: Path) -> None:
         """Raise RuntimeError where one of the labels is loaded, or defined, already: it would be somebody's."""
         self.profile = f"test-{os.getpid()}"
-        self.label = f"ai.hermes.gateway-{self.profile}"
+        home = str(folder / "hermes")
+        place = paths.Paths(self.profile, f"{home}/state", home, f"{home}/logs", home)
+        self.label = plists.label(names.suffix(place))
         self.restarter = f"{self.label}.restarter"
         self.domains = [f"{kind}/{os.getuid()}" for kind in ("gui", "user")]
         self.agents = Path.home() / "Library" / "LaunchAgents"
@@ -32,7 +36,7 @@ class RealMac(Installation):
             variables={"HERMES_PROFILE": self.profile},
             interpreter=Interpreter(folder / "python", REPOSITORY),
         )
-        self.paths = paths.Paths(self.profile, f"{self.home}/state", str(self.home), f"{self.home}/logs")
+        self.paths = place
         make_directories(self.paths.intents)
         durable.make_private_directory(self.paths.logs)
         self.configure(SHORT_CLOCKS)

@@ -38,7 +38,9 @@ def test_a_profile_named_last_is_the_one_that_is_shown(hermes, home):
     assert json.loads(hermes("gateway", "status", "--json", "-p", "work").stdout)["profile"] == "work"
 
 
-@pytest.mark.parametrize("command", [("gateway", "stop"), ("gateway", "restart"), ("gateway", "start"), ("update",)])
+@pytest.mark.parametrize(
+    "command", [("gateway", "stop"), ("gateway", "restart"), ("gateway", "start"), ("gateway", "logs")]
+)
 def test_an_unknown_profile_is_said_with_those_that_are_there_and_nothing_is_made(hermes, home, command):
     os.makedirs(f"{home}/state/profiles/work")
     done = hermes("-p", "wrok", *command)
