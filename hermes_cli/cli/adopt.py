@@ -122,9 +122,8 @@ def _only_adopted(paths: Paths) -> str:
     from hermes_cli.paths import profiles
 
     adopted = [name for name in profiles(paths) if adoptions.read(resolve(name)) is not None]
-    if len(adopted) != 1:
-        which = (
-            f"one of {', '.join(adopted)}: hermes -p NAME gateway release" if adopted else "hermes gateway adopt NAME"
-        )
-        raise NotInstalledError(f"name what to release, {which}" if adopted else f"nothing is adopted: {which}")
+    if not adopted:
+        raise NotInstalledError("nothing is adopted: hermes gateway adopt NAME")
+    if len(adopted) > 1:
+        raise NotInstalledError(f"name what to release, one of {', '.join(adopted)}: hermes -p NAME gateway release")
     return adopted[0]

@@ -33,6 +33,7 @@ from hermes_cli.system.process import Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 
@@ -292,33 +293,35 @@ class Queue(Directories):
     def _replace_torn(self, name: str, staged: str) -> bool:
         """Publish over a settled file that a power cut left torn; link has one winner here, too."""
         final = f"{self.settled}/{name}"
-        directory = os.open(self.settled, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
-            fcntl.flock(directory, fcntl.LOCK_EX)
+        # Only who holds this lock unlinks here, and only what is torn, so that a whole file is never taken away.
+        with self._settled_locked():
             if self._read_settled(name, strict=True) is not None:
                 return False
             _remove(final)
-            os.link(staged, final, follow_symlinks=False)
-        except FileExistsError:
-            return False
-        finally:
-            os.close(directory)
+            try:
+                os.link(staged, final, follow_symlinks=False)
+            except FileExistsError:
+                return False
         return True
 
     def _publish_without_link(self, name: str, staged: str) -> bool:
         """Publish where the file system refuses links: the lock has one winner at a time, and rename a whole file."""
-        final = f"{self.settled}/{name}"
-        directory = os.open(self.settled, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
+        with self._settled_locked():
             if self._read_settled(name, strict=True) is not None:
                 return False
             durable.sync_file(staged)  # a rename may be on the disk before what it names
-            os.rename(staged, final)
+            os.rename(staged, f"{self.settled}/{name}")
+        return True
+
+    @contextlib.contextmanager
+    def _settled_locked(self) -> "Iterator[None]":
+        """Hold the lock of settled/; the kernel releases it with the descriptor."""
+        directory = os.open(self.settled, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
         finally:
             os.close(directory)
-        return True
 
     def _names_of_settled(self) -> set[str]:
         """List settled/. Raises OSError when that cannot be told: what is settled already must not be done again."""

@@ -31,7 +31,6 @@ class Run:
     ended_at: float | None = None
     code: int | None = None
     rebooted: bool = False
-    ready: bool = False  # it was, when it ended without a word
 
     @property
     def crashed(self) -> bool:
@@ -107,7 +106,6 @@ def _ended(runs: Sequence[Run], before: own.GatewayInstance | None, boot: str | 
         ended_at=max(last.at, min(before.heartbeat, now)),
         code=code,
         rebooted=code is None and last.boot != boot,
-        ready=before.state in {"ready", "draining"},
     )
     return known
 
@@ -126,7 +124,6 @@ def _run(found: Any) -> Run | None:
         ended_at,
         code if type(code) is int else None,
         found.get("rebooted") is True,
-        found.get("ready") is True,
     )
 
 

@@ -5,7 +5,7 @@ removed stays so. A wish is only read off: the intent that is made of it settles
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Word = Literal["restart", "stopped", "crashed", "refused", "unknown"]
@@ -76,8 +76,6 @@ Rule = Callable[[Look], Verdict | None]
 
 def judge(look: Look) -> Verdict:
     """Return the verdict of the first rule that applies, with the rule's name."""
-    from dataclasses import replace
-
     for rule in RULES:
         found = rule(look)
         if found is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 # Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
+_LOCK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
 _DESCRIBES = 2.0
 
 
@@ -138,21 +139,27 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
 
     A record without a name would be satisfied by the very instance that was to go.
     """
-    import time
-
     from hermes_cli.system import locks
 
+    if not locks.is_held(paths.gateway_lock):
+        return None
+    import time
+
+    from hermes_cli.system.directory_watch import DirectoryWatch
+
     deadline = time.monotonic() + _DESCRIBES
-    while locks.is_held(paths.gateway_lock):
-        described = description.read_alive(paths.instance, strict=True)
-        if described is not None:
-            return described
-        if time.monotonic() >= deadline:
-            raise TryAgainError(
-                "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe it; "
-                "repeat in a moment, or hermes gateway stop, then start"
-            )
-        time.sleep(0.02)
+    with DirectoryWatch(paths.state) as watch:
+        while locks.is_held(paths.gateway_lock):
+            described = description.read_alive(paths.instance, strict=True)
+            if described is not None:
+                return described
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TryAgainError(
+                    "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe "
+                    "it; repeat in a moment, or hermes gateway stop, then start"
+                )
+            watch.wait(min(left, _LOCK_AGAIN))
     return None
 
 

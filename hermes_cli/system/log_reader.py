@@ -177,7 +177,7 @@ class Reader:
                 watch = DirectoryWatch(directory, modified=True)
             except OSError:  # it is made again by whoever writes
                 yield from self._grown()
-                time.sleep(_LOOK_AGAIN / 10)
+                time.sleep(_LOOK_AGAIN / 10)  # what is not there cannot be watched
                 continue
             with watch:
                 while _is_there(directory, watched):

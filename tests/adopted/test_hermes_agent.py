@@ -105,7 +105,7 @@ def test_the_resident_is_small_and_idle(make_agent) -> None:
     (resident,) = agent.residents()
     assert resident.memory_info().rss <= 12_000_000
     before = resident.cpu_times().user
-    time.sleep(3)
+    time.sleep(3)  # what it costs while nothing happens
     assert resident.cpu_times().user - before <= 0.01
 
 

@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -188,3 +189,18 @@ def test_the_supervisor_is_small(hermes: Installation) -> None:
     supervisor = hermes.supervisor()
     assert supervisor is not None
     assert psutil.Process(supervisor.pid).memory_info().rss < 35e6
+
+
+def test_a_gateway_that_does_not_describe_itself_is_not_taken_for_a_stopped_one(
+    make_installation: Callable[..., Installation],
+) -> None:
+    hermes = make_installation(config=SHORT_CLOCKS.replace("[gateway]", "[gateway]\nheartbeat_interval = 0", 1))
+    before = hermes.install()
+    described = Path(hermes.paths.instance).read_bytes()
+    Path(hermes.paths.instance).unlink()
+    done = hermes.run("gateway", "restart")
+    assert (done.returncode, hermes.pending(), hermes.ever_settled()) == (75, [], []), done.stderr
+    assert "a gateway runs and gateway.json does not describe it" in done.stderr
+    Path(hermes.paths.instance).write_bytes(described)
+    assert hermes.run("gateway", "restart").returncode == 0
+    hermes.ready(other_than=before)

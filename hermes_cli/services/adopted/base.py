@@ -1,6 +1,7 @@
 """What both managers of an adopted program share: what is refused on it, and the resident restarter's names."""
 
 import sys
+from abc import ABC, abstractmethod
 
 from hermes_cli.errors import HermesError
 from hermes_cli.paths import Paths
@@ -12,7 +13,7 @@ from hermes_cli.services.job.definition import Definition
 NAMESPACE = "dev.hermesctl"
 
 
-class Adopted:
+class Adopted(ABC):
     """One adopted program under its own service manager."""
 
     name = ""
@@ -32,25 +33,25 @@ class Adopted:
         """Return the resident's command line. It must not look like a gateway to the program's own search for those."""
         return [sys.executable, "-P", "-m", "hermes_cli.jobs.resident", self._paths.profile, self._paths.state]
 
+    @abstractmethod
     def view(self) -> ManagerView:
         """Return what the manager says of the program. Raises HermesError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def demand_start_of_resident(self) -> list[str]:
         """Return the command line by which anybody starts the resident."""
-        raise NotImplementedError
 
+    @abstractmethod
     def definitions(self) -> tuple[Definition, ...]:
         """Return what is ours: the resident's definition."""
-        raise NotImplementedError
 
+    @abstractmethod
     def install(self) -> bool:
         """Write and load the resident. Raises HermesError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def uninstall(self) -> None:
         """Unload the resident and remove its definition. Raises HermesError."""
-        raise NotImplementedError
 
     def reload(self) -> None:
         """Refuse: the definition is not ours. Raises HermesError."""

@@ -5,7 +5,6 @@ back: a demand start from inside the program's exit is admitted. It is the one t
 """
 
 import os
-import shlex
 import shutil
 
 from hermes_cli.errors import HermesError
@@ -79,8 +78,3 @@ def remove(adoption: Adoption, program: ProgramFile) -> None:
         shutil.rmtree(place)
     except OSError as error:
         raise HermesError(f"{place} cannot be removed ({error.strerror}): remove it by hand") from None
-
-
-def shown(start: list[str]) -> str:
-    """Return the demand start as a shell would read it."""
-    return shlex.join(start)

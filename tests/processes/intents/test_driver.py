@@ -669,7 +669,7 @@ def test_a_spoilt_gateway_json_is_waited_out_until_it_is_written_again(paths, pu
         file.write("{")
     identifier = publish(target=named, drain_timeout=30.0)
     still_at_it = background(FORGIVING)
-    await_progress(paths, identifier, "to describe itself")
+    await_progress(paths, identifier, "the gateway to describe itself")
     own.write(paths, described)
     assert not still_at_it()
     assert outcome(paths, identifier) == "restarted"
