@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
+from hermes_cli.system.log_file import FILES, SIZE, Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,19 @@ class TerminalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LogConfig:
+    """Section [log], for each log: `files` files of `size` bytes at the most."""
+
+    size: int = SIZE
+    files: int = FILES
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return both."""
+        return Bounds(self.size, self.files)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of config.toml."""
 
@@ -76,11 +90,21 @@ class Config:
     restart: RestartConfig = field(default_factory=RestartConfig)
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
     update: UpdateConfig = field(default_factory=UpdateConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
 
-_LEAST = {"start_timeout": 0.1, "max_attempts": 1, "storm_limit": 1, "expiry": 1.0, "timeout": 0.1}
+_LEAST = {
+    "start_timeout": 0.1,
+    "max_attempts": 1,
+    "storm_limit": 1,
+    "expiry": 1.0,
+    "timeout": 0.1,
+    "size": 4096,
+    "files": 1,
+}
+_MOST = {"files": 100}
 _OF_OTHER_RELEASES = ("log", "model", "notify", "telegram")  # a release that goes back must still start
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig)
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig)
 
 
 def load(path: str) -> Config:
@@ -103,6 +127,7 @@ def load(path: str) -> Config:
         restart=_section(path, "restart", RestartConfig, document),
         terminal=_section(path, "terminal", TerminalConfig, document),
         update=_section(path, "update", UpdateConfig, document),
+        log=_section(path, "log", LogConfig, document),
     )
 
 
@@ -165,7 +190,10 @@ def _value(where: str, value: Any, default: Any, least: float) -> Any:
     else:
         whole = isinstance(default, int)
         fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value < 1e9
-        what = f"a number of at least {least:g}{', a whole one' if whole else ''}"
+        most = _MOST.get(where.rpartition(".")[2], 1e9)
+        fits = fits and value <= most
+        limit = f" and at most {most:g}" if most < 1e9 else ""
+        what = f"a number of at least {least:g}{limit}{', a whole one' if whole else ''}"
     if not fits:
         raise ConfigError(f"{where} must be {what}, not {value!r}")
     return type(default)(value)

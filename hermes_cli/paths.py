@@ -114,6 +114,11 @@ class Paths:
         """What drivers print."""
         return f"{self.logs}/restarter.log"
 
+    @property
+    def update_log(self) -> str:
+        """What updates say."""
+        return f"{self.logs}/update.log"
+
 
 def resolve(profile: str | None = None) -> Paths:
     """Directories from HERMES_HOME, or the platform's own.

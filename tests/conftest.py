@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from gates import Gate
-    from installation import Installation
-    from user_manager import UserManager
-    from wheels import Environment
+    from support.faults.gates import Gate
+    from support.machines.installation import Installation
+    from support.machines.user_manager import UserManager
+    from support.releases.wheels import Environment
 
 pytest_plugins = ["launchd_emulator.fixture"]
 
@@ -69,7 +69,7 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None and request.node.get_closest_marker("e2e"):
-        from installation import end_processes_below
+        from support.machines.installation import end_processes_below
 
         end_processes_below(folder)
 
@@ -77,7 +77,7 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def make_installation(tmp_path: Path) -> "Callable[..., Installation]":
     """Installations of this test."""
-    from installation import SHORT_CLOCKS, Installation
+    from support.machines.installation import SHORT_CLOCKS, Installation
 
     def make(name: str = "höme 'of' \"hermes\"", config: str = SHORT_CLOCKS, **more) -> Installation:
         return Installation(tmp_path / name, config=config, **more)
@@ -94,7 +94,7 @@ def hermes(make_installation: "Callable[..., Installation]") -> "Installation":
 @pytest.fixture
 def gate(tmp_path: Path) -> "Iterator[Callable[[str], Gate]]":
     """Gates of this test, by name; each opens at its end, so that nobody stays behind one."""
-    from gates import Gate
+    from support.faults.gates import Gate
 
     made: list[Gate] = []
 
@@ -111,7 +111,7 @@ def gate(tmp_path: Path) -> "Iterator[Callable[[str], Gate]]":
 @pytest.fixture
 def user_manager() -> "Iterator[UserManager]":
     """A systemd user manager of this test's own; skipped with the reason where there can be none."""
-    from user_manager import UserManager, needed
+    from support.machines.user_manager import UserManager, needed
 
     with needed():
         found = UserManager()
@@ -123,7 +123,7 @@ def user_manager() -> "Iterator[UserManager]":
 @pytest.fixture(scope="session")
 def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Environment]":
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
-    from wheels import Environment
+    from support.releases.wheels import Environment
 
     made = Environment.template(tmp_path_factory.mktemp("wheels"))
     shared = made.shared()
@@ -135,6 +135,6 @@ def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Envir
 @pytest.fixture(scope="session")
 def bare_template(tmp_path_factory: pytest.TempPathFactory) -> "Environment":
     """A virtual environment without hermes, to be copied."""
-    from wheels import Environment
+    from support.releases.wheels import Environment
 
     return Environment.bare(tmp_path_factory.mktemp("bare"))

@@ -20,11 +20,11 @@ from collections import Counter
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-sys.path[:0] = [str(TESTS / "support"), str(TESTS / "launchd"), str(TESTS.parent)]
+sys.path[:0] = [str(TESTS), str(TESTS / "launchd"), str(TESTS.parent)]
 
 import psutil  # noqa: E402
-from soak_world import MANAGERS, Soaked, make  # noqa: E402
-from user_manager import NoManagerError  # noqa: E402
+from support.machines.soak_world import MANAGERS, Soaked, make  # noqa: E402
+from support.machines.user_manager import NoManagerError  # noqa: E402
 
 # What each may grow by between the first third and the last, beyond noise: absolute, and as a share.
 ALLOWED = {"processes": (0, 0.0), "descriptors": (4, 0.05), "memory_kb": (6000, 0.10), "files": (12, 0.0)}

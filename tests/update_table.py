@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-sys.path[:0] = [str(TESTS.parent), str(TESTS / "support"), str(TESTS / "launchd")]
+sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "launchd")]
 
-from cut_off import UPDATER, WAYS, Step, cut_off, steps  # noqa: E402
-from wheels import Environment  # noqa: E402
+from support.faults.cut_off import UPDATER, WAYS, Step, cut_off, steps  # noqa: E402
+from support.releases.wheels import Environment  # noqa: E402
 
 DOCUMENT = TESTS.parent / "docs" / "evidence" / "cut-off-updates.md"
 TITLES = {"git": "A git checkout", "wheel": "A wheel, installed by pip"}

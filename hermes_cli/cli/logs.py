@@ -1,41 +1,63 @@
 """`hermes gateway logs`."""
 
-import os
 import sys
+import time
+from collections.abc import Iterator
 
 import click
 
-from hermes_cli.errors import HermesError
+from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
+
+LOGS = ("gateway", "restarter", "update")
 
 
 @click.command()
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=100, show_default=True, help="How many lines.")
+@click.option("--since", metavar="T", help="Only what is younger: 10m, 2h, 3d, or a time such as 2026-11-23T16:05.")
+@click.option("--level", type=click.Choice(["info", "warning", "error"]), help="Only lines of this level or above.")
+@click.option(
+    "--log", "which", type=click.Choice([*LOGS, "all"]), default="gateway", show_default=True, help="Whose log."
+)
+@click.option("--path", "paths_only", is_flag=True, help="Print where the log is, the oldest file first.")
 @click.pass_obj
-def logs(paths: Paths, *, follow: bool, lines: int) -> None:
-    """Show the gateway's log."""
-    try:
-        file = open(paths.gateway_log, "rb")  # noqa: SIM115  followed below, closed by the with statement
-    except OSError as error:
-        raise HermesError(
-            f"{paths.gateway_log} cannot be read ({error.strerror}): a gateway in the foreground logs to its terminal"
-        ) from None
-    with file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - lines * 400))
-        tail = file.read().splitlines(keepends=True)
-        sys.stdout.buffer.writelines(tail[-lines:] if lines else [])
-        sys.stdout.flush()
-        if not follow:
-            return
-        from hermes_cli.system.directory_watch import DirectoryWatch
+def logs(
+    paths: Paths, *, follow: bool, lines: int, since: str | None, level: str | None, which: str, paths_only: bool
+) -> None:
+    """Show what gateway and supervisor, the restarter or updates have logged.
 
-        with DirectoryWatch(paths.logs, modified=True) as watch:
-            while True:
-                sys.stdout.buffer.write(file.read())
-                sys.stdout.flush()
-                try:
-                    watch.wait(3600.0)
-                except KeyboardInterrupt:
-                    return
+    A log is a file and the older ones that were moved aside when it was full (PATH.1 and so on); all of them are read.
+    """
+    from hermes_cli.status import log_view
+    from hermes_cli.system.log_file import files
+    from hermes_cli.system.log_reader import Reader
+
+    chosen = [getattr(paths, f"{name}_log") for name in (LOGS if which == "all" else (which,))]
+    if paths_only:
+        for path in chosen:
+            for file in files(path) or [path]:
+                click.echo(file)
+        return
+    try:
+        view = log_view.View(log_view.moment(since, time.time()), level)
+    except ValueError:
+        raise UsageError(f"--since {since!r} is no time: use for example 10m, 2h, 3d or 2026-11-23T16:05") from None
+    try:
+        with Reader(chosen) as reader:
+            _print(view.last(reader.backwards(unfinished=not follow), lines))
+            if follow:
+                _print(view.shown(reader.follow()))
+    except OSError as error:
+        missing = f"{error.filename} cannot be read ({error.strerror})"
+        raise HermesError(f"{missing}: a gateway in the foreground logs to its terminal") from None
+    except KeyboardInterrupt:
+        return
+
+
+def _print(lines: Iterator[bytes]) -> None:
+    for line in lines:
+        sys.stdout.buffer.write(line)
+        if not line.endswith(b"\n"):
+            sys.stdout.buffer.write(b"\n")
+        sys.stdout.buffer.flush()

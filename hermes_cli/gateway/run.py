@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hermes.gateway")
 EX_CONFIG = 78
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
+_TEND_LOG = 15.0  # seconds
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 
@@ -51,7 +52,7 @@ def main(paths: Paths) -> int:
     """Run the gateway of a profile until a signal ends it. Return an exit code, or end the process."""
     notifier = notify.claim(os.environ)
     query = RevisionQuery()
-    log.configure()
+    log.configure_by_output(paths.gateway_log)
     mark = supervisor_watch.claim(os.environ)
     session.forget_session()
     try:
@@ -59,6 +60,7 @@ def main(paths: Paths) -> int:
     except ConfigError as error:
         print(f"hermes: {error}", file=sys.stderr)
         return EX_CONFIG
+    log.bound(config.log.bounds)
     try:
         lock = locks.take(paths.gateway_lock, timeout=_LOCK_WAIT)
         if lock is None:
@@ -134,6 +136,7 @@ class Gateway:
         self._notifier.ready()
         self._notifier.beat(asyncio.get_running_loop().call_later)
         self._lifecycle.beat(self._config.gateway.heartbeat_interval)
+        self._tend_log()
         self._reception.serve()
         if self._mark is not None:
             supervisor_watch.watch(self._mark, self._supervisor_gone)
@@ -235,6 +238,10 @@ class Gateway:
         line = await asyncio.to_thread(look, self._paths)
         if line is not None:
             _log.info("%s", line)
+
+    def _tend_log(self) -> None:
+        if log.tend():
+            asyncio.get_running_loop().call_later(_TEND_LOG, self._tend_log)
 
     def _supervisor_gone(self) -> None:
         if self._drain is None:

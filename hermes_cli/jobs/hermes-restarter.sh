@@ -7,6 +7,8 @@
 # the service manager's own demand start of the service. Nothing in a record is ever executed.
 # `hermes gateway install` and `hermes update` bring this file up to date.
 
+log=$HERMES_RESTARTER_LOG # the definition names it
+unset HERMES_RESTARTER_LOG
 python=$1 profile=$2 state=$3
 shift 3
 intents=$state/restart-intents
@@ -14,7 +16,20 @@ here=$(dirname -- "$0")
 again=10      # seconds until it is tried again, while something is pending that no Python can finish
 longest=300   # seconds that recorded processes are waited for
 bound=20      # seconds for START
+full=10485760 # bytes; drivers keep their log much shorter, if they can run
 cd / || exit 1
+
+# The directory is made, a log that no driver could rotate is moved aside, and where there is no log none is written.
+open_log() {
+  [ -n "$log" ] || return 0
+  (
+    umask 077
+    mkdir -p "${log%/*}" && : >>"$log"
+    [ "$(wc -c <"$log")" -le "$full" ] || mv -f "$log" "$log.1"
+    : >>"$log"
+  ) 2>/dev/null && exec >>"$log" 2>&1
+  return 0
+}
 
 pending() {
   for record in "$intents"/pending/* "$intents"/pending/.[!.]*; do
@@ -92,6 +107,7 @@ the_least() {
   bounded "$@"
 }
 
+open_log
 names() { ls -A "$intents/pending" 2>/dev/null; }
 
 while pending; do
@@ -104,6 +120,7 @@ while pending; do
   fi
   the_least "$@"
   pending && sleep "$again"
+  open_log
 done
 is_update_cut_off && drive_somehow
 exit 0

@@ -88,11 +88,12 @@ def _await_other_driver(paths: "Paths") -> None:
 
 def _log_to(paths: "Paths") -> None:
     """Log to restarter.log; a log that cannot be written must not keep the restart from happening."""
+    from hermes_cli.config import load_or_defaults
     from hermes_cli.system import log
-    from hermes_cli.system.durable import make_private_directory
 
+    # What it prints, a traceback for example, belongs there as well, unless somebody else keeps or reads it.
+    mine = log.leads_nowhere() or any(map(log.is_output, (paths.gateway_log, paths.restarter_log)))
     try:
-        make_private_directory(paths.logs)
-        log.configure(paths.restarter_log)
+        log.configure(paths.restarter_log, load_or_defaults(paths.config).log.bounds, outputs=mine)
     except OSError:
         log.configure()

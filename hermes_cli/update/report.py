@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from hermes_cli.config import load_or_defaults
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
-from hermes_cli.system import durable
+from hermes_cli.system.log_file import LogFile
 from hermes_cli.update.output import LOGGER
 
 _LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and where lines are kept
@@ -22,7 +23,8 @@ class Report:
 
     def __init__(self, paths: Paths) -> None:
         """Open nothing yet."""
-        self._path = f"{paths.logs}/update.log"
+        self._path, self._bounds = paths.update_log, load_or_defaults(paths.config).log.bounds
+        self._file: LogFile | None = None
         self._lock = threading.Lock()
         self._doing, self._since = "", 0.0
         self._live = sys.stderr.isatty()
@@ -40,9 +42,8 @@ class Report:
     def keep(self, line: str) -> None:
         """Write a line into update.log only."""
         with contextlib.suppress(OSError):
-            durable.make_private_directory(os.path.dirname(self._path))
-            with open(self._path, "a", encoding="utf-8", errors="replace") as file:
-                file.write(f"{timestamp(time.time())} {os.getpid()} {line}\n")
+            self._file = self._file or LogFile(self._path, self._bounds)
+            self._file.write(f"{timestamp(time.time())} {os.getpid()} {line}\n".encode(errors="replace"))
 
     def rest(self) -> None:
         """End the signs of life: somebody else shows the progress of what follows."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from measure import Figure, Row
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent / "support")]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from installation import REPOSITORY, Installation, end_processes_below
+from support.machines.installation import REPOSITORY, Installation, end_processes_below
 
 from hermes_cli.paths import Paths
 

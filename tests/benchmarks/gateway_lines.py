@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import psutil
 from bench import Bench, hermes, reap, spawn
 from driver_line import FLOOR, LIMITS, spawn_after_death
-from installation import Installation
 from measure import Figure, Row, Samples
+from support.machines.installation import Installation
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as instance

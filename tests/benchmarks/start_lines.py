@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from bench import Bench, hermes, python, to_end
-from installation import Installation
 from measure import Limits, Row, interleave
+from support.machines.installation import Installation
 
 from hermes_cli.intents.request import make_directories
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
+from support.releases.checkout import Checkout
 
 
 @pytest.fixture

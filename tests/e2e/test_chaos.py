@@ -7,7 +7,7 @@ import threading
 
 import psutil
 import pytest
-from installation import PATIENCE, Installation
+from support.machines.installation import PATIENCE, Installation
 
 pytestmark = pytest.mark.e2e
 ROUNDS = int(os.environ.get("HERMES_CHAOS_ROUNDS", "12"))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from installation import Installation
-from releases import CRASHES_AT_IMPORT
+from support.machines.installation import Installation
+from support.releases.changes import CRASHES_AT_IMPORT
+from support.releases.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 

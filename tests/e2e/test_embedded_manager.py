@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checkout import Checkout, git
-from gates import Gate
-from installation import PATIENCE, Installation, fault
+from support.faults.gates import Gate
+from support.machines.installation import PATIENCE, Installation, fault
+from support.releases.checkout import Checkout, git
 
 from hermes_cli.programs import own
 from hermes_cli.system import process

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from gates import Gate
-from installation import PATIENCE, Installation, all_of, fault
+from support.faults.gates import Gate
+from support.machines.installation import PATIENCE, Installation, all_of, fault
 
 from hermes_cli.intents import desired
 from hermes_cli.system import process

@@ -4,7 +4,7 @@ import signal
 import threading
 
 import pytest
-from installation import PATIENCE, Installation
+from support.machines.installation import PATIENCE, Installation
 
 from hermes_cli.system import process
 

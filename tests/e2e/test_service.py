@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from installation import PATIENCE, SHORT_CLOCKS, Installation
+from support.machines.installation import PATIENCE, SHORT_CLOCKS, Installation
 
 from hermes_cli.intents import request
 

@@ -1,7 +1,7 @@
 """NousResearch/hermes-agent#11932: a restart asked for from inside the gateway's own process tree."""
 
 import pytest
-from installation import Installation
+from support.machines.installation import Installation
 
 pytestmark = pytest.mark.e2e
 RESTART = "!hermes gateway restart"

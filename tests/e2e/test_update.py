@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout, git
-from installation import PATIENCE, Installation, fault
-from releases import CRASHES_AT_IMPORT, SOUND
+from support.machines.installation import PATIENCE, Installation, fault
+from support.releases.changes import CRASHES_AT_IMPORT, SOUND
+from support.releases.checkout import Checkout, git
 
 pytestmark = pytest.mark.e2e
 STEPS = [

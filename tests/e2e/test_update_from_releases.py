@@ -10,13 +10,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import cut_off
-import history
 import pytest
-from history import Release, Released
-from installation import PATIENCE, SHORT_CLOCKS, Installation
-from wheels import Environment
-from worlds import WORLDS, World
+from support.faults import cut_off
+from support.machines.installation import PATIENCE, SHORT_CLOCKS, Installation
+from support.machines.worlds import WORLDS, World
+from support.releases import history
+from support.releases.history import Release, Released
+from support.releases.wheels import Environment
 
 from hermes_cli.programs.own import GatewayInstance
 

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from installation import Installation, fault
-from releases import SOUND
+from support.machines.installation import Installation, fault
+from support.releases.changes import SOUND
+from support.releases.checkout import Checkout
 
 from hermes_cli.update import chat_job
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from installation import SHORT_CLOCKS, Installation, fault
-from releases import DIES_AT_START, RUN, SOUND
+from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.releases.changes import DIES_AT_START, RUN, SOUND
+from support.releases.checkout import Checkout
 
 pytestmark = pytest.mark.e2e
 # It dies when a driver has noted that it saw this very process ready: one that was never seen ready was not ready.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from checkout import Checkout
-from installation import SHORT_CLOCKS, Installation, fault
+from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.releases.checkout import Checkout
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own

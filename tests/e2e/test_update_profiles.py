@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from installation import Installation, fault
-from releases import SOUND
+from support.machines.installation import Installation, fault
+from support.releases.changes import SOUND
+from support.releases.checkout import Checkout
 
 from hermes_cli import paths
 from hermes_cli.programs import own

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from checkout import Checkout, git
-from installation import SHORT_CLOCKS, Installation
-from releases import SOUND
+from support.machines.installation import SHORT_CLOCKS, Installation
+from support.releases.changes import SOUND
+from support.releases.checkout import Checkout, git
 
 from hermes_cli.system import locks
 

@@ -3,7 +3,7 @@
 HERMES_TEST_FAULT is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
 function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
 does nothing, WHEN is ignored), fail (RuntimeError), full (no space left), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
-in PATH.go; see tests/support/gates.py). With a path as ONCE the fault strikes once: whoever creates that
+in PATH.go; see tests/support/faults/gates.py). With a path as ONCE the fault strikes once: whoever creates that
 file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
 """
 

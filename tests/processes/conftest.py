@@ -1,7 +1,7 @@
 """What every test of one program as a real process may ask for."""
 
 import pytest
-from one_profile import (  # noqa: F401  fixtures are found by their names
+from support.commands.one_profile import (  # noqa: F401  fixtures are found by their names
     at_home,
     children,
     failing_open,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from installation import PATIENCE, REPOSITORY, Installation
+from support.machines.installation import PATIENCE, REPOSITORY, Installation
 
 from hermes_cli.installation import copy
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from crash_stories import STORIES, Judge, Story, disks
-from installation import REPOSITORY
-from recorded import need_strace
+from support.faults.crash_stories import STORIES, Judge, Story, disks
+from support.faults.recorded import need_strace
+from support.machines.installation import REPOSITORY
 
 pytestmark = pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)
 

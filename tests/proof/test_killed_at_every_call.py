@@ -11,19 +11,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import injected
 import psutil
 import pytest
-from driver_alone import paths_below
-from injected import Point, Strikes, chosen, kills, points, refusals
-from installation import PATIENCE, Installation
-from recorded import need_strace
+from support import TESTS
+from support.faults import injected
+from support.faults.injected import Point, Strikes, chosen, kills, points, refusals
+from support.faults.recorded import need_strace
+from support.machines.installation import PATIENCE, Installation
+from support.models import driver_alone
+from support.models.driver_alone import GATEWAY, paths_below
 
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.programs import own
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
-SUPPORT = Path(__file__).parent.parent / "support"
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ def test_a_gateway_that_is_refused_every_call_on_its_way_out(traced: Installatio
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     """A restart that is carried out by drivers alone: run one with a fault, another without, and see what must hold."""
     need_strace()
-    monkeypatch.setenv("PYTHONPATH", f"{SUPPORT}{os.pathsep}{SUPPORT.parent.parent}")
+    monkeypatch.setenv("PYTHONPATH", f"{TESTS}{os.pathsep}{TESTS.parent}")
     made: list[str] = []
 
     def restart(options: list[str], what: object) -> str:
@@ -164,9 +165,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         made.append(home)
         paths = paths_below(home)
         make_directories(paths.intents)
-        with subprocess.Popen(
-            [sys.executable, str(SUPPORT.parent / "unit" / "stand_in_gateway.py"), home], stdout=subprocess.PIPE
-        ) as old:
+        with subprocess.Popen([sys.executable, str(GATEWAY), home], stdout=subprocess.PIPE) as old:
             assert old.stdout is not None
             assert old.stdout.readline() == b"ready\n"
             named = own.read_alive(paths)
@@ -180,7 +179,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
                 drain_timeout=1,
             )
             identifier = submit(paths.intents, asking)
-            argv = [sys.executable, str(SUPPORT / "driver_alone.py"), home]
+            argv = [sys.executable, driver_alone.__file__, home]
             log = tmp_path / "log"
             subprocess.run([*injected.argv(options, log), *argv], timeout=PATIENCE, capture_output=True, check=False)
             last = subprocess.run(argv, timeout=PATIENCE, capture_output=True, text=True, check=False)

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from in_place import NoUpdates, paths_below
+from support.models.in_place import NoUpdates, paths_below
 
 from hermes_cli.intents import desired, driver, facts, progress, queue, record
 from hermes_cli.intents.facts import Policy

@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from driver_alone import GATEWAY, paths_below
-from gates import Gate
-from installation import FAULTS, PATIENCE, REPOSITORY, Installation, fault
+from support import TESTS
+from support.faults.gates import Gate
+from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installation, fault
+from support.models import driver_alone
+from support.models.driver_alone import GATEWAY, paths_below
 
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 DRIVER = "hermes_cli.intents.driver"
-SUPPORT = Path(__file__).parent.parent / "support"
 
 
 def gated(hermes: Installation, point: Gate, where: str, when: str, program: str) -> str:
@@ -114,10 +115,10 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
     paths = paths_below(str(home))
     make_directories(paths.intents)
     identifier = submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
-    code = os.pathsep.join(str(folder) for folder in (FAULTS, SUPPORT, REPOSITORY))
+    code = os.pathsep.join(str(folder) for folder in (FAULTS, TESTS, REPOSITORY))
     at = fault(f"gate:{kicking.place}", f"{DRIVER}:Driver._act", "before", tmp_path / "struck")
     environment = {**os.environ, "PYTHONPATH": code, "HERMES_TEST_FAULT": at}
-    with subprocess.Popen([sys.executable, str(SUPPORT / "driver_alone.py"), str(home)], env=environment) as driving:
+    with subprocess.Popen([sys.executable, driver_alone.__file__, str(home)], env=environment) as driving:
         kicking.reached()  # it has looked, saw nothing run, and is about to kick
         with subprocess.Popen(
             [sys.executable, str(GATEWAY), str(home)], stdout=subprocess.PIPE, env=environment

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import injected
 import pytest
-from injected import Point, Strikes, chosen, kills, points, refusals
-from installation import PATIENCE, Installation, fault
-from recorded import need_strace
+from support.faults import injected
+from support.faults.injected import Point, Strikes, chosen, kills, points, refusals
+from support.faults.recorded import need_strace
+from support.machines.installation import PATIENCE, Installation, fault
 
 from hermes_cli.services.job import restarter_program
 

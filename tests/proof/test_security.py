@@ -15,8 +15,8 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_place import InPlace, drive, paths_below
-from installation import Installation
+from support.machines.installation import Installation
+from support.models.in_place import InPlace, drive, paths_below
 
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.paths import Paths

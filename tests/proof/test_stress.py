@@ -18,7 +18,8 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from in_place import drive, paths_below
+from support import TESTS
+from support.models.in_place import drive, paths_below
 
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, make_directories, submit
@@ -26,11 +27,10 @@ from hermes_cli.intents.request import compose, make_directories, submit
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 INTENTS = int(os.environ.get("HERMES_PROOF_INTENTS", "10000"))
 PRODUCERS, DRIVERS = 4, 3
-SUPPORT = Path(__file__).parent.parent / "support"
 _BEGIN = f"""
 import mmap, os, random, struct, sys, time
-sys.path.append({str(SUPPORT)!r})
-import in_place
+sys.path.append({str(TESTS)!r})
+from support.models import in_place
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import compose, submit
 paths = in_place.paths_below(sys.argv[1])
@@ -76,10 +76,9 @@ while True:
 
 
 def start(script: str, root: Path, number: int, count: int = 0) -> subprocess.Popen[bytes]:
-    repository = SUPPORT.parent.parent
     return subprocess.Popen(
         [sys.executable, "-c", script, str(root), str(root / f"ledger-{number}"), str(number), str(count)],
-        env={**os.environ, "PYTHONPATH": f"{repository}{os.pathsep}{SUPPORT}"},
+        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
         cwd="/",
     )
 

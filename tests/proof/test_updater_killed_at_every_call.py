@@ -10,13 +10,13 @@ import signal
 import subprocess
 from pathlib import Path
 
-import injected
 import psutil
 import pytest
-from checkout import Checkout
-from injected import Point, Strikes, chosen, kills, points, refusals
-from installation import PATIENCE, Installation, fault
-from recorded import need_strace
+from support.faults import injected
+from support.faults.injected import Point, Strikes, chosen, kills, points, refusals
+from support.faults.recorded import need_strace
+from support.machines.installation import PATIENCE, Installation, fault
+from support.releases.checkout import Checkout
 
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import journal

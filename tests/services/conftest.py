@@ -1,11 +1,11 @@
-"""One world for each service manager; see tests/support/worlds.py."""
+"""One world for each service manager; see tests/support/machines/worlds.py."""
 
 from pathlib import Path
 
 import pytest
-from checkout import Checkout
-from releases import Source
-from worlds import WORLDS, World
+from support.machines.worlds import WORLDS, World
+from support.releases.changes import Source
+from support.releases.checkout import Checkout
 
 
 @pytest.fixture(params=list(WORLDS))

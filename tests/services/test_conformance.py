@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from worlds import World
+from support.machines.worlds import World
 
 from hermes_cli.intents import desired, request
 from hermes_cli.programs import own

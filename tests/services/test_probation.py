@@ -6,10 +6,10 @@ Some combinations by default; HERMES_UPDATES=whole runs them all.
 import os
 
 import pytest
-from checkout import Checkout
-from installation import Installation
-from releases import Source
-from worlds import WORLDS
+from support.machines.installation import Installation
+from support.machines.worlds import WORLDS
+from support.releases.changes import Source
+from support.releases.checkout import Checkout
 
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal

@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable
 from itertools import product
 
-import cut_off
 import pytest
-from cut_off import Step, steps
-from installation import SHORT_CLOCKS
-from releases import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
-from worlds import WORLDS, World
+from support.faults import cut_off
+from support.faults.cut_off import Step, steps
+from support.machines.installation import SHORT_CLOCKS
+from support.machines.worlds import WORLDS, World
+from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START, NEEDS_EXTRA, Source
 
 from hermes_cli import paths
 from hermes_cli.programs import own

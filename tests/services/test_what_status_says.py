@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from worlds import World
+from support.machines.worlds import World
 
 from hermes_cli.programs import starts
 from hermes_cli.system import process

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 import pytest
-from one_profile import (  # noqa: F401  fixtures are found by their names
+from support.commands.one_profile import (  # noqa: F401  fixtures are found by their names
     at_home,
     children,
     failing_open,

@@ -59,7 +59,7 @@ def as_toml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f'"{value}"'
-    return "[]" if value == () else f"{value:g}"
+    return "[]" if value == () else f"{value:.9g}"
 
 
 def test_every_setting_is_described_with_its_default() -> None:

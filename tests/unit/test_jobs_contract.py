@@ -44,7 +44,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from installation import REPOSITORY, Installation
+from support.machines.installation import REPOSITORY, Installation
 
 from hermes_cli.installation import entry_points
 from hermes_cli.intents import desired, request

@@ -5,7 +5,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from installation import PATIENCE
+from support.machines.installation import PATIENCE
 
 AUTHOR = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgSign=false")
 

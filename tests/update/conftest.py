@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import PATIENCE, REPOSITORY, Installation
+from support.machines.installation import PATIENCE, REPOSITORY, Installation
 
 from hermes_cli.environment import MARKER, marker
 from hermes_cli.programs import own

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
+from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
 
 from hermes_cli.system import locks
 

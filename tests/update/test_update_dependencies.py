@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source
-from installation import Installation
+from support.machines.installation import Installation
 
 from hermes_cli.errors import HermesError
 from hermes_cli.update.sources.git import checkout as git

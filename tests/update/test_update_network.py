@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import PATIENCE, SHORT_CLOCKS, Installation
-from network import Network
-from wheels import Environment
+from support.machines.installation import PATIENCE, SHORT_CLOCKS, Installation
+from support.machines.network import Network
+from support.releases.wheels import Environment
 
 pytestmark = pytest.mark.e2e
 # pip downloads the wheel once to see what is in it, and once to install it.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import PATIENCE, Installation, fault
+from support.machines.installation import PATIENCE, Installation, fault
 
 import hermes_cli
 from hermes_cli.programs.own import GatewayInstance

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import Installation
+from support.machines.installation import Installation
 
 from hermes_cli.system import locks
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import Installation, fault
+from support.machines.installation import Installation, fault
 
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import journal

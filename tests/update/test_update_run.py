@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import PATIENCE, Installation, fault
+from support.machines.installation import PATIENCE, Installation, fault
 
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.process import Handle

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from checkouts import Source, git
-from installation import Installation, fault
+from support.machines.installation import Installation, fault
 
 from hermes_cli.programs.own import GatewayInstance
 

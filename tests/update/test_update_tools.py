@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from installation import SHORT_CLOCKS, Installation
-from releases import CRASHES_AT_IMPORT
-from wheels import Environment, Wheels
+from support.machines.installation import SHORT_CLOCKS, Installation
+from support.releases.changes import CRASHES_AT_IMPORT
+from support.releases.wheels import Environment, Wheels
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PATH = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import Installation
+from support.machines.installation import Installation
 
 pytestmark = pytest.mark.e2e
 SHORT = "rewritten the history of"

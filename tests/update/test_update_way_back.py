@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from installation import Installation
+from support.machines.installation import Installation
 
 from hermes_cli.paths import Paths
 from hermes_cli.update import journal

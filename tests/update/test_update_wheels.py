@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from installation import SHORT_CLOCKS, Installation, fault
-from releases import CRASHES_AT_IMPORT, DIES_AT_START
-from wheels import NEEDED, Environment
+from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
+from support.releases.wheels import NEEDED, Environment
 
 from hermes_cli.update import journal
 

@@ -4,7 +4,6 @@ Kernel locks say what runs: supervisor/lock for the supervisor, gateway.lock for
 restarter and service manager in one; see `hermes_cli.services.embedded.supervisor`.
 """
 
-import contextlib
 import json
 import os
 import subprocess
@@ -32,7 +31,6 @@ from hermes_cli.system.sockets import connect
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
-_LOG_LIMIT = 10 * 1024 * 1024
 
 
 class Embedded:
@@ -218,12 +216,9 @@ def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, A
 
 
 def _open_log(paths: Paths) -> int:
-    """Open the log for append. A large one is put aside first, while nobody writes to it."""
+    """Open the log for append: for what the supervisor says before it can log."""
     try:
         durable.make_private_directory(paths.logs)
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(paths.gateway_log).st_size > _LOG_LIMIT:
-                os.replace(paths.gateway_log, f"{paths.gateway_log}.1")
         return os.open(paths.gateway_log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HermesError(f"{paths.gateway_log} cannot be written ({error.strerror}): mend it and repeat") from None

@@ -36,6 +36,7 @@ _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _HANDLED = (*_FORWARDED, *_LEAVING, signal.SIGCHLD)
+_TEND_LOG = 60.0  # seconds
 _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no process
 
 
@@ -296,6 +297,8 @@ class Supervisor:
         if self._leaving and self._gateway is None:
             return 0.0
         due = [at for at, _ in self._timers()]
+        if log.tend():
+            due.append(time.monotonic() + _TEND_LOG)
         return self._watch.patience(max(0.0, min(due) - time.monotonic()) if due else None)
 
     def _spawn(self, argv: list[str], more: dict[str, str] | None = None) -> int:
@@ -303,6 +306,7 @@ class Supervisor:
 
         It shares the supervisor's output, has no input, and knows nothing of who started the supervisor.
         """
+        log.tend()
         return os.posix_spawn(
             argv[0],
             argv,
@@ -316,7 +320,7 @@ class Supervisor:
 def main(paths: Paths, *, background: bool, resumed: bool) -> int:
     """Supervise `paths`. Return the exit code. Raises TryAgainError when another supervisor does it."""
     up = _detach() if background and not resumed else None
-    log.configure()
+    log.configure_by_output(paths.gateway_log, load_or_defaults(paths.config).log.bounds, is_ours=background)
     supervisor = Supervisor(paths, background=background)
     if up is not None:
         os.close(up)

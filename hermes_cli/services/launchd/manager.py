@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from hermes_cli.config import GatewayConfig, load_or_defaults
+from hermes_cli.config import GatewayConfig, LogConfig, load_or_defaults
 from hermes_cli.errors import CannotTellError, HermesError, UsageError
 from hermes_cli.installation import entry_points
 from hermes_cli.intents import desired
@@ -18,7 +18,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.services import registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, restarter_program
+from hermes_cli.services.job import definition, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places
 from hermes_cli.services.launchd import jobs, plists, printed
@@ -90,7 +90,7 @@ class Launchd:
     def definitions(self) -> tuple[Definition, ...]:
         """Return the two plists. An installed one that differs in PATH only stays: another shell is no drift."""
         domain = str(self._registration.get("domain") or self._domains.names[0])
-        wanted = (plists.service(self._paths, self._config), plists.restarter(self._paths, domain))
+        wanted = (plists.service(self._paths, self._config, self._log), plists.restarter(self._paths, domain))
         without = plists.without_path
         return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
 
@@ -209,7 +209,8 @@ class Launchd:
         deadline = time.monotonic() + jobs.LOAD
         if found.job is not None and found.domain is not None:
             self._domains.unload(found.domain, label, deadline)
-        definition.write(plists.task(label, path, argv, environment, self._paths.restarter_log))
+        logged = output.into(self._paths.restarter_log, argv, self._log.bounds)
+        definition.write(plists.task(label, path, logged, environment))
         self._domains.load(domain, label, path, deadline)
         answer = self._launchctl("kickstart", f"{domain}/{label}")
         if not answer.ok:
@@ -235,3 +236,7 @@ class Launchd:
     @property
     def _config(self) -> GatewayConfig:
         return load_or_defaults(self._paths.config).gateway
+
+    @property
+    def _log(self) -> LogConfig:
+        return load_or_defaults(self._paths.config).log

@@ -6,10 +6,10 @@ import plistlib
 import sys
 from typing import Any
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
-from hermes_cli.services.job import environment, restarter_program
+from hermes_cli.services.job import environment, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 
 _NET = 300  # seconds: the restarter looks even if every event was lost
@@ -37,18 +37,17 @@ def label_of(definition: Definition) -> str:
     return os.path.basename(definition.path).removesuffix(".plist")
 
 
-def service(paths: Paths, gateway: GatewayConfig) -> Definition:
+def service(paths: Paths, gateway: GatewayConfig, log: LogConfig) -> Definition:
     """Return the gateway's job: kept alive, and stopped with time to drain."""
     name = label(paths)
     return _definition(
         name,
+        {},
         {
-            "ProgramArguments": entry_points.gateway(paths.profile),
+            "ProgramArguments": output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds),
             "KeepAlive": True,
             "ExitTimeOut": math.ceil(gateway.stop_clocks.supervisor_kill),
             "ThrottleInterval": max(1, math.ceil(gateway.restart_clocks.spawn_interval)),
-            "StandardOutPath": paths.gateway_log,
-            "StandardErrorPath": paths.gateway_log,
         },
     )
 
@@ -58,26 +57,24 @@ def restarter(paths: Paths, domain: str) -> Definition:
     start = [environment.program("launchctl"), "kickstart", f"{domain}/{label(paths)}"]
     return _definition(
         restarter_label(paths),
+        {output.RESTARTER_LOG: paths.restarter_log},
         {
             "ProgramArguments": restarter_program.argv(paths, sys.executable, start),
             "WatchPaths": [paths.pending],
             "QueueDirectories": [paths.pending],
             "StartInterval": _NET,
             "ThrottleInterval": 1,  # two requests in a row are not to wait for each other
-            "StandardOutPath": paths.restarter_log,
-            "StandardErrorPath": paths.restarter_log,
         },
     )
 
 
-def task(name: str, path: str, argv: list[str], variables: dict[str, str], log: str) -> Definition:
+def task(name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
     """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
-    keys = {"ProgramArguments": argv, "StandardOutPath": log, "StandardErrorPath": log}
-    return Definition(path, _plist(name, variables, keys))
+    return Definition(path, _plist(name, variables, {"ProgramArguments": argv}))
 
 
-def _definition(name: str, keys: dict[str, Any]) -> Definition:
-    return Definition(path_of(name), _plist(name, {}, {"RunAtLoad": True, **keys}))
+def _definition(name: str, variables: dict[str, str], keys: dict[str, Any]) -> Definition:
+    return Definition(path_of(name), _plist(name, variables, {"RunAtLoad": True, **keys}))
 
 
 def _plist(name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:

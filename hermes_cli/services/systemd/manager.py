@@ -7,7 +7,7 @@ no setsid does (systemd.kill(5)). `systemctl show -p` alone says what is known o
 
 import os
 
-from hermes_cli.config import GatewayConfig, load_or_defaults
+from hermes_cli.config import GatewayConfig, LogConfig, load_or_defaults
 from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
@@ -15,7 +15,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.services import registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, restarter_program
+from hermes_cli.services.job import definition, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables
 from hermes_cli.services.systemd import linger, shown, systemctl, units
@@ -81,7 +81,7 @@ class Systemd:
         place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
-            units.service(self._paths, self._config, place),
+            units.service(self._paths, self._config, self._log, place),
             units.restarter(self._paths, place, [*start, self._names.service]),
             units.watch(self._paths, place),
         )
@@ -203,7 +203,8 @@ class Systemd:
             f"--setenv={key}={value}" for key, value in {**variables(self.name, "systemctl"), **environment}.items()
         ]
         options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
-        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *argv)
+        logged = output.into(self._paths.restarter_log, argv, self._log.bounds)
+        answer = self._systemctl.run("systemd-run", *options, *settings, "--", *logged)
         if not answer.ok:
             raise HermesError(f"systemd does not start {unit} ({answer.last_word}): repeat")
 
@@ -269,3 +270,7 @@ class Systemd:
     @property
     def _config(self) -> GatewayConfig:
         return load_or_defaults(self._paths.config).gateway
+
+    @property
+    def _log(self) -> LogConfig:
+        return load_or_defaults(self._paths.config).log

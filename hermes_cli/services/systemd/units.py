@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
-from hermes_cli.services.job import environment, restarter_program
+from hermes_cli.services.job import environment, output, restarter_program
 from hermes_cli.services.job.definition import Definition
 
 _RESTARTER = "-restarter"
@@ -60,9 +60,9 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory) -> Definition:
+def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDirectory) -> Definition:
     """Return the gateway's unit: kept alive, told to stop before its commands are, killed last of all."""
-    argv = entry_points.gateway(paths.profile)
+    argv = output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds)
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
     return _definition(
         place,
@@ -81,7 +81,6 @@ def service(paths: Paths, gateway: GatewayConfig, place: UnitDirectory) -> Defin
                 f"ExecStart={command(argv)}",
                 "WorkingDirectory=/",
                 *_environment(),
-                *_output(paths.gateway_log),
                 "Restart=always",
                 "RestartSec=1",
                 f"SuccessExitStatus={RESTART_EXIT_CODE}",
@@ -117,8 +116,7 @@ def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definitio
                 "Type=oneshot",
                 f"ExecStart={command(restarter_program.argv(paths, sys.executable, start))}",
                 "WorkingDirectory=/",
-                *_environment(),
-                *_output(paths.restarter_log),
+                *_environment({output.RESTARTER_LOG: paths.restarter_log}),
                 "Restart=on-failure",
                 "RestartSec=1",
             ],
@@ -180,13 +178,9 @@ def without_path(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
 
 
-def _environment() -> list[str]:
-    found = environment.variables("systemd", "systemctl")
+def _environment(more: dict[str, str] | None = None) -> list[str]:
+    found = {**environment.variables("systemd", "systemctl"), **(more or {})}
     return [f"Environment={quoted(f'{name}={value}')}" for name, value in found.items()]
-
-
-def _output(log: str) -> list[str]:
-    return [f"StandardOutput=append:{literal(log)}", "StandardError=inherit"]
 
 
 def _definition(place: UnitDirectory, name: str, sections: dict[str, list[str]]) -> Definition:

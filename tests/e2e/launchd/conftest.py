@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mac import Mac
-from matrix import table
+from support.faults.matrix import table
+from support.machines.mac import Mac
 
 WRITE = "HERMES_LAUNCHD_TABLE"  # a file's path: the run writes its cells there
 _cells: list[dict[str, Any]] = []

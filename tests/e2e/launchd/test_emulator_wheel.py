@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from installation import REPOSITORY
 from packaging.requirements import Requirement
-from wheels import SLOW, Wheels
+from support.machines.installation import REPOSITORY
+from support.releases.wheels import SLOW, Wheels
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 EMULATOR = REPOSITORY / "tests" / "launchd"

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from installation import SHORT_CLOCKS, fault
-from mac import GATEWAY, RESTARTER, Mac
-from worlds import World
+from support.machines.installation import SHORT_CLOCKS, fault
+from support.machines.mac import GATEWAY, RESTARTER, Mac
+from support.machines.worlds import World
 
 from hermes_cli.system import process
 

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from installation import fault as strike
-from mac import GATEWAY, REPOSITORY, Mac
-from matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
+from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
+from support.machines.installation import fault as strike
+from support.machines.mac import GATEWAY, REPOSITORY, Mac
 
 from hermes_cli.programs.own import GatewayInstance
 

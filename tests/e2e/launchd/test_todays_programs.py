@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from launchd_emulator import Launchd
-from mac import GATEWAY, Mac
-from matrix import bound
+from support.faults.matrix import bound
+from support.machines.mac import GATEWAY, Mac
+from support.models.todays_programs import STRATEGIES, WORLDS, Gateway, World, table
 from test_matrix import Cell
-from todays_programs import STRATEGIES, WORLDS, Gateway, World, table
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 WRITE = "HERMES_COMPARISON_TABLE"

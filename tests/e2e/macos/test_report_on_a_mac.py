@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installation import SHORT_CLOCKS
-from real_mac import RealMac
+from support.machines.installation import SHORT_CLOCKS
+from support.machines.real_mac import RealMac
 
 from hermes_cli.programs.own import GatewayInstance
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from installation import REPOSITORY, Installation
-from interpreter import Interpreter
-from user_manager import UserManager
+from support.machines.installation import REPOSITORY, Installation
+from support.machines.interpreter import Interpreter
+from support.machines.user_manager import UserManager
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gates import Gate
-from installation import PATIENCE, REPOSITORY, Installation, all_of, fault
-from interpreter import Interpreter
-from user_manager import UserManager
+from support.faults.gates import Gate
+from support.machines.installation import PATIENCE, REPOSITORY, Installation, all_of, fault
+from support.machines.interpreter import Interpreter
+from support.machines.user_manager import UserManager
 
 from hermes_cli.intents import request
 from hermes_cli.system import locks, process

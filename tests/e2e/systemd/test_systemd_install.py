@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from installation import Installation
-from user_manager import UserManager
+from support.machines.installation import Installation
+from support.machines.user_manager import UserManager
 
 pytestmark = pytest.mark.e2e
 SERVICE, RESTARTER, WATCH = UNITS = (

@@ -3,8 +3,8 @@
 import shlex
 
 import pytest
-from installation import Installation
-from user_manager import UserManager
+from support.machines.installation import Installation
+from support.machines.user_manager import UserManager
 
 pytestmark = pytest.mark.e2e
 SERVICE = "hermes-gateway.service"

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from command_line import ODD_GATEWAYS, READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
+from support.commands.bad_input import ODD_GATEWAYS, READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
 
 from hermes_cli.intents.request import compose, submit
 from hermes_cli.paths import Paths

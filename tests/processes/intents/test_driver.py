@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.models.driver_alone import GATEWAY
 
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents import desired, driver
@@ -27,7 +28,6 @@ from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-GATEWAY = os.path.join(os.path.dirname(__file__), "..", "..", "unit", "stand_in_gateway.py")
 PATIENCE = 15.0
 # As short as real processes allow; every later clock follows from these.
 POLICY = Policy(
@@ -75,7 +75,7 @@ class Gateways:
         self.demand_start()
 
     def start(self) -> subprocess.Popen[str]:
-        argv = [sys.executable, GATEWAY, os.path.dirname(self.paths.config), *self.options]
+        argv = [sys.executable, str(GATEWAY), os.path.dirname(self.paths.config), *self.options]
         self.child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.children.append(self.child)
         return self.child

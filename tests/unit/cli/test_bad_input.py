@@ -8,7 +8,16 @@ import os
 import socket
 
 import pytest
-from command_line import HARMLESS, ID, ODD_GATEWAYS, READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
+from support.commands.bad_input import (
+    HARMLESS,
+    ID,
+    ODD_GATEWAYS,
+    READ_ONLY,
+    SHAPE,
+    assert_one_line,
+    assert_sound,
+    obstacles,
+)
 
 from hermes_cli.intents.request import submit
 from hermes_cli.system import durable

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from command_line import assert_one_line
+from support.commands.bad_input import assert_one_line
 
 from hermes_cli.cli.main import profile_of
 

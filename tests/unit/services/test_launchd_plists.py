@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.paths import Paths
 from hermes_cli.services.job.definition import Definition, keeping_path
 from hermes_cli.services.launchd import plists
@@ -25,7 +25,7 @@ def paths(tmp_path, monkeypatch):
 
 
 def service(paths, config=None):
-    return plistlib.loads(plists.service(paths, config or GatewayConfig()).text.encode())
+    return plistlib.loads(plists.service(paths, config or GatewayConfig(), LogConfig()).text.encode())
 
 
 def restarter(paths):
@@ -37,7 +37,9 @@ def test_the_service_is_kept_alive_by_an_absolute_program(paths):
     assert found["Label"] == "ai.hermes.gateway"
     assert found["KeepAlive"] is True
     assert found["RunAtLoad"] is True
-    assert found["ProgramArguments"] == [
+    assert found["ProgramArguments"][:2] == ["/bin/sh", "-c"]
+    assert found["ProgramArguments"][3:] == [
+        paths.gateway_log,
         sys.executable,
         *("-P", "-m", "hermes_cli", "-p", "default", "gateway", "run"),
     ]
@@ -81,16 +83,21 @@ def test_both_run_in_a_login_session_and_over_ssh(paths, read):
 def test_the_environment_is_what_is_needed_and_nothing_of_the_shell(paths, read, monkeypatch, tmp_path):
     monkeypatch.setenv("API_TOKEN", "secret")
     found = read(paths)["EnvironmentVariables"]
-    assert set(found) == {"HERMES_HOME", "HERMES_SERVICE_MANAGER", "PATH"}
+    assert set(found) - {"HERMES_RESTARTER_LOG"} == {"HERMES_HOME", "HERMES_SERVICE_MANAGER", "PATH"}
     assert found["HERMES_SERVICE_MANAGER"] == "launchd"
     assert str(tmp_path / "programs") in found["PATH"].split(":")
 
 
 @pytest.mark.parametrize("read", [service, restarter])
-def test_logs_and_programs_are_absolute(paths, read):
-    found = read(paths)
-    for place in (found["StandardOutPath"], found["StandardErrorPath"], found["ProgramArguments"][0]):
-        assert place.startswith("/")
+def test_programs_are_absolute(paths, read):
+    assert read(paths)["ProgramArguments"][0].startswith("/")
+
+
+@pytest.mark.parametrize("read", [service, restarter])
+def test_no_job_needs_a_directory_of_logs_to_start(paths, read):
+    """launchd ends a job whose log it cannot open, and makes no directory."""
+    assert not {"StandardOutPath", "StandardErrorPath"} & set(read(paths))
+    assert restarter(paths)["EnvironmentVariables"]["HERMES_RESTARTER_LOG"] == paths.restarter_log
 
 
 def test_a_profile_has_labels_of_its_own(paths):
@@ -100,7 +107,7 @@ def test_a_profile_has_labels_of_its_own(paths):
 
 
 def test_the_path_of_another_shell_is_no_drift(paths):
-    before = plists.service(paths, GatewayConfig())
+    before = plists.service(paths, GatewayConfig(), LogConfig())
     after = Definition(before.path, before.text.replace("/usr/sbin", "/opt/other/sbin"))
     assert after != before
     assert keeping_path(after, before.text, plists.without_path) == before
@@ -108,14 +115,14 @@ def test_the_path_of_another_shell_is_no_drift(paths):
 
 @pytest.mark.parametrize("text", ["", "no plist", "<plist", "{}", "\ud800"])
 def test_what_is_no_plist_is_replaced(paths, text):
-    wanted = plists.service(paths, GatewayConfig())
+    wanted = plists.service(paths, GatewayConfig(), LogConfig())
     assert keeping_path(wanted, text, plists.without_path) == wanted
     assert keeping_path(wanted, None, plists.without_path) == wanted
 
 
 def test_any_other_difference_is_drift(paths):
-    wanted = plists.service(paths, GatewayConfig())
-    other = plists.service(paths, GatewayConfig(teardown_timeout=99.0))
+    wanted = plists.service(paths, GatewayConfig(), LogConfig())
+    other = plists.service(paths, GatewayConfig(teardown_timeout=99.0), LogConfig())
     assert keeping_path(wanted, other.text, plists.without_path) == wanted
 
 

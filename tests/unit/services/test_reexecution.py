@@ -3,14 +3,12 @@
 import errno
 import json
 import os
-from pathlib import Path
 
 import pytest
+from support.models.driver_alone import GATEWAY
 
 from hermes_cli.services.embedded import reexecution
 from hermes_cli.services.embedded.reexecution import Carried, Proof
-
-GATEWAY = Path(__file__).parent.parent / "stand_in_gateway.py"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hermes_cli.config import GatewayConfig
+from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.services.job.definition import keeping_path
@@ -35,7 +35,7 @@ def words(command: str) -> list[str]:
 
 
 def service(**more):
-    return units.service(paths(**more), GatewayConfig(), USER)
+    return units.service(paths(**more), GatewayConfig(), LogConfig(), USER)
 
 
 def test_the_service_is_restarted_after_75_and_not_after_78() -> None:
@@ -50,7 +50,7 @@ def test_the_service_is_restarted_after_75_and_not_after_78() -> None:
 
 def test_systemd_kills_after_every_clock_of_the_gateways_own() -> None:
     gateway = GatewayConfig(stop_timeout=20.5, teardown_timeout=7)
-    found = lines(units.service(paths(), gateway, USER))
+    found = lines(units.service(paths(), gateway, LogConfig(), USER))
     assert float(found["TimeoutStopSec"][0]) >= gateway.stop_clocks.supervisor_kill > gateway.stop_clocks.exit_backstop
     assert float(found["TimeoutStartSec"][0]) > gateway.start_timeout
 
@@ -73,6 +73,14 @@ def test_any_path_comes_out_as_it_went_in(home: str) -> None:
     assert lines(units.watch(paths(home=home), USER))["DirectoryNotEmpty"] == [
         f"{home}/state/restart-intents/pending".replace("%", "%%")
     ]
+
+
+def test_no_unit_needs_a_directory_of_logs_to_start() -> None:
+    """systemd ends a unit whose log it cannot open (209/STDOUT), and makes no directory."""
+    gateway, restarter = lines(service()), lines(units.restarter(paths(), USER, ["/bin/systemctl"]))
+    assert not {"StandardOutput", "StandardError"} & (set(gateway) | set(restarter))
+    assert words(gateway["ExecStart"][0])[3] == paths().gateway_log
+    assert f'"HERMES_RESTARTER_LOG={paths().restarter_log}"' in restarter["Environment"]
 
 
 def test_a_program_whose_path_systemd_refuses_is_started_by_a_shell() -> None:
@@ -103,10 +111,13 @@ def test_profiles_have_units_of_their_own() -> None:
 
 
 def test_the_users_units_belong_to_the_login_and_roots_to_the_boot() -> None:
-    user, system = lines(service()), lines(units.service(paths(), GatewayConfig(), SYSTEM))
+    user, system = lines(service()), lines(units.service(paths(), GatewayConfig(), LogConfig(), SYSTEM))
     assert (user["WantedBy"], user.get("User")) == (["default.target"], None)
     assert (system["WantedBy"], system["User"]) == (["multi-user.target"], ["root"])
-    assert units.service(paths(), GatewayConfig(), SYSTEM).path == "/etc/systemd/system/hermes-gateway.service"
+    assert (
+        units.service(paths(), GatewayConfig(), LogConfig(), SYSTEM).path
+        == "/etc/systemd/system/hermes-gateway.service"
+    )
 
 
 def test_the_path_of_another_shell_is_no_drift_and_anything_else_is(monkeypatch: pytest.MonkeyPatch) -> None:

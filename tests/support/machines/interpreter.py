@@ -8,7 +8,9 @@ import site
 import venv
 from pathlib import Path
 
-FAULTS = Path(__file__).parent.parent / "faults"
+from support import TESTS
+
+FAULTS = TESTS / "faults"
 
 
 class Python:

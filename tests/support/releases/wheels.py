@@ -11,9 +11,9 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
-from installation import REPOSITORY
-from interpreter import FAULTS, Python
-from releases import Change
+from support.machines.installation import REPOSITORY
+from support.machines.interpreter import FAULTS, Python
+from support.releases.changes import Change
 
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
 NEEDED = ("click", "filelock", "platformdirs", "psutil")

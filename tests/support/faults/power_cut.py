@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from recorded import Call
+from support.faults.recorded import Call
 
 Tree = dict[str, bytes | None]  # relative path → content; None is a directory
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from recorded import STRACE
+from support.faults.recorded import STRACE
 
 # What changes anything outside the process, or may be refused it; reading its own code is not among them.
 CALLS = (

@@ -7,7 +7,7 @@ import os
 import select
 from pathlib import Path
 
-from installation import PATIENCE
+from support.machines.installation import PATIENCE
 
 
 class Gate:

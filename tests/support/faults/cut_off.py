@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-import worlds
-from checkout import Checkout
-from installation import end_processes_below, fault
-from releases import DIES_AT_START, Source
-from wheels import Environment
-from worlds import World
+from support.machines import worlds
+from support.machines.installation import end_processes_below, fault
+from support.machines.worlds import World
+from support.releases.changes import DIES_AT_START, Source
+from support.releases.checkout import Checkout
+from support.releases.wheels import Environment
 
 UPDATER, DRIVER, PIP = "hermes_cli update", "hermes_cli.restarter", "pip install --quiet"
 WAYS = {"kill": "SIGKILL", "int": "Ctrl-C", "hup": "closed terminal", "full": "full disk"}

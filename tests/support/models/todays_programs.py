@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from launchd_emulator import Launchd
-from matrix import FAULTS, HOSTILE, KIND, NOTHING, Fault
+
+from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, Fault
 
 LABEL = "com.example.gateway"
 HELPER = f"{LABEL}.helper"

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from installation import REPOSITORY, SHORT_CLOCKS, Installation
-from interpreter import Interpreter, Python
 from launchd_emulator.emulator import Launchd
+
+from support.machines.installation import REPOSITORY, SHORT_CLOCKS, Installation
+from support.machines.interpreter import Interpreter, Python
 
 GATEWAY = "ai.hermes.gateway"
 RESTARTER = "ai.hermes.gateway.restarter"

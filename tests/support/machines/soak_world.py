@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from installation import REPOSITORY, Installation, end_processes_below
-from interpreter import Interpreter
 from launchd_emulator import Launchd
-from mac import GATEWAY, Mac
-from matrix import WORLDS
-from user_manager import UserManager
+
+from support.faults.matrix import WORLDS
+from support.machines.installation import REPOSITORY, Installation, end_processes_below
+from support.machines.interpreter import Interpreter
+from support.machines.mac import GATEWAY, Mac
+from support.machines.user_manager import UserManager
 
 _HELD_BACK = (5.0, 25.0)  # launchd's seconds of on-demand-only mode; with no end to it a crash would be for a person
 

@@ -5,7 +5,7 @@ A `Change` is a file of the package, some of its text, and what stands there ins
 
 from typing import Protocol
 
-from interpreter import Python
+from support.machines.interpreter import Python
 
 Change = tuple[str, str, str]
 RUN = "hermes_cli/gateway/run.py"

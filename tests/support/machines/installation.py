@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from interpreter import FAULTS, Python
 
 from hermes_cli import paths
 from hermes_cli.intents import queue
@@ -24,12 +23,14 @@ from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
+from support import TESTS
+from support.machines.interpreter import FAULTS, Python
 
 PATIENCE = float(
     os.environ.get("HERMES_TEST_PATIENCE", "40")
 )  # seconds; far beyond what anything takes, so that only a hang meets it
 # Another copy of the package, in which tests/switched_off.py has taken something away.
-REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or Path(__file__).parent.parent.parent)
+REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or TESTS.parent)
 SHORT_CLOCKS = """\
 [gateway]
 drain_timeout = 20

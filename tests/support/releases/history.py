@@ -9,10 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from checkout import git
-from wheels import Environment
+from support import TESTS
+from support.releases.checkout import git
+from support.releases.wheels import Environment
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = TESTS.parent
 _SECTION = re.compile(r"^## \[([^]]+)\](.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _COMMIT = re.compile(r"^Commit: ([0-9a-f]{40})$", re.MULTILINE)
 # Which modules of hermes a gateway under this manager has not imported when it runs, and may yet.

@@ -11,18 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import in_place
-from power_cut import Disk, Tree, materialise, tree_of
-from recorded import Call, record
-
 from hermes_cli.intents import desired
 from hermes_cli.update import journal
+from support import TESTS
+from support.faults.power_cut import Disk, Tree, materialise, tree_of
+from support.faults.recorded import Call, record
+from support.models import in_place
 
-SUPPORT = Path(__file__).parent
 _BEGIN = f"""
 import os, sys
-sys.path.append({str(SUPPORT)!r})
-import in_place
+sys.path.append({str(TESTS)!r})
+from support.models import in_place
 from hermes_cli.intents import desired
 from hermes_cli.intents import progress, queue
 from hermes_cli.intents.progress import Progress

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from installation import PATIENCE
+from support.machines.installation import PATIENCE
 
 _PROGRAM = Path("/lib/systemd/systemd")
 _BOOTED = Path("/run/systemd/system")

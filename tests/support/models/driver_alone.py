@@ -5,17 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import in_place
-from in_place import paths_below
-
 from hermes_cli.intents import driver
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
 from hermes_cli.programs.own import OwnGateway
 from hermes_cli.system import locks
+from support.models import in_place
+from support.models.in_place import paths_below
 
-GATEWAY = Path(__file__).parent.parent / "unit" / "stand_in_gateway.py"
+GATEWAY = Path(__file__).parent / "stand_in_gateway.py"
 POLICY = Policy(drain_timeout=5.0, teardown_timeout=1.0, start_timeout=10.0, max_attempts=9, backoff=0.05)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
+from support.machines.mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
 
 KNOBS: dict[str, tuple[Any, Any]] = {
     "on_demand_only": (False, True),

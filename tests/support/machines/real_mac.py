@@ -5,13 +5,12 @@ import re
 import subprocess
 from pathlib import Path
 
-from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, end_processes_below
-from interpreter import Interpreter
-
 from hermes_cli import paths
 from hermes_cli.intents.request import make_directories
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable
+from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, end_processes_below
+from support.machines.interpreter import Interpreter
 
 
 class RealMac(Installation):

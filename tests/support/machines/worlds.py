@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation
-from interpreter import Interpreter, Python
 from launchd_emulator.emulator import Launchd
-from mac import Mac
-from user_manager import UserManager, needed
+
+from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation
+from support.machines.interpreter import Interpreter, Python
+from support.machines.mac import Mac
+from support.machines.user_manager import UserManager, needed
 
 _HOME = "höme 'of' \"hermes\""
 

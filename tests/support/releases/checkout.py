@@ -7,10 +7,11 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
-from installation import REPOSITORY
-from interpreter import Interpreter, Python
-from releases import SOUND
-from wheels import NEEDED, Environment
+from support import TESTS
+from support.machines.installation import REPOSITORY
+from support.machines.interpreter import Interpreter, Python
+from support.releases.changes import SOUND
+from support.releases.wheels import NEEDED, Environment
 
 _IDENTITY = ["-c", "user.name=release", "-c", "user.email=release@example.invalid", "-c", "commit.gpgsign=false"]
 _BUILD = '[build-system]\nrequires = []\nbuild-backend = "build_backend"\nbackend-path = ["."]\n'
@@ -37,7 +38,7 @@ class Checkout:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(REPOSITORY / "hermes_cli", self.author / "hermes_cli", ignore=ignored)
         for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
-            shutil.copy(Path(__file__).parent.parent.parent / name, self.author / name)
+            shutil.copy(TESTS.parent / name, self.author / name)
         if environment is not None:
             shutil.copy(Path(__file__).parent / "build_backend.py", self.author)
             self._edit("pyproject.toml", r"\[build-system\]\n(?:.+\n)*", _BUILD)

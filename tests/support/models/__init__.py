@@ -1,0 +1,1 @@
+"""What stands in for a part: a gateway, a manager, another program."""
