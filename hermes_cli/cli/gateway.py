@@ -30,9 +30,14 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
 
 
 def _check(paths: Paths) -> int:
-    """Everything that a start would load and read, short of serving. Raises ConfigError."""
+    """Everything that a start would load, read and make, short of serving. Raises HermesError."""
     from hermes_cli.config import load
+    from hermes_cli.errors import HermesError
     from hermes_cli.gateway.run import main
+    from hermes_cli.services import ahead
 
     load(paths.config)
+    why = ahead.places(paths)
+    if why is not None:
+        raise HermesError(why)
     return 0 if callable(main) else 1

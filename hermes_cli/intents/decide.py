@@ -154,7 +154,12 @@ def next_would_not_start(facts: Facts) -> Step | None:
     """Fail, and leave the instance that is ready alone: another one would not start (rule 10)."""
     if not _is_leap(facts) or facts.seen.obstacle is None:
         return None
-    return _fail(facts, f"nothing was restarted, the next gateway would not start: {facts.seen.obstacle}")
+    return _fail(facts, not_restarted(facts.seen.obstacle))
+
+
+def not_restarted(obstacle: str) -> str:
+    """Return the words for a restart that was not begun."""
+    return f"nothing was restarted, the next gateway would not start: {obstacle}"
 
 
 def signal_old_instance(facts: Facts) -> Step | None:

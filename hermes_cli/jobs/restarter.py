@@ -81,9 +81,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _await_other_driver(paths: "Paths") -> None:
-    from hermes_cli.system import locks
+    from hermes_cli.intents import sign_of_life
 
-    locks.await_release(paths.queue.driver_lock)
+    sign_of_life.await_end(paths.queue.driver_lock)
 
 
 def _log_to(paths: "Paths") -> None:

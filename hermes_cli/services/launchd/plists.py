@@ -96,14 +96,32 @@ def is_out_of_reach(place: str, home: str) -> bool:
     return any(f"{place}/".startswith(f"{one}/") for one in protected)
 
 
+def started(text: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the variables of a definition that `service` has written, of any release."""
+    document = _parsed(text)
+    found = document if isinstance(document, dict) else {}
+    argv, variables = found.get("ProgramArguments"), found.get("EnvironmentVariables")
+    return (
+        [str(word) for word in argv] if isinstance(argv, list) else [],
+        {str(name): str(value) for name, value in variables.items()} if isinstance(variables, dict) else {},
+    )
+
+
 def without_path(text: str) -> Any:
     """Return a definition without its PATH, to be compared; a text that is no definition stays as it is."""
-    from xml.parsers.expat import ExpatError
-
-    try:
-        document = plistlib.loads(text.encode())
-    except (plistlib.InvalidFileException, ExpatError, ValueError):
+    document = _parsed(text)
+    if document is None:
         return text
     if isinstance(document, dict) and isinstance(document.get("EnvironmentVariables"), dict):
         document["EnvironmentVariables"].pop("PATH", None)
     return document
+
+
+def _parsed(text: str) -> Any:
+    """Return what a definition says, or None if it is none."""
+    from xml.parsers.expat import ExpatError
+
+    try:
+        return plistlib.loads(text.encode())
+    except (plistlib.InvalidFileException, ExpatError, ValueError):
+        return None

@@ -13,7 +13,7 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.services import registered, unmanaged
+from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, output, restarter_program
 from hermes_cli.services.job.definition import Definition
@@ -95,6 +95,16 @@ class Systemd:
             is_installed=bool(self._registration),
             also=lambda: restarter_program.drifted(self._paths),
         )
+
+    def next_start(self) -> ahead.NextStart | None:
+        """Return what the installed unit starts; drop-ins are not read."""
+        path = self._path_of(self._names.service)
+        text = definition.read(path)
+        return None if text is None else ahead.named(*units.started(text), path)
+
+    def obstacle(self) -> str | None:
+        """Return why the installed unit would not come up, or None."""
+        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
 
     def _service(self, unit: Unit) -> Service:
         return unmanaged.seen(self._paths, service_of(unit), unit.name)

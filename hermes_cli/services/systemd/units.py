@@ -4,6 +4,7 @@ Pure, except that programs are found on PATH.
 """
 
 import math
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -171,6 +172,25 @@ def _sayable(text: str) -> str:
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise HermesError(f"{text!a} {_UNSAYABLE}")
     return text
+
+
+def started(text: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the variables of a unit that `service` has written, of any release."""
+    argv: list[str] = []
+    variables: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key not in {"ExecStart", "Environment"}:
+            continue
+        try:
+            words = shlex.split(value.removeprefix(":").replace("%%", "%"))
+        except ValueError:
+            continue
+        if key == "ExecStart":
+            argv = words
+        else:
+            variables |= dict(word.split("=", 1) for word in words if "=" in word)
+    return argv, variables
 
 
 def without_path(text: str) -> list[str]:

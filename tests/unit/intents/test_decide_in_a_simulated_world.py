@@ -104,9 +104,7 @@ class World:
         service = Service("unknown")
         if self.answers:
             service = Service("running", self.pid) if running else Service("stopped", None, self.code, "exited")
-        return Observation(
-            self.now, instance=running, service=service, installed=installed, looked_ahead=looked_ahead
-        )
+        return Observation(self.now, instance=running, service=service, installed=installed, looked_ahead=looked_ahead)
 
 
 def live(world, asked, installed, hints):
