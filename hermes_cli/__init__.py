@@ -1,3 +1,3 @@
 """hermes: a chat gateway as a user service, with a restart that is never lost."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -83,6 +83,21 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """Section [limits]: what clients, commands and messages may take of a gateway."""
+
+    clients: int = 100  # connections to the local socket
+    line_timeout: float = (
+        30.0  # seconds for a client's line from its first byte to its end, or to read what it asked for
+    )
+    idle_timeout: float = 600.0  # seconds without a word from a client that follows no session
+    turns: int = 32  # at once; one in each session at the most
+    queued: int = 1000  # messages that wait for their turn
+    output: int = 64 * 1024 * 1024  # characters of one command that are shown while it runs
+    store: int = 256 * 1024 * 1024  # bytes of messages.sqlite; the oldest messages make room
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of config.toml."""
 
@@ -91,6 +106,7 @@ class Config:
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
     update: UpdateConfig = field(default_factory=UpdateConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
 
 
 _LEAST = {
@@ -101,10 +117,18 @@ _LEAST = {
     "timeout": 0.1,
     "size": 4096,
     "files": 1,
+    "clients": 1,
+    "line_timeout": 0.1,
+    "idle_timeout": 0.1,
+    "turns": 1,
+    "queued": 1,
+    "output": 1024,
+    "store": 1024 * 1024,
 }
-_MOST = {"files": 100}
+_LONGEST = 1024 * 1024  # bytes
+_MOST = {"files": 100, "clients": 10000}
 _OF_OTHER_RELEASES = ("log", "model", "notify", "telegram")  # a release that goes back must still start
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig)
+Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig, LimitsConfig)
 
 
 def load(path: str) -> Config:
@@ -114,7 +138,10 @@ def load(path: str) -> Config:
             import tomllib
 
             try:
-                document = tomllib.load(file)
+                text = file.read(_LONGEST + 1)
+                if len(text) > _LONGEST:
+                    raise ConfigError(f"{path} is longer than {_LONGEST:,} bytes: mend or remove it")
+                document = tomllib.loads(text.decode())
             except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
     except (FileNotFoundError, NotADirectoryError):
@@ -128,6 +155,7 @@ def load(path: str) -> Config:
         terminal=_section(path, "terminal", TerminalConfig, document),
         update=_section(path, "update", UpdateConfig, document),
         log=_section(path, "log", LogConfig, document),
+        limits=_section(path, "limits", LimitsConfig, document),
     )
 
 

@@ -10,15 +10,26 @@ import os
 from hermes_cli.installation import origin
 from hermes_cli.system import process_table
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MARKER = "HERMES_GATEWAY_INSTANCE"
 SESSION_PREFIX = "HERMES_SESSION_"
+# What a command is told about the message that it works for, by the keys of a record's origin.
+SESSION = {
+    "channel": "HERMES_SESSION_PLATFORM",
+    "chat": "HERMES_SESSION_CHAT_ID",
+    "thread": "HERMES_SESSION_THREAD_ID",
+    "message": "HERMES_SESSION_MESSAGE_ID",
+    "session": "HERMES_SESSION_KEY",
+}
 
 
-def scrubbed() -> dict[str, str]:
-    """Return the caller's environment without the marker, the session variables and the restarter's copy."""
-    found = {
-        name: value for name, value in os.environ.items() if name != MARKER and not name.startswith(SESSION_PREFIX)
-    }
+def scrubbed(environment: "Mapping[str, str] | None" = None) -> dict[str, str]:
+    """Return the caller's environment, or this one, without the marker, the session and the restarter's copy."""
+    given = os.environ if environment is None else environment
+    found = {name: value for name, value in given.items() if name != MARKER and not name.startswith(SESSION_PREFIX)}
     copy = origin.copy()
     if copy is not None:
         places = found.pop("PYTHONPATH", "").split(os.pathsep)

@@ -56,7 +56,7 @@ class CannotTellError(HermesError):
 class ConfigError(HermesError):
     """The configuration is wrong; a restart would not mend it (EX_CONFIG of sysexits.h)."""
 
-    exit_code = 78
+    exit_code = EX_CONFIG
 
 
 class Problem:

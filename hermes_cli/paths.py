@@ -19,14 +19,18 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Paths:
     """One profile's state, config and log directories. Raises UsageError for a bad profile name."""
 
-    __slots__ = ("config", "logs", "profile", "root", "state")
+    __slots__ = ("config", "home", "logs", "profile", "root", "state")
 
-    def __init__(self, profile: str, root: str, config: str, logs: str) -> None:
-        """`root` is the state directory of the default profile; the others live below it."""
+    def __init__(self, profile: str, root: str, config: str, logs: str, home: str | None = None) -> None:
+        """`root` is the state directory of the default profile; the others live below it.
+
+        `home`: HERMES_HOME, None where it is not set.
+        """
         if not _PROFILE.fullmatch(profile) or ".." in profile:
             raise UsageError(f"profile {profile!r} is not a name: use letters, digits, '.', '_' and '-'")
         self.profile = profile
         self.root = root
+        self.home = home
         named = profile != DEFAULT_PROFILE
         self.state = f"{root}/profiles/{profile}" if named else root
         self.config = f"{config}/profiles/{profile}/config.toml" if named else f"{config}/config.toml"
@@ -126,16 +130,39 @@ def resolve(profile: str | None = None) -> Paths:
     Raises UsageError for a bad profile name, and when HERMES_HOME is a file or writable by everyone.
     """
     name = profile if profile is not None else os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
-    home = os.environ.get("HERMES_HOME")
+    home = own_home()
     if home:
-        home = os.path.abspath(os.path.expanduser(home))
+        home = _absolute("HERMES_HOME")
         _check_private(home)
-        return Paths(name, f"{home}/state", home, f"{home}/logs")
+        return Paths(name, f"{home}/state", home, f"{home}/logs", home)
+    for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        if os.environ.get(variable):
+            _absolute(variable)
     from platformdirs import user_config_path, user_log_path, user_state_path
 
     root = str(user_state_path("hermes"))
     _check_private(root)
     return Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+
+
+def _absolute(variable: str) -> str:
+    """Make a directory of the environment absolute, for this process and for all that it starts: they run elsewhere."""
+    place = os.path.abspath(os.path.expanduser(os.environ[variable]))
+    os.environ[variable] = place
+    return place
+
+
+def own_home() -> str | None:
+    """Return HERMES_HOME, unless it is hermes-agent's home: its terminal sets the same variable for its own."""
+    home = os.environ.get("HERMES_HOME")
+    return None if home and is_foreign(home) else home
+
+
+def is_foreign(home: str) -> bool:
+    """Say whether a home is hermes-agent's and has nothing of ours in it."""
+    if not any(os.path.exists(f"{home}/{name}") for name in ("gateway_state.json", "SOUL.md", "config.yaml")):
+        return False
+    return not any(os.path.exists(f"{home}/state/{name}") for name in ("service.json", "restart-intents"))
 
 
 def profiles(paths: Paths) -> list[str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from support.machines.user_manager import UserManager
     from support.releases.wheels import Environment
 
-pytest_plugins = ["launchd_emulator.fixture"]
+# Fixtures of the latter two are found by their names, below any folder that has none of that name.
+pytest_plugins = ["launchd_emulator.fixture", "support.commands.one_profile", "support.commands.bad_input"]
 
 TESTS = Path(__file__).parent
 FULL = os.environ.get("HERMES_PROOF") == "full"  # nothing is passed over

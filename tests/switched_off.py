@@ -1,30 +1,81 @@
 """Take each mechanism away, one at a time, and see the test that covers it fail: `python tests/switched_off.py [WORD]`.
 
-The package is copied, some of its text is replaced, and the test runs against the copy. Exit code 1 when a test passes
-without what it is there for, fails against an unchanged copy, or when the text is not there any more.
+The package is copied, some text of one function is replaced, and the test runs against the copy. Exit code 1 when a test
+passes without what it is there for, fails against an unchanged copy, or when the text is not there any more.
 """
 
+import inspect
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import hermes_cli
+from hermes_cli import environment, pending
+from hermes_cli.gateway import drain, notify
+from hermes_cli.gateway.channels.local.client import Conversation
+from hermes_cli.gateway.conversations.notices import Notices
+from hermes_cli.gateway.exit import Backstop
+from hermes_cli.gateway.reception import Reception
+from hermes_cli.gateway.run import Gateway
+from hermes_cli.installation import copy as installed_copy
+from hermes_cli.intents import decide
+from hermes_cli.intents.driver import Driver
+from hermes_cli.intents.facts import Facts
+from hermes_cli.programs import description
+from hermes_cli.restart import ask, in_tree, skew, wake
+from hermes_cli.services.embedded import after_exit, reexecution
+from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.job import names, owner
+from hermes_cli.services.launchd import domain as launchd_domain
+from hermes_cli.services.launchd import launchctl, plists, printed
+from hermes_cli.services.launchd.domain import Domains
+from hermes_cli.services.launchd.jobs import Jobs
+from hermes_cli.services.launchd.launchctl import Launchctl
+from hermes_cli.services.launchd.manager import Launchd
+from hermes_cli.services.launchd.printed import Job, Location
+from hermes_cli.services.systemd import units
+from hermes_cli.services.systemd.manager import Systemd
+from hermes_cli.update import change
+from hermes_cli.update.sources.wheel import distributions
 
 TESTS = Path(__file__).parent
+PACKAGE = Path(hermes_cli.__file__).parent
 # Seconds; with the mechanism each of these tests waits for less, where the machine is not too busy.
 PATIENCE = os.environ.get("HERMES_TEST_PATIENCE", "12")
 
 
 class Row(NamedTuple):
-    """`old` in `file`, or in the files that this pattern names, becomes `new`, and then `test` must fail."""
+    """`old` within `code`, an object or a file that is no Python, becomes `new`, and then `test` must fail."""
 
     mechanism: str
-    file: str
+    code: Callable[..., Any] | property | ModuleType | str
     old: str
     new: str
     test: str
+
+    def rewritten(self, new: str) -> tuple[str, str]:
+        """Return the file below the package, and what it holds with `new` for `old`. Raises ValueError."""
+        path = PACKAGE / self.code if isinstance(self.code, str) else Path(inspect.getsourcefile(self._written) or "")
+        text = path.read_text()
+        # A module's source is all of its file.
+        part = text if isinstance(self.code, str) else inspect.getsource(self._written)
+        if self.old not in part or text.count(part) != 1:
+            raise ValueError(f"{self.code} has no {self.old!r} any more: mend the row")
+        return str(path.relative_to(PACKAGE)), text.replace(part, part.replace(self.old, new))
+
+    @property
+    def _written(self) -> Any:
+        """What has a source: the function of a property."""
+        if isinstance(self.code, property):
+            return self.code.fget
+        return self.code.func if isinstance(self.code, cached_property) else self.code
 
 
 REPORT, KILLED, UPDATE = (
@@ -42,252 +93,252 @@ MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
 ROWS = [
     Row(
         "the record is written before the signal",
-        "restart/ask.py",
+        ask.send,
         "identifier = records.submit(paths.intents, record)",
         'identifier = str(record["id"])',
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
     ),
     Row(
         "unknown counts as in-tree: the inherited marker",
-        "restart/in_tree.py",
+        in_tree.is_in_tree,
         "if inherited is not None and _is_ours",
         "if False and _is_ours",
         f"{REPORT}a_caller_that_was_set_apart",
     ),
     Row(
         "the turn that asked never blocks the drain",
-        "gateway/drain.py",
+        drain.deadline_of,
         "return min(asked) + grace if asked else end",
         "return end",
         f"{REPORT}an_in_tree_requester_whose_turn_goes_on",
     ),
     Row(
         "the chat is told the outcome",
-        "gateway/conversations/notices.py",
+        Notices.look,
         "def look(self) -> None:",
         "def look(self) -> None:\n        return\n",
         f"{REPORT}a_restart_typed_in_the_agents_terminal",
     ),
     Row(
         "the driver sends the SIGUSR1 itself",
-        "intents/driver.py",
+        Driver._act,
         "process.send(target, self._program.restart_signal)",
         "pass",
         f"{KILLED}a_requester_killed_once_its_record_is_durable",
     ),
     Row(
         "a driver that was killed is run again",
-        "services/embedded/driver_runs.py",
+        DriverRuns.exited,
         "        if is_something_pending(self._paths):\n            self._trigger",
         "        if False:\n            self._trigger",
         f"{KILLED}a_driver_killed_at_any_of_its_steps",
     ),
     Row(
         "the driver demand-starts",
-        "intents/driver.py",
+        Driver._start,
         "self._manager.reload() if reload else self._manager.demand_start()",
         "pass",
         f"{KILLED}gateway_and_supervisor_killed_together",
     ),
     Row(
         "the look that every command takes",
-        "restart/wake.py",
+        wake.look,
         "if not is_something_pending(paths) or",
         "if True or",
         f"{KILLED}gateway_and_supervisor_killed_together",
     ),
     Row(
         "the exit handler demands a start when nobody can be poked",
-        "gateway/run.py",
+        Gateway._poke,
         'if manager.poke("exit") is False and code:',
         "if False:",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),
     Row(
         "the gateway replaces a dead supervisor",
-        "gateway/run.py",
+        Gateway._supervisor_gone,
         "self._spawn(self._start_supervisor())",
         "pass",
         f"{KILLED}a_supervisor_killed_while_nothing_happens",
     ),
     Row(
         "the driver kills when every softer deadline has passed",
-        "intents/driver.py",
+        Driver._act,
         "process.send(target, signal.SIGKILL)",
         "pass",
         f"{KILLED}a_stopped_process_is_killed",
     ),
     Row(
         "the gateway's own backstop",
-        "gateway/exit.py",
+        Backstop.arm,
         "faulthandler.dump_traceback_later(at - time.monotonic(), exit=True, file=self._file or sys.stderr)",
         "pass",
         f"{KILLED}a_teardown_that_hangs",
     ),
     Row(
         "stop wins",
-        "services/embedded/after_exit.py",
+        after_exit.after_exit,
         'if desired == "stopped":',
         "if False:",
         f"{KILLED}a_stop_during_a_pending_intent_wins",
     ),
     Row(
         "intents that name one instance share a restart",
-        "intents/facts.py",
+        Facts.outdated,
         "if target is not None and target.is_same_as(running.identity):",
         "if target is not None:",
         f"{KILLED}ten_requests_at_once",
     ),
     Row(
         "the same, for a request while draining",
-        "intents/facts.py",
+        Facts.outdated,
         "if target is not None and target.is_same_as(running.identity):",
         "if target is not None:",
         f"{KILLED}a_request_made_while_draining",
     ),
     Row(
         "the hold: nobody acts while code changes",
-        "intents/driver.py",
+        Driver._observe,
         "held=held,",
         "held=False,",
         f"{UPDATE}from_a_shell_the_new_revision_runs",
     ),
     Row(
         "new code is proven before the gateway is touched",
-        "update/change.py",
+        change.complete,
         "if why is not None:",
         "if False:",
         f"{UPDATE}new_code_that_crashes_at_import_never_reaches",
     ),
     Row(
         "a release that does not work is put back",
-        "intents/decide.py",
+        decide._fail,
         '    if facts.phase == "trial":\n        return PutBack(why)\n',
         "",
         f"{TRIAL}a_release_that_does_not_work_is_put_back",
     ),
     Row(
         "a fresh gateway must stay ready",
-        "intents/decide.py",
+        decide._stays_ready,
         "return None if facts.now >= proven_at else Wait",
         "return None if True else Wait",
         f"{TRIAL}a_release_that_does_not_work_is_put_back",
     ),
     Row(
         "a driver runs from the copy when the package cannot be imported",
-        "installation/copy.py",
+        installed_copy.driver_argv,
         "    if found is None:\n",
         "    if True:\n",
         f"{TRIAL}a_package_that_cannot_be_imported",
     ),
     Row(
         "a driver follows one that was killed while it put back",
-        "update/change.py",
+        change.put_back,
         'journal.note(step="undoing", why=why or journal.why)',
         "pass",
         f"{TRIAL}a_driver_killed_while_it_puts_back",
     ),
     Row(
         "an update without an intent is seen to",
-        "pending.py",
+        pending.is_something_pending,
         "or is_update_cut_off(paths)",
         "or False",
         "e2e/test_update_profiles.py::test_an_update_without_a_restart_that_is_cut_off",
     ),
     Row(
         "what a wheel replaces is kept",
-        "update/sources/wheel/distributions.py",
+        distributions.put_back,
         "        if _read(path) != data:",
         "        if False:",
         "update/test_update_wheels.py::test_a_release_that_cannot_be_imported_is_put_back",
     ),
     Row(
         "the next instance delivers what an update says",
-        "gateway/reception.py",
+        Reception.serve,
         "        self._notices.follow()\n        self._updates.follow()\n",
         "        self._notices.follow()\n",
         "e2e/test_update_in_chat.py::test_the_output_comes_before_and_after",
     ),
     Row(
         "skew is said",
-        "restart/skew.py",
+        skew.newer,
         "    if installed is None or installed == running:",
         "    if True:",
         "e2e/test_update_skew.py::test_the_next_command_says_it",
     ),
     Row(
         "attempts are bounded",
-        "intents/decide.py",
+        decide.starts_failed,
         "if facts.start_is_refused or facts.progress.attempts >= facts.max_attempts:",
         "if facts.start_is_refused:",
         f"{UPDATE}code_that_crashes_at_import_and_was_pulled_by_hand",
     ),
     Row(
         "the supervisor executes its new code",
-        "services/embedded/reexecution.py",
+        reexecution.become,
         "    os.execv(sys.executable, [*argv, *options])",
         "    return",
         f"{UPDATE}the_supervisor_executes_its_new_code",
     ),
     Row(
         "no turn begins while draining",
-        "gateway/reception.py",
+        Reception.drain,
         "        self.turns.close()\n",
         "",
         f"{MESSAGES}a_message_that_arrives_while_draining",
     ),
     Row(
         "a turn that was cut off is answered, not run again",
-        "gateway/reception.py",
+        Reception.open,
         "left = interrupt_left_behind(self._store, self._notices.restart_of)",
         "left = 0",
         f"{MESSAGES}a_turn_cut_off_by_a_killed_gateway",
     ),
     Row(
         "what was not acknowledged is sent again",
-        "gateway/channels/local/client.py",
+        Conversation._connect,
         "for identifier, text in self._unacknowledged.items():",
         "for identifier, text in ():",
         "gateway/test_client.py::test_a_message_the_gateway_never_read",
     ),
     Row(
         "what is started is scrubbed of the conversation",
-        "environment.py",
+        environment.scrubbed,
         "name != MARKER and not name.startswith(SESSION_PREFIX)",
         "True",
         f"{SERVICE}a_supervisor_started_from_a_conversation",
     ),
     Row(
         "storms of automatic restarts are refused",
-        "restart/ask.py",
+        ask.ask,
         "    if in_tree or origin:\n        _refuse_storm(paths, limits)",
         "",
         f"{SERVICE}a_storm_of_automatic_restarts",
     ),
     Row(
         "an old request expires",
-        "intents/decide.py",
+        decide._refusal,
         "if intent.expires_at is not None and facts.now >= intent.expires_at:",
         "if False:",
         f"{SERVICE}an_old_request_is_settled_as_expired",
     ),
     Row(
         "systemd: the queue is watched",
-        "services/systemd/units.py",
+        units.watch,
         'f"DirectoryNotEmpty={literal(paths.pending)}"',
         'f"DirectoryNotEmpty={literal(paths.pending)}.not"',
         f"{SYSTEMD}faults.py::test_a_requester_killed_once_its_record_is_durable",
     ),
     Row(
         "systemd: what RestartSec holds back is restarted",
-        "services/systemd/manager.py",
+        Systemd.demand_start,
         'verb = "restart" if unit.is_awaiting_restart or unit.active == "deactivating" else "start"',
         'verb = "start"',
         f"{SYSTEMD}faults.py::test_older_units_with_a_long_pause",
     ),
     Row(
         "systemd: the count of the start limit is reset",
-        "services/systemd/manager.py",
+        Systemd.demand_start,
         'self._systemctl("reset-failed", self._names.service)\n        # A `start`',
         "# A `start`",
         f"{SYSTEMD}faults.py::test_a_gateway_at_its_start_limit_is_restarted",
@@ -301,98 +352,98 @@ ROWS = [
     ),
     Row(
         "systemd: without a restarter the gateway has systemd restart it",
-        "gateway/run.py",
+        Gateway._poke,
         'if manager.poke("exit") is False and code:',
         "if False:",
         f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
         "systemd: a poke starts a stopped watch again",
-        "services/systemd/manager.py",
+        Systemd.poke,
         "for also in ((self._names.path,), ()):",
         "for also in ((),):",
         f"{SYSTEMD}faults.py::test_a_stopped_watch_is_shown",
     ),
     Row(
         "systemd: a stop is for the next login, too",
-        "services/systemd/manager.py",
+        Systemd.stop,
         'self._systemctl("disable", self._names.service)\n        answer',
         "answer",
         f"{SYSTEMD}faults.py::test_a_stop_survives_the_next_login",
     ),
     Row(
         "systemd: who shares the gateway's cgroup is in its tree",
-        "restart/in_tree.py",
+        in_tree.is_in_tree,
         "or _shares_cgroup(pid)",
         "",
         f"{SYSTEMD}report.py::test_a_caller_with_nothing_of_the_gateway_but_its_cgroup",
     ),
     Row(
         "systemd: it is told when the gateway is ready",
-        "gateway/run.py",
+        Gateway._serve,
         "self._notifier.ready()",
         "pass",
         f"{SYSTEMD}install.py::test_systemctl_start_returns_when_the_gateway_is_ready",
     ),
     Row(
         "systemd: the address of its manager does not leak to the agent's commands",
-        "gateway/notify.py",
+        notify.claim,
         "environment.pop(_ADDRESS, None)",
         "environment.get(_ADDRESS)",
         "services/test_conformance.py::test_the_gateway_knows_nothing_of_who_installed_it_and_nothing_leaks_from_its_manager",
     ),
     Row(
         "launchd: a demand start leaves alone what runs, it is no kickstart -k",
-        "services/launchd/manager.py",
+        Launchd.demand_start,
         'self._launchctl("kickstart", f"{domain}/{self._label}")',
         'self._launchctl("kickstart", "-k", f"{domain}/{self._label}")',
         "services/test_conformance.py::test_a_demand_start_starts_what_is_stopped and launchd",
     ),
     Row(
         "launchd: the label is enabled before it is loaded",
-        "services/launchd/domain.py",
+        Domains.load,
         'self._launchctl("enable", target)',
         "pass",
         f"{JOBS}status_says_what_is_broken_and_install_mends_it and disabled",
     ),
     Row(
         "launchd: the queue is watched",
-        "services/launchd/plists.py",
+        plists.restarter,
         '"WatchPaths": [paths.pending],\n            "QueueDirectories": [paths.pending],',
         "",
         f"{CELL}requester and kind",
     ),
     Row(
         "launchd: only the restarter reloads",
-        "services/launchd/manager.py",
+        Launchd.install,
         'if found.job is not None and found.job.service.state != "stopped" and',
         "if False and",
         f"{JOBS}in_the_agents_terminal_too and kickstart",
     ),
     Row(
         "launchd: what is loaded is told from what lies there",
-        "services/launchd/*.py",
+        Jobs.is_stale,
         " != _digest(",
         " is _digest(",
         f"{JOBS}a_drifted_definition_is_reloaded",
     ),
     Row(
         "launchd: no answer is unknown, not stopped",
-        "services/launchd/*.py",
+        Location.service,
         'return Service("unknown", detail="launchd does not answer")',
         'return Service("stopped", detail="launchd does not answer")',
         f"{JOBS}a_launchd_that_does_not_answer",
     ),
     Row(
         "launchd: without a login session the user's own domain",
-        "services/launchd/domain.py",
+        Domains.__init__,
         'for kind in ("gui", "user")',
         'for kind in ("gui",)',
         f"{CELL}domain and kind",
     ),
     Row(
         "launchd: a label belongs into the login session, where there is one",
-        "services/launchd/domain.py",
+        Domains.home,
         "for domain in sorted(self.names):",
         "for domain in self.names:",
         f"{JOBS}a_service_in_the_wrong_domain",
@@ -413,78 +464,106 @@ ROWS = [
     ),
     Row(
         "launchd: a poke is bounded",
-        "services/launchd/manager.py",
+        Launchd.poke,
         "timeout=POKE",
         "timeout=60",
         f"{CELL}restarter and hangs and kind",
     ),
     Row(
         "launchd: a look is bounded",
-        "services/launchd/launchctl.py",
+        launchctl,
         "timeout=LOOK",
         "timeout=600",
         f"{JOBS}a_launchd_that_does_not_answer",
     ),
     Row(
         "launchd: a call that changes something is bounded",
-        "services/launchd/launchctl.py",
+        Launchctl.__call__,
         "timeout: float = TIMEOUT",
         "timeout: float = 600",
         f"{CELL}gateway and hangs and kind",
     ),
     Row(
         "launchd: a start that the throttle holds back is waited for",
-        "services/launchd/*.py",
+        Job.service,
         'Service("stopped", None, self.exit_code, detail, scheduled=True)',
         'Service("stopped", None, self.exit_code, detail)',
         f"{JOBS}a_start_that_the_throttle_holds_back_is_waited_for",
     ),
     Row(
         "launchd: a domain that is busy is asked again",
-        "services/launchd/domain.py",
+        launchd_domain,
         "_REPEATED = {launchctl.EIO, *IN_PROGRESS, None}",
         "_REPEATED = {None}",
         f"{JOBS}a_reload_outlasts_a_busy_domain",
     ),
     Row(
         "launchd: a label that is being removed is loaded again",
-        "services/launchd/manager.py",
+        Launchd.demand_start,
         "if answer.code in {NO_SERVICE, *IN_PROGRESS}:",
         "if False:",
         f"{JOBS}the_only_attempt_survives_an_answer_that_means_no_such_label",
     ),
     Row(
         "launchd: a label that is on its way out is not taken for loaded",
-        "services/launchd/domain.py",
+        Domains.outlast_removal,
         "if isinstance(found, Job) and not found.is_ending:",
         "if isinstance(found, Job):",
         f"{JOBS}a_demand_start_outlasts_a_stop_that_is_under_way",
     ),
     Row(
         "launchd: without a restarter the gateway has launchd restart it",
-        "gateway/run.py",
+        Gateway._poke,
         'if manager.poke("exit") is False and code:',
         "if False:",
         f"{JOBS}a_gateway_that_drains_without_a_restarter",
     ),
     Row(
         "launchd: a stop is for the next login, too",
-        "services/launchd/manager.py",
+        Launchd.stop,
         'self._launchctl("disable", f"{domain}/{self._label}")',
         "pass",
         f"{JOBS}a_stop_outlives_the_next_login",
     ),
     Row(
+        "launchd: what is not ours is not touched",
+        Launchd._stranger_in_file,
+        "text = definition.read(plists.path_of(label))\n        if not text:",
+        "text = definition.read(plists.path_of(label))\n        if True:",
+        "unit/services/test_owner.py::test_what_an_older_release_installed_keeps_the_plain_name",
+    ),
+    Row(
+        "whose a job is: the state directory that it serves",
+        owner.stranger,
+        "if _is_same(state, paths.state) or",
+        "if True or",
+        "unit/services/test_owner.py::test_a_definition_says_which_state_directory_it_serves",
+    ),
+    Row(
+        "a copy of a home has no gateway of its own",
+        description._is_copied,
+        'return not locks.is_held(f"{here}/gateway.lock")',
+        "return False",
+        "services/test_whose_jobs.py::test_a_home_that_was_moved_keeps_its_jobs_and_a_copy_of_it_has_none",
+    ),
+    Row(
+        "another home has a name of its own",
+        names.suffix,
+        "return _digest(paths) + _profile(paths)",
+        "return _profile(paths)",
+        "unit/services/test_owner.py::test_the_default_home_has_the_plain_name_and_another_one_a_digest",
+    ),
+    Row(
         "launchd: the first of equal keys of print counts",
-        "services/launchd/*.py",
-        "found.setdefault(field[1], field[2])",
-        "found[field[1]] = field[2]",
+        printed.parse_print,
+        "found.setdefault(entry[1], entry[2])",
+        "found[entry[1]] = entry[2]",
         "unit/services/test_launchctl.py::test_the_first_state_counts_and_nested_ones_do_not",
     ),
     Row(
         "launchd: a job's environment is its own",
-        "services/launchd/plists.py",
-        '**environment.variables("launchd", "launchctl"), **variables',
+        plists._plist,
+        '**environment.variables(paths, "launchd", "launchctl"), **variables',
         "**variables",
         f"{JOBS}install_loads_both_jobs",
     ),
@@ -515,14 +594,9 @@ def _judge(row: Row) -> str:
 
 def _fails(row: Row, new: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(
-            TESTS.parent / "hermes_cli", f"{folder}/hermes_cli", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        found = [file for file in Path(folder, "hermes_cli").glob(row.file) if row.old in file.read_text()]
-        if not found:
-            raise ValueError(f"{row.file} has no {row.old!r} any more: mend the row")
-        for file in found:
-            file.write_text(file.read_text().replace(row.old, new))
+        shutil.copytree(PACKAGE, f"{folder}/hermes_cli", ignore=shutil.ignore_patterns("__pycache__"))
+        file, text = row.rewritten(new)
+        Path(folder, "hermes_cli", file).write_text(text)
         where, _, name = row.test.partition("::")
         done = subprocess.run(
             [

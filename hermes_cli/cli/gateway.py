@@ -31,11 +31,13 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
 
 def _check(paths: Paths) -> int:
     """Everything that a start would load, read and make, short of serving. Raises HermesError."""
+    from hermes_cli import user_environment
     from hermes_cli.config import load
     from hermes_cli.errors import HermesError
     from hermes_cli.gateway.run import main
     from hermes_cli.services import ahead
 
+    user_environment.apply(paths)
     load(paths.config)
     why = ahead.places(paths)
     if why is not None:

@@ -93,6 +93,8 @@ _GATEWAY = {
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
+    "adopt": ("hermes_cli.cli.adopt", "adopt", "Keep another program's gateway alive beside its own service."),
+    "release": ("hermes_cli.cli.adopt", "release", "Stop keeping an adopted gateway alive."),
     "doctor": ("hermes_cli.cli.doctor", "doctor", "Check what can keep a restart from happening."),
 }
 _TOP = {
@@ -186,7 +188,8 @@ def _one_line(error: click.ClickException) -> str:
 
 def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") -> None:
     """Take the look at pending/ that comes before every command; it must never keep a command from working."""
-    if any(without <= set(words) for without in _NO_LOOK):
+    # A release is proven by `--version`, also by the updater of another release: a proof starts nothing.
+    if words == ["--version"] or any(without <= set(words) for without in _NO_LOOK):
         return
     from hermes_cli.paths import resolve
     from hermes_cli.restart.wake import announce

@@ -9,6 +9,10 @@ from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, Usage
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.services.base import ServiceManager, ServiceStatus
+
 
 @click.command()
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
@@ -25,7 +29,7 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
         raise UsageError("--timeout must be a number of seconds, not nan")
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
-    if record["target"] is None and not choose(paths).status().installed:
+    if record["target"] is None and not _status(choose(paths)).installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
     if not record["requester"]["in_tree"]:
         if not force and _look_ahead(paths, no_wait=no_wait):
@@ -36,7 +40,10 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
     from hermes_cli.restart.wait import await_outcome
+    from hermes_cli.services import other_installation
 
+    if (other := other_installation.find(paths, choose(paths))) is not None:
+        click.echo(other.says(paths), err=True)
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
 
@@ -55,6 +62,15 @@ def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
         except ConfigError as error:
             raise HermesError(f"nothing was restarted, the next gateway would not start: {error}") from None
     return False
+
+
+def _status(service: "ServiceManager") -> "ServiceStatus":
+    """Return the service's status. Raises ForeignError when its name is somebody else's."""
+    from hermes_cli.services.job import owner
+
+    status = service.status()
+    owner.refuse_problem(status.problems)
+    return status
 
 
 def _want_running(paths: Paths) -> None:

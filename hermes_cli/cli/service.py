@@ -4,7 +4,7 @@ import time
 
 import click
 
-from hermes_cli import mends
+from hermes_cli import mends, user_environment
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import desired
 from hermes_cli.intents.decide import LONGEST_DRAIN
@@ -16,17 +16,23 @@ from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.services.job import definition
+from hermes_cli.services.job import definition, owner
 
 
 @click.command()
 @click.option("--manager", type=click.Choice(NAMES), help="Which service manager.  [env: HERMES_SERVICE_MANAGER]")
 @click.option("--system", is_flag=True, help="systemd: as a unit of the system, for root.")
 @click.option("--linger", is_flag=True, help="systemd: let the service go on after logout.")
+@click.option(
+    "--keep-env", "keep_env", multiple=True, metavar="NAME[,NAME]", help="Let the service have these variables, too."
+)
 @click.option("--print", "only_print", is_flag=True, help="Show the definitions and change nothing.")
 @click.pass_obj
-def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, only_print: bool) -> int:
+def install(
+    paths: Paths, *, manager: str | None, system: bool, linger: bool, keep_env: tuple[str, ...], only_print: bool
+) -> int:
     """Install the service, start it, and wait until it is ready; repeated: bring its definitions up to date."""
+    _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -34,7 +40,9 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
+    owner.refuse_problem(service.status().problems)  # before anything is written
     _refuse_leap(paths)
+    _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
     desired.write(paths.desired, "running", "hermes gateway install")
@@ -51,6 +59,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
         code = _reload(paths, service)
     else:
         _start(paths, service)
+    _say_what_is_missing(paths)
     for problem in service.status().problems:
         click.echo(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile), err=True)
     return code
@@ -60,6 +69,7 @@ def install(paths: Paths, *, manager: str | None, system: bool, linger: bool, on
 @click.pass_obj
 def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
+    _refuse_adopted(paths, "uninstall it with its own command")
     service = choose(paths)
     installed = service.status().installed
     desired.write(paths.desired, "stopped", "hermes gateway uninstall")
@@ -72,8 +82,11 @@ def uninstall(paths: Paths) -> None:
 @click.pass_obj
 def start(paths: Paths) -> None:
     """Start the service and wait until it is ready."""
+    _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
-    if not service.status().installed:
+    status = service.status()
+    owner.refuse_problem(status.problems)
+    if not status.installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
@@ -84,16 +97,58 @@ def start(paths: Paths) -> None:
 @click.pass_obj
 def stop(paths: Paths) -> None:
     """Stop the service; pending restarts are cancelled."""
+    _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
-    desired.write(paths.desired, "stopped", "hermes gateway stop")
-    _cancel_pending(paths, "hermes gateway stop")
+    unwritten: OSError | None = None
+    try:
+        desired.write(paths.desired, "stopped", "hermes gateway stop")
+    except OSError as error:
+        unwritten = error  # no reason to go on running
+    else:
+        _cancel_pending(paths, "hermes gateway stop")
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
     line = ProgressLine("stopping")
     line.show("")
     service.stop()
     line.clear()
     click.echo("stopped" if running else "was not running")
+    if unwritten is not None:
+        why = f"that it is to stay so could not be written ({unwritten.strerror})"
+        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
+
+
+def _keep_environment(paths: Paths, given: tuple[str, ...]) -> None:
+    """Keep these variables, and the user's PATH, for the service. Raises ConfigError before anything is changed."""
+    names = [name.strip() for text in given for name in text.split(",") if name.strip()]
+    if names:
+        user_environment.keep(paths, names)
+        after = "" if own.read_alive(paths) is None else "; a running gateway has them after hermes gateway restart"
+        text = f"kept {', '.join(names)} in {user_environment.path_of(paths)}{after}"
+        click.echo(mends.shown(text, paths.profile))
+    user_environment.read(paths)
+    user_environment.keep_login_path(paths)
+
+
+def _say_what_is_missing(paths: Paths) -> None:
+    """Say which well-known variables of this shell the service was not started with, and how it gets them."""
+    running = own.read_alive(paths)
+    given = user_environment.given_by_manager(running.identity.pid) if running is not None else None
+    if given is None or not (names := user_environment.missing(paths, user_environment.WELL_KNOWN, given)):
+        return
+    mend = f"hermes gateway install --keep-env {','.join(names)}"
+    click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
+
+
+def _refuse_adopted(paths: Paths, instead: str) -> None:
+    """Refuse to do to another program's service what only its owner does. Raises HermesError."""
+    from hermes_cli.programs import adoption
+
+    found = adoption.read(paths)
+    if found is not None:
+        from hermes_cli.services.adopted.base import refusal
+
+        raise HermesError(refusal(paths, found, instead))
 
 
 def _refuse_leap(paths: Paths) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from hermes_cli.config import Config
+from hermes_cli.config import Config, LimitsConfig
 from hermes_cli.gateway.agents.base import Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
 from hermes_cli.gateway.channels.base import Channel, Desk
 from hermes_cli.gateway.channels.local.server import LocalChannel
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.notices import Notices
-from hermes_cli.gateway.conversations.store import Store, open_store
+from hermes_cli.gateway.conversations.store import Room, Store, open_store
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.conversations.turns import Turns, interrupt_left_behind
 from hermes_cli.gateway.conversations.updates import Updates
@@ -35,9 +35,9 @@ from hermes_cli.programs.own import GatewayInstance
 _log = logging.getLogger("hermes.gateway")
 
 
-def channels_of(paths: Paths, store: Store, desk: Desk) -> tuple[Channel, ...]:
+def channels_of(paths: Paths, store: Store, desk: Desk, limits: LimitsConfig) -> tuple[Channel, ...]:
     """Return the channels of this profile, in the order in which they open."""
-    return (LocalChannel(paths.socket, store, desk),)
+    return (LocalChannel(paths.socket, store, desk, limits),)
 
 
 class Reception:
@@ -49,7 +49,7 @@ class Reception:
         config: Config,
         me: Callable[[], GatewayInstance],
         turns_changed: Callable[[int], None],
-        channels: Callable[[Paths, Store, Desk], tuple[Channel, ...]] = channels_of,
+        channels: Callable[[Paths, Store, Desk, LimitsConfig], tuple[Channel, ...]] = channels_of,
     ) -> None:
         """Open the store. Raises OSError and sqlite3.Error.
 
@@ -59,10 +59,10 @@ class Reception:
         self._config = config
         self._me = me
         self._draining = False
-        self._store, aside = open_store(paths.messages)
+        self._store, aside = open_store(paths.messages, Room(config.limits.queued, config.limits.store))
         if aside is not None:
             _log.error("%s was corrupt and is kept as %s: a new one was begun", paths.messages, aside)
-        self._channels = channels(paths, self._store, self)
+        self._channels = channels(paths, self._store, self, config.limits)
         self._notices = Notices(paths, self._store, me, self._publish)
         self._updates = Updates(paths, self._store, self._publish)
         identity = me().identity
@@ -74,6 +74,7 @@ class Reception:
             stream=self._stream,
             changed=lambda: turns_changed(len(self.turns.active)),
             restart_of=self._notices.restart_of,
+            limits=config.limits,
         )
 
     async def open(self) -> None:

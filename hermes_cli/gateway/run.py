@@ -18,7 +18,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import NoReturn
 
-from hermes_cli import __version__
+from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from hermes_cli.services.base import ServiceManager
 
 _log = logging.getLogger("hermes.gateway")
-EX_CONFIG = 78
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _TEND_LOG = 15.0  # seconds
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
@@ -56,10 +55,11 @@ def main(paths: Paths) -> int:
     mark = supervisor_watch.claim(os.environ)
     session.forget_session()
     try:
+        user_environment.apply(paths)
         config = load(paths.config)
     except ConfigError as error:
         print(f"hermes: {error}", file=sys.stderr)
-        return EX_CONFIG
+        return own.REFUSAL_EXIT_CODE
     log.bound(config.log.bounds)
     try:
         lock = locks.take(paths.gateway_lock, timeout=_LOCK_WAIT)
@@ -173,7 +173,8 @@ class Gateway:
             if self._stops > 1:
                 self._leave_now()
         if self._lifecycle.state == "starting":
-            self._early.append(number)
+            if number not in self._early:
+                self._early.append(number)
             return
         stop = number != signal.SIGUSR1
         if not stop and self._drain is None and self._is_looking_ahead():

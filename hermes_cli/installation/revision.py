@@ -91,11 +91,22 @@ def glance(running: str) -> str | None:
     return commit[: len(running)] if (commit := _head(place)) is not None else None
 
 
+def git_directory(directory: str) -> str | None:
+    """Return git's own directory of the work tree that this directory is in, or None if it is in none."""
+    place = _git_above(directory)
+    return _resolved(place) if place is not None else None
+
+
+def _resolved(place: str) -> str:
+    """Return what .git stands for: itself, or in a linked work tree the directory that is named in it."""
+    if os.path.isdir(place):
+        return place
+    return os.path.join(os.path.dirname(place), (_text(place) or "").removeprefix("gitdir:").strip())
+
+
 def _head(place: str) -> str | None:
     """Return the commit of a repository's HEAD (gitrepository-layout(5)); `place` is .git, a directory or a file."""
-    if not os.path.isdir(place):
-        link = _text(place) or ""
-        place = os.path.join(os.path.dirname(place), link.removeprefix("gitdir:").strip())
+    place = _resolved(place)
     head = (_text(f"{place}/HEAD") or "").strip()
     if not head.startswith("ref: "):
         return head if _COMMIT.fullmatch(head) else None

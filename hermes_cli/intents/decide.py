@@ -134,7 +134,7 @@ def old_instance_still_starts(facts: Facts) -> Step | None:
         return None
     deadline = facts.latest_beginning(old.started_at) + facts.policy.start_timeout
     if facts.now >= deadline:
-        return Kill(old.identity)
+        return _kill(facts, old)
     return Wait("the gateway to finish starting", deadline)
 
 
@@ -176,11 +176,13 @@ def reload_definition(facts: Facts) -> Step | None:
 
 
 def fresh_instance_ready(facts: Facts) -> Step | None:
-    """Settle as restarted; new code first has to stay ready, and to say which revision it runs."""
+    """Settle as restarted; new code first has to stay ready, and to say that it is the revision that was brought."""
     fresh = facts.fresh
     if fresh is None or not fresh.ready:
         return None
-    return (_stays_ready(facts, fresh) if facts.phase == "trial" else None) or _restarted(facts, fresh)
+    if facts.phase == "trial":
+        return _other_code(facts, fresh) or _stays_ready(facts, fresh) or _restarted(facts, fresh)
+    return _restarted(facts, fresh)
 
 
 def fresh_instance_leaves(facts: Facts) -> Step | None:
@@ -200,7 +202,7 @@ def instance_undescribed(facts: Facts) -> Step | None:
     deadline = facts.progress.since + facts.policy.clocks(facts.intent).driver_deadline
     if facts.now >= deadline:
         return _fail(facts, f"the gateway runs but does not describe itself: {facts.policy.mends.undescribed}")
-    return Wait("gateway.json to be written again", deadline)
+    return Wait(facts.policy.mends.describing, deadline)
 
 
 def start_refused(facts: Facts) -> Step | None:
@@ -303,9 +305,21 @@ def _is_leap(facts: Facts) -> bool:
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:
     described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
-    if fresh.started_at >= facts.intent.requested_at:
+    # The record names who ran when it was asked: whoever is not that one came later, whatever the clock says.
+    if facts.intent.target is not None or facts.progress.attempts or fresh.started_at >= facts.intent.requested_at:
         return _end(facts, "restarted", described)
     return _end(facts, "already-satisfied", f"{described} was fresh when it was asked")
+
+
+def _other_code(facts: Facts, fresh: Instance) -> Step | None:
+    """Fail, and put nothing back, if what runs is installed and is not what the update has brought: that is not on trial."""
+    brought = facts.seen.trial.brought if facts.seen.trial is not None else None
+    if brought is None or fresh.revision in {None, brought}:
+        return None
+    text = f"pid {fresh.identity.pid} runs {fresh.revision}, not {brought} that the update has brought"
+    return Settle(
+        "failed", f"{text}, for the code was changed since or is another installation's: {facts.policy.mends.update}"
+    )
 
 
 def _stays_ready(facts: Facts, fresh: Instance) -> Step | None:
@@ -344,6 +358,8 @@ def _signal(facts: Facts, old: Instance) -> Step:
 
 
 def _kill(facts: Facts, old: Instance) -> Step:
+    if not facts.policy.may_kill:
+        return _fail(facts, f"pid {old.identity.pid} does not end, and it is not ours to kill")
     if facts.progress.signals >= 2 * facts.max_attempts:
         return _fail(facts, f"pid {old.identity.pid} survives SIGKILL: see what it waits for in the kernel")
     return Kill(old.identity)

@@ -19,9 +19,13 @@ PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was."""
+    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was.
+
+    `brought`: the revision that a program on the new code calls itself; None if that is not known.
+    """
 
     undone: str | None = None
+    brought: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Mends:
-    """What a person can do about an outcome, as the texts of this program name it."""
+    """What a person can do about an outcome, and what is waited for, as the texts of this program name it."""
 
     queue: str = "look at the queue"
     update: str = "repeat the update"
     undescribed: str = "stop it, then start it"
+    describing: str = "the gateway to describe itself again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Policy:
     storm_window: float = STORM_WINDOW
     stay_ready: float = 3.0
     refusal_codes: frozenset[int] = frozenset()
+    may_kill: bool = True  # what is not ours is never killed
     mends: Mends = Mends()
 
     def clocks(self, intent: Intent) -> Clocks:

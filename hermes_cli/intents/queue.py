@@ -5,7 +5,7 @@
     settled/ID.json   the record and its outcome; published by link, which has one winner, and synced before
                       pending/ID.json goes
     progress/ID.json  attempts and what is waited for; may be lost at any time
-    rejected/NAME     what was found in pending/ and is no intent; moved, never deleted, never acted on
+    rejected/NAME     what was found in pending/ and is no intent; moved, never acted on, the newest 200 files kept
 
 A record in both pending/ and a whole settled/ file is settled: a crash came between the two, any driver finishes it.
 A settled/ file that is not whole was cut off by a power loss: pending/ still has the record, and counts.
@@ -213,7 +213,8 @@ class Queue(Directories):
         return found
 
     def tidy(self) -> None:
-        """Keep the newest 200 settled records, and drop what dead writers left in staging/, holds/ and progress/."""
+        """Keep the newest 200 settled and 200 rejected, and drop what dead writers left in staging/, holds/ and progress/."""
+        self._forget_rejects()
         final = sorted(_names(self.settled))
         waiting = {name.removesuffix(_SUFFIX) for name in _names(self.pending)}
         ended = {name.removesuffix(_SUFFIX) for name in final}
@@ -229,6 +230,19 @@ class Queue(Directories):
             with contextlib.suppress(OSError):  # it is somebody else's, or gone
                 if "/staging/" not in path.removeprefix(self.root) or os.lstat(path).st_mtime < horizon:
                     os.unlink(path)
+
+    def _forget_rejects(self) -> None:
+        """Remove the oldest of what was set aside; a directory that is not empty stays, a person put it there."""
+        names = _names(self.rejected)
+        if len(names) <= _KEPT:
+            return
+        aged = []
+        for name in names:
+            with contextlib.suppress(OSError):
+                aged.append((os.lstat(f"{self.rejected}/{name}").st_ctime, name))  # when it was moved here
+        for _, name in sorted(aged)[:-_KEPT]:
+            with contextlib.suppress(OSError):
+                _unlink_or_rmdir(f"{self.rejected}/{name}")
 
     def _read(self, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
         """Read one record. Raises FileNotFoundError, RecordError (the entry is wrong) and OSError (this process, or the disk)."""
@@ -328,3 +342,10 @@ def _names(directory: str) -> list[str]:
 def _remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _unlink_or_rmdir(path: str) -> None:
+    try:
+        os.unlink(path)
+    except (IsADirectoryError, PermissionError):  # what unlink(2) says of a directory: Linux, POSIX
+        os.rmdir(path)

@@ -23,6 +23,7 @@ DRAIN_TIMEOUT = 180.0
 EXPIRY = 3600.0
 STORM_LIMIT = 10
 STORM_WINDOW = 600.0
+MOST_PENDING = 10_000  # records in pending/; a request beyond them is refused
 
 
 def timestamp(at: float) -> str:
@@ -86,6 +87,7 @@ def submit(root: str, record: "dict[str, Any]") -> str:
     staged = f"{places.staging}/{identifier}.json"
     published = f"{places.pending}/{identifier}.json"
     try:
+        _refuse_full(places.pending)
         try:
             durable.write_new(staged, data)
         except FileNotFoundError:
@@ -111,6 +113,17 @@ def submit(root: str, record: "dict[str, Any]") -> str:
     except OSError as error:
         raise QueueError(_why(root, error)) from error
     return identifier
+
+
+def _refuse_full(pending: str) -> None:
+    try:
+        found = len(os.listdir(pending))
+    except OSError:
+        return  # it is made below, or says there why it cannot be used
+    if found >= MOST_PENDING:
+        raise QueueError(
+            f"the restart was not recorded, nothing was done: {found} are pending already; hermes gateway status"
+        )
 
 
 def make_directories(root: str) -> None:

@@ -30,9 +30,10 @@ def main(profile: str, job: str, *words: str) -> int:
     os.dup2(out, 1)
     os.dup2(out, 2)
     # Imported this late, so that the conversation shows the traceback if the installation is not whole.
-    from hermes_cli import mends
+    from hermes_cli import mends, user_environment
     from hermes_cli.errors import exit_code_of
 
+    user_environment.apply_or_say(paths)
     code = exit_code_of(lambda: _update(paths, words), lambda text: mends.shown(text, paths.profile))
     sys.stdout.flush()
     return code

@@ -20,7 +20,8 @@ def drive(paths: "Paths", trigger: str) -> bool:
     """Run the driver of this profile. Return False if another one is at work. Raises HermesError."""
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import driver
-    from hermes_cli.programs.own import OwnGateway
+    from hermes_cli.intents.protocols import NoUpdates
+    from hermes_cli.programs import chosen
     from hermes_cli.restart.policy import policy_of
     from hermes_cli.services import choose
     from hermes_cli.update.recovery import UpdateRecovery
@@ -28,14 +29,15 @@ def drive(paths: "Paths", trigger: str) -> bool:
     def renew() -> None:
         _execute_anew(paths, trigger)
 
-    recovery = UpdateRecovery(paths, renew)
+    updates = UpdateRecovery(paths, renew)
     try:
-        whole = recovery.finish_left_behind()
+        adopted = chosen.adopted(paths)
+        whole = adopted is not None or updates.finish_left_behind()
         manager = choose(paths)
-        policy = policy_of(paths, manager.spawn_interval)
-        driven = driver.drive(
-            paths.queue, OwnGateway(paths), manager, recovery, policy=policy, trigger=trigger, renew=renew
-        )
+        program = adopted or chosen.program_of(paths)
+        policy = chosen.with_program(policy_of(paths, manager.spawn_interval), program)
+        recovery = updates if adopted is None else NoUpdates()
+        driven = driver.drive(paths.queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew)
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
     if not whole:
@@ -66,7 +68,10 @@ def main(arguments: list[str]) -> int:
         paths = resolve(options.get("-p"))
         if not is_something_pending(paths):
             return 0
-        _log_to(paths)
+        log_to(paths)
+        from hermes_cli import user_environment
+
+        user_environment.apply_or_say(paths)
         trigger = trigger if trigger in TRIGGERS else "cli"
         while not drive(paths, trigger):
             if options.get("--busy") != "wait":
@@ -86,7 +91,7 @@ def _await_other_driver(paths: "Paths") -> None:
     sign_of_life.await_end(paths.queue.driver_lock)
 
 
-def _log_to(paths: "Paths") -> None:
+def log_to(paths: "Paths") -> None:
     """Log to restarter.log; a log that cannot be written must not keep the restart from happening."""
     from hermes_cli.config import load_or_defaults
     from hermes_cli.system import log

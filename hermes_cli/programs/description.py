@@ -4,6 +4,8 @@ The gateway replaces the file itself; it is only believed while the process that
 importing those would double what a requester costs.
 """
 
+import os
+
 from hermes_cli.system import durable, process_table
 
 TYPE_CHECKING = False
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HANDLED_SIGNAL = "SIGUSR1"
+PLACE = "directory"  # the state directory in which the gateway wrote the file
 
 
 class Description:
@@ -69,6 +72,16 @@ def read(path: str, *, strict: bool = False) -> Description | None:
 
 
 def read_alive(path: str, *, strict: bool = False) -> Description | None:
-    """Read the file of a process that runs now, or return None. Raises OSError like `read`."""
+    """Read the file of a process that runs now, and here, or return None. Raises OSError like `read`."""
     found = read(path, strict=strict)
-    return found if found is not None and found.is_alive() else None
+    return found if found is not None and found.is_alive() and not _is_copied(path, found) else None
+
+
+def _is_copied(path: str, found: Description) -> bool:
+    """Say whether the file came with a copy of the home that the process serves; the copy's lock is held by nobody."""
+    here, written = os.path.dirname(path), found.text(PLACE)
+    if written is None or written == here:
+        return False
+    from hermes_cli.system import locks
+
+    return not locks.is_held(f"{here}/gateway.lock")

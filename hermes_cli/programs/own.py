@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
+from hermes_cli.installation import origin
 from hermes_cli.intents import desired
 from hermes_cli.intents.instance import STATES, DrainState, Instance, State
 from hermes_cli.paths import Paths
@@ -34,6 +35,7 @@ class GatewayInstance(Instance):
     heartbeat: float = 0.0
     exit_code: int | None = None
     crashes: Crashes | None = None  # of those before it
+    package: str | None = None  # the directory of the code that it runs
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -47,6 +49,7 @@ class GatewayInstance(Instance):
             "ready": self.ready,
             "revision": self.revision,
             "version": self.version,
+            "package": self.package,
             "started_at": self.started_at,
             "heartbeat": self.heartbeat,
             "active_turns": self.active_turns,
@@ -102,13 +105,21 @@ def read_alive(paths: Paths) -> GatewayInstance | None:
 
 def write(paths: Paths, instance: GatewayInstance) -> None:
     """Replace gateway.json. Raises OSError."""
-    durable.replace_volatile(paths.instance, instance.document())
+    durable.replace_volatile(paths.instance, {**instance.document(), description.PLACE: paths.state})
 
 
 def new(pid: int, revision: str | None, version: str, now: float) -> GatewayInstance:
     """Return the calling gateway, starting. `now` in epoch seconds."""
     identity = Identity(pid, process_table.create_time(pid), process_table.start_ticks(pid), process_table.boot_id())
-    return GatewayInstance(identity, "starting", revision=revision, version=version, started_at=now, heartbeat=now)
+    return GatewayInstance(
+        identity,
+        "starting",
+        revision=revision,
+        version=version,
+        started_at=now,
+        heartbeat=now,
+        package=origin.package(),
+    )
 
 
 def _instance(found: description.Description) -> GatewayInstance:
@@ -118,6 +129,7 @@ def _instance(found: description.Description) -> GatewayInstance:
         state=_state(found.state),
         revision=found.revision,
         version=found.text("version"),
+        package=found.text("package"),
         started_at=_number(found.document.get("started_at")),
         heartbeat=_number(found.document.get("heartbeat")),
         active_turns=_count(found.document.get("active_turns")),

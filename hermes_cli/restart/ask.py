@@ -6,6 +6,7 @@ Up to the durable record this imports nothing heavier than json; see tests/bench
 import contextlib
 import os
 
+from hermes_cli.environment import SESSION
 from hermes_cli.errors import HermesError, QueueError, TryAgainError
 from hermes_cli.intents import request as records
 from hermes_cli.intents.directories import Directories
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
     from hermes_cli.paths import Paths
     from hermes_cli.services.base import ServiceManager
-
-_SESSION = {
-    "channel": "HERMES_SESSION_PLATFORM",
-    "chat": "HERMES_SESSION_CHAT_ID",
-    "thread": "HERMES_SESSION_THREAD_ID",
-    "message": "HERMES_SESSION_MESSAGE_ID",
-    "session": "HERMES_SESSION_KEY",
-}
 
 
 class Submitted:
@@ -53,8 +46,13 @@ def ask(
 ) -> "dict[str, Any]":
     """Return a record of what the caller wants of the gateway that runs now; it is not written yet.
 
-    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a name would ask for nothing.
+    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a
+    name would ask for nothing.
     """
+    if os.path.exists(f"{paths.state}/adopted.json"):
+        from hermes_cli.restart import ask_adopted
+
+        return ask_adopted.ask(paths, reason=reason, command=command, force=force, drain_timeout=drain_timeout)
     target, in_tree = None, False
     try:
         described = description.read_alive(paths.instance, strict=True)
@@ -174,6 +172,10 @@ def _obstacle(manager: "ServiceManager") -> str | None:
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
     """Signal the instance that the record names, if that very process has said that it handles it (rule 5)."""
+    if os.path.exists(f"{paths.state}/adopted.json"):
+        from hermes_cli.restart import ask_adopted
+
+        return ask_adopted.signal_target(paths, target)
     described = description.read_alive(paths.instance)
     if target is None or described is None or not described.handles_signal:
         return False
@@ -198,7 +200,7 @@ def _refuse_stopped(paths: "Paths") -> None:
 
 
 def _origin() -> "dict[str, Any] | None":
-    found = {name: os.environ[variable] for name, variable in _SESSION.items() if os.environ.get(variable)}
+    found = {name: os.environ[variable] for name, variable in SESSION.items() if os.environ.get(variable)}
     return {**found, "turn": found.get("message")} if found.get("channel") else None
 
 

@@ -6,7 +6,10 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE
 
 _MENDS = Mends(
-    queue="hermes gateway intents list", update="hermes update", undescribed="hermes gateway stop, then start"
+    queue="hermes gateway intents list",
+    update="hermes update",
+    undescribed="hermes gateway stop, then start",
+    describing="gateway.json to be written again",
 )
 
 

@@ -5,7 +5,8 @@ Cheap: a few small files are read and no process is started, because every comma
 
 import os
 
-from hermes_cli.installation import revision
+from hermes_cli.installation import lock as installation_lock
+from hermes_cli.installation import origin, revision
 from hermes_cli.programs import description
 from hermes_cli.system import locks
 
@@ -18,6 +19,8 @@ def line(paths: "Paths") -> str | None:
     """Return what a command says of stale code, or None when nothing is stale or something under way will end it."""
     found = description.read(paths.instance)
     if found is None or found.revision is None or found.state != "ready":
+        return None
+    if found.text("package") not in {None, origin.package()}:  # what is installed here is not what it would run
         return None
     installed = newer(paths, found.revision)
     if installed is None or not found.is_alive():
@@ -35,4 +38,4 @@ def newer(paths: "Paths", running: str) -> str | None:
             return None
     except OSError:
         pass
-    return None if locks.is_held(paths.update_lock) else installed
+    return None if locks.is_held(paths.update_lock) or locks.is_held(installation_lock.path()) else installed

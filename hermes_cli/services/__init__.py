@@ -19,6 +19,8 @@ def choose(paths: "Paths", name: str | None = None, *, system: bool | None = Non
     `system`: root's own systemd instead of the user's. Raises UsageError.
     """
     asked = _asked(name)
+    if os.path.exists(f"{paths.state}/adopted.json"):
+        return _adopted(paths)
     if asked == "auto":
         from hermes_cli.services import registered
 
@@ -36,6 +38,16 @@ def choose(paths: "Paths", name: str | None = None, *, system: bool | None = Non
     from hermes_cli.services.embedded.manager import Embedded
 
     return Embedded(paths)
+
+
+def _adopted(paths: "Paths") -> "ServiceManager":
+    from hermes_cli.programs import adoption
+    from hermes_cli.services.adopted.launchd import AdoptedLaunchd
+    from hermes_cli.services.adopted.systemd import AdoptedSystemd
+
+    found = adoption.read(paths)
+    assert found is not None
+    return (AdoptedLaunchd if found.manager == "launchd" else AdoptedSystemd)(paths, found)
 
 
 def check(name: str | None = None) -> None:

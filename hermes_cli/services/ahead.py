@@ -17,6 +17,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
+from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 from hermes_cli.system.command import run
 
@@ -58,13 +59,13 @@ def of_this(paths: Paths) -> NextStart:
     return NextStart(tuple(entry_points.gateway(paths.profile)), scrubbed(), "this installation")
 
 
-def named(argv: list[str], environment: Mapping[str, str], named_by: str) -> NextStart | None:
+def named(said: Said, named_by: str) -> NextStart | None:
     """Return what a definition starts, without the shell that opens its log; None when that is nothing of hermes."""
     with contextlib.suppress(ValueError):
-        begins = argv.index("-P") - 1
+        begins = said.argv.index("-P") - 1
         if begins >= 0:
             inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-            return NextStart(tuple(argv[begins:]), {**inherited, **environment}, named_by)
+            return NextStart(said.argv[begins:], {**inherited, **said.environment}, named_by)
     return None
 
 

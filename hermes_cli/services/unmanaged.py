@@ -29,11 +29,11 @@ def problem(service: Service) -> Problem:
     return Problem("unmanaged", f"the gateway runs {service.detail}", "hermes gateway restart")
 
 
-def stop(paths: Paths, timeout: float) -> None:
-    """End the profile's gateway: SIGTERM, then SIGKILL after `timeout` seconds."""
+def stop(paths: Paths, timeout: float) -> bool:
+    """End the profile's gateway: SIGTERM, then SIGKILL after `timeout` seconds. Return whether one ran."""
     running = own.read_alive(paths)
     if running is None:
-        return
+        return False
     try:
         with Handle(running.identity) as handle:
             handle.send(signal.SIGTERM)
@@ -41,4 +41,5 @@ def stop(paths: Paths, timeout: float) -> None:
                 handle.send(signal.SIGKILL)
                 handle.wait(_LAST)
     except ProcessLookupError:
-        return
+        pass
+    return True

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hermes_cli.errors import HermesError, Problem
+from hermes_cli import user_environment
+from hermes_cli.environment import scrubbed
+from hermes_cli.errors import ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
 from hermes_cli.status.problems import problems
@@ -37,7 +41,9 @@ def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | N
     yield Check(
         "the service, its restarter and the queue are as they should be", tuple(_of_status(paths, manager, revision))
     )
-    yield Check("the installed code starts", tuple(_of_code(paths)))
+    given = _given(paths)
+    yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
+    yield Check("the installed code starts", tuple(_of_code(paths, given)))
 
 
 def _of_the_queue(paths: Paths) -> Iterator[Problem]:
@@ -113,7 +119,37 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
     yield from problems(found)
 
 
-def _of_code(paths: Paths) -> Iterator[Problem]:
-    why = proof.failure(paths.profile, origin.package())
+def _given(paths: Paths) -> dict[str, str] | None:
+    """Return what the manager gives the running gateway, or None if none runs or it cannot be told."""
+    running = own.read_alive(paths)
+    return user_environment.given_by_manager(running.identity.pid) if running is not None else None
+
+
+def _of_environment(paths: Paths, given: dict[str, str] | None) -> Iterator[Problem]:
+    try:
+        names = user_environment.missing(paths, user_environment.REACH, given) if given is not None else []
+        user_environment.read(paths)
+        found = os.stat(user_environment.path_of(paths)).st_mode
+    except ConfigError as error:
+        yield Problem("environment", str(error), "then hermes gateway restart")
+        return
+    except OSError:  # there is none
+        found = 0
+    if names:
+        mend = f"hermes gateway install --keep-env {','.join(names)}"
+        yield Problem("environment", f"the service does not have {', '.join(names)} of this shell", mend)
+    if found & 0o044:
+        path = user_environment.path_of(paths)
+        yield Problem("environment", f"{path} can be read by others", f"chmod 600 {shlex.quote(path)}")
+
+
+def _of_code(paths: Paths, given: dict[str, str] | None) -> Iterator[Problem]:
+    """Start the code as the service does: with its environment, not with this shell's."""
+    environment = scrubbed(given) if given is not None else None
+    try:
+        environment = user_environment.of_service(paths, environment) if environment is not None else None
+    except ConfigError:
+        return  # said already
+    why = proof.failure(paths.profile, origin.package(), environment)
     if why is not None:
         yield Problem("code", f"the installed code does not start ({why})", "hermes update, or install it again")

@@ -29,6 +29,7 @@ def document(status: Status) -> dict[str, Any]:
         "pending": list(status.pending),
         "last": _last(status),
         "last_exit": _last_exit(status),
+        "adopted": _adopted(status),
         "problems": [{"code": one.code, "text": one.text, "mend": one.mend} for one in problems(status)],
     }
 
@@ -46,6 +47,20 @@ def _instance(status: Status) -> dict[str, Any] | None:
         "uptime": round(max(0.0, status.now - found.started_at), 1),
         "active_turns": found.active_turns,
         "started_at": timestamp(found.started_at),
+    }
+
+
+def _adopted(status: Status) -> dict[str, Any] | None:
+    found = status.adopted
+    if found is None:
+        return None
+    return {
+        "program": found.program,
+        "definition": found.definition,
+        "home": found.home,
+        "unloaded": found.unloaded,
+        "wish": found.wish,
+        "verdict": found.verdict,
     }
 
 

@@ -1,25 +1,40 @@
 """Everything that `hermes gateway status` knows, gathered once."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hermes_cli.config import load
 from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.intents import desired, queue
-from hermes_cli.intents.instance import DrainState
+from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import chosen, own, starts
+from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.waiting import waiting
+from hermes_cli.services import other_installation
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedStatus:
+    """An adopted program. `wish`: the file in which a restart of it is written; `verdict`: what becomes of it if down."""
+
+    program: str
+    definition: str
+    home: str
+    unloaded: str
+    wish: str | None = None
+    verdict: str | None = None
+    mend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,8 @@ class Status:
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
+    adopted: AdoptedStatus | None = None
+    elsewhere: Problem | None = None  # the service runs another installation
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
@@ -74,12 +91,13 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     """Look at everything once. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
     scan = paths.queue.scan()
-    running = own.read_alive(paths)
+    adopted = chosen.adopted(paths)
+    running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
     return Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=desired.read(paths.desired),
+        desired=desired.read(paths.desired) if adopted is None else adopted.desired(),
         service=manager.status(),
         instance=running,
         restarter=manager.restarter(),
@@ -91,10 +109,12 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         config_error=_config_error(paths),
         config_path=paths.config,
         updates=tuple(problems.of_updates(paths)),
+        elsewhere=other_installation.problem(paths, manager),
         runs=starts.read(paths, running.identity.pid if running is not None else None),
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
-        installed_revision=installed_revision(),  # last: it may still be under way
+        adopted=_adopted(adopted, manager, running) if adopted is not None else None,
+        installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
 
 
@@ -112,6 +132,34 @@ def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now:
         "rule": known.rule or None,
         "attempts": known.attempts,
     }
+
+
+def _as_ours(found: Instance | None, now: float) -> GatewayInstance | None:
+    """Return an adopted instance in the words of our own: whoever is seen alive has just been heard of."""
+    if found is None:
+        return None
+    known = {one.name: getattr(found, one.name) for one in fields(Instance)}
+    return GatewayInstance(**known, heartbeat=now)
+
+
+def _adopted(program: DeclaredProgram, manager: ServiceManager, running: GatewayInstance | None) -> AdoptedStatus:
+    adoption, verdict = program.adoption, None
+    if running is None:
+        from hermes_cli.programs.wishes import judge
+        from hermes_cli.services.adopted.base import Adopted
+
+        assert isinstance(manager, Adopted)
+        seen, _ = program.look(program.memory(), manager.view())
+        verdict = judge(seen)
+    return AdoptedStatus(
+        adoption.program,
+        adoption.definition,
+        adoption.home,
+        adoption.unloaded,
+        program.wanted(),
+        verdict.why if verdict is not None else None,
+        getattr(verdict, "mend", None),
+    )
 
 
 def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:

@@ -33,7 +33,9 @@ def _problems(status: "Status") -> "Iterator[Problem]":
     if status.gone is not None:
         text = f"the program is gone: {status.gone}; no start and no restart can succeed"
         yield Problem("program-gone", text, "hermes gateway install")
-    for path in status.drifted:
+    if status.elsewhere is not None:
+        yield status.elsewhere
+    for path in status.drifted if status.elsewhere is None else ():
         yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
     for broken in status.broken:
         yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
@@ -47,7 +49,10 @@ def _problems(status: "Status") -> "Iterator[Problem]":
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
     if status.service.installed and status.desired == "running":
-        if status.instance is None and service.state == "stopped":
+        if status.adopted is not None and status.adopted.verdict is not None:
+            why = f"{status.adopted.program} is down: {status.adopted.verdict}"
+            yield Problem("down", why, status.adopted.mend or "nothing: the resident restarter sees to it")
+        elif status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
@@ -78,7 +83,7 @@ def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Pr
     if running.ready and status.desired == "stopped":
         text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
         yield Problem("desired-stopped", text, "hermes gateway start")
-    if status.installed_revision not in {None, running.revision}:
+    if status.elsewhere is None and status.installed_revision not in {None, running.revision}:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
         yield Problem("skew", text, "hermes gateway restart")
     if running.ready and status.now - running.heartbeat > _SILENT:

@@ -5,6 +5,8 @@ from hermes_cli.programs.starts import last_crash
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 
+_SHOWN = 20  # pending intents
+
 
 def text(status: Status) -> str:
     """Return the lines that `hermes gateway status` prints."""
@@ -13,7 +15,9 @@ def text(status: Status) -> str:
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
         up = _span(status.now - running.started_at)
-        state = f"{running.state}, pid {running.identity.pid}, revision {running.revision}, up {up}, {turns}"
+        state = (
+            f"{running.state}, pid {running.identity.pid}, revision {running.revision or 'unknown'}, up {up}, {turns}"
+        )
         crash = last_crash(status.runs)
         if crash is not None and crash.ended_at is not None:
             state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"
@@ -27,14 +31,19 @@ def text(status: Status) -> str:
         f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
+    if status.adopted is not None:
+        wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
+        lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
     lines += [
         f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
         f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
-        for one in status.pending
+        for one in status.pending[:_SHOWN]
     ]
+    if len(status.pending) > _SHOWN:
+        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
     if status.last is not None:
         ago = _span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"

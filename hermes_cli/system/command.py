@@ -6,14 +6,18 @@ The environment is always the caller's choice. A timeout means that what the com
 import contextlib
 import os
 import re
+import selectors
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hermes_cli.system import complaint
 from hermes_cli.system.process import describe_exit
 
+OUTPUT = 16 * 1024 * 1024  # bytes of each output of a command that are kept: the last ones
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first
 _LONGEST = 280  # letters of a reason
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
@@ -70,11 +74,12 @@ class Running:
             start_new_session=True,
             pass_fds=keep,
         )
+        self._kept: dict[Any, bytearray] = {}
 
     def collect(self, timeout: float, *, grace: float = _GRACE) -> Ended:
         """Wait at most `timeout` seconds for the end, then end the command, as `end` does."""
         try:
-            out, err = self._process.communicate(timeout=timeout)
+            out, err = self._read(timeout)
         except subprocess.TimeoutExpired:
             self.end(grace)
             return Ended(None, timeout=timeout)
@@ -90,8 +95,40 @@ class Running:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.communicate(timeout=patience)
+                self._read(patience)
                 return
+
+    def _read(self, timeout: float) -> tuple[bytes, bytes]:
+        """Read both outputs until they are closed and the command has ended; of each the last OUTPUT bytes are kept.
+
+        Raises TimeoutExpired.
+        """
+        deadline = time.monotonic() + timeout
+        streams = [stream for stream in (self._process.stdout, self._process.stderr) if stream and not stream.closed]
+        with selectors.DefaultSelector() as selector:
+            for stream in streams:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise subprocess.TimeoutExpired(self._process.args, timeout)
+                for key, _ in selector.select(left):
+                    self._take(key.fileobj, selector)
+        self._process.wait(max(0.0, deadline - time.monotonic()))
+        for stream in streams:
+            stream.close()
+        out, err = (self._kept.get(stream, bytearray()) for stream in (self._process.stdout, self._process.stderr))
+        return bytes(out[-OUTPUT:]), bytes(err[-OUTPUT:])
+
+    def _take(self, stream: Any, selector: selectors.BaseSelector) -> None:
+        data = os.read(stream.fileno(), 65536)
+        if not data:
+            selector.unregister(stream)
+            return
+        kept = self._kept.setdefault(stream, bytearray())
+        kept += data
+        if len(kept) > 2 * OUTPUT:  # not at every read: that would move it all each time
+            del kept[:-OUTPUT]
 
 
 def run(

@@ -199,6 +199,14 @@ def is_unknown(error: OSError) -> bool:
     return error.errno not in _OF_THE_FILE
 
 
+def read_text(path: str, limit: int = 1 << 20) -> str | None:
+    """Return the text of a small file, or None when it is absent or cannot be read."""
+    try:
+        return read_small(path, limit).decode(errors="replace")
+    except (OSError, UnfitFileError):
+        return None
+
+
 def finite(value: "Any") -> float | None:
     """Return a number from JSON as a float; None for anything else, NaN, infinities and numbers too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):

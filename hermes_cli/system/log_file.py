@@ -6,7 +6,7 @@ Whoever writes a line first takes the lock of the current file, and whoever find
 same lock: so no two rotate at once, and no line goes into a file that was moved. Output that goes past this module (a
 dying interpreter's last words) goes into the file that descriptors 1 and 2 lead to: `LogFile` has them follow a rotation
 and looks at the file's own size, so that output counts as well. Nothing waits for the lock for long: a process that was
-suspended while it held it delays each other writer once a second, and can make the file twice as long.
+suspended while it held it delays each other writer for two seconds in ten, and lets the file become twice as long.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ import time
 from dataclasses import dataclass
 
 SIZE, FILES = 5 * 1024 * 1024, 3
-_PATIENCE = 0.05  # seconds that a line waits for the lock
+_PATIENCE = 2.0  # seconds that a line waits for the lock; on a busy machine its holder may get no turn for a while
 _AGAIN = 0.001
-_LEAVE_ALONE = 1.0  # seconds without another try when the lock was not to be had
+_LEAVE_ALONE = 10.0  # seconds without another try when the lock was not to be had
 _TRIES = 16
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 

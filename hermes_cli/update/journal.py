@@ -208,6 +208,9 @@ def _read(path: str, identifier: str) -> Journal | None:
 
 def _tidy(updates: str) -> None:
     """Remove all but the newest receipts, and what sources have kept, except for the newest update."""
+    for name in [one for one in _names(updates) if one.startswith("unreadable-")][:-_KEPT]:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{updates}/{name}")
     names = [name for name in _names(updates) if name.endswith(".json")]
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from hermes_cli.update.lock import update_lock
 _log = logging.getLogger("hermes.update")
 # Seconds for another updater, which begins by recovering this very update, or for a dead one's last git command.
 _PATIENCE = 60.0
+Locks = tuple[int, ...]  # descriptors, which git and pip inherit
 _TAIL = 20  # lines of the gateway's log
 
 
@@ -45,7 +46,9 @@ class UpdateRecovery:
         found = journal.read(self._paths, identifier)
         if found is None or found.in_flux:
             return None
-        return Trial(found.why or "the new code did not work" if found.step == "undone" else None)
+        undone = found.why or "the new code did not work" if found.step == "undone" else None
+        # Only of a checkout is it certain what a gateway on the new code calls itself.
+        return Trial(undone, found.new_shown if found.source["kind"] == "git" else None)
 
     def recover(self, identifier: str) -> str | None:
         """Finish or undo the update of this intent. Return why the code could not be made whole, or None."""
@@ -63,9 +66,9 @@ class UpdateRecovery:
         found.tried, found.log = True, words
         reason = f"{why}; the log ends: {words[-1]}" if words else why
 
-        def undo(fresh: Journal, lock: int) -> None:
+        def undo(fresh: Journal, lock: Locks) -> None:
             fresh.tried, fresh.log = True, words
-            change.put_back(sources.of(fresh, self._paths, (lock,)), fresh, _log.info, reason)
+            change.put_back(sources.of(fresh, self._paths, lock), fresh, _log.info, reason)
 
         _log.warning("%s is put back: %s", found.old_shown, reason)
         return self._attempt(self._paths, found, undo)
@@ -115,7 +118,7 @@ class UpdateRecovery:
                     return owner, other
         return self._paths, None
 
-    def _attempt(self, owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> str | None:
+    def _attempt(self, owner: Paths, found: Journal, act: Callable[[Journal, Locks], None]) -> str | None:
         """Act under the update lock, then renew, because the code was changed. Return why that was not possible, or None."""
         try:
             if not _act_alone(owner, found, act):
@@ -130,7 +133,7 @@ class UpdateRecovery:
         return None
 
 
-def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]) -> bool:
+def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, Locks], None]) -> bool:
     """Act once no other process updates. Return False if one has dealt with the journal meanwhile.
 
     Raises HermesError, OSError.
@@ -142,14 +145,14 @@ def _act_alone(owner: Paths, found: Journal, act: Callable[[Journal, int], None]
             if fresh is None or (fresh.step != found.step and not fresh.in_flux):
                 return False
             if lock is not None:
-                act(fresh, lock.descriptor)
+                act(fresh, lock)
                 return True
     raise HermesError("another update is under way")
 
 
-def _finish(owner: Paths, found: Journal, lock: int, say: LineSink) -> None:
+def _finish(owner: Paths, found: Journal, lock: Locks, say: LineSink) -> None:
     try:
-        source = sources.of(found, owner, (lock,))
+        source = sources.of(found, owner, lock)
     except sources.GoneError as error:
         found.end("left", str(error))
         say(f"{found.intent}: {error}")
@@ -157,7 +160,7 @@ def _finish(owner: Paths, found: Journal, lock: int, say: LineSink) -> None:
     change.finish(source, found, owner.profile, say)
 
 
-def finish_all(paths: Paths, lock: int, say: LineSink) -> bool:
+def finish_all(paths: Paths, lock: Locks, say: LineSink) -> bool:
     """Make the code of every update whole that was cut off, of all profiles: they share the code.
 
     Return whether there was one.

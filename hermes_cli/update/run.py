@@ -18,7 +18,7 @@ from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents import request as records
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.services import choose
+from hermes_cli.services import choose, other_installation
 from hermes_cli.update import after, change, recovery, rollback, sources
 from hermes_cli.update.candidate import Candidate
 from hermes_cli.update.journal import Journal
@@ -37,7 +37,8 @@ class Update:
         self._paths = paths
         self._options = options
         self._report = Report(paths)
-        self._restarts = Restarts(paths, choose(paths), self._report.say)
+        self._manager = choose(paths)
+        self._restarts = Restarts(paths, self._manager, self._report.say)
         self._back: Journal | None = None  # the receipt of the update that is taken back
 
     def run(self) -> int:
@@ -59,9 +60,10 @@ class Update:
     def _update(self) -> None:
         """Do everything that needs the update lock; afterwards only the restarts are left to be carried out."""
         with only_update(self._paths) as lock:
-            if not self._options.check and recovery.finish_all(self._paths, lock.descriptor, self._report.say):
+            if not self._options.check and recovery.finish_all(self._paths, lock, self._report.say):
                 _execute_anew()
-            source = sources.find(self._paths, (lock.descriptor,))
+            source = sources.find(self._paths, lock)
+            self._refuse_elsewhere(source)
             if self._options.back is not None:
                 self._back = rollback.find(self._paths, self._options.back)
             candidate = self._candidate(source)
@@ -78,6 +80,21 @@ class Update:
         if self._restarts.own is None:
             self._say_what_is_stale()
             after.refresh(self._paths, self._report.say)
+
+    def _refuse_elsewhere(self, source: Source) -> None:
+        """Refuse to update code that the service does not run, unless no restart is to follow. Raises HermesError."""
+        if self._options.no_restart or source.kind == "command":
+            return
+        other = other_installation.find(self._paths, self._manager)
+        if other is None:
+            return
+        if self._options.check:
+            self._report.say(other.says(self._paths))
+            return
+        raise HermesError(
+            f"{other.says(self._paths)}: {other.command(self._paths, 'update')}; "
+            "hermes update --no-restart changes this one only, hermes gateway install lets the service run it"
+        )
 
     def _candidate(self, source: Source) -> Candidate | None:
         """Return what the update would bring, or None after telling the user why there is nothing to bring in."""

@@ -10,21 +10,26 @@ from pathlib import Path
 import psutil
 import pytest
 from support.faults.gates import Gate
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import PATIENCE, Installation
 from support.releases.checkout import Checkout, git
 
+from hermes_cli.intents.request import make_directories
 from hermes_cli.programs import own
+from hermes_cli.services.embedded import reexecution
+from hermes_cli.services.embedded import supervisor as embedded_supervisor
+from hermes_cli.services.embedded.control import Control
 from hermes_cli.system import process
+from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Identity
 
 pytestmark = pytest.mark.e2e
 AT_ONCE = 10.0  # seconds, on a busy machine; who waits in vain for a supervisor gives up after 15
-WAITS = "hermes_cli.system.directory_watch:DirectoryWatch.wait"
 
 
-def at(gate: Gate, where: str, when: str, program: str) -> str:
+def at(gate: Gate, place: Place, program: str) -> str:
     """A fault that stops the first process of that program at the gate."""
-    return fault(f"gate:{gate.place}", where, when, Path(f"{gate.place}.struck"), program)
+    return fault(f"gate:{gate.place}", place, Path(f"{gate.place}.struck"), program)
 
 
 def test_a_stop_that_meets_a_supervisor_that_begins_wins_at_once(
@@ -32,11 +37,11 @@ def test_a_stop_that_meets_a_supervisor_that_begins_wins_at_once(
 ) -> None:
     begins, waits = gate("begins"), gate("waits")
     # It has its lock, and no socket yet.
-    held = at(begins, "hermes_cli.services.embedded.supervisor:make_directories", "before", "--background")
+    held = at(begins, on_call(make_directories, used_by=embedded_supervisor), "--background")
     starting = hermes.start("gateway", "install", fault=held)
     supervisor = Identity.of(begins.reached())
     assert supervisor is not None
-    stopping = hermes.start("gateway", "stop", fault=at(waits, WAITS, "before", "gateway stop"))
+    stopping = hermes.start("gateway", "stop", fault=at(waits, on_call(DirectoryWatch.wait), "gateway stop"))
     waits.reached()
     began = time.monotonic()
     begins.open()
@@ -55,12 +60,10 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
     hermes: Installation, gate: Callable[[str], Gate]
 ) -> None:
     ends, waits = gate("ends"), gate("waits")
-    before = hermes.install(
-        fault=at(ends, "hermes_cli.services.embedded.control:Control.close", "after", "--background")
-    )
+    before = hermes.install(fault=at(ends, on_return(Control.close), "--background"))
     assert hermes.run("gateway", "stop").returncode == 0
     ends.reached()  # its socket is gone, its lock is not
-    starting = hermes.start("gateway", "start", fault=at(waits, WAITS, "before", "gateway start"))
+    starting = hermes.start("gateway", "start", fault=at(waits, on_call(DirectoryWatch.wait), "gateway start"))
     waits.reached()
     began = time.monotonic()
     ends.open()
@@ -72,13 +75,12 @@ def test_a_start_that_meets_a_supervisor_that_ends_starts_another(
 
 
 def test_a_supervisor_that_cannot_begin_is_said_at_once(hermes: Installation) -> None:
-    broken = fault("fail", "hermes_cli.services.embedded.supervisor:make_directories", program="--background")
+    broken = fault("fail", on_call(make_directories, used_by=embedded_supervisor), program="--background")
     began = time.monotonic()
     done = hermes.run("gateway", "install", fault=broken)
-    assert (done.returncode, done.stderr) == (
-        1,
-        f"hermes: the supervisor does not stay: see {hermes.paths.gateway_log}\n",
-    )
+    said, *its_log = done.stderr.splitlines()
+    assert (done.returncode, said) == (1, f"hermes: the supervisor does not stay: see {hermes.paths.gateway_log}")
+    assert its_log[-1] == "  RuntimeError: injected"
     assert time.monotonic() - began < AT_ONCE
 
 
@@ -125,9 +127,7 @@ def test_a_planned_exit_while_the_supervisor_executes_its_new_code_is_no_crash(
     make_installation: Callable[..., Installation], checkout: Checkout, gate: Callable[[str], Gate]
 ) -> None:
     hermes, executed = make_installation(code=checkout.path), gate("executed")
-    first = hermes.install(
-        fault=at(executed, "hermes_cli.services.embedded.reexecution:inherited", "before", "--resume")
-    )
+    first = hermes.install(fault=at(executed, on_call(reexecution.inherited), "--resume"))
     pull(checkout)
     process.send(first.identity, signal.SIGUSR1)
     second = hermes.ready(other_than=first)

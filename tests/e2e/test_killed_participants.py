@@ -7,56 +7,62 @@ from collections.abc import Callable
 import psutil
 import pytest
 from support.faults.gates import Gate
-from support.machines.installation import PATIENCE, Installation, all_of, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
+from support.machines.installation import PATIENCE, Installation
 
-from hermes_cli.intents import desired
+from hermes_cli.gateway import run
+from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.gateway.drain import Drain
+from hermes_cli.gateway.exit import leave
+from hermes_cli.gateway.lifecycle import Lifecycle
+from hermes_cli.intents import desired, queue, request
+from hermes_cli.intents.driver import Driver
+from hermes_cli.restart import ask
+from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
-DRIVER = "hermes_cli.intents.driver:Driver"
-QUEUE = "hermes_cli.intents.queue"
 DRIVER_STEPS = [
-    f"before {DRIVER}.run",
-    f"after {DRIVER}._observe",
-    f"before {DRIVER}._note",
-    f"after {DRIVER}._note",
-    f"before {DRIVER}._act",
-    f"after {DRIVER}._act",
-    f"before {DRIVER}._wait",
-    f"after {DRIVER}._wait",
-    f"after {QUEUE}:Queue.make_directories",
-    "before hermes_cli.services.embedded.manager:Embedded.demand_start",
-    "after hermes_cli.services.embedded.manager:Embedded.demand_start",
+    on_call(Driver.run),
+    on_return(Driver._observe),
+    on_call(Driver._note),
+    on_return(Driver._note),
+    on_call(Driver._act),
+    on_return(Driver._act),
+    on_call(Driver._wait),
+    on_return(Driver._wait),
+    on_return(queue.Queue.make_directories),
+    on_call(Embedded.demand_start),
+    on_return(Embedded.demand_start),
 ]
 DRIVER_LAST_STEPS = [
-    f"before {DRIVER}._settle",
-    f"before {QUEUE}:Queue.settle",
-    f"before {QUEUE}:_remove",
-    f"after {QUEUE}:_remove",
-    f"after {QUEUE}:Queue.settle",
-    f"before {QUEUE}:Queue.tidy",
+    on_call(Driver._settle),
+    on_call(queue.Queue.settle),
+    on_call(queue._remove),
+    on_return(queue._remove),
+    on_return(queue.Queue.settle),
+    on_call(queue.Queue.tidy),
 ]
 GATEWAY_STEPS = [
-    "before hermes_cli.gateway.drain:Drain.wait",
-    "before hermes_cli.gateway.exit:leave",
-    "before hermes_cli.gateway.conversations.store:Store.close",
-    "before hermes_cli.gateway.lifecycle:Lifecycle.exited",
-    "after hermes_cli.gateway.lifecycle:Lifecycle.exited",
-    "after hermes_cli.gateway.run:Gateway._poke",
+    on_call(Drain.wait),
+    on_call(leave),
+    on_call(Store.close),
+    on_call(Lifecycle.exited),
+    on_return(Lifecycle.exited),
+    on_return(run.Gateway._poke),
 ]
 REQUESTER_STEPS = [
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.restart.ask:signal_target",
-    "after hermes_cli.restart.ask:signal_target",
-    "after hermes_cli.restart.ask:begin",
+    on_return(request.submit),
+    on_call(ask.signal_target),
+    on_return(ask.signal_target),
+    on_return(ask.begin),
 ]
 
 
-def once(hermes: Installation, step: str, program: str = "") -> str:
+def once(hermes: Installation, step: Place, program: str = "") -> str:
     """A fault that strikes the first process of that program to come by."""
-    when, where = step.split()
-    return fault("kill", where, when, hermes.home / "struck", program)
+    return fault("kill", step, hermes.home / "struck", program)
 
 
 def was_struck(hermes: Installation) -> bool:
@@ -64,7 +70,7 @@ def was_struck(hermes: Installation) -> bool:
 
 
 @pytest.mark.parametrize("step", REQUESTER_STEPS)
-def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: str) -> None:
+def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: Place) -> None:
     before = hermes.install()
     done = hermes.run("gateway", "restart", fault=once(hermes, step))
     assert done.returncode == -signal.SIGKILL
@@ -75,7 +81,7 @@ def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, ste
 
 
 @pytest.mark.parametrize("step", GATEWAY_STEPS)
-def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: str) -> None:
+def test_a_gateway_killed_on_its_way_out(hermes: Installation, step: Place) -> None:
     before = hermes.install(fault=once(hermes, step))
     hermes.run("gateway", "restart")
     hermes.ready(other_than=before)
@@ -100,10 +106,10 @@ def test_a_gateway_killed_in_the_middle_of_its_drain(hermes: Installation) -> No
 
 
 @pytest.mark.parametrize("step", [*DRIVER_STEPS, *DRIVER_LAST_STEPS])
-def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: str) -> None:
+def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: Place) -> None:
     starting = gate("starting")
     starting.open()  # to the first instance
-    holds_up = fault(f"gate:{starting.place}", "hermes_cli.gateway.run:main")
+    holds_up = fault(f"gate:{starting.place}", run.main)
     before = hermes.install(fault=all_of(once(hermes, step, "hermes_cli.restarter"), holds_up))
     assert starting.reached() == before.identity.pid
     release = hermes.busy()  # so that there is something to wait for
@@ -170,7 +176,7 @@ def test_gateway_and_supervisor_killed_together_come_back_with_the_next_command(
     supervisor = hermes.supervisor()
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGSTOP)  # so that neither sees the other die
-    hermes.run("gateway", "restart", fault=once(hermes, "after hermes_cli.intents.request:submit"))
+    hermes.run("gateway", "restart", fault=once(hermes, on_return(request.submit)))
     process.send(before.identity, signal.SIGKILL)
     process.send(supervisor, signal.SIGKILL)
     hermes.gone(supervisor)
@@ -195,9 +201,7 @@ def test_a_stopped_process_is_killed_when_every_softer_deadline_has_passed(herme
 def test_a_teardown_that_hangs_is_ended_by_the_gateways_own_backstop(hermes: Installation) -> None:
     config = hermes.home / "config.toml"
     config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))
-    before = hermes.install(
-        fault=fault("hang", "hermes_cli.gateway.conversations.store:Store.close", once=hermes.home / "struck")
-    )
+    before = hermes.install(fault=fault("hang", Store.close, once=hermes.home / "struck"))
     done = hermes.run("gateway", "restart")
     after = hermes.ready(other_than=before)
     assert done.stdout.startswith(f"restarted: pid {after.identity.pid}")

@@ -1,6 +1,7 @@
 """NousResearch/hermes-agent#11932: a restart asked for from inside the gateway's own process tree."""
 
 import pytest
+from support import PATIENCE
 from support.machines.installation import Installation
 
 pytestmark = pytest.mark.e2e
@@ -51,7 +52,7 @@ def test_an_in_tree_requester_whose_turn_goes_on_does_not_block_the_drain(hermes
     before = hermes.ready()
     asking = hermes.start("chat", "!hermes gateway restart; sleep 1000")
     after = hermes.ready(other_than=before)
-    out, _ = asking.communicate(timeout=30)
+    out, _ = asking.communicate(timeout=PATIENCE)
     assert "recorded" in out
     assert "cut off" in out
     assert f"pid {after.identity.pid}" in out

@@ -5,22 +5,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import PATIENCE, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, SOUND
 from support.releases.checkout import Checkout, git
 
+from hermes_cli import __version__
+from hermes_cli.intents import request
+from hermes_cli.restart import ask
+from hermes_cli.update import change
+from hermes_cli.update.journal import Journal
+
 pytestmark = pytest.mark.e2e
 STEPS = [
-    "after hermes_cli.restart.ask:ask",
-    "before hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.change:complete",
-    "after hermes_cli.update.change:apply",
-    "after hermes_cli.update.journal:Journal.note",
-    "before hermes_cli.restart.ask:begin",
-    "after hermes_cli.restart.ask:signal_target",
-    "after hermes_cli.restart.ask:begin",
+    on_return(ask.ask),
+    on_call(Journal.write),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.complete),
+    on_return(change.apply),
+    on_return(Journal.note),
+    on_call(ask.begin),
+    on_return(ask.signal_target),
+    on_return(ask.begin),
 ]
 
 
@@ -38,7 +45,7 @@ def test_from_a_shell_the_new_revision_runs_afterwards(hermes: Installation, che
     after = hermes.ready(other_than=before)
     assert done.returncode == 0, done.stderr
     assert f"restarted: pid {after.identity.pid}, revision {new}" in done.stdout
-    assert (after.revision, after.version) == (new, "9.0.1.0")
+    assert (after.revision, after.version) == (new, f"9.{__version__}")
     assert hermes.starts() == 2
 
 
@@ -84,14 +91,13 @@ def test_code_that_crashes_at_import_and_was_pulled_by_hand_ends_as_failed_with_
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_old_code_untouched_or_new_code_restarted(
-    hermes: Installation, checkout: Checkout, step: str
+    hermes: Installation, checkout: Checkout, step: Place
 ) -> None:
     before = hermes.ready()
     old = checkout.revision()
     new = checkout.release(*SOUND)
-    when, where = step.split()
     struck = hermes.home / "struck"
-    hermes.run("update", fault=fault("kill", where, when, struck, "hermes_cli update"))
+    hermes.run("update", fault=fault("kill", step, struck, "hermes_cli update"))
     assert struck.exists()
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     assert checkout.changes() == ""

@@ -20,7 +20,6 @@ from support.releases.wheels import Environment
 
 from hermes_cli.programs.own import GatewayInstance
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 RELEASES = history.releases()
 FORMER, NAME = "hermes-cli", history.project()["name"]
 # What is slow on a busy machine is no release that does not start.

@@ -8,10 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.machines.installation import Installation, fault
+from support import PATIENCE
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import Installation
 from support.releases.changes import SOUND
 from support.releases.checkout import Checkout
 
+from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.gateway.conversations.updates import Updates
 from hermes_cli.update import chat_job
 
 pytestmark = pytest.mark.e2e
@@ -77,11 +81,11 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
     hermes: Installation, checkout: Checkout
 ) -> None:
     before = hermes.ready()
-    new = checkout.release("hermes_cli/gateway/run.py", "EX_CONFIG = 78", "EX_CONFIG = 78 + 0")
+    new = checkout.release("hermes_cli/gateway/run.py", "_TEND_LOG = 15.0", "_TEND_LOG = 14.0")
     with hermes.start("chat", "/update") as process:
         hermes.until(lambda: "proving that" in hermes.log(), "the proof of the new code")
         os.kill(before.identity.pid, signal.SIGKILL)
-        process.communicate(timeout=40)
+        process.communicate(timeout=PATIENCE)
     hermes.until(lambda: is_over(hermes), "the end of the update's output")
     hermes.until(lambda: hermes.ready().revision == new, "the new revision")
     said = logged(hermes)
@@ -91,19 +95,18 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
 @pytest.mark.parametrize(
     "step",
     [
-        "before hermes_cli.gateway.conversations.updates:Updates._deliver",
-        "after hermes_cli.gateway.conversations.updates:Updates._deliver",
-        "before hermes_cli.gateway.conversations.store:Store.finish",
-        "after hermes_cli.gateway.conversations.store:Store.finish",
+        on_call(Updates._deliver),
+        on_return(Updates._deliver),
+        on_call(Store.finish),
+        on_return(Store.finish),
     ],
 )
 def test_an_instance_killed_while_it_delivers_loses_and_repeats_nothing(
-    checkout: Checkout, make_installation: Callable[..., Installation], step: str
+    checkout: Checkout, make_installation: Callable[..., Installation], step: Place
 ) -> None:
-    when, where = step.split()
     hermes = make_installation(code=checkout.path)
     struck = hermes.home / "struck"
-    hermes.install(fault=fault("kill", where, when, struck, "gateway run"))
+    hermes.install(fault=fault("kill", step, struck, "gateway run"))
     new = checkout.release(*SOUND)
     hermes.run("chat", "/update")
     hermes.until(struck.exists, "the blow")  # it may come after the answer

@@ -8,9 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import DIES_AT_START, RUN, SOUND
 from support.releases.checkout import Checkout
+
+from hermes_cli.intents.queue import Queue
+from hermes_cli.update import change
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.recovery import UpdateRecovery
+from hermes_cli.update.sources.git import checkout as git_checkout
+from hermes_cli.update.sources.git.source import WorkTree
 
 pytestmark = pytest.mark.e2e
 # It dies when a driver has noted that it saw this very process ready: one that was never seen ready was not ready.
@@ -37,14 +45,14 @@ DIES_WHEN_SEEN_READY = (
 )
 IS_NEVER_READY = (RUN, "        self._lifecycle.ready()\n", "        await self._ending.wait()\n")
 PUTTING_BACK = [
-    "before hermes_cli.update.recovery:UpdateRecovery.put_back",
-    "before hermes_cli.update.sources.git.source:WorkTree.put_back",
-    "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
-    "after hermes_cli.update.sources.git.source:WorkTree.put_back",
-    "after hermes_cli.update.change:put_back",
-    "before hermes_cli.intents.queue:Queue.settle",
-    "after hermes_cli.intents.queue:Queue.settle",
-    "before hermes_cli.update.journal:Journal.end",
+    on_call(UpdateRecovery.put_back),
+    on_call(WorkTree.put_back),
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_return(WorkTree.put_back),
+    on_return(change.put_back),
+    on_call(Queue.settle),
+    on_return(Queue.settle),
+    on_call(Journal.end),
 ]
 
 
@@ -123,11 +131,10 @@ def test_what_was_put_back_is_shown_by_the_history(hermes: Installation, checkou
 
 @pytest.mark.parametrize("step", PUTTING_BACK)
 def test_a_driver_killed_while_it_puts_back_is_followed_by_one_that_finishes(
-    hermes: Installation, checkout: Checkout, step: str
+    hermes: Installation, checkout: Checkout, step: Place
 ) -> None:
-    when, where = step.split()
     struck = hermes.home / "struck"
-    before = hermes.install(fault=fault("kill", where, when, struck, "hermes_cli.restarter"))
+    before = hermes.install(fault=fault("kill", step, struck, "hermes_cli.restarter"))
     old = checkout.revision()
     checkout.release(*DIES_AT_START)
     hermes.run("update")
@@ -147,7 +154,7 @@ def test_a_package_that_cannot_be_imported_is_mended_by_the_restarters_copy(
     checkout.release(*SOUND)
     struck = hermes.home / "struck"
     # Stopped in the middle of the change, then what a git that is killed there may leave behind, and then killed.
-    stop = fault("stop", "hermes_cli.update.change:apply", "before", struck, "hermes_cli update")
+    stop = fault("stop", change.apply, struck, "hermes_cli update")
     with hermes.start("update", fault=stop) as process:
         os.waitpid(process.pid, os.WUNTRACED)
         if missing == ".":

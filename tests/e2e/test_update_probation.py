@@ -7,14 +7,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.checkout import Checkout
 
+from hermes_cli.intents import request
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import Crashes, GatewayInstance
+from hermes_cli.restart import ask
 from hermes_cli.system import process
-from hermes_cli.update import journal
+from hermes_cli.update import change, journal, rollback
 from hermes_cli.update.journal import Journal
 
 pytestmark = pytest.mark.e2e
@@ -31,12 +34,12 @@ NEVER_STARTS_AGAIN = (
 )
 ROLLBACK = "hermes_cli.update.probation"
 STEPS = [
-    "before hermes_cli.update.rollback:find",
-    "after hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.change:complete",
-    "after hermes_cli.update.change:apply",
-    "after hermes_cli.restart.ask:begin",
+    on_call(rollback.find),
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.complete),
+    on_return(change.apply),
+    on_return(ask.begin),
 ]
 
 
@@ -159,11 +162,10 @@ def test_a_gateway_that_its_manager_has_given_up_comes_back_with_a_rollback_by_h
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_rollback_that_is_killed_is_finished_or_begun_again(
-    hermes: Installation, checkout: Checkout, step: str
+    hermes: Installation, checkout: Checkout, step: Place
 ) -> None:
-    when, where = step.split()
     struck = hermes.home / "struck"
-    hermes.install(fault=fault("kill", where, when, struck, ROLLBACK))
+    hermes.install(fault=fault("kill", step, struck, ROLLBACK))
     old = checkout.revision()
     killed_after(2, hermes, updated(hermes, checkout))
     hermes.until(struck.exists, "the blow")

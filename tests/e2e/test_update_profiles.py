@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.machines.installation import Installation, fault
+from support.faults.places import fault
+from support.machines.installation import Installation
 from support.releases.changes import SOUND
 from support.releases.checkout import Checkout
 
 from hermes_cli import paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.update import change
 
 pytestmark = pytest.mark.e2e
 
@@ -57,7 +59,7 @@ def test_an_updater_that_is_killed_leaves_no_profile_behind(hermes: Installation
     started(hermes, "work")
     old = checkout.revision()
     checkout.release(*SOUND)
-    kill = fault("kill", "hermes_cli.update.change:apply", program="hermes_cli update")
+    kill = fault("kill", change.apply, program="hermes_cli update")
     assert hermes.run("update", "--all-profiles", fault=kill).returncode == -signal.SIGKILL
     hermes.until(of_profile(hermes, "work").queue.history, "the outcome of the other one")
     assert [one.outcome for one in hermes.settled()] == ["cancelled"]
@@ -72,7 +74,7 @@ def test_an_update_without_a_restart_that_is_cut_off_is_undone_by_the_supervisor
     before = hermes.ready()
     old = checkout.revision()
     checkout.release(*SOUND)
-    stop = fault("stop", "hermes_cli.update.change:apply", program="hermes_cli update")
+    stop = fault("stop", change.apply, program="hermes_cli update")
     with hermes.start("update", "--no-restart", fault=stop) as process:
         os.waitpid(process.pid, os.WUNTRACED)
         if missing:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.intents import queue, request
 from hermes_cli.paths import Paths
@@ -22,7 +23,6 @@ from hermes_cli.system import durable, locks, sockets
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-PATIENCE = 20.0  # seconds; far beyond what anything here takes, so that only a hang meets it
 _PROGRAM = (
     "import sys; from hermes_cli import paths; from hermes_cli.gateway.run import main; sys.exit(main(paths.resolve()))"
 )

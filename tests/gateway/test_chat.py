@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from support import PATIENCE
 
 from hermes_cli.intents import desired
 
@@ -68,7 +69,7 @@ def prompt(environment, command):
     started = []
 
     def begin():
-        child = pexpect.spawn(command[0], command[1:], env=environment, encoding="utf-8", timeout=20)
+        child = pexpect.spawn(command[0], command[1:], env=environment, encoding="utf-8", timeout=PATIENCE)
         started.append(child)
         return child
 
@@ -78,7 +79,7 @@ def prompt(environment, command):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 

@@ -4,12 +4,15 @@ import subprocess
 import sys
 
 import pytest
+from support import PATIENCE
 
 pytestmark = pytest.mark.e2e
 
 
 def run(program):
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_a_step_that_fails_does_not_keep_the_later_ones():

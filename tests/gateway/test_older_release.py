@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.gateway.conversations.message import MessageOrigin, Reply
 from hermes_cli.gateway.conversations.store import Store, open_store
@@ -25,7 +26,7 @@ def release(tmp_path_factory) -> Path:
     """The code of that release, in a folder of its own."""
     folder = tmp_path_factory.mktemp("release")
     command = ["git", "-C", str(REPOSITORY), "archive", RELEASE, "hermes_cli"]
-    archive = subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
+    archive = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
     return folder

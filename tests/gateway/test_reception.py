@@ -63,9 +63,9 @@ def served(paths):
         me = own.new(os.getpid(), None, __version__, time.time())
         loft = []
 
-        def channels(paths, store, desk):
+        def channels(paths, store, desk, limits):
             loft.append(Pigeons(store, desk))
-            return (*channels_of(paths, store, desk), *loft)
+            return (*channels_of(paths, store, desk, limits), *loft)
 
         reception = Reception(paths, Config(), lambda: me, lambda _: None, channels)
         await reception.open()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from launchd_emulator import Launchd
+from support import PATIENCE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280)]
 TESTS = Path(__file__).parent.parent
 WHERE = TESTS / "e2e" / "macos"
 CHOSEN = [] if os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole" else ["-k", "asker_dead or outside or uninstall"]
@@ -41,7 +41,7 @@ def run(launchd: Launchd | None, home: Path, *arguments: str) -> subprocess.Comp
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
-        timeout=270,
+        timeout=PATIENCE,
         check=False,
     )
 

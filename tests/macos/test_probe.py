@@ -13,8 +13,8 @@ from typing import Any
 import probe_watch
 import pytest
 from launchd_emulator import Launchd
+from support import PATIENCE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 PROBE = Path(__file__).parent / "probe.py"
 SCALE = 0.1
 QUICK = ["--samples", "3", "--crashes", "5"]
@@ -48,7 +48,7 @@ class Probed:
             env={**os.environ, "PATH": f"{launchd.bin}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -227,7 +227,12 @@ def test_interrupted_it_removes_its_jobs_all_the_same(make_launchd: Callable[...
 
 def test_without_launchctl_it_says_so_and_where_to_run_it(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, PROBE], env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, PROBE],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 2
     assert "no launchctl on PATH: run this on a Mac" in done.stderr

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 import hermes_cli
 
@@ -34,7 +35,7 @@ def git(directory, *arguments):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=True,
     ).stdout.strip()
 
@@ -47,7 +48,7 @@ def ask(checkout, program=_ASK, **variables):
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=True,
     ).stdout.strip()
 

@@ -15,7 +15,7 @@ from support.faults.crash_stories import STORIES, Judge, Story, disks
 from support.faults.recorded import need_strace
 from support.machines.installation import REPOSITORY
 
-pytestmark = pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)
+pytestmark = pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)
 
 
 def judged(story: Story, folder: Path, code: Path, *, stop_at_first: bool = False) -> tuple[int, list[str]]:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import PATIENCE
+
 REPOSITORY = Path(__file__).parent.parent.parent
 DOCUMENTS = [*REPOSITORY.glob("*.md"), REPOSITORY / "tests" / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
 # Collecting is a matter of importing each file, which one process does once for all the commands.
@@ -83,7 +85,7 @@ def test_every_command_selects_something_that_is_there() -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

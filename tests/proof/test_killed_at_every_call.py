@@ -24,7 +24,7 @@ from support.models.driver_alone import GATEWAY, paths_below
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.programs import own
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 MODEL = Path(__file__).parent.parent.parent / "docs" / "model" / "restart.pml"
 PROPERTIES = ("safe", "settles", "restarts")
@@ -28,16 +29,16 @@ def errors(folder: Path, claim: str, *defines: str) -> int:
     for tool in ("spin", "gcc"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    subprocess.run(["spin", *defines, "-a", str(MODEL)], cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(["spin", *defines, "-a", str(MODEL)], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
     flags = ["-O2", "-w", "-DNFAIR=3", "-DMEMLIM=3000"]
-    subprocess.run(["gcc", *flags, "-o", "pan", "pan.c"], cwd=folder, check=True, timeout=60)
+    subprocess.run(["gcc", *flags, "-o", "pan", "pan.c"], cwd=folder, check=True, timeout=PATIENCE)
     fair = [] if claim == "safe" else ["-f"]
     done = subprocess.run(
         ["./pan", "-a", *fair, "-m1000000", "-N", claim],
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE,
         check=False,
     )
     found = re.search(r"errors: (\d+)", done.stdout)

@@ -9,20 +9,25 @@ from pathlib import Path
 import pytest
 from support import TESTS
 from support.faults.gates import Gate
-from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installation, fault
+from support.faults.places import Function, Place, fault, on_return
+from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installation
 from support.models import driver_alone
 from support.models.driver_alone import GATEWAY, paths_below
 
+from hermes_cli.intents.driver import Driver
+from hermes_cli.intents.queue import Queue
 from hermes_cli.intents.request import compose, make_directories, submit
+from hermes_cli.restart import ask
+from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
-DRIVER = "hermes_cli.intents.driver"
 
 
-def gated(hermes: Installation, point: Gate, where: str, when: str, program: str) -> str:
+def gated(hermes: Installation, point: Gate, place: Place | Function, program: str) -> str:
     """A fault that stops the first process of that program at the gate."""
-    return fault(f"gate:{point.place}", where, when, Path(f"{point.place}.struck"), program)
+    return fault(f"gate:{point.place}", place, Path(f"{point.place}.struck"), program)
 
 
 def end(asking: subprocess.Popen[str]) -> str:
@@ -35,8 +40,8 @@ def only_settled(hermes: Installation, count: int = 1) -> set[str]:
 
 def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Installation, gate) -> None:
     acting = gate("acting")
-    before = hermes.install(fault=gated(hermes, acting, f"{DRIVER}:Driver._act", "before", "hermes_cli.restarter"))
-    skip = fault("skip", "hermes_cli.restart.ask:signal_target")
+    before = hermes.install(fault=gated(hermes, acting, Driver._act, "hermes_cli.restarter"))
+    skip = fault("skip", ask.signal_target)
     assert hermes.run("gateway", "restart", "--no-wait", fault=skip).returncode == 0
     acting.reached()
     second = hermes.run("gateway", "intents", "drive")
@@ -51,14 +56,14 @@ def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Insta
 def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes: Installation, gate) -> None:
     last = gate("last")
     # Nobody else drives: this driver's own rescan after it has let go of the lock is what is tried.
-    skip = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.run")
+    skip = fault("skip", DriverRuns.run)
     before = hermes.install(fault=skip)
     hermes.run("gateway", "restart", "--no-wait")
     driving = hermes.start(
         "gateway",
         "intents",
         "drive",
-        fault=gated(hermes, last, "hermes_cli.intents.queue:Queue.tidy", "after", "drive"),
+        fault=gated(hermes, last, on_return(Queue.tidy), "drive"),
     )
     last.reached()
     assert only_settled(hermes) == {"restarted"}
@@ -74,9 +79,7 @@ def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes:
 
 def test_a_cancel_while_the_driver_is_about_to_settle_gives_one_outcome(hermes: Installation, gate) -> None:
     settling = gate("settling")
-    before = hermes.install(
-        fault=gated(hermes, settling, "hermes_cli.intents.queue:Queue.settle", "before", "hermes_cli.restarter")
-    )
+    before = hermes.install(fault=gated(hermes, settling, Queue.settle, "hermes_cli.restarter"))
     hermes.run("gateway", "restart", "--no-wait")
     settling.reached()
     (one,) = hermes.pending()
@@ -96,7 +99,7 @@ def test_a_stop_while_a_driver_is_about_to_demand_a_start_wins(hermes: Installat
     hermes.until(lambda: not hermes.processes(), "nobody left")
     os.unlink(hermes.paths.desired)
     # The look at the wish is behind the driver, the manager's own start before it.
-    at = gated(hermes, starting, "hermes_cli.services.embedded.manager:Embedded.demand_start", "before", "restarter")
+    at = gated(hermes, starting, Embedded.demand_start, "restarter")
     asking = hermes.start("gateway", "restart", "--no-wait", fault=at)
     starting.reached()
     stopped = hermes.run("gateway", "stop")
@@ -116,7 +119,7 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
     make_directories(paths.intents)
     identifier = submit(paths.intents, compose(paths.profile, reason="manual", command="x", target=None, in_tree=False))
     code = os.pathsep.join(str(folder) for folder in (FAULTS, TESTS, REPOSITORY))
-    at = fault(f"gate:{kicking.place}", f"{DRIVER}:Driver._act", "before", tmp_path / "struck")
+    at = fault(f"gate:{kicking.place}", Driver._act, tmp_path / "struck")
     environment = {**os.environ, "PYTHONPATH": code, "HERMES_TEST_FAULT": at}
     with subprocess.Popen([sys.executable, driver_alone.__file__, str(home)], env=environment) as driving:
         kicking.reached()  # it has looked, saw nothing run, and is about to kick
@@ -139,10 +142,8 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
 
 def test_a_signal_for_an_instance_that_ends_between_look_and_signal_reaches_nobody(hermes: Installation, gate) -> None:
     signalling = gate("signalling")
-    before = hermes.install(
-        fault=gated(hermes, signalling, "hermes_cli.system.process:send", "before", "hermes_cli.restarter")
-    )
-    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", "hermes_cli.restart.ask:signal_target"))
+    before = hermes.install(fault=gated(hermes, signalling, process.send, "hermes_cli.restarter"))
+    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", ask.signal_target))
     signalling.reached()
     process.send(before.identity, signal.SIGKILL)
     fresh = hermes.ready(other_than=before)

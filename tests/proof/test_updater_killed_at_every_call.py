@@ -14,14 +14,16 @@ import psutil
 import pytest
 from support.faults import injected
 from support.faults.injected import Point, Strikes, chosen, kills, points, refusals
+from support.faults.places import fault
 from support.faults.recorded import need_strace
-from support.machines.installation import PATIENCE, Installation, fault
+from support.machines.installation import PATIENCE, Installation
 from support.releases.checkout import Checkout
 
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.update import journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(7200 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 VERSION = "hermes_cli/__init__.py"
 
 
@@ -150,7 +152,7 @@ def test_an_updater_that_is_refused_every_call_leaves_whole_code_that_runs(updat
 
 
 # An updater that finds half a change, and is struck itself. Nobody else mends anything but the trigger in the end.
-NO_DRIVER = fault("skip", "hermes_cli.services.embedded.driver_runs:DriverRuns.demand")
+NO_DRIVER = fault("skip", DriverRuns.demand)
 
 
 class Halves(Updates):

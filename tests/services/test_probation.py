@@ -6,6 +6,7 @@ Some combinations by default; HERMES_UPDATES=whole runs them all.
 import os
 
 import pytest
+from support import PATIENCE
 from support.machines.installation import Installation
 from support.machines.worlds import WORLDS
 from support.releases.changes import Source
@@ -14,8 +15,6 @@ from support.releases.checkout import Checkout
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
-PATIENCE = 120.0  # seconds: several crashes, with the managers' pauses between starts, and pip
 RUN = "hermes_cli/gateway/run.py"
 SUCCEEDED = (
     "os.path.isdir(self._paths.updates) and any(one.endswith('.json') for one in os.listdir(self._paths.updates))"

@@ -18,7 +18,6 @@ from hermes_cli import paths
 from hermes_cli.programs import own
 from hermes_cli.update import chat_job
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 WHOLE = os.environ.get("HERMES_UPDATES") == "whole"
 KINDS = ("git", "wheel")
 ON_SKEW = SHORT_CLOCKS.replace("[update]\n", "[update]\nrestart_on_skew = true\n").replace(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from support import PATIENCE
 from support.machines.worlds import World
 
 from hermes_cli.programs import starts
@@ -92,7 +93,7 @@ def test_start_waits_for_a_drain_that_takes_longer_than_a_start_may(world: World
         with pytest.raises(subprocess.TimeoutExpired):
             start.wait(5)
         let_go()
-        _, said = start.communicate(timeout=60)
+        _, said = start.communicate(timeout=PATIENCE)
     assert start.returncode == 0, said
     assert "starting: waiting for drain" in said
 
@@ -124,7 +125,7 @@ def test_a_gateway_that_only_its_manager_started_again_is_shown_and_its_restart_
         ["systemctl", "--user", "start", "hermes-gateway.service"],
         env=world.hermes.environment(),
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     world.hermes.ready()
     assert "desired-stopped" in codes(world)
@@ -147,7 +148,7 @@ def test_a_supervisor_that_nothing_starts_at_boot_is_a_problem_where_machines_bo
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stdout, done.stderr

@@ -1,4 +1,4 @@
-"""What every unit test may ask for."""
+"""What every unit test may ask for; support/commands has the rest."""
 
 import io
 import os
@@ -7,21 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 
 import pytest
-from support.commands.one_profile import (  # noqa: F401  fixtures are found by their names
-    at_home,
-    children,
-    failing_open,
-    fill_disk,
-    home,
-    in_time,
-    nothing_inherited,
-    paths,
-    place,
-    publish,
-    record,
-    run_code,
-    tiny_disk,
-)
 
 _started: list[str] = []  # the package's programs that this process has started
 
@@ -35,12 +20,12 @@ sys.addaudithook(_note)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_inherited(nothing_inherited):  # noqa: F811  the fixture of that name
+def _nothing_inherited(nothing_inherited):
     pass
 
 
 @pytest.fixture
-def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:  # noqa: F811
+def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run one hermes command to its end in this process: fifty times as quick as a process of its own.
 
     It must start no driver and no supervisor: nothing here would end them.

@@ -2,18 +2,17 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 import traceback
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.system import complaint, locks
 from hermes_cli.system.command import Running, printable, run
 
-PATIENCE = 30.0
 SHELL = {"PATH": os.environ["PATH"]}
 DEAF = "trap '' TERM; echo up; while :; do sleep 1; done"
 
@@ -102,8 +101,7 @@ def test_an_interrupted_caller_leaves_nothing(tmp_path):
 
     def interrupt_once_it_waits():
         while not any(
-            frame.f_code is subprocess.Popen.communicate.__code__
-            for frame, _ in traceback.walk_stack(sys._current_frames()[main])
+            frame.f_code is Running._read.__code__ for frame, _ in traceback.walk_stack(sys._current_frames()[main])
         ):
             time.sleep(0.01)
         signal.pthread_kill(main, signal.SIGINT)

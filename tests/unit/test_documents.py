@@ -1,6 +1,7 @@
 """The documents: what they link to is there, and no setting, option or folder of tests is missing."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from hermes_cli import __version__
 from hermes_cli.cli.main import hermes
 from hermes_cli.config import Config
 
@@ -106,5 +108,33 @@ def test_every_option_of_every_command_is_on_its_page(path: str, command: click.
 
 def test_every_folder_of_tests_has_its_row() -> None:
     text = (REPOSITORY / "tests" / "README.md").read_text(encoding="utf-8")
-    folders = [one.name for one in (REPOSITORY / "tests").iterdir() if one.is_dir() and one.name[0] not in "._"]
+    tests = REPOSITORY / "tests"
+    folders = [
+        one.name
+        for one in (*tests.iterdir(), *(tests / "support").iterdir())
+        if one.is_dir() and one.name[0] not in "._"
+    ]
     assert [name for name in folders if f"| `{name}/` |" not in text] == []
+
+
+def test_every_bound_names_its_tests() -> None:
+    """A line of the table of bounds says where it is tested; each name is part of a test's name in that file."""
+    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## Bounds")
+    letters = dict(re.findall(r"`(tests/[^`]*)` \((\w)\)", section))
+    places = {letter: path for path, letter in letters.items()}
+    rows = re.findall(r"^\|.*\| ([^|]*) \|$", section.partition("## Not")[0], re.MULTILINE)[2:]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"(?:^|, )(?:([A-Z]) |`(tests/[^`]*)` )?`(\w+)`", row)
+        assert named, row
+        path = ""
+        for letter, file, name in named:
+            path = places[letter] if letter else file or path
+            tests = re.findall(r"def (test_\w+)", (DOCS.parent / path).read_text(encoding="utf-8"))
+            assert any(name in test for test in tests), f"{path} has no test {name}"
+
+
+def test_the_program_and_the_distribution_have_one_version() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == __version__

@@ -44,6 +44,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import PATIENCE
 from support.machines.installation import REPOSITORY, Installation
 
 from hermes_cli.installation import entry_points
@@ -55,7 +56,6 @@ from hermes_cli.services.job import restarter_program
 from hermes_cli.system import locks
 from hermes_cli.update.journal import Journal, path_of
 
-PATIENCE = 60.0
 ID = "20261124T011026.565630Z-23393-127a"
 # No checkout is asked what is new.
 CONFIG = '[update]\ncommand = ["true"]\nrevision = ["echo", "1"]\n'

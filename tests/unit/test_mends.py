@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli import mends
 
@@ -42,7 +43,7 @@ def test_a_home_is_named_in_a_way_that_a_shell_reads_back() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert words.stdout == "/tmp/a b'c|-p work gateway start\n"
 
@@ -55,6 +56,11 @@ def test_a_home_is_named_where_the_shell_would_not_hand_it_on(exported: bool, na
     outer = "import os, subprocess, sys; subprocess.run(sys.argv[1:], env={**os.environ, 'HERMES_HOME': '/tmp/x'}, check=True)"
     environment = {"PATH": "/usr/bin:/bin", **({"HERMES_HOME": "/tmp/x"} if exported else {})}
     done = subprocess.run(
-        [sys.executable, "-c", outer, *inner], env=environment, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", outer, *inner],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
     )
     assert done.stdout.strip() == named

@@ -10,16 +10,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import PATIENCE, REPOSITORY, SHORT_CLOCKS, Installation
 
+from hermes_cli.intents import request
 from hermes_cli.system import locks
+from hermes_cli.update import change
+from hermes_cli.update.sources.command import ConfiguredCommand
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.command:ConfiguredCommand.change",
-    "after hermes_cli.update.sources.command:ConfiguredCommand.change",
-    "after hermes_cli.update.change:apply",
+    on_return(request.submit),
+    on_call(ConfiguredCommand.change),
+    on_return(ConfiguredCommand.change),
+    on_return(change.apply),
 ]
 
 UPDATER = """
@@ -122,11 +126,10 @@ def test_a_rollback_command_that_brings_something_else_is_taken_back(hermes: Ins
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_the_old_revision_untouched_or_the_new_one_restarted(
-    hermes: Installation, code: Path, step: str
+    hermes: Installation, code: Path, step: Place
 ) -> None:
     before = hermes.install()
-    when, where = step.split()
-    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     (settled,) = hermes.paths.queue.history()

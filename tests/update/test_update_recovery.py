@@ -11,34 +11,40 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import PATIENCE, Installation
 
 import hermes_cli
+from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.restart import ask
 from hermes_cli.system import locks
-from hermes_cli.update import journal
+from hermes_cli.update import change, journal, proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.git import checkout as git_checkout
+from hermes_cli.update.sources.git.source import WorkTree
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
 BEFORE_THE_CHANGE = (
-    "after hermes_cli.update.journal:Journal.write",
-    "before hermes_cli.intents.request:submit",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.change:apply",
+    on_return(Journal.write),
+    on_call(request.submit),
+    on_return(request.submit),
+    on_call(change.apply),
 )
 AFTER_THE_CHANGE = (
-    "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
-    "before hermes_cli.update.proof:failure",
-    "after hermes_cli.update.change:apply",
-    "before hermes_cli.update.journal:Journal.note",
-    "after hermes_cli.update.journal:Journal.note",
-    "before hermes_cli.restart.ask:begin",
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(Journal.note),
+    on_return(Journal.note),
+    on_call(ask.begin),
 )
 WHILE_UNDOING = (
-    "before hermes_cli.update.change:put_back",
-    "before hermes_cli.update.sources.git.source:WorkTree._keep_changes",
-    "after hermes_cli.update.sources.git.source:WorkTree._keep_changes",
-    "after hermes_cli.update.change:put_back",
+    on_call(change.put_back),
+    on_call(WorkTree._keep_changes),
+    on_return(WorkTree._keep_changes),
+    on_return(change.put_back),
 )
 # A filter of git (gitattributes(5)) that is run for each file that is written; at the AT-th it kills git and updater.
 BOMB = """
@@ -65,10 +71,9 @@ sys.stdout.buffer.write(data)
 """
 
 
-def killed(hermes: Installation, step: str) -> None:
+def killed(hermes: Installation, step: Place) -> None:
     """Run an update that is killed before or after this step."""
-    when, where = step.split()
-    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
@@ -107,7 +112,7 @@ def nobody_drives(hermes: Installation) -> Iterator[None]:
 
 @pytest.mark.parametrize("step", BEFORE_THE_CHANGE)
 def test_killed_before_the_change_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     source.publish({"hermes_cli/added.py": "", "README.md": "new"})
@@ -120,7 +125,7 @@ def test_killed_before_the_change_leaves_the_old_code(
 @pytest.mark.usefixtures("nobody_drives")
 @pytest.mark.parametrize("step", AFTER_THE_CHANGE)
 def test_killed_after_the_change_leaves_new_code_that_starts(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
     killed(hermes, step)
@@ -132,7 +137,7 @@ def test_killed_after_the_change_leaves_new_code_that_starts(
 
 @pytest.mark.parametrize("step", [*AFTER_THE_CHANGE[:2], *WHILE_UNDOING])
 def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     source.publish(BROKEN)
@@ -196,7 +201,7 @@ def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.proof:failure")
+    killed(hermes, on_call(proof.failure))
     (source.clone / "README.md").write_text("mine")
     said = recover()
     (intent,) = hermes.pending()
@@ -209,7 +214,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.proof:failure")
+    killed(hermes, on_call(proof.failure))
     git(source.clone, "commit", "--quiet", "--allow-empty", "-m", "Mine")
     mine = source.head()
     assert "has moved on since, nothing is undone" in recover()
@@ -219,7 +224,7 @@ def test_a_checkout_that_has_moved_on_is_left_alone(
 
 def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes: Installation, source: Source) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.proof:failure")
+    killed(hermes, on_call(proof.failure))
     mended = source.publish({"hermes_cli/gateway/run.py": "def main(paths): ...\n"})
     done = hermes.run("update")
     assert done.returncode == 0, done.stderr
@@ -233,7 +238,7 @@ def test_a_driver_cancels_the_intent_of_an_updater_that_died_before_the_change(
     hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
-    killed(hermes, "before hermes_cli.update.change:apply")
+    killed(hermes, on_call(change.apply))
     hermes.run("gateway", "intents", "drive")
     (settled,) = hermes.settled()
     assert settled.outcome == "cancelled"
@@ -278,7 +283,7 @@ def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
-    killed(hermes, "before hermes_cli.update.proof:failure")
+    killed(hermes, on_call(proof.failure))
     shutil.move(source.clone / ".git", source.clone.parent / "away")
     assert "is left as it is: git does not say where the checkout of" in recover()
     assert os.listdir(hermes.paths.updates_under_way)

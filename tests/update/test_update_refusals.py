@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
+from support import PATIENCE
 from support.machines.installation import Installation
 
 from hermes_cli.system import locks
@@ -142,7 +143,7 @@ def test_git_variables_of_a_hook_do_not_point_it_at_another_repository(
     hermes: Installation, source: Source, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    subprocess.run(["git", "init", "--quiet", str(other)], timeout=10, check=True)
+    subprocess.run(["git", "init", "--quiet", str(other)], timeout=PATIENCE, check=True)
     done = hermes.run("update", GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
     assert done.returncode == 0
     assert f"already up to date ({source.short()})" in done.stdout

@@ -7,21 +7,26 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.machines.installation import Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import Installation
 
+from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.update import journal
+from hermes_cli.restart import ask
+from hermes_cli.update import change, journal, proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.git import checkout as git_checkout
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
 STEPS = [
-    "after hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.change:apply",
-    "before hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode",
-    "before hermes_cli.update.proof:failure",
-    "after hermes_cli.update.change:apply",
-    "before hermes_cli.restart.ask:begin",
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(change.apply),
+    on_call(git_checkout.Checkout.forget_bytecode),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(ask.begin),
 ]
 
 
@@ -165,13 +170,12 @@ def test_an_old_release_that_does_not_start_any_more_leaves_the_new_one(hermes: 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_it_leaves_the_one_release_or_the_other(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
     update(hermes, "--no-restart")
-    when, where = step.split()
-    done = hermes.run("update", "--rollback", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", "--rollback", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     recover()
     assert source.is_exactly(new if STEPS.index(step) < 3 else old)
@@ -191,7 +195,7 @@ def test_an_update_that_is_under_way_is_not_rolled_back(
     hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
-    kill = fault("kill", "hermes_cli.restart.ask:begin", program="hermes_cli update")
+    kill = fault("kill", ask.begin, program="hermes_cli update")
     assert hermes.run("update", fault=kill).returncode == -signal.SIGKILL
     done = hermes.run("update", "--rollback")  # its look has a driver finish that update, and says so
     assert (done.returncode, done.stderr.splitlines()[-1][-38:]) == (75, "under way: try again when it has ended")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support.machines.installation import PATIENCE, Installation, fault
+from support.faults.places import fault
+from support.machines.installation import PATIENCE, Installation
 
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.process import Handle
+from hermes_cli.update.sources.git import checkout as git_checkout
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n", "added.txt": "1"}
@@ -157,8 +159,9 @@ def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_bro
     sound = (source.clone / name).read_text()
     broken = sound.replace("import asyncio", "import asynciX", 1)
     source.publish({name: broken})
-    place = "hermes_cli.update.sources.git.checkout:Checkout.forget_bytecode"
-    stop = fault("stop", place, once=hermes.home / "stopped", program="hermes_cli update")
+    stop = fault(
+        "stop", git_checkout.Checkout.forget_bytecode, once=hermes.home / "stopped", program="hermes_cli update"
+    )
     with hermes.start("update", fault=stop) as process:
         os.waitpid(process.pid, os.WUNTRACED)
         path = source.clone / name

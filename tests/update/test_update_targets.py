@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from checkouts import Source, git
-from support.machines.installation import Installation, fault
+from support.faults.places import Place, fault, on_call, on_return
+from support.machines.installation import Installation
 
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.update import proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.git.source import WorkTree
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n"}
@@ -150,21 +154,20 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
 @pytest.mark.parametrize(
     "step",
     [
-        "after hermes_cli.update.journal:Journal.write",
-        "before hermes_cli.update.sources.git.source:WorkTree._reset",
-        "after hermes_cli.update.sources.git.source:WorkTree._reset",
-        "before hermes_cli.update.sources.git.source:WorkTree._unstash",
-        "after hermes_cli.update.sources.git.source:WorkTree._unstash",
-        "before hermes_cli.update.proof:failure",
+        on_return(Journal.write),
+        on_call(WorkTree._reset),
+        on_return(WorkTree._reset),
+        on_call(WorkTree._unstash),
+        on_return(WorkTree._unstash),
+        on_call(proof.failure),
     ],
 )
 def test_stashed_changes_are_there_after_any_interruption(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: str
+    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:
     old, new = source.head(), source.publish({"new.txt": "1"})
     (source.clone / "README.md").write_text("mine")
-    when, where = step.split()
-    done = hermes.run("update", "--stash", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", "--stash", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     recover()
     assert source.head() in {old, new}

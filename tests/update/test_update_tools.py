@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import CRASHES_AT_IMPORT
 from support.releases.wheels import Environment, Wheels
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PATH = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
 DIRECTORIES = ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR", "UV_CACHE_DIR", "PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR")
 
@@ -52,7 +52,12 @@ def environment(tmp_path: Path, tool: str, backend: str) -> Environment:
         ],
     }[tool]
     done = subprocess.run(
-        install, env={**os.environ, **folders, "PATH": PATH}, capture_output=True, text=True, timeout=200, check=False
+        install,
+        env={**os.environ, **folders, "PATH": PATH},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     place = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
+from support import PATIENCE
 from support.machines.installation import Installation
 
 pytestmark = pytest.mark.e2e
@@ -207,7 +208,7 @@ def test_changed_permissions_are_called_that_and_the_command_that_is_named_lets_
     said = refused(hermes)
     assert "has the permissions of 1 file(s) changed (README.md) and nothing else" in said
     command = said.strip().partition("nothing else: ")[2]
-    subprocess.run(command, shell=True, timeout=30, check=True)
+    subprocess.run(command, shell=True, timeout=PATIENCE, check=True)
     updated(hermes)
     assert source.is_exactly(new)
 

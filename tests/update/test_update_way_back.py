@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
+from support import PATIENCE
+from support.faults.places import fault
 from support.machines.installation import Installation
 
 from hermes_cli.paths import Paths
-from hermes_cli.update import journal
+from hermes_cli.update import journal, proof
 
 pytestmark = pytest.mark.e2e
 LFS = "*.bin filter=lfs\n"
@@ -41,12 +43,12 @@ def missing_filter(source: Source) -> None:
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
     """A file that nobody can change, remove or replace."""
-    if subprocess.run(["chattr", "+i", path], capture_output=True, timeout=10, check=False).returncode:
+    if subprocess.run(["chattr", "+i", path], capture_output=True, timeout=PATIENCE, check=False).returncode:
         pytest.skip("this file system knows no immutable files")
     try:
         yield
     finally:
-        subprocess.run(["chattr", "-i", path], timeout=10, check=True)
+        subprocess.run(["chattr", "-i", path], timeout=PATIENCE, check=True)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_filter_that_is_not_here_is_no_trouble_after_the_updater_was_killed(
 ) -> None:
     old = source.head()
     new = source.publish({".gitattributes": LFS.replace("bin", "py"), "hermes_cli/zzz.py": "1"})
-    kill = '[["kill", null, "before", "hermes_cli.update.proof:failure", ""]]'
+    kill = fault("kill", proof.failure)
     assert hermes.run("update", fault=kill).returncode < 0
     assert source.head() == new
     missing_filter(source)
@@ -104,7 +106,7 @@ def test_a_name_that_the_file_system_refuses_leaves_the_old_code(
         input=b"1",
         capture_output=True,
         check=True,
-        timeout=10,
+        timeout=PATIENCE,
     ).stdout.decode()
     git(source.author, "update-index", "--add", "--cacheinfo", f"100644,{blob.strip()},{name}")
     (source.author / "hermes_cli/zzz.py").write_text("1")
@@ -149,7 +151,7 @@ def test_a_file_that_cannot_be_put_back_is_put_back_by_the_next_who_comes(
 ) -> None:
     old = source.head()
     new = source.publish({"LICENSE": "theirs", "zzz.txt": "1"})
-    kill = '[["kill", null, "before", "hermes_cli.update.proof:failure", ""]]'
+    kill = fault("kill", proof.failure)
     assert hermes.run("update", fault=kill).returncode < 0
     assert source.head() == new
     (source.clone / "hermes_cli/gateway/run.py").write_text("raise RuntimeError('boom')\n")
@@ -178,7 +180,7 @@ def test_a_disk_that_is_full_on_the_way_back_delays_it_only(
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "none", disk], capture_output=True, timeout=10, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "none", disk], capture_output=True, timeout=PATIENCE, check=False
     )
     if mounted.returncode:
         pytest.skip("nothing can be mounted here")
@@ -204,4 +206,4 @@ def test_a_disk_that_is_full_on_the_way_back_delays_it_only(
         assert is_over(hermes.paths)
     finally:
         shutil.rmtree(disk / "clone", ignore_errors=True)
-        subprocess.run(["umount", "--lazy", disk], timeout=10, check=True)
+        subprocess.run(["umount", "--lazy", disk], timeout=PATIENCE, check=True)

@@ -6,30 +6,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.machines.installation import SHORT_CLOCKS, Installation, fault
+from support.faults.places import Place, all_of, fault, on_call, on_return
+from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
 from support.releases.wheels import NEEDED, Environment
 
-from hermes_cli.update import journal
+from hermes_cli.intents import request
+from hermes_cli.restart import ask
+from hermes_cli.update import change, journal, proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.wheel.source import SitePackages
 
 pytestmark = pytest.mark.e2e
 STEPS = [
-    "after hermes_cli.update.journal:Journal.write",
-    "after hermes_cli.intents.request:submit",
-    "before hermes_cli.update.sources.wheel.source:SitePackages.change",
-    "after hermes_cli.update.sources.wheel.source:SitePackages.change",
-    "before hermes_cli.update.proof:failure",
-    "after hermes_cli.update.change:apply",
-    "before hermes_cli.restart.ask:begin",
+    on_return(Journal.write),
+    on_return(request.submit),
+    on_call(SitePackages.change),
+    on_return(SitePackages.change),
+    on_call(proof.failure),
+    on_return(change.apply),
+    on_call(ask.begin),
 ]
 # pip's own functions, in pip's own process: between the files of two releases.
 IN_PIP = [
-    "before pip._internal.req.req_install:InstallRequirement.uninstall",
-    "after pip._internal.req.req_install:InstallRequirement.uninstall",
-    "before pip._internal.operations.install.wheel:_install_wheel",
-    "after pip._internal.operations.install.wheel:_install_wheel",
-    "before pip._internal.req.req_uninstall:UninstallPathSet.commit",
-    "after pip._internal.req.req_uninstall:UninstallPathSet.commit",
+    Place("before", "pip._internal.req.req_install:InstallRequirement.uninstall"),
+    Place("after", "pip._internal.req.req_install:InstallRequirement.uninstall"),
+    Place("before", "pip._internal.operations.install.wheel:_install_wheel"),
+    Place("after", "pip._internal.operations.install.wheel:_install_wheel"),
+    Place("before", "pip._internal.req.req_uninstall:UninstallPathSet.commit"),
+    Place("after", "pip._internal.req.req_uninstall:UninstallPathSet.commit"),
 ]
 
 
@@ -120,15 +125,14 @@ def test_where_somebody_has_installed_something_since_the_index_is_asked(
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_rollback_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
-    hermes: Installation, environment: Environment, step: str
+    hermes: Installation, environment: Environment, step: Place
 ) -> None:
     environment.wheels.release("1.1")
     before = hermes.install()
     assert hermes.run("update").returncode == 0
     hermes.ready(other_than=before)
     hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
-    when, where = step.split()
-    done = hermes.run("update", "--rollback", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", "--rollback", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     (version,) = environment.version()
@@ -232,12 +236,11 @@ def test_a_need_that_is_not_there_is_said_before_anything_changes(
 
 @pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
-    hermes: Installation, environment: Environment, step: str
+    hermes: Installation, environment: Environment, step: Place
 ) -> None:
     hermes.install()
     environment.wheels.release("1.1")
-    when, where = step.split()
-    done = hermes.run("update", fault=fault("kill", where, when, program="hermes_cli update"))
+    done = hermes.run("update", fault=fault("kill", step, program="hermes_cli update"))
     assert done.returncode == -signal.SIGKILL
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     (version,) = environment.version()
@@ -249,19 +252,18 @@ def test_an_updater_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on
 
 @pytest.mark.parametrize("step", IN_PIP)
 def test_a_pip_that_is_killed_between_two_releases_is_undone_by_the_restarters_copy(
-    hermes: Installation, environment: Environment, step: str
+    hermes: Installation, environment: Environment, step: Place
 ) -> None:
     before = hermes.install()
     files = environment.files()
-    environment.wheels.release("1.1", ("hermes_cli/gateway/run.py", "EX_CONFIG = 78", "EX_CONFIG = 78 + 0"))
-    when, where = step.split()
+    environment.wheels.release("1.1", ("hermes_cli/gateway/run.py", "_TEND_LOG = 15.0", "_TEND_LOG = 14.0"))
     struck = hermes.home / "struck"
     # pip is killed, and with it, because it was its child, the updater that waits for it.
-    both = [
-        ["kill", str(struck), when, where, "pip install --quiet"],
-        ["kill", None, "before", "hermes_cli.update.change:put_back", "hermes_cli update"],
-    ]
-    done = hermes.run("update", fault=json.dumps(both))
+    both = all_of(
+        fault("kill", step, struck, "pip install --quiet"),
+        fault("kill", change.put_back, program="hermes_cli update"),
+    )
+    done = hermes.run("update", fault=both)
     assert struck.exists()
     hermes.until(lambda: not hermes.pending(), "an empty queue")
     assert done.returncode in {0, -signal.SIGKILL}

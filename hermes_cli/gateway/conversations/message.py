@@ -7,6 +7,7 @@ drain, a notice) takes it from here.
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from hermes_cli.environment import SESSION
 from hermes_cli.intents.record import Intent
 
 Role = Literal["user", "assistant", "notice"]
@@ -81,13 +82,8 @@ class Message:
 
     def session_variables(self) -> dict[str, str]:
         """Return the variables that tell a command which message it works for."""
-        return {
-            "HERMES_SESSION_PLATFORM": self.origin.channel,
-            "HERMES_SESSION_CHAT_ID": self.origin.chat or self.session,
-            "HERMES_SESSION_THREAD_ID": self.origin.thread or "",
-            "HERMES_SESSION_MESSAGE_ID": self.id,
-            "HERMES_SESSION_KEY": self.session,
-        }
+        origin = self.record_origin()
+        return {variable: origin[name] or "" for name, variable in SESSION.items()}
 
     def record_origin(self) -> dict[str, str | None]:
         """Return the `origin` of a restart record that this message's turn asks for."""

@@ -13,8 +13,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
@@ -52,12 +52,29 @@ _ORIGIN = "channel, account, chat, thread, user, external"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # A check of every page costs a few milliseconds for this much; beyond it SQLite finds damage when it meets it.
 _CHECKED_SIZE = 8 * 1024 * 1024
+_OUTCOMES = 2000  # far more than the queue remembers
+_ASIDE = 3  # corrupt files that are kept
+_AT_ONCE = 10  # messages that make room in one transaction
+_SPARE = 512  # free pages of a full file, or an eighth of it: room for the next messages
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """`queued` messages may wait for their turn, and the file may have so many `bytes`."""
+
+    queued: int = 1000
+    bytes: int = 256 * 1024 * 1024
+
+
+class FullError(sqlite3.OperationalError):
+    """So many messages wait already that no more is accepted."""
 
 
 class Store:
     """The open database. Raises sqlite3.Error when the disk does not take a change; then nothing changed."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, room: Room | None = None) -> None:
+        self._room = room or Room()
         # SQLite gives its -wal and -shm files the mode of the database, so this one decides for all three.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
@@ -68,6 +85,7 @@ class Store:
                 self._check()
             self._database.executescript(_SCHEMA)
             self._check_shape()
+            self._size = self._page("page_size")
         except BaseException:
             self._database.close()
             raise
@@ -75,8 +93,12 @@ class Store:
     def accept(self, session: str, identifier: str, text: str, origin: MessageOrigin | None = None) -> Message | None:
         """Store a user's message, queued. Return None if a message with this id is stored already.
 
-        Without an origin it is the local channel's.
+        Without an origin it is the local channel's. Raises FullError.
         """
+        waiting = self._database.execute("SELECT count(*) FROM messages WHERE state = 'queued'").fetchone()[0]
+        if waiting >= self._room.queued and not self.has(identifier):
+            raise FullError(f"{waiting} messages wait for their turn already: repeat later")
+        self._make_room()
         with self._transaction():
             return self._insert(session, identifier, "user", text, origin, state="queued")
 
@@ -162,9 +184,15 @@ class Store:
         """List the session's messages with a higher `seq`, oldest first."""
         return self._select("session = ? AND seq > ? ORDER BY seq LIMIT ?", session, seq, limit)
 
-    def history(self, session: str, limit: int) -> list[Message]:
-        """List the session's last messages, oldest first."""
-        return self._select("session = ? ORDER BY seq DESC LIMIT ?", session, limit)[::-1]
+    def history(self, session: str, limit: int, characters: int = 1 << 30) -> list[Message]:
+        """List the session's last messages, oldest first: at most `limit`, with so many characters of text."""
+        found: list[Message] = []
+        for message in self._rows("session = ? ORDER BY seq DESC LIMIT ?", session, limit):
+            characters -= len(message.text)
+            if characters < 0:
+                break
+            found.append(message)
+        return found[::-1]
 
     def last_seq(self) -> int:
         """Return the highest `seq` of the database, 0 if it is empty."""
@@ -173,6 +201,32 @@ class Store:
     def close(self) -> None:
         """Write everything back and close the file."""
         self._database.close()
+
+    def _make_room(self) -> None:
+        """Remove the oldest messages that are over, while the file has no room left. Their pages are used again."""
+        most = self._room.bytes // self._size
+        while self._page("page_count") >= most and self._page("freelist_count") < min(_SPARE, most // 8):
+            with self._transaction():
+                old = self._database.execute(
+                    "SELECT seq, id FROM messages WHERE (state IS NULL OR state IN ('answered', 'interrupted'))"
+                    " AND NOT (id > ? AND id < 'outcome;') ORDER BY seq LIMIT ?",
+                    (self._oldest_outcome(), _AT_ONCE),
+                ).fetchall()
+                self._database.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _ in old])
+                self._database.executemany("DELETE FROM origins WHERE message = ?", [(name,) for _, name in old])
+            if len(old) < _AT_ONCE:
+                return
+
+    def _oldest_outcome(self) -> str:
+        """Return the id after which outcomes of restarts are kept: one that is not there would be told again."""
+        found = self._database.execute(
+            "SELECT id FROM messages WHERE id > 'outcome:' AND id < 'outcome;' ORDER BY id DESC LIMIT 1 OFFSET ?",
+            (_OUTCOMES,),
+        ).fetchone()
+        return "outcome:" if found is None else str(found[0])
+
+    def _page(self, pragma: str) -> int:
+        return int(self._database.execute(f"PRAGMA {pragma}").fetchone()[0])
 
     def _insert(
         self,
@@ -213,9 +267,12 @@ class Store:
         return messages[0] if messages else None
 
     def _select(self, where: str, *values: str | float) -> list[Message]:
+        return list(self._rows(where, *values))
+
+    def _rows(self, where: str, *values: str | float) -> Iterator[Message]:
         origins = "LEFT JOIN origins ON origins.message = coalesce(reply_to, id)"
         query = f"SELECT {_COLUMNS}, {_ORIGIN} FROM messages {origins} WHERE {where}"  # noqa: S608  `where` is a literal in this class
-        return [_message(row) for row in self._database.execute(query, values)]
+        return map(_message, self._database.execute(query, values))
 
     def _check(self) -> None:
         answer = self._database.execute("PRAGMA quick_check(1)").fetchone()
@@ -253,13 +310,23 @@ def _message(row: tuple[Any, ...]) -> Message:
     return Message(seq, session, identifier, role, text, at, origin, *end)
 
 
-def open_store(path: str) -> tuple[Store, str | None]:
+def _forget_oldest(path: str) -> None:
+    """Remove all but the newest few files that were set aside: each is a whole database."""
+    folder, name = os.path.split(path)
+    aside = sorted(one for one in os.listdir(folder) if one.startswith(f"{name}.corrupt-") and one[-1].isdigit())
+    for one in aside[:-_ASIDE]:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                os.unlink(f"{folder}/{one}{suffix}")
+
+
+def open_store(path: str, room: Room | None = None) -> tuple[Store, str | None]:
     """Open the store at `path`. Return it, and the new name of a corrupt file that had to make way, if there was one.
 
     Raises sqlite3.Error or OSError when the disk is full or not ours: then the file is not to blame and stays.
     """
     try:
-        return Store(path), None
+        return Store(path, room), None
     except CorruptError:
         pass
     except sqlite3.DatabaseError as error:
@@ -271,4 +338,5 @@ def open_store(path: str) -> tuple[Store, str | None]:
     for suffix in ("-wal", "-shm"):
         if os.path.exists(path + suffix):  # a log of the old file would be replayed into the new one
             os.rename(path + suffix, aside + suffix)
-    return Store(path), aside
+    _forget_oldest(path)
+    return Store(path, room), aside

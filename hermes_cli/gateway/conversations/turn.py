@@ -16,8 +16,10 @@ class Turn:
     It gives its agent the message, and `emit` for output that everyone who follows the session sees at once.
     """
 
-    def __init__(self, message: Message, since: float, stream: "Callable[[Message, int, str], None]") -> None:
-        """Begin at `since` (event loop seconds).
+    def __init__(
+        self, message: Message, since: float, stream: "Callable[[Message, int, str], None]", most: int
+    ) -> None:
+        """Begin at `since` (event loop seconds). `most`: characters that are streamed.
 
         `stream` is called with the message, the number of characters that were streamed before, and the new text.
         """
@@ -26,6 +28,8 @@ class Turn:
         self.cut_at: float | None = None
         self.task: asyncio.Task[str] | None = None
         self.streamed = 0
+        self.printed = 0
+        self._most = most
         self._why = ""
         self._kept = ""
         self._stream = stream
@@ -37,12 +41,14 @@ class Turn:
 
     def emit(self, text: str) -> None:
         """Stream output. A turn that was cut off may still call this while its commands end."""
-        offset = self.streamed
-        self.streamed += len(text)
+        self.printed += len(text)
         self._kept += text
         if len(self._kept) > 2 * KEPT:  # not at every chunk: that would copy 64 Ki for each line
             self._kept = self._kept[-KEPT:]
-        self._stream(self.message, offset, text)
+        offset, shown = self.streamed, text[: max(0, self._most - self.streamed)]
+        self.streamed += len(shown)
+        if shown:
+            self._stream(self.message, offset, shown)
 
     def cut_off(self, why: str, now: float) -> None:
         """Cancel the turn at `now` (event loop seconds); `why` is "restart" or "stop"."""
@@ -55,7 +61,8 @@ class Turn:
         """Return the reply of a turn that ran to its end, with its closing line."""
         if closing and self.streamed and not self.output.endswith("\n"):
             closing = f"\n{closing}"
-        return Reply(f"{self._omitted()}{self.output}{closing}".removesuffix("\n"), self.streamed, closing)
+        text = f"{self._omitted()}{self.output}{closing}".removesuffix("\n")
+        return Reply(text, self.streamed, self._not_streamed() + closing)
 
     def cut_reply(self) -> Reply:
         """Return the reply of a turn that was cut off."""
@@ -65,8 +72,15 @@ class Turn:
             return Reply(f"{what}; it had printed nothing. It is not run again.")
         rest = f"[{what}; it is not run again]"
         text = f"{what}; it is not run again. What it printed so far:\n{self._omitted()}{self.output}"
-        return Reply(text.removesuffix("\n"), self.streamed, rest if self.output.endswith("\n") else f"\n{rest}")
+        rest = rest if self.output.endswith("\n") else f"\n{rest}"
+        return Reply(text.removesuffix("\n"), self.streamed, self._not_streamed() + rest)
 
     def _omitted(self) -> str:
-        missing = self.streamed - len(self.output)
+        missing = self.printed - len(self.output)
         return f"[the first {missing} characters are not kept]\n" if missing else ""
+
+    def _not_streamed(self) -> str:
+        more = self.printed - self.streamed
+        return (
+            f"\n[{more} more characters were not shown while it ran; the reply has the last {KEPT}]\n" if more else ""
+        )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.conversations.message import Message, Reply
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
@@ -25,6 +26,7 @@ class Turns:
         stream: Callable[[Message, int, str], None],
         changed: Callable[[], None],
         restart_of: Callable[[Message], str | None],
+        limits: LimitsConfig,
     ) -> None:
         """Prepare to answer messages, from `open` on, with the agent's `answer`.
 
@@ -38,6 +40,8 @@ class Turns:
         self._stream = stream
         self._changed = changed
         self._restart_of = restart_of
+        self._output = limits.output
+        self._seats = asyncio.Semaphore(limits.turns)
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._open = False
 
@@ -58,8 +62,11 @@ class Turns:
 
     async def _serve(self, session: str) -> None:
         try:
-            while self._open and (message := self._store.next_queued(session)) is not None:
-                await self._run(message)
+            while self._open and self._store.next_queued(session) is not None:
+                async with self._seats:
+                    message = self._store.next_queued(session) if self._open else None
+                    if message is not None:
+                        await self._run(message)
         except Exception:  # noqa: BLE001  logged
             # A full disk, most likely. The message keeps its state: queued, for the next message's worker to begin with,
             # or running, and then the next instance says that it was cut off.
@@ -70,7 +77,7 @@ class Turns:
     async def _run(self, message: Message) -> None:
         self._store.begin(message, self._instance)
         loop = asyncio.get_running_loop()
-        turn = Turn(message, loop.time(), self._stream)
+        turn = Turn(message, loop.time(), self._stream, self._output)
         turn.task = loop.create_task(self._answer(turn), name=f"turn {message.id}")
         self.active[message.id] = turn
         self._changed()

@@ -7,6 +7,7 @@ characters delivered so far, and ids are unique in the database, so nothing is l
 
 import asyncio
 import codecs
+import contextlib
 import logging
 import os
 import sqlite3
@@ -23,6 +24,9 @@ from hermes_cli.update import chat_job
 _log = logging.getLogger("hermes.updates")
 LOOK = 0.2  # seconds; kqueue watches directories, so a file that grows wakes nobody on macOS
 STARTS = 30.0  # seconds for a service manager to start the update
+_READ = 1024 * 1024  # bytes of what an update says that are told; the rest is in update.log
+_ORPHAN = 86400.0  # seconds after which what belongs to no conversation any more goes
+_MOST = 100  # updates that are followed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class ChatUpdate:
         running = locks.is_held(self.out)  # first: what is written before the lock goes is read below
         try:
             with open(self.out, "rb") as file:
-                data = file.read()
+                data = file.read(_READ)
         except OSError:
             return None
         return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not running), not running
@@ -58,7 +62,7 @@ def chat_updates(paths: Paths) -> dict[str, ChatUpdate]:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
     except OSError:
         return {}
-    for name in names:
+    for name in names[:_MOST]:
         document = durable.read_json(f"{folder}/{name}") or {}
         session, message = document.get("session"), document.get("message")
         if isinstance(session, str) and isinstance(message, str):
@@ -79,7 +83,18 @@ class Updates:
     def follow(self) -> None:
         """Deliver what no turn streams, beside the turns, until no update is left."""
         if self._task is None or self._task.done():
+            self._forget_orphans()
             self._task = asyncio.get_running_loop().create_task(self._follow(), name="updates")
+
+    def _forget_orphans(self) -> None:
+        """Remove output without a record, and records of messages that the store does not know, once they are old."""
+        folder = chat_job.folder(self._paths)
+        horizon = time.time() - _ORPHAN
+        known = {f"{update.id}{end}" for update in chat_updates(self._paths).values() for end in (".json", ".out")}
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder):
+                if entry.name not in known and entry.stat(follow_symlinks=False).st_mtime < horizon:
+                    os.unlink(entry.path)
 
     async def _follow(self) -> None:
         while updates := chat_updates(self._paths):
@@ -94,6 +109,8 @@ class Updates:
         """Deliver whole lines that the conversation has not got yet; remove the files once it has everything."""
         reply = self._store.reply_to(update.message)
         if reply is None:  # its turn streams, or has just ended
+            if time.time() - os.stat(update.record).st_mtime > _ORPHAN:
+                self._forget(update)
             return
         output = update.output()
         if output is None:

@@ -35,6 +35,7 @@ def children_environment(paths: Paths, me: Identity, message: Message) -> dict[s
     if paths.profile != DEFAULT_PROFILE:
         variables["HERMES_PROFILE"] = paths.profile
     # `hermes` in the agent's terminal is this installation's, whatever else is on PATH.
-    variables["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), variables.get("PATH", os.defpath)])
+    places = [os.path.dirname(os.path.abspath(sys.executable)), *variables.get("PATH", os.defpath).split(os.pathsep)]
+    variables["PATH"] = os.pathsep.join(dict.fromkeys(places))
     variables[environment.MARKER] = environment.marker(paths.state, me.pid, me.start_ticks)
     return variables | message.session_variables()

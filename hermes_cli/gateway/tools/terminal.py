@@ -17,7 +17,9 @@ from hermes_cli.system.process import Handle, Identity, signal_name
 
 _BACKGROUND_GRACE = 0.5  # seconds to read what is in the pipe when the shell has ended; its daemons are not waited for
 _CHUNK = 65536
+_MOST_LEFT = 64  # pipes of daemons that commands have left behind; beyond that the oldest is closed
 _unreaped: set[int] = set()  # shells, whose pids cannot have been reused
+_left: "list[_Pipe]" = []  # pipes whose turn is over and whose last writer is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,10 @@ class _Pipe:
         if self._emit is not None:
             self._give(self._decoder.decode(b"", final=True))
             self._emit = None
+            if not self.closed.done():
+                _left.append(self)
+                if len(_left) > _MOST_LEFT:
+                    _left[0].close()
 
     def _read(self) -> None:
         try:
@@ -105,8 +111,14 @@ class _Pipe:
         if data:
             self._give(self._decoder.decode(data))
             return
+        self.close()
+
+    def close(self) -> None:
+        """Read no more: nobody writes, or so many others are read that this one's daemon has to do without."""
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
+        if self in _left:
+            _left.remove(self)
         if not self.closed.done():
             self.closed.set_result(None)
 

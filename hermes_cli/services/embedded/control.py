@@ -11,6 +11,7 @@ from typing import Any
 from hermes_cli.system.sockets import listen, peer_uid
 
 _LINE = 16384
+_WAITING = 32  # callers that have connected and said nothing yet; beyond that the one who waits longest is hung up on
 
 
 class Call:
@@ -37,6 +38,7 @@ class Control:
         self._path = path
         self._selector = selector
         self._serve = serve
+        self._waiting: list[socket.socket] = []
         self._listener = listen(path)
         self._listener.setblocking(False)
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
@@ -56,10 +58,16 @@ class Control:
             connection.close()
             return
         connection.setblocking(False)
+        if len(self._waiting) >= _WAITING:
+            longest = self._waiting.pop(0)
+            self._selector.unregister(longest)
+            longest.close()
+        self._waiting.append(connection)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._converse(connection))
 
     def _converse(self, connection: socket.socket) -> None:
         self._selector.unregister(connection)
+        self._waiting.remove(connection)
         try:
             request = json.loads(connection.recv(_LINE))
         except (OSError, ValueError, RecursionError):

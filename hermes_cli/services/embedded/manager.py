@@ -100,7 +100,7 @@ class Embedded:
 
     def drifted(self) -> tuple[str, ...]:
         """Return the definition's path when it is there and not what `install` would write."""
-        return definition.drifted(self.definitions(), is_installed=False)
+        return definition.drifted(self.definitions(), is_installed=os.path.exists(registered.path_of(self._paths)))
 
     def install(self) -> bool:
         """Write the definition, of which a supervisor has no copy; replace one whose program is gone. Raises HermesError."""
@@ -128,7 +128,7 @@ class Embedded:
         if not isinstance(python, str):
             return None
         argv = [python, *entry_points.gateway(self._paths.profile)[1:]]
-        return ahead.named(argv, scrubbed(), who)
+        return ahead.NextStart(tuple(argv), scrubbed(), who)
 
     def _replace_unfit(self) -> None:
         """End a supervisor whose program is gone: it can start neither a gateway nor a driver. Raises HermesError.

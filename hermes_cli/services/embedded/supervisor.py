@@ -36,6 +36,7 @@ _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)
 _LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _HANDLED = (*_FORWARDED, *_LEAVING, signal.SIGCHLD)
+_STOP_CALLS = 32  # callers that wait for the gateway's end at once
 _TEND_LOG = 60.0  # seconds
 _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no process
 
@@ -59,6 +60,7 @@ class Supervisor:
         self._drivers = DriverRuns(paths, self._spawn)
         self._proof = reexecution.Proof(paths, self._spawn)
         self._leaving = False
+        self._is_held = False  # a stop was asked for, which may not have been written: the disk may be full
         self._stop_calls: list[Call] = []
         self._selector = selectors.DefaultSelector()
         make_directories(paths.intents)
@@ -202,7 +204,10 @@ class Supervisor:
     def _ended(self, pid: int, code: int, since: float) -> None:
         uptime = time.monotonic() - since
         move = after_exit(
-            code, uptime, self._crashes, "stopped" if self._leaving else desired.read(self._paths.desired)
+            code,
+            uptime,
+            self._crashes,
+            "stopped" if self._leaving or self._is_held else desired.read(self._paths.desired),
         )
         self._crashes = self._crashes + 1 if counts_as_crash(code, uptime) else 0
         self._exit_code, self._why = code, move.why
@@ -250,12 +255,17 @@ class Supervisor:
     def _serve(self, call: Call) -> None:
         if call.operation in {"stop", "leave"}:
             self._leaving = self._leaving or call.operation == "leave"
+            self._is_held = True
             self._stop_calls.append(call)
+            if len(self._stop_calls) > _STOP_CALLS:
+                self._stop_calls.pop(0).answer(self._described())
             self._stop_gateway()
             if self._gateway is None:
                 self._answer_stop_calls()
                 self._leaving = self._leaving or self._background
             return
+        if call.operation == "start":
+            self._is_held = False
         if call.operation == "start" and self._gateway is None:
             self._crashes = 0
             self._start()

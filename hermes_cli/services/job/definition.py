@@ -8,6 +8,8 @@ from typing import Any
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
 
+_LONGEST = 1024 * 1024  # characters; another program may have put anything there
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -26,7 +28,7 @@ def read(path: str) -> str | None:
     """Return the text of an installed definition, or None when it is absent or unreadable."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+            return file.read(_LONGEST)
     except OSError:
         return None
 
@@ -49,7 +51,7 @@ def drifted(
 
     Return none where nothing is installed.
     """
-    if not is_installed and not any(os.path.exists(one.path) for one in wanted):
+    if not is_installed:
         return ()
     return (*(one.path for one in wanted if read(one.path) != one.text or is_stale(one)), *also())
 

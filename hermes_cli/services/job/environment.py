@@ -9,6 +9,7 @@ import sys
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents.request import make_directories
+from hermes_cli.services.job import owner
 from hermes_cli.system import durable
 
 TYPE_CHECKING = False
@@ -19,12 +20,13 @@ _PLACES = ("HERMES_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 _STANDARD = ("/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 
 
-def variables(manager: str, *programs: str) -> dict[str, str]:
-    """Return the variables of a job: HERMES_HOME and the like where set, the manager, and PATH.
+def variables(paths: "Paths", manager: str, *programs: str) -> dict[str, str]:
+    """Return the variables of a job: whose it is, HERMES_HOME and the like where set, the manager, and PATH.
 
     `programs` and git are found on that PATH.
     """
-    found = {name: os.path.abspath(os.path.expanduser(os.environ[name])) for name in _PLACES if os.environ.get(name)}
+    found = {owner.MARK: paths.state}
+    found |= {name: os.path.abspath(os.path.expanduser(os.environ[name])) for name in _PLACES if os.environ.get(name)}
     return {**found, "HERMES_SERVICE_MANAGER": manager, "PATH": _path(*programs, "git")}
 
 

@@ -53,10 +53,14 @@ class Domains:
                 raise CannotTellError("launchd does not answer: repeat, or see launchctl print " + domain)
         raise CannotTellError(f"launchd has neither {' nor '.join(self.names)}: log in and repeat")
 
-    def load(self, domain: str, label: str, path: str, deadline: float) -> None:
-        """Enable and bootstrap a label until it is loaded or `deadline` (monotonic) has come. Raises HermesError."""
+    def load(self, domain: str, label: str, path: str, deadline: float, *, enable: bool = True) -> None:
+        """Enable and bootstrap a label until it is loaded or `deadline` (monotonic) has come. Raises HermesError.
+
+        What is not ours is not enabled: somebody may have switched it off.
+        """
         target = f"{domain}/{label}"
-        self._launchctl("enable", target)  # an old override survives everything else, and `print` does not show it
+        if enable:  # an old override survives everything else, and `print` does not show it
+            self._launchctl("enable", target)
         for _ in _looks(deadline):
             answer = self._launchctl("bootstrap", domain, path)
             if isinstance(self._launchctl.look(target), Job):

@@ -33,6 +33,10 @@ class Launchctl:
         """Make one bounded call."""
         try:
             return run([self._program, *arguments], timeout, environment=untranslated(), grace=_GRACE)
+        except FileNotFoundError:
+            raise HermesError(
+                f"{self._program} is not on PATH: use --manager embedded, or mend PATH and repeat"
+            ) from None
         except OSError as error:
             raise HermesError(f"{self._program} cannot be run ({error.strerror}): mend PATH and repeat") from None
 

@@ -8,23 +8,24 @@ from typing import Any
 
 from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.installation import entry_points
-from hermes_cli.paths import DEFAULT_PROFILE, Paths
-from hermes_cli.services.job import environment, output, restarter_program
+from hermes_cli.paths import Paths
+from hermes_cli.services.job import environment, names, output, restarter_program
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.owner import Said
 
 _NET = 300  # seconds: the restarter looks even if every event was lost
 # A login session, or one over ssh: without it a job of the user domain is refused (134).
 _SESSIONS = ["Aqua", "Background"]
 
 
-def label(paths: Paths) -> str:
-    """Return the service's label."""
-    return "ai.hermes.gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
+def label(suffix: str) -> str:
+    """Return the service's label; see `hermes_cli.services.job.names` for the suffix."""
+    return f"ai.hermes.gateway{suffix}"
 
 
-def restarter_label(paths: Paths) -> str:
-    """Return the restarter's label."""
-    return f"{label(paths)}.restarter"
+def restarter_label(service: str) -> str:
+    """Return the label of a service's restarter."""
+    return f"{service}.restarter"
 
 
 def path_of(name: str) -> str:
@@ -37,11 +38,11 @@ def label_of(definition: Definition) -> str:
     return os.path.basename(definition.path).removesuffix(".plist")
 
 
-def service(paths: Paths, gateway: GatewayConfig, log: LogConfig) -> Definition:
-    """Return the gateway's job: kept alive, and stopped with time to drain."""
-    name = label(paths)
+def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, name: str | None = None) -> Definition:
+    """Return the gateway's job, labelled `name`: kept alive, and stopped with time to drain."""
     return _definition(
-        name,
+        paths,
+        name or label(names.suffix(paths)),
         {},
         {
             "ProgramArguments": output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds),
@@ -52,11 +53,16 @@ def service(paths: Paths, gateway: GatewayConfig, log: LogConfig) -> Definition:
     )
 
 
-def restarter(paths: Paths, domain: str) -> Definition:
-    """Return the driver's job: started by the queue, a poke, its load and the clock; never kept alive (B5)."""
-    start = [environment.program("launchctl"), "kickstart", f"{domain}/{label(paths)}"]
+def restarter(paths: Paths, domain: str, name: str | None = None) -> Definition:
+    """Return the driver's job for the service `name`: started by the queue, a poke, its load and the clock.
+
+    It is never kept alive (B5).
+    """
+    name = name or label(names.suffix(paths))
+    start = [environment.program("launchctl"), "kickstart", f"{domain}/{name}"]
     return _definition(
-        restarter_label(paths),
+        paths,
+        restarter_label(name),
         {output.RESTARTER_LOG: paths.restarter_log},
         {
             "ProgramArguments": restarter_program.argv(paths, sys.executable, start),
@@ -68,20 +74,47 @@ def restarter(paths: Paths, domain: str) -> Definition:
     )
 
 
-def task(name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
+def resident(paths: Paths, name: str, argv: list[str]) -> Definition:
+    """Return the resident restarter of an adopted program: always running, and loaded at login."""
+    return _definition(
+        paths,
+        name,
+        {output.RESTARTER_LOG: paths.restarter_log},
+        {"ProgramArguments": argv, "KeepAlive": True, "ThrottleInterval": 1, "ProcessType": "Background"},
+    )
+
+
+def task(paths: Paths, name: str, path: str, argv: list[str], variables: dict[str, str]) -> Definition:
     """Return a job that runs once, outside the gateway's tree. Its file is where no login looks for it."""
-    return Definition(path, _plist(name, variables, {"ProgramArguments": argv}))
+    return Definition(path, _plist(paths, name, variables, {"ProgramArguments": argv}))
 
 
-def _definition(name: str, variables: dict[str, str], keys: dict[str, Any]) -> Definition:
-    return Definition(path_of(name), _plist(name, variables, {"RunAtLoad": True, **keys}))
+def said(text: str) -> Said:
+    """Return what a definition says of itself; nothing if it is none."""
+    document = _parsed(text)
+    if document is None:
+        return Said()
+    argv, variables, watched = (document.get(key) for key in ("ProgramArguments", "EnvironmentVariables", "WatchPaths"))
+    words = [str(word) for word in argv] if isinstance(argv, list) else []
+    if not words and isinstance(document.get("Program"), str):
+        words = [document["Program"]]
+    return Said(
+        tuple(words),
+        {str(name): str(value) for name, value in variables.items()} if isinstance(variables, dict) else {},
+        str(document.get("StandardOutPath") or ""),
+        str(watched[0]) if isinstance(watched, list) and watched else "",
+    )
 
 
-def _plist(name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:
+def _definition(paths: Paths, name: str, variables: dict[str, str], keys: dict[str, Any]) -> Definition:
+    return Definition(path_of(name), _plist(paths, name, variables, {"RunAtLoad": True, **keys}))
+
+
+def _plist(paths: Paths, name: str, variables: dict[str, str], keys: dict[str, Any]) -> str:
     document = {
         "Label": name,
         "LimitLoadToSessionType": _SESSIONS,
-        "EnvironmentVariables": {**environment.variables("launchd", "launchctl"), **variables},
+        "EnvironmentVariables": {**environment.variables(paths, "launchd", "launchctl"), **variables},
         **keys,
     }
     return plistlib.dumps(document).decode()
@@ -96,32 +129,21 @@ def is_out_of_reach(place: str, home: str) -> bool:
     return any(f"{place}/".startswith(f"{one}/") for one in protected)
 
 
-def started(text: str) -> tuple[list[str], dict[str, str]]:
-    """Return the command line and the variables of a definition that `service` has written, of any release."""
-    document = _parsed(text)
-    found = document if isinstance(document, dict) else {}
-    argv, variables = found.get("ProgramArguments"), found.get("EnvironmentVariables")
-    return (
-        [str(word) for word in argv] if isinstance(argv, list) else [],
-        {str(name): str(value) for name, value in variables.items()} if isinstance(variables, dict) else {},
-    )
-
-
 def without_path(text: str) -> Any:
     """Return a definition without its PATH, to be compared; a text that is no definition stays as it is."""
     document = _parsed(text)
     if document is None:
         return text
-    if isinstance(document, dict) and isinstance(document.get("EnvironmentVariables"), dict):
+    if isinstance(document.get("EnvironmentVariables"), dict):
         document["EnvironmentVariables"].pop("PATH", None)
     return document
 
 
-def _parsed(text: str) -> Any:
-    """Return what a definition says, or None if it is none."""
+def _parsed(text: str) -> dict[str, Any] | None:
     from xml.parsers.expat import ExpatError
 
     try:
-        return plistlib.loads(text.encode())
+        document = plistlib.loads(text.encode())
     except (plistlib.InvalidFileException, ExpatError, ValueError):
         return None
+    return document if isinstance(document, dict) else None

@@ -6,16 +6,18 @@ a missing key means unknown. Nested blocks have a `state =` of their own.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import RestarterStatus
+from hermes_cli.services.job.owner import Said
 from hermes_cli.system.process import describe_exit
 
 _MEND = "hermes gateway install"
 _FIELD = re.compile(r"\t([a-z][a-z ]*) = (.*)")
+_BLOCK = re.compile(r"\t([a-z][a-z ]*) = \{")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _EXIT = re.compile(r"(-?[0-9]{1,9})(?:: .*)?")
 _SIGNAL = re.compile(r".*: ([0-9]{1,3})")
@@ -35,6 +37,7 @@ class Job:
     exit_code: int | None = None  # of the previous run; negative: ended by that signal
     pended: str | None = None  # why a start of launchd's own is held back: speculative, inefficient, semaphore
     interval: int | None = None  # seconds, ThrottleInterval as it was loaded
+    said: Said = field(default_factory=Said)  # of itself, as it was loaded
 
     @property
     def is_ending(self) -> bool:
@@ -68,12 +71,19 @@ class Location:
     domain: str | None
     job: Job | None
     known: bool = True
+    foreign: Problem | None = None  # whose it is, if the job, or the definition of that name, is somebody else's
+
+    def without(self, foreign: Problem) -> "Location":
+        """Return the place as one where nothing of ours is loaded."""
+        return replace(self, job=None, foreign=foreign)
 
     @property
     def service(self) -> Service:
         """Say whether the service runs: running, stopped or unknown."""
         if not self.known:
             return Service("unknown", detail="launchd does not answer")
+        if self.foreign is not None:
+            return Service("stopped", detail=f"{self.label} is somebody else's")
         return Service("stopped", detail=f"{self.label} is not loaded") if self.job is None else self.job.service
 
 
@@ -84,7 +94,7 @@ def restarter_at(place: Location, *, is_disabled: bool) -> RestarterStatus:
         return RestarterStatus("loaded" if state == "stopped" else state, f"{place.label} in {place.domain}")
     if not place.known:
         return RestarterStatus("unknown", place.service.detail)
-    if is_disabled:
+    if is_disabled and place.foreign is None:
         return RestarterStatus("disabled", f"{place.label} is switched off in {place.domain}")
     return RestarterStatus("missing", place.service.detail)
 
@@ -96,6 +106,9 @@ def problems(
     if place.job is not None and place.job.pended is not None:
         text = f"launchd holds back its own starts in {place.domain} ({place.job.pended}); a demand start is admitted"
         yield Problem("start-held-back", text, "hermes gateway start")
+    if place.foreign is not None:
+        yield place.foreign
+        return
     if unmanaged.is_outside(service):
         yield unmanaged.problem(service)
     for path in refused:
@@ -111,11 +124,19 @@ def problems(
 def parse_print(text: str) -> Job:
     """Read the outermost block of `launchctl print DOMAIN/LABEL`; the first of equal keys counts."""
     found: dict[str, str] = {}
+    blocks: dict[str, tuple[str, ...]] = {}  # those that are whole
     depth = 0
+    name, block = "", list[str]()
     for line in text.splitlines():
         stripped = line.strip()
-        if depth == 1 and (field := _FIELD.fullmatch(line)) and not stripped.endswith("{"):
-            found.setdefault(field[1], field[2])
+        if depth == 2 and stripped != "}":
+            block.append(line.removeprefix("\t\t"))
+        if depth == 2 and stripped == "}":
+            blocks.setdefault(name, tuple(block))
+        if depth == 1 and (begin := _BLOCK.fullmatch(line)):
+            name, block = begin[1], []
+        if depth == 1 and (entry := _FIELD.fullmatch(line)) and not stripped.endswith("{"):
+            found.setdefault(entry[1], entry[2])
         if stripped.endswith("{"):
             depth += 1
         elif stripped == "}":
@@ -127,7 +148,16 @@ def parse_print(text: str) -> Job:
         exit_code=_exit_code(found),
         pended=found.get("pended nondemand spawn"),
         interval=_number(found.get("minimum runtime")),
+        said=_said(blocks, found.get("stdout path", "")),
     )
+
+
+def _said(blocks: dict[str, tuple[str, ...]], log: str) -> Said:
+    """Return what a job says of itself; nothing where a part of it is missing."""
+    argv, variables = blocks.get("arguments"), blocks.get("environment")
+    if argv is None or variables is None:
+        return Said()
+    return Said(argv, dict(line.split(" => ", 1) for line in variables if " => " in line), log)
 
 
 def parse_disabled(text: str) -> frozenset[str]:

@@ -13,9 +13,10 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
+from hermes_cli.programs import own as own_program
 from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, output, restarter_program
+from hermes_cli.services.job import definition, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables
 from hermes_cli.services.systemd import linger, shown, systemctl, units
@@ -40,10 +41,12 @@ class Systemd:
         """
         self._paths = paths
         self._registration = registered.Registration(paths, self.name)
-        self._names = units.Names(paths)
         if system is None and self._registration:
             system = self._registration.get("scope") == "system"
         self._systemctl = Systemctl(system=systemctl.is_system_the_best() if system is None else system)
+        self._asked: str | None = None
+        self._suffix = names.in_force(paths, self._registration, self._is_ours)
+        self._names = units.Names(paths, self._suffix)
 
     # --- looking
 
@@ -55,6 +58,9 @@ class Systemd:
             return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=found))
         unit, restarter, watch = (found[name] for name in self._names)
         service = self._service(unit)
+        if (foreign := self._stranger(unit)) is not None:
+            is_installed = bool(self._registration)
+            return ServiceStatus(unit.name, self._systemctl.domain, is_installed, service, (foreign,))
         problems: list[Problem] = []
         if there and desired.read(self._paths.desired) != "stopped":
             problems += shown.problems(unit, restarter, watch, service, self._path_of(unit.name))
@@ -74,16 +80,19 @@ class Systemd:
         found = self._systemctl.show(self._names.restarter, self._names.path)
         if isinstance(found, str):
             return RestarterStatus("unknown", found)
-        return shown.restarter_of(found[self._names.restarter], found[self._names.path])
+        unit = found[self._names.restarter]
+        if self._stranger(unit) is not None:
+            return RestarterStatus("missing", f"{unit.name} is somebody else's")
+        return shown.restarter_of(unit, found[self._names.path])
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the three units. An installed one that differs in PATH only stays: another shell is no drift."""
         place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
-            units.service(self._paths, self._config, self._log, place),
-            units.restarter(self._paths, place, [*start, self._names.service]),
-            units.watch(self._paths, place),
+            units.service(self._paths, self._config, self._log, place, self._names),
+            units.restarter(self._paths, place, [*start, self._names.service], self._names),
+            units.watch(self._paths, place, self._names),
         )
         without = units.without_path
         return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
@@ -92,7 +101,7 @@ class Systemd:
         """Return the units that are missing or of another release, and the restarter's program if it is."""
         return definition.drifted(
             self.definitions(),
-            is_installed=bool(self._registration),
+            is_installed=bool(self._registration) or self._is_ours(self._suffix),
             also=lambda: restarter_program.drifted(self._paths),
         )
 
@@ -100,25 +109,61 @@ class Systemd:
         """Return what the installed unit starts; drop-ins are not read."""
         path = self._path_of(self._names.service)
         text = definition.read(path)
-        return None if text is None else ahead.named(*units.started(text), path)
+        return None if text is None else ahead.named(units.said(text), path)
 
     def obstacle(self) -> str | None:
         """Return why the installed unit would not come up, or None."""
         return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
 
     def _service(self, unit: Unit) -> Service:
-        return unmanaged.seen(self._paths, service_of(unit), unit.name)
+        foreign = self._stranger(unit)
+        said = service_of(unit) if foreign is None else Service("stopped", detail=f"{unit.name} is somebody else's")
+        return unmanaged.seen(self._paths, said, unit.name)
+
+    def _stranger(self, unit: Unit) -> Problem | None:
+        """Return whose the unit is, if it is not ours: by its file, then by what is loaded (rule 11)."""
+        installed = bool(self._registration)
+        own = self._path_of(unit.name)
+        for path in dict.fromkeys([own, unit.fragment]):
+            text = definition.read(path) if path else None
+            if text:
+                found = owner.stranger(unit.name, units.said(text), self._paths, is_installed=installed)
+                if found is not None or path == unit.fragment:
+                    return found
+        if unit.active not in {"active", "activating", "reloading", "deactivating"} and unit.said.is_silent:
+            return None  # nothing is there
+        running = own_program.read_alive(self._paths)
+        if unit.pid is not None and running is not None and running.identity.pid == unit.pid:
+            return None
+        return owner.stranger(unit.name, unit.said, self._paths, is_installed=installed)
+
+    def _is_ours(self, suffix: str) -> bool:
+        """Say whether there is a unit's file under that name that serves this profile. Asks no manager."""
+        name = units.Names(self._paths, suffix).service
+        kept = self._registration.get("directory")
+        for place in [kept] if isinstance(kept, str) else self._systemctl.places():
+            said = units.said(definition.read(f"{place}/{name}") or "")
+            if not said.is_silent:
+                return owner.stranger(name, said, self._paths, is_installed=bool(self._registration)) is None
+        return False
 
     # --- acting
+
+    def _refuse_foreign(self, *units_: Unit) -> None:
+        """Raise ForeignError when one of these units, or of all three, is somebody else's."""
+        for unit in units_ or self._shown(*self._names).values():
+            owner.refuse(self._stranger(unit))
 
     def install(self) -> bool:
         """Write, load and enable the units, and mend what keeps them from being loaded. Raises HermesError."""
         self._systemctl.require()
+        self._refuse_foreign()
         if self._registration and self._registration.get("scope") != self._systemctl.scope:
             Systemd(self._paths).uninstall()  # two managers would start one gateway twice
         make_places(self._paths)
         restarter_program.install(self._paths)
-        self._registration.keep(scope=self._systemctl.scope, directory=self._directory())
+        where = {"scope": self._systemctl.scope, "directory": self._directory()}
+        self._registration.keep(**where, **names.fact(self._suffix))
         wanted = self.definitions()
         before = definition.read(wanted[0].path)
         self._write(wanted)
@@ -134,25 +179,41 @@ class Systemd:
         there = systemctl.is_booted()
         if there:
             self._systemctl.require()
-            for name in (self._names.path, self._names.restarter):
-                self._systemctl("disable", name)
-                self._systemctl("stop", name)
+            strangers = self._strangers()
+            own = [name for name in self._names if name not in strangers]
+            if strangers and not self._registration:
+                owner.refuse(next(iter(strangers.values())))
+            for name in own:
+                if name != self._names.service:
+                    self._systemctl("disable", name)
+                    self._systemctl("stop", name)
+        else:
+            strangers, own = {}, list(self._names)
+        if there and self._names.service in own:
             self.stop()
         else:
             unmanaged.stop(self._paths, self._config.stop_clocks.supervisor_kill)
-        for name in self._names:
+        for name in own:
             definition.remove(self._path_of(name))
             for links in ("default.target.wants", "multi-user.target.wants"):  # `disable` knows only what is loaded
                 definition.remove(f"{self._directory()}/{links}/{name}")
         if there:
             self._systemctl.do("daemon-reload")
-            self._systemctl("reset-failed", *self._names)
+            self._systemctl("reset-failed", *own)
         restarter_program.remove(self._paths)
         self._registration.forget()
+        for found in strangers.values():
+            owner.refuse(found)
+
+    def _strangers(self) -> dict[str, Problem]:
+        """Return the units of these names that are somebody else's."""
+        found = {name: self._stranger(unit) for name, unit in self._shown(*self._names).items()}
+        return {name: foreign for name, foreign in found.items() if foreign is not None}
 
     def enable(self) -> None:
         """Let the next login start the service again and watch its queue. Raises HermesError."""
         unit = self._look()
+        self._refuse_foreign(unit)
         self._refuse_unloadable(unit)
         if unit.enabled != "enabled":
             self._systemctl.do("enable", self._names.service)
@@ -161,6 +222,7 @@ class Systemd:
     def demand_start(self) -> None:
         """Reset the failure count and start the service; restart it if RestartSec holds it back. Raises HermesError."""
         unit = self._look()
+        self._refuse_foreign(unit)
         if self._service(unit).state == "running" and not unit.queued:
             return
         self._refuse_unloadable(unit)
@@ -175,6 +237,11 @@ class Systemd:
     def stop(self) -> None:
         """Stop the service, and disable it so that the next login does not start it either. Raises HermesError."""
         clocks = self._config.stop_clocks
+        foreign = self._stranger(self._look())
+        if foreign is not None:
+            if not unmanaged.stop(self._paths, clocks.supervisor_kill):
+                owner.refuse(foreign)
+            return
         self._systemctl("disable", self._names.service)
         answer = self._systemctl("stop", self._names.service, timeout=clocks.driver_deadline + systemctl.TIMEOUT)
         unit = self._look()
@@ -186,6 +253,7 @@ class Systemd:
 
     def reload(self) -> None:
         """Load the installed unit, and restart it. Raises HermesError."""
+        self._refuse_foreign(self._look())
         self._systemctl.do("daemon-reload")
         self._refuse_unloadable(self._look())
         self._systemctl("reset-failed", self._names.service)
@@ -195,6 +263,12 @@ class Systemd:
         """Start the restarter, and its watch if that has failed."""
         start = ("--no-block", "start", self._names.restarter)
         try:
+            if not self._is_ours(self._suffix):
+                asked = self._systemctl.show(self._names.restarter, timeout=POKE)
+                if isinstance(asked, str):
+                    return None
+                if self._stranger(asked[self._names.restarter]) is not None:
+                    return False
             for also in ((self._names.path,), ()):
                 answer = self._systemctl(*start, *also, timeout=POKE)
                 if answer.ok:
@@ -210,7 +284,8 @@ class Systemd:
         """Start a transient unit, which goes when it has ended (systemd-run(1)). Raises HermesError."""
         unit = f"{self._names.service.removesuffix('.service')}-{name}"
         settings = [
-            f"--setenv={key}={value}" for key, value in {**variables(self.name, "systemctl"), **environment}.items()
+            f"--setenv={key}={value}"
+            for key, value in {**variables(self._paths, self.name, "systemctl"), **environment}.items()
         ]
         options = [self._systemctl.switch, "--no-ask-password", "--collect", "--quiet", f"--unit={unit}"]
         logged = output.into(self._paths.restarter_log, argv, self._log.bounds)
@@ -220,7 +295,8 @@ class Systemd:
 
     def complete_exit(self) -> None:
         """Restart without waiting: systemd itself starts the service when this process has ended."""
-        self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)
+        if self._is_ours(self._suffix) or self._stranger(self._look()) is None:
+            self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)
 
     # --- the units
 
@@ -275,7 +351,9 @@ class Systemd:
         """Return the directory of the units: where they were installed, else where this manager looks."""
         if self._registration.get("scope") == self._systemctl.scope:
             return str(self._registration.get("directory"))
-        return self._systemctl.directory()
+        if self._asked is None:
+            self._asked = self._systemctl.directory()
+        return self._asked
 
     @property
     def _config(self) -> GatewayConfig:

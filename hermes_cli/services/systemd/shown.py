@@ -1,12 +1,15 @@
 """Parse what `systemctl show -p …` says about a unit, strictly: exact keys, and a missing key means unknown. Pure."""
 
+import re
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hermes_cli.errors import EX_CONFIG, Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import RestarterStatus
+from hermes_cli.services.job.owner import Said
 from hermes_cli.system.process import describe_exit
 
 PROPERTIES = (
@@ -23,12 +26,15 @@ PROPERTIES = (
     "FragmentPath",
     "NeedDaemonReload",
     "Job",
+    "ExecStart",
+    "Environment",
 )
 _ENDED_BY_SIGNAL = {2, 3}  # CLD_KILLED, CLD_DUMPED of waitid(2); 1 is CLD_EXITED, 0 never ran
 _REFUSED = range(200, 246)  # systemd's own codes for what it could not even execute, systemd.exec(5)
 _UP = {"active", "reloading", "activating", "deactivating"}
 _DOWN = {"inactive", "failed"}
 _MEND = "hermes gateway install"
+_ARGV = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Unit:
     fragment: str = ""
     stale: bool = False  # the file was changed and not loaded since
     queued: bool = False  # a start, stop or restart of it is on its way
+    said: Said = field(default_factory=Said)  # of itself, as it is loaded
 
     @property
     def is_there(self) -> bool:
@@ -162,7 +169,25 @@ def _unit(block: str) -> Unit | None:
         fragment=found.get("FragmentPath", ""),
         stale=found.get("NeedDaemonReload") == "yes",
         queued=bool(_number(found.get("Job"))),
+        said=_said(found.get("ExecStart", ""), found.get("Environment", "")),
     )
+
+
+def _said(start: str, environment: str) -> Said:
+    """Return what a unit says of itself; systemd shows words that hold spaces without quotes, so they come apart."""
+    argv = _ARGV.search(start)
+    return Said(
+        tuple(argv[1].split(" ")) if argv is not None else (),
+        dict(word.split("=", 1) for word in words(environment) if "=" in word),
+    )
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a line in which quotes and backslashes mean what they mean to a shell."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
 
 
 def _number(text: str | None) -> int | None:

@@ -103,12 +103,16 @@ class Systemctl:
 
     def directory(self) -> str:
         """Return the directory where this manager looks for the units of its owner."""
-        if self.system:
-            return "/etc/systemd/system"
-        own = [os.environ.get("XDG_CONFIG_HOME"), os.path.expanduser("~/.config")]
-        places = [f"{os.path.abspath(place)}/systemd/user" for place in own if place]
+        places = self.places()
         # The manager has the environment of the login, not of this shell.
-        return next((place for place in places if self.reads(place)), places[0])
+        return places[0] if self.system else next((place for place in places if self.reads(place)), places[0])
+
+    def places(self) -> list[str]:
+        """Return the directories that `directory` chooses from."""
+        if self.system:
+            return ["/etc/systemd/system"]
+        own = [os.environ.get("XDG_CONFIG_HOME"), os.path.expanduser("~/.config")]
+        return [f"{os.path.abspath(place)}/systemd/user" for place in own if place]
 
     def require(self) -> None:
         """Raise HermesError, in one clear line, when there is no manager to install into."""

@@ -4,7 +4,6 @@ Pure, except that programs are found on PATH.
 """
 
 import math
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from dataclasses import dataclass
 from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.installation import entry_points
-from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.paths import Paths
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
-from hermes_cli.services.job import environment, output, restarter_program
+from hermes_cli.services.job import environment, names, output, restarter_program
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.owner import Said
+from hermes_cli.services.systemd.shown import words
 
 _RESTARTER = "-restarter"
 _WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another
@@ -48,9 +49,9 @@ class Names:
 
     __slots__ = ("path", "restarter", "service")
 
-    def __init__(self, paths: Paths) -> None:
-        """Derive the names from the profile."""
-        base = "hermes-gateway" + ("" if paths.profile == DEFAULT_PROFILE else f"-{paths.profile}")
+    def __init__(self, paths: Paths, suffix: str | None = None) -> None:
+        """Derive the names from the suffix, see `hermes_cli.services.job.names`; None: what `install` would take."""
+        base = "hermes-gateway" + (names.suffix(paths) if suffix is None else suffix)
         if f"-{paths.profile}".endswith(_RESTARTER):
             raise UsageError(f"{base}.service is another profile's restarter: name the profile otherwise")
         self.service = f"{base}.service"
@@ -61,13 +62,15 @@ class Names:
         return iter((self.service, self.restarter, self.path))
 
 
-def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDirectory) -> Definition:
+def service(
+    paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDirectory, own: Names | None = None
+) -> Definition:
     """Return the gateway's unit: kept alive, told to stop before its commands are, killed last of all."""
     argv = output.into(paths.gateway_log, entry_points.gateway(paths.profile), log.bounds)
     stop = math.ceil(gateway.stop_clocks.supervisor_kill)
     return _definition(
         place,
-        Names(paths).service,
+        (own or Names(paths)).service,
         {
             "Unit": [
                 f"Description=hermes chat gateway, profile {paths.profile}",
@@ -81,7 +84,7 @@ def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDir
                 "NotifyAccess=main",
                 f"ExecStart={command(argv)}",
                 "WorkingDirectory=/",
-                *_environment(),
+                *_environment(paths),
                 "Restart=always",
                 "RestartSec=1",
                 f"SuccessExitStatus={RESTART_EXIT_CODE}",
@@ -98,7 +101,7 @@ def service(paths: Paths, gateway: GatewayConfig, log: LogConfig, place: UnitDir
     )
 
 
-def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definition:
+def restarter(paths: Paths, place: UnitDirectory, start: list[str], own: Names | None = None) -> Definition:
     """Return the driver's unit, in a cgroup of its own. `start` is systemd's own demand start of the service.
 
     A job that a watch starts must never fail for good, and never spin: a failed run is repeated after a pause, and the
@@ -106,7 +109,7 @@ def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definitio
     """
     return _definition(
         place,
-        Names(paths).restarter,
+        (own or Names(paths)).restarter,
         {
             "Unit": [
                 f"Description=hermes restarter, profile {paths.profile}",
@@ -117,7 +120,7 @@ def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definitio
                 "Type=oneshot",
                 f"ExecStart={command(restarter_program.argv(paths, sys.executable, start))}",
                 "WorkingDirectory=/",
-                *_environment({output.RESTARTER_LOG: paths.restarter_log}),
+                *_environment(paths, {output.RESTARTER_LOG: paths.restarter_log}),
                 "Restart=on-failure",
                 "RestartSec=1",
             ],
@@ -125,17 +128,18 @@ def restarter(paths: Paths, place: UnitDirectory, start: list[str]) -> Definitio
     )
 
 
-def watch(paths: Paths, place: UnitDirectory) -> Definition:
+def watch(paths: Paths, place: UnitDirectory, own: Names | None = None) -> Definition:
     """Return the unit that starts the restarter: level-triggered, so that no event can be missed."""
+    own = own or Names(paths)
     return _definition(
         place,
-        Names(paths).path,
+        own.path,
         {
             "Unit": [
                 f"Description=hermes restart intents, profile {paths.profile}",
                 "StartLimitIntervalSec=0",
             ],
-            "Path": [f"DirectoryNotEmpty={literal(paths.pending)}", f"Unit={Names(paths).restarter}"],
+            "Path": [f"DirectoryNotEmpty={literal(paths.pending)}", f"Unit={own.restarter}"],
             "Install": [f"WantedBy={place.target}"],
         },
     )
@@ -174,23 +178,41 @@ def _sayable(text: str) -> str:
     return text
 
 
-def started(text: str) -> tuple[list[str], dict[str, str]]:
-    """Return the command line and the variables of a unit that `service` has written, of any release."""
-    argv: list[str] = []
+def resident(paths: Paths, program: str, argv: list[str]) -> str:
+    """Return the unit of the resident restarter of an adopted program: always running, never given up."""
+    sections = {
+        "Unit": [f"Description=restarter of {program}, by hermesctl", "StartLimitIntervalSec=0"],
+        "Service": [
+            "Type=exec",
+            f"ExecStart={command(argv)}",
+            "WorkingDirectory=/",
+            *_environment(paths, {output.RESTARTER_LOG: paths.restarter_log}),
+            "Restart=always",
+            "RestartSec=1",
+        ],
+        "Install": ["WantedBy=default.target"],
+    }
+    return _HEAD.format(name="hermesctl") + "\n".join(
+        f"[{section}]\n" + "".join(f"{line}\n" for line in lines) for section, lines in sections.items()
+    )
+
+
+def said(text: str) -> Said:
+    """Return what a unit's file says of itself."""
+    found: dict[str, str] = {}
     variables: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key not in {"ExecStart", "Environment"}:
-            continue
-        try:
-            words = shlex.split(value.removeprefix(":").replace("%%", "%"))
-        except ValueError:
-            continue
-        if key == "ExecStart":
-            argv = words
-        else:
-            variables |= dict(word.split("=", 1) for word in words if "=" in word)
-    return argv, variables
+    for line in text.replace("\\\n", " ").splitlines():
+        key, equals, value = line.partition("=")
+        if key == "Environment":
+            variables |= dict(word.split("=", 1) for word in words(value.replace("%%", "%")) if "=" in word)
+        elif equals and value:
+            found[key] = value.replace("%%", "%")
+    return Said(
+        tuple(words(found.get("ExecStart", "").lstrip("@-:+!|"))),
+        variables,
+        found.get("StandardOutput", "").removeprefix("append:"),
+        found.get("DirectoryNotEmpty", ""),
+    )
 
 
 def without_path(text: str) -> list[str]:
@@ -198,8 +220,8 @@ def without_path(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(_PATH)]
 
 
-def _environment(more: dict[str, str] | None = None) -> list[str]:
-    found = {**environment.variables("systemd", "systemctl"), **(more or {})}
+def _environment(paths: Paths, more: dict[str, str] | None = None) -> list[str]:
+    found = {**environment.variables(paths, "systemd", "systemctl"), **(more or {})}
     return [f"Environment={quoted(f'{name}={value}')}" for name, value in found.items()]
 
 

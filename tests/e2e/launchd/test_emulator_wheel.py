@@ -17,7 +17,6 @@ from packaging.requirements import Requirement
 from support.machines.installation import REPOSITORY
 from support.releases.wheels import SLOW, Wheels
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 EMULATOR = REPOSITORY / "tests" / "launchd"
 WITHOUT_PYTEST = """\
 import sys

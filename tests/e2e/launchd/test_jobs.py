@@ -8,17 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
-from support.machines.installation import SHORT_CLOCKS, fault
-from support.machines.mac import GATEWAY, RESTARTER, Mac
+from support.faults.places import fault
+from support.machines.installation import SHORT_CLOCKS
+from support.machines.mac import Mac
 from support.machines.worlds import World
 
+from hermes_cli.gateway import run
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
 
-def plist(mac: Mac, label: str = GATEWAY) -> Path:
-    return mac.agents / f"{label}.plist"
+def plist(mac: Mac, label: str | None = None) -> Path:
+    return mac.agents / f"{label or mac.gateway}.plist"
 
 
 def edit(path: Path, **keys) -> None:
@@ -26,19 +28,19 @@ def edit(path: Path, **keys) -> None:
     path.write_bytes(plistlib.dumps({**plistlib.loads(path.read_bytes()), **keys}))
 
 
-def launchctl(mac: Mac, verb: str, label: str = GATEWAY, domain: str | None = None) -> str:
-    done = mac.launchd.launchctl(verb, f"{domain or mac.launchd.domain}/{label}")
+def launchctl(mac: Mac, verb: str, label: str | None = None, domain: str | None = None) -> str:
+    done = mac.launchd.launchctl(verb, f"{domain or mac.launchd.domain}/{label or mac.gateway}")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def unload(mac: Mac, label: str = GATEWAY) -> None:
+def unload(mac: Mac, label: str | None = None) -> None:
     launchctl(mac, "bootout", label)
-    mac.launchd.wait_for("removed", label)
+    mac.launchd.wait_for("removed", label or mac.gateway)
 
 
 def kill(mac: Mac) -> None:
-    mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{mac.gateway}", check=True)
 
 
 def codes(mac: Mac) -> set[str]:
@@ -56,8 +58,8 @@ def test_install_loads_both_jobs_and_waits_until_the_gateway_is_ready(mac):
     done = mac.run("gateway", "install")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == f"wrote {plist(mac)}"
-    assert f"ready, pid {mac.launchd.pid(GATEWAY)}, " in done.stdout
-    assert is_loaded(mac, RESTARTER)
+    assert f"ready, pid {mac.launchd.pid(mac.gateway)}, " in done.stdout
+    assert is_loaded(mac, mac.restarter)
     assert mac.spawns() == 1
 
 
@@ -65,7 +67,7 @@ def test_status_says_who_runs_it_and_where(mac):
     mac.install()
     found = mac.status()
     assert found["manager"] == "launchd"
-    assert found["service"]["label"] == GATEWAY
+    assert found["service"]["label"] == mac.gateway
     assert found["service"]["domain"] == mac.launchd.domain
     assert found["service"]["state"] == "running"
     assert found["service"]["pid"] == found["instance"]["pid"]
@@ -85,23 +87,23 @@ def test_a_second_install_changes_nothing(mac):
 def test_the_restarter_is_idle_while_nothing_is_pending(mac):
     mac.install()
     mac.run("gateway", "status")
-    found = mac.launchd.events("spawn", RESTARTER)
+    found = mac.launchd.events("spawn", mac.restarter)
     assert [one.cause for one in found] == ["run-at-load"]
-    assert mac.launchd.wait_for("exit", RESTARTER).more["status"] == 0
+    assert mac.launchd.wait_for("exit", mac.restarter).more["status"] == 0
 
 
 def test_a_stop_outlives_the_next_login(mac):
     mac.install()
     assert mac.run("gateway", "stop").stdout == "stopped\n"
-    assert not is_loaded(mac, GATEWAY)
+    assert not is_loaded(mac, mac.gateway)
     assert mac.run("gateway", "status").returncode == 3
     mac.launchd.logout()
     mac.launchd.wait_for("domain-gone")
     mark = mac.launchd.mark()
     mac.launchd.login()
-    mac.launchd.wait_for("spawn", RESTARTER, after=mark)
-    mac.launchd.wait_for("exit", RESTARTER, after=mark)
-    assert mac.spawns(GATEWAY, mark) == 0
+    mac.launchd.wait_for("spawn", mac.restarter, after=mark)
+    mac.launchd.wait_for("exit", mac.restarter, after=mark)
+    assert mac.spawns(mac.gateway, mark) == 0
 
 
 def test_start_brings_it_back_also_after_the_next_login(mac):
@@ -109,11 +111,11 @@ def test_start_brings_it_back_also_after_the_next_login(mac):
     mac.run("gateway", "stop")
     done = mac.run("gateway", "start")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"ready, pid {mac.launchd.pid(GATEWAY)}, ")
+    assert done.stdout.startswith(f"ready, pid {mac.launchd.pid(mac.gateway)}, ")
     mac.launchd.logout()
     mac.launchd.wait_for("domain-gone")
     mac.launchd.login()
-    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
 
 
 def test_a_restart_of_a_stopped_service_starts_it(mac):
@@ -121,7 +123,7 @@ def test_a_restart_of_a_stopped_service_starts_it(mac):
     mac.run("gateway", "stop")
     done = mac.run("gateway", "restart")
     assert done.returncode == 0, done.stderr
-    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
 
 
 def test_stop_wins_over_a_pending_restart(mac):
@@ -135,7 +137,7 @@ def test_stop_wins_over_a_pending_restart(mac):
     (settled,) = mac.settled()
     assert settled.outcome == "cancelled"
     assert mac.spawns() == 1
-    assert mac.launchd.pid(GATEWAY) is None
+    assert mac.launchd.pid(mac.gateway) is None
 
 
 def test_uninstall_leaves_nothing_behind(mac):
@@ -143,8 +145,8 @@ def test_uninstall_leaves_nothing_behind(mac):
     done = mac.run("gateway", "uninstall")
     assert (done.returncode, done.stdout) == (0, "uninstalled\n")
     assert os.listdir(mac.agents) == []
-    assert not is_loaded(mac, GATEWAY)
-    assert not is_loaded(mac, RESTARTER)
+    assert not is_loaded(mac, mac.gateway)
+    assert not is_loaded(mac, mac.restarter)
     assert not os.path.exists(mac.paths.restarter)
     assert "=> disabled" not in mac.launchd.launchctl("print-disabled", mac.launchd.domain).stdout
     assert mac.run("gateway", "status").returncode == 4
@@ -163,7 +165,7 @@ def test_a_crash_is_launchds_to_mend_and_leaves_no_record(mac):
     before = mac.install()
     kill(mac)
     after = mac.ready(other_than=before)
-    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert after.identity.pid == mac.launchd.pid(mac.gateway)
     assert mac.ever_settled() == []
 
 
@@ -177,8 +179,8 @@ def missing_service(mac: Mac) -> str:
 
 
 def missing_restarter(mac: Mac) -> str:
-    plist(mac, RESTARTER).unlink()
-    unload(mac, RESTARTER)
+    plist(mac, mac.restarter).unlink()
+    unload(mac, mac.restarter)
     return "restarter-missing"
 
 
@@ -194,8 +196,8 @@ def disabled(mac: Mac) -> str:
 
 
 def restarter_switched_off(mac: Mac) -> str:
-    launchctl(mac, "disable", RESTARTER)
-    unload(mac, RESTARTER)
+    launchctl(mac, "disable", mac.restarter)
+    unload(mac, mac.restarter)
     return "restarter-disabled"
 
 
@@ -245,7 +247,7 @@ def test_status_says_what_is_broken_and_install_mends_it(mac, broken):
     done = mac.run("gateway", "install")
     assert done.returncode == 0, done.stderr
     assert codes(mac) == set()
-    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
     assert mac.run("gateway", "restart").returncode == 0
 
 
@@ -257,7 +259,7 @@ def test_a_service_in_the_wrong_domain_moves_to_the_right_one(make_mac):
     done = mac.run("gateway", "install")
     assert done.returncode == 0, done.stderr
     assert mac.status()["service"]["domain"] == f"gui/{os.getuid()}"
-    for label in (GATEWAY, RESTARTER):
+    for label in (mac.gateway, mac.restarter):
         assert not is_loaded(mac, label, f"user/{os.getuid()}")
 
 
@@ -274,11 +276,11 @@ def test_a_drifted_definition_is_reloaded_by_the_restarter_after_a_drain(mac):
     assert "restarted: pid " in done.stdout
     after = mac.ready()
     assert after.identity.pid != before.identity.pid
-    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert after.identity.pid == mac.launchd.pid(mac.gateway)
     assert codes(mac) == set()
-    (bootout,) = mac.launchd.events("bootout", GATEWAY)
+    (bootout,) = mac.launchd.events("bootout", mac.gateway)
     assert "properties = keepalive" in launchctl(mac, "print")
-    assert bootout.t > mac.launchd.events("spawn", GATEWAY)[0].t
+    assert bootout.t > mac.launchd.events("spawn", mac.gateway)[0].t
 
 
 @pytest.mark.parametrize("coalition", ["off", "bootout", "bootout+kickstart"])
@@ -291,22 +293,22 @@ def test_in_the_agents_terminal_too(make_mac, coalition):
     assert "restarted: gateway is back as pid" in answer
     assert mac.ready().identity.pid != before.identity.pid
     assert "minimum runtime = 77" not in launchctl(mac, "print")
-    assert mac.ready().identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
 
 
 def test_a_reload_outlasts_a_busy_domain_and_a_slow_bootout(make_mac):
     mac = make_mac(config=f"{SHORT_CLOCKS}max_attempts = 1\n")
     before = mac.install()
     edit(plist(mac), ThrottleInterval=77)
-    mac.launchd.knob(bootstrap_eio=3, bootout_extra_delay_s=5, fault_label=GATEWAY)
+    mac.launchd.knob(bootstrap_eio=3, bootout_extra_delay_s=5, fault_label=mac.gateway)
     done = mac.run("gateway", "install")
     assert done.returncode == 0, done.stderr
-    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
 
 
 def test_a_drifted_restarter_is_reloaded_at_once_also_from_the_terminal(mac):
     before = mac.install()
-    edit(plist(mac, RESTARTER), StartInterval=7777)
+    edit(plist(mac, mac.restarter), StartInterval=7777)
     assert "definition-drift" in codes(mac)
     answer = mac.chat("!hermes gateway install")
     assert f"running already, pid {before.identity.pid}" in answer
@@ -328,7 +330,7 @@ def test_a_restart_comes_back_under_any_vintage_of_the_definition(mac, keepalive
     before = mac.ready()
     mac.chat("!hermes gateway restart")
     after = mac.ready(other_than=before)
-    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert after.identity.pid == mac.launchd.pid(mac.gateway)
     assert mac.ever_settled()[0].outcome == "restarted"
 
 
@@ -366,7 +368,7 @@ def test_a_gateway_of_another_manager_is_taken_over(mac):
     assert done.returncode == 0, done.stderr
     assert "moved from embedded to launchd" in done.stdout
     after = mac.ready(other_than=before)
-    assert after.identity.pid == mac.launchd.pid(GATEWAY)
+    assert after.identity.pid == mac.launchd.pid(mac.gateway)
     assert mac.supervisor() is None
 
 
@@ -374,19 +376,19 @@ def test_two_profiles_are_two_services(mac):
     mac.install()
     done = mac.run("-p", "work", "gateway", "install")
     assert done.returncode == 0, done.stderr
-    before = mac.launchd.pid(GATEWAY)
+    before = mac.launchd.pid(mac.gateway)
     assert mac.run("-p", "work", "gateway", "restart").returncode == 0
-    assert mac.launchd.pid(GATEWAY) == before
-    assert mac.spawns("ai.hermes.gateway-work") == 2
+    assert mac.launchd.pid(mac.gateway) == before
+    assert mac.spawns(f"{mac.gateway}-work") == 2
     assert mac.run("-p", "work", "gateway", "uninstall").returncode == 0
-    assert mac.launchd.pid(GATEWAY) == before
+    assert mac.launchd.pid(mac.gateway) == before
 
 
 def test_a_start_that_launchd_holds_back_is_shown_with_its_mend(mac):
     mac.install()
     mac.launchd.knob(on_demand_only=True)
     kill(mac)
-    mac.launchd.wait_for("pended", GATEWAY)
+    mac.launchd.wait_for("pended", mac.gateway)
     found = mac.status()
     assert found["service"]["state"] == "stopped"
     held = next(one for one in found["problems"] if one["code"] == "start-held-back")
@@ -399,7 +401,7 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
     mac = make_mac(config=f"{SHORT_CLOCKS}max_attempts = 3\n")
     mac.install()
     assert mac.interpreter is not None
-    mac.interpreter.strike(fault("fail", "hermes_cli.gateway.run:main", program="gateway run"))
+    mac.interpreter.strike(fault("fail", run.main, program="gateway run"))
     mac.hold_clock()
     mark = mac.launchd.mark()
     mac.run("gateway", "restart", "--no-wait")
@@ -407,7 +409,7 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
 
     def look():
         nonlocal passed
-        for one in mac.launchd.events("throttled", GATEWAY)[passed:]:
+        for one in mac.launchd.events("throttled", mac.gateway)[passed:]:
             passed += 1
             mac.launchd.advance(one.seconds)
         return mac.ever_settled()
@@ -416,7 +418,7 @@ def test_new_code_that_crashes_at_import_settles_as_failed_and_does_not_storm(ma
     (settled,) = mac.settled()
     assert settled.outcome == "failed"
     assert "exited 1" in settled.detail
-    assert mac.launchd.events("throttled", GATEWAY)
+    assert mac.launchd.events("throttled", mac.gateway)
     assert mac.spawns(after=mark) <= 1 + passed, "every start but the first waits for the throttle"
 
 
@@ -427,16 +429,16 @@ def test_a_start_that_the_throttle_holds_back_is_waited_for(make_mac):
     mac.hold_clock()
     # A start that takes the gateway's throttle anew; the restarter's is over by then.
     process.send(mac.ready().identity, signal.SIGKILL)
-    mac.launchd.wait_for("spawn", GATEWAY, count=2)
+    mac.launchd.wait_for("spawn", mac.gateway, count=2)
     before = mac.ready()
     mac.run("gateway", "restart", "--no-wait")
-    throttled = mac.launchd.wait_for("throttled", GATEWAY)
+    throttled = mac.launchd.wait_for("throttled", mac.gateway)
     mac.until(lambda: "interval between two starts" in str(mac.status()["pending"]), "a driver that waits")
     assert mac.spawns() == 2
     mac.launchd.advance(throttled.seconds)
     (settled,) = mac.settled()
     assert settled.outcome == "restarted", settled.detail
-    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
     assert mac.spawns() == 3
 
 
@@ -444,7 +446,7 @@ def test_a_start_that_the_throttle_holds_back_is_waited_for(make_mac):
 def test_the_only_attempt_survives_an_answer_that_means_no_such_label(make_mac, code):
     mac = make_mac(on_demand_only=True, config=f"{SHORT_CLOCKS}max_attempts = 1\n")
     mac.install()
-    mac.launchd.knob(kickstart_rc_once=code, fault_label=GATEWAY)
+    mac.launchd.knob(kickstart_rc_once=code, fault_label=mac.gateway)
     mac.run("gateway", "restart", "--no-wait")
     (settled,) = mac.settled()
     assert settled.outcome == "restarted", settled.detail
@@ -458,16 +460,16 @@ def test_a_demand_start_outlasts_a_stop_that_is_under_way(mac):
     launchctl(mac, "bootout")
     assert "state = SIGTERMed" in launchctl(mac, "print")
     assert World("launchd", mac, lambda: None, ("", "")).call("demand_start") is None
-    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
 
 
 def test_a_gateway_that_drains_without_a_restarter_has_launchd_start_it(make_mac):
     mac = make_mac(on_demand_only=True)
     before = mac.install()
-    unload(mac, RESTARTER)
+    unload(mac, mac.restarter)
     process.send(before.identity, signal.SIGUSR1)
-    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(GATEWAY)
-    assert len(mac.launchd.events("kickstart", GATEWAY, cause="kickstart-k")) == 1
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
+    assert len(mac.launchd.events("kickstart", mac.gateway, cause="kickstart-k")) == 1
 
 
 def test_an_installation_that_predates_the_memory_is_brought_up_to_date(mac):

@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of
-from support.machines.installation import fault as strike
-from support.machines.mac import GATEWAY, REPOSITORY, Mac
+from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault, bound, name_of, named
+from support.faults.places import fault as strike
+from support.machines.mac import REPOSITORY, Mac
 
 from hermes_cli.programs.own import GatewayInstance
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
 CELLS = [
     pytest.param(world, fault, id=f"{fault.name} - {name_of(world)}")
@@ -40,7 +39,7 @@ class Cell:
         """Ask in-tree, and kill the asking client as soon as the record is there: nobody is left who waits."""
         mac, fault = self.mac, self.fault
         if fault.later:
-            mac.launchd.knob(**fault.later)
+            mac.launchd.knob(**named(mac, fault.later))
         if fault.before:
             fault.before(mac)
         release = mac.busy() if fault.during else None
@@ -60,9 +59,9 @@ class Cell:
 
     def _strike(self) -> None:
         if self.fault.strike:
-            action, where, when, program = self.fault.strike
+            action, place, program = self.fault.strike
             assert self.mac.interpreter is not None
-            self.mac.interpreter.strike(strike(action, where, when, self.mac.home / "struck", program))
+            self.mac.interpreter.strike(strike(action, place, self.mac.home / "struck", program))
 
     def finish(self, patience: float, *, next_command: bool) -> tuple[GatewayInstance, str]:
         """The fresh, supervised instance, and who finished it: launchd and hermes by themselves, or the next command."""
@@ -94,13 +93,13 @@ def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, 
     cell.ask()
     fresh, by = cell.finish(limit, next_command=fault.next_command(world))
     noted |= {"seconds": time.monotonic() - cell.began, "by": by}
-    spawns = [one for one in mac.launchd.events("spawn", GATEWAY) if one.t > mac.requested]
-    assert mac.launchd.pid(GATEWAY) == fresh.identity.pid, "the fresh instance is supervised"
+    spawns = [one for one in mac.launchd.events("spawn", mac.gateway) if one.t > mac.requested]
+    assert mac.launchd.pid(mac.gateway) == fresh.identity.pid, "the fresh instance is supervised"
     assert len(spawns) == 1, spawns
     (settled,) = mac.ever_settled()
     assert settled.outcome in {"restarted", "already-satisfied"}
     assert mac.pending() == []
-    struck = {one.pid for one in mac.launchd.events("signal", GATEWAY) if one.t > mac.requested}
+    struck = {one.pid for one in mac.launchd.events("signal", mac.gateway) if one.t > mac.requested}
     assert struck <= {cell.before.identity.pid}
     if fault.strike:
         assert (mac.home / "struck").exists()
@@ -110,16 +109,16 @@ def test_the_gateway_comes_back(make_mac, world, fault: Fault, record_property, 
 def test_the_service_has_its_whole_life_in_every_world(make_mac, world):
     mac: Mac = make_mac(**world)
     first = mac.install()
-    assert mac.launchd.pid(GATEWAY) == first.identity.pid
+    assert mac.launchd.pid(mac.gateway) == first.identity.pid
     assert mac.run("gateway", "restart").returncode == 0
     second = mac.ready(other_than=first)
     assert mac.run("gateway", "stop").stdout == "stopped\n"
     assert mac.run("gateway", "status").returncode == 3
     assert mac.run("gateway", "start").returncode == 0
     third = mac.ready(other_than=second)
-    assert mac.launchd.pid(GATEWAY) == third.identity.pid
+    assert mac.launchd.pid(mac.gateway) == third.identity.pid
     assert mac.spawns() == 3
     assert mac.run("gateway", "status").returncode == 0
     assert mac.run("gateway", "uninstall").stdout == "uninstalled\n"
     assert mac.run("gateway", "status").returncode == 4
-    assert mac.launchd.pid(GATEWAY) is None
+    assert mac.launchd.pid(mac.gateway) is None

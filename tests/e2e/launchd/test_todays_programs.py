@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from launchd_emulator import Launchd
 from support.faults.matrix import bound
-from support.machines.mac import GATEWAY, Mac
+from support.machines.mac import Mac
 from support.models.todays_programs import STRATEGIES, WORLDS, Gateway, World, table
 from test_matrix import Cell
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 WRITE = "HERMES_COMPARISON_TABLE"
 Fates = dict[tuple[str, str], str]
 
@@ -60,7 +59,7 @@ def assert_hermes_comes_back_once(mac: Mac, world: World) -> None:
     limit = bound(world.knobs, world.fault, cell.installing)
     fresh, by = cell.finish(limit, next_command=world.fault.next_command(world.knobs))
     assert by == "itself"
-    assert mac.launchd.pid(GATEWAY) == fresh.identity.pid
+    assert mac.launchd.pid(mac.gateway) == fresh.identity.pid
     assert mac.spawns(after=mac.requested) == 1
     assert [one.outcome for one in mac.ever_settled()] == ["restarted"]
 

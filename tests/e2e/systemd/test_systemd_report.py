@@ -7,7 +7,6 @@ from support.machines.installation import Installation
 from support.machines.user_manager import UserManager
 
 pytestmark = pytest.mark.e2e
-SERVICE = "hermes-gateway.service"
 RESTART = "!hermes gateway restart"
 SECONDS = 10.0  # from the request to the fresh instance, with every process started on a busy machine
 
@@ -30,12 +29,12 @@ def test_a_restart_typed_in_the_agents_terminal_brings_up_a_new_process(
     hermes: Installation, user_manager: UserManager, lines: list[str]
 ) -> None:
     before = hermes.install()
-    user_manager.change(SERVICE, *lines)
+    user_manager.change(hermes.units.service, *lines)
     answer = hermes.chat(RESTART)
     after = hermes.ready(other_than=before)
     assert "recorded, will be completed by the systemd restarter" in answer
     assert f"restarted: gateway is back as pid {after.identity.pid}" in answer
-    assert user_manager.show(SERVICE, "MainPID") == str(after.identity.pid)
+    assert user_manager.show(hermes.units.service, "MainPID") == str(after.identity.pid)
     (settled,) = hermes.settled()
     assert settled.intent.requester.in_tree
     assert settled.took < SECONDS
@@ -44,11 +43,11 @@ def test_a_restart_typed_in_the_agents_terminal_brings_up_a_new_process(
 
 def test_one_restart_after_the_other_meets_no_start_limit(hermes: Installation, user_manager: UserManager) -> None:
     hermes.install()
-    burst = int(user_manager.show(SERVICE, "StartLimitBurst"))
+    burst = int(user_manager.show(hermes.units.service, "StartLimitBurst"))
     for _ in range(burst + 1):
         assert hermes.run("gateway", "restart").stdout.startswith("restarted")
     assert hermes.starts() == burst + 2
-    assert user_manager.show("hermes-gateway-restarter.path", "ActiveState") == "active"
+    assert user_manager.show(hermes.units.path, "ActiveState") == "active"
 
 
 def test_a_caller_with_nothing_of_the_gateway_but_its_cgroup_counts_as_in_tree(

@@ -12,7 +12,7 @@ import pytest
 from launchd_emulator import Launchd, process_table
 
 FAST = 0.1  # the time scale of most tests: ten of launchd's seconds last one
-PATIENCE = 30  # seconds; only a hang meets it
+PATIENCE = 240  # seconds; only a hang meets it
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc, or uses pidfds")
 SUBREAPER = pytest.mark.skipif(
     sys.platform != "linux", reason="without a subreaper, who left the session and lost its parent is out of reach"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from support import PATIENCE
 from support.models.driver_alone import GATEWAY
 
 from hermes_cli.errors import CannotTellError
@@ -28,7 +29,6 @@ from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-PATIENCE = 15.0
 # As short as real processes allow; every later clock follows from these.
 POLICY = Policy(
     drain_timeout=0.2,

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli import intents
 from hermes_cli.intents import Queue
 from hermes_cli.system.process import Handle, Identity
 
 README = Path(intents.__file__).parent / "README.md"
-PATIENCE = 60.0
 SEED = int(os.environ.get("HERMES_CHAOS_SEED", "11932"))
 
 

@@ -11,6 +11,7 @@ import time
 from datetime import datetime
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
@@ -19,8 +20,6 @@ from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
-
-PATIENCE = 20.0
 
 
 def await_instance(paths, wanted) -> GatewayInstance:

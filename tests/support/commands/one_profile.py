@@ -17,8 +17,7 @@ import pytest
 
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.paths import Paths
-
-PATIENCE = 20.0  # seconds until a test gives up on a process; far more than any of them takes
+from support import PATIENCE
 
 
 @pytest.fixture
@@ -193,7 +192,7 @@ def at_home(home) -> Paths:
 
 
 @pytest.fixture
-def hermes(children, home) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_hermes(children, home) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run one hermes command to its end, as a person would: not from inside a gateway, and with no terminal."""
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

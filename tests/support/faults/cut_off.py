@@ -7,8 +7,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from hermes_cli.installation import copy
+from hermes_cli.intents import request
+from hermes_cli.intents.queue import Queue
+from hermes_cli.restart import ask
+from hermes_cli.update import change, proof
+from hermes_cli.update.journal import Journal
+from hermes_cli.update.sources.git.source import WorkTree
+from hermes_cli.update.sources.wheel.source import SitePackages
+from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines import worlds
-from support.machines.installation import end_processes_below, fault
+from support.machines.installation import end_processes_below
 from support.machines.worlds import World
 from support.releases.changes import DIES_AT_START, Source
 from support.releases.checkout import Checkout
@@ -19,43 +28,40 @@ WAYS = {"kill": "SIGKILL", "int": "Ctrl-C", "hup": "closed terminal", "full": "f
 
 
 class Step(NamedTuple):
-    """`when` and `where` as tests/faults names them; `who` is cut off."""
+    """Where `who` is cut off."""
 
     text: str
-    when: str
-    where: str
+    place: Place
     who: str = UPDATER
     broken: bool = False  # the release proves to be sound and does not start
 
 
 def steps(source: str) -> list[Step]:
     """The steps of an update, in their order."""
-    package = f"hermes_cli.update.sources.{'git.source:WorkTree' if source == 'git' else 'wheel.source:SitePackages'}"
+    package = WorkTree if source == "git" else SitePackages
     found = [
-        Step("before anything is written", "before", "hermes_cli.installation.copy:keep"),
-        Step("the restarter's copy is made", "after", "hermes_cli.installation.copy:keep"),
-        Step("the journal is written", "after", "hermes_cli.update.journal:Journal.write"),
-        Step("the intent is recorded", "after", "hermes_cli.intents.request:submit"),
-        Step("before the code changes", "before", f"{package}.change"),
-        Step("the code has changed", "after", f"{package}.change"),
-        Step("while it is proven", "before", "hermes_cli.update.proof:failure"),
-        Step("it is proven", "after", "hermes_cli.update.change:apply"),
-        Step("before the gateway is signalled", "before", "hermes_cli.restart.ask:begin"),
-        Step("while the outcome is awaited", "after", "hermes_cli.restart.ask:begin"),
-        Step("the driver, before the outcome", "before", "hermes_cli.intents.queue:Queue.settle", DRIVER),
-        Step("the driver, after the outcome", "after", "hermes_cli.intents.queue:Queue.settle", DRIVER),
-        Step("a bad release: before the old code is back", "before", f"{package}.put_back", DRIVER, broken=True),
-        Step("a bad release: after the old code is back", "after", f"{package}.put_back", DRIVER, broken=True),
-        Step(
-            "a bad release: before the outcome", "before", "hermes_cli.intents.queue:Queue.settle", DRIVER, broken=True
-        ),
+        Step("before anything is written", on_call(copy.keep)),
+        Step("the restarter's copy is made", on_return(copy.keep)),
+        Step("the journal is written", on_return(Journal.write)),
+        Step("the intent is recorded", on_return(request.submit)),
+        Step("before the code changes", on_call(package.change)),
+        Step("the code has changed", on_return(package.change)),
+        Step("while it is proven", on_call(proof.failure)),
+        Step("it is proven", on_return(change.apply)),
+        Step("before the gateway is signalled", on_call(ask.begin)),
+        Step("while the outcome is awaited", on_return(ask.begin)),
+        Step("the driver, before the outcome", on_call(Queue.settle), DRIVER),
+        Step("the driver, after the outcome", on_return(Queue.settle), DRIVER),
+        Step("a bad release: before the old code is back", on_call(package.put_back), DRIVER, broken=True),
+        Step("a bad release: after the old code is back", on_return(package.put_back), DRIVER, broken=True),
+        Step("a bad release: before the outcome", on_call(Queue.settle), DRIVER, broken=True),
     ]
     if source == "wheel":
         uninstall = "pip._internal.req.req_install:InstallRequirement.uninstall"
         install = "pip._internal.operations.install.wheel:_install_wheel"
         found[5:5] = [
-            Step("pip and its updater, the old files are moved away", "after", uninstall, PIP),
-            Step("pip and its updater, the new files are there", "after", install, PIP),
+            Step("pip and its updater, the old files are moved away", Place("after", uninstall), PIP),
+            Step("pip and its updater, the new files are there", Place("after", install), PIP),
         ]
     return found
 
@@ -76,10 +82,10 @@ def end_of(world: World, source: Source, step: Step, way: str) -> str:
     old = source.revision()
     new = source.release(*(DIES_AT_START if step.broken else ()))
     struck = hermes.home / "struck"
-    faults = json.loads(fault(way, step.where, step.when, struck, step.who))
+    faults = [fault(way, step.place, struck, step.who)]
     if step.who == PIP:  # and who would tidy up after it
-        faults += json.loads(fault("kill", "hermes_cli.update.change:put_back", program=UPDATER))
-    source.interpreter.strike(json.dumps(faults))
+        faults.append(fault("kill", change.put_back, program=UPDATER))
+    source.interpreter.strike(all_of(*faults))
     since = time.monotonic()
     hermes.run("update")
     assert struck.exists(), "it was not cut off"

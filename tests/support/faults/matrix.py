@@ -6,8 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from support.machines.mac import GATEWAY, RESTARTER, TIME_SCALE, Mac
+from hermes_cli.gateway import run
+from hermes_cli.intents.driver import Driver
+from hermes_cli.restart import ask
+from support.faults.places import Place, on_call, on_return
+from support.machines.mac import TIME_SCALE, Mac
 
+GATEWAY, RESTARTER = "gateway", "restarter"  # in a knob: the label of that job, see `named`
 KNOBS: dict[str, tuple[Any, Any]] = {
     "on_demand_only": (False, True),
     "on_demand_holds": ("keepalive+load", "all"),
@@ -29,6 +34,16 @@ _STARTS = 8.0  # seconds for a restart's processes, where an installation takes 
 _INSTALLING = 2.0
 
 
+def named(mac: Mac, knobs: dict[str, Any]) -> dict[str, Any]:
+    """Knobs with the labels that the two jobs of this machine have."""
+    labels = {GATEWAY: mac.gateway, RESTARTER: mac.restarter}
+    found = {name: labels.get(value, value) if isinstance(value, str) else value for name, value in knobs.items()}
+    return {
+        name: {labels.get(key, key): one for key, one in value.items()} if isinstance(value, dict) else value
+        for name, value in found.items()
+    }
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that goes wrong. Seconds are launchd's where an emulator's knob causes them, else real ones."""
@@ -39,7 +54,7 @@ class Fault:
     before: Callable[[Mac], object] | None = None  # with the gateway ready, before the request
     during: Callable[[Mac], object] | None = None  # while the gateway drains, its turn held open
     after: Callable[[Mac], object] | None = None  # when that turn has been let go
-    strike: tuple[str, str, str, str] | None = None  # action, function, before|after, program: once
+    strike: tuple[str, Place, str] | None = None  # action, place, program: once
     costs: float = 0.0  # real seconds on top of an undisturbed restart
     next_command: Callable[[dict[str, Any]], bool] = lambda _: False  # worlds that wait for the next invocation
     config: str | None = None
@@ -132,21 +147,21 @@ A world is the knobs that are in their worse position ([the emulator's page](../
 
 
 def _unload_restarter(mac: Mac) -> None:
-    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{RESTARTER}", check=True)
-    mac.launchd.wait_for("removed", RESTARTER)
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{mac.restarter}", check=True)
+    mac.launchd.wait_for("removed", mac.restarter)
 
 
 def _switch_restarter_off(mac: Mac) -> None:
-    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{RESTARTER}", check=True)
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{mac.restarter}", check=True)
     _unload_restarter(mac)
 
 
 def _unload_gateway(mac: Mac) -> None:
-    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    mac.launchd.launchctl("bootout", f"{mac.launchd.domain}/{mac.gateway}", check=True)
 
 
 def _disable_and_unload(mac: Mac) -> None:
-    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{GATEWAY}", check=True)
+    mac.launchd.launchctl("disable", f"{mac.launchd.domain}/{mac.gateway}", check=True)
     _unload_gateway(mac)
 
 
@@ -158,7 +173,7 @@ def _log_out_and_in(mac: Mac) -> None:
 
 def _kill(label: str) -> Callable[[Mac], None]:
     def kill(mac: Mac) -> None:
-        mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{label}")
+        mac.launchd.launchctl("kill", "KILL", f"{mac.launchd.domain}/{getattr(mac, label)}")
 
     return kill
 
@@ -175,7 +190,7 @@ def _break_the_package(mac: Mac) -> None:
 
 def _let_go(mac: Mac) -> None:
     """The first kickstart of the gateway hangs for good, later ones do not. KeepAlive may be there before any."""
-    argv = ["kickstart", f"{mac.launchd.domain}/{GATEWAY}"]
+    argv = ["kickstart", f"{mac.launchd.domain}/{mac.gateway}"]
     mac.until(
         lambda: mac.ever_settled() or any(one.t > mac.requested for one in mac.launchd.events("request", argv=argv)),
         "a kickstart of the gateway, or an end without one",
@@ -191,7 +206,8 @@ def _pass_the_throttle(mac: Mac) -> None:
 def _let_go_when_throttled(mac: Mac) -> None:
     """A start of the gateway waits for a clock that stands; where a kickstart is let through it waits no longer."""
     mac.until(
-        lambda: mac.launchd.events("throttled", GATEWAY) or mac.spawns(after=mac.requested), "a start that is throttled"
+        lambda: mac.launchd.events("throttled", mac.gateway) or mac.spawns(after=mac.requested),
+        "a start that is throttled",
     )
     mac.launchd.knob(clock="running")
 
@@ -244,15 +260,15 @@ FAULTS = [
     Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
     Fault(
         "requester killed before the signal",
-        strike=("kill", "hermes_cli.restart.ask:begin", "before", "gateway restart"),
+        strike=("kill", on_call(ask.begin), "gateway restart"),
         next_command=_no_event_is_admitted,
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),
     Fault(
         "driver killed after its first look",
-        strike=("kill", "hermes_cli.intents.driver:Driver._observe", "after", "restarter"),
+        strike=("kill", on_return(Driver._observe), "restarter"),
     ),
     Fault("restarter killed while draining", during=_kill(RESTARTER)),
     Fault("package broken by the update", during=_break_the_package, own_code=True, costs=2),
-    Fault("exit handler killed", strike=("kill", "hermes_cli.gateway.run:Gateway._poke", "before", "gateway run")),
+    Fault("exit handler killed", strike=("kill", on_call(run.Gateway._poke), "gateway run")),
 ]

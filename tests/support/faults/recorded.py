@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support import PATIENCE
+
 STRACE = shutil.which("strace")
 _CALLS = (
     "openat,open,creat,write,pwrite64,writev,ftruncate,truncate,fsync,fdatasync,close,mkdir,mkdirat,rmdir,"
@@ -67,7 +69,7 @@ def record(script: str, *arguments: str, code: Path, log: Path) -> list[Call]:
         cwd="/",  # which comes before PYTHONPATH
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -14,21 +14,20 @@ from typing import TypeVar
 
 import psutil
 
-from hermes_cli import paths
+from hermes_cli import paths, user_environment
 from hermes_cli.intents import queue
 from hermes_cli.intents.request import make_directories
 from hermes_cli.intents.settled import Settled
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.services.job import names
+from hermes_cli.services.systemd.units import Names
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from support import TESTS
+from support import PATIENCE, TESTS
 from support.machines.interpreter import FAULTS, Python
 
-PATIENCE = float(
-    os.environ.get("HERMES_TEST_PATIENCE", "40")
-)  # seconds; far beyond what anything takes, so that only a hang meets it
 # Another copy of the package, in which tests/switched_off.py has taken something away.
 REPOSITORY = Path(os.environ.get("HERMES_TEST_CODE") or TESTS.parent)
 SHORT_CLOCKS = """\
@@ -45,16 +44,6 @@ stay_ready = 0.3
 storm_limit = 1000
 """
 Found = TypeVar("Found")
-
-
-def fault(action: str, where: str, when: str = "before", once: Path | None = None, program: str = "") -> str:
-    """One fault of tests/faults, e.g. fault("kill", "hermes_cli.intents.request:submit", "after")."""
-    return json.dumps([[action, str(once) if once else None, when, where, program]])
-
-
-def all_of(*faults: str) -> str:
-    """Several faults as one."""
-    return json.dumps([one for each in faults for one in json.loads(each)])
 
 
 def processes_below(folder: Path) -> list[psutil.Process]:
@@ -104,7 +93,9 @@ class Installation:
         self.python = str(interpreter.python) if interpreter else python
         home.mkdir(mode=0o700, parents=True)
         (home / "config.toml").write_text(config)
-        self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs")
+        self.paths = paths.Paths("default", f"{home}/state", str(home), f"{home}/logs", str(home))
+        self.suffix = names.suffix(self.paths)  # of what its jobs are called
+        self.units = Names(self.paths)
         make_directories(self.paths.intents)
         durable.make_private_directory(self.paths.logs)
 
@@ -113,7 +104,7 @@ class Installation:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH"))
+            if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH")) and name not in user_environment.REACH
         }
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
         if self.interpreter is None:

@@ -7,11 +7,10 @@ from typing import Any
 
 from launchd_emulator.emulator import Launchd
 
+from hermes_cli.services.launchd import plists
 from support.machines.installation import REPOSITORY, SHORT_CLOCKS, Installation
 from support.machines.interpreter import Interpreter, Python
 
-GATEWAY = "ai.hermes.gateway"
-RESTARTER = "ai.hermes.gateway.restarter"
 TIME_SCALE = 0.2  # of what launchd waits for; hermes' clocks are shortened by the configuration
 # A drain and an exit take what they take: scaled, launchd's SIGKILL would come before hermes' own deadlines.
 EXIT_TIMEOUT_SCALE = 1.0
@@ -45,10 +44,12 @@ class Mac(Installation):
             variables=variables,
             interpreter=interpreter or Interpreter(folder / "python", code or REPOSITORY),
         )
+        self.gateway = plists.label(self.suffix)
+        self.restarter = plists.restarter_label(self.gateway)
 
-    def spawns(self, label: str = GATEWAY, after: float = 0.0) -> int:
+    def spawns(self, label: str | None = None, after: float = 0.0) -> int:
         """How often launchd has started that job since."""
-        return sum(one.t > after for one in self.launchd.events("spawn", label))
+        return sum(one.t > after for one in self.launchd.events("spawn", label or self.gateway))
 
     def hold_clock(self) -> None:
         """Let only the test move launchd's clock, which owes nobody a throttle now.

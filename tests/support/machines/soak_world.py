@@ -12,7 +12,7 @@ from launchd_emulator import Launchd
 from support.faults.matrix import WORLDS
 from support.machines.installation import REPOSITORY, Installation, end_processes_below
 from support.machines.interpreter import Interpreter
-from support.machines.mac import GATEWAY, Mac
+from support.machines.mac import Mac
 from support.machines.user_manager import UserManager
 
 _HELD_BACK = (5.0, 25.0)  # launchd's seconds of on-demand-only mode; with no end to it a crash would be for a person
@@ -53,9 +53,9 @@ def _systemd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
     interpreter = Interpreter(folder / "python", REPOSITORY)
     hermes = Installation(folder / "home", manager="systemd", variables=manager.variables, interpreter=interpreter)
     by_hand = {
-        "systemctl restart": lambda: manager.systemctl("restart", "hermes-gateway.service"),
+        "systemctl restart": lambda: manager.systemctl("restart", hermes.units.service),
         "systemctl restart of the restarter": lambda: manager.systemctl(
-            "restart", "--no-block", "hermes-gateway-restarter.service"
+            "restart", "--no-block", hermes.units.restarter
         ),
         "daemon-reload": manager.load,
     }
@@ -64,7 +64,7 @@ def _systemd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
 
 def _launchd(folder: Path, stack: contextlib.ExitStack) -> Soaked:
     mac = Mac(folder, lambda **knobs: stack.enter_context(Launchd(folder / "launchd", **knobs)))
-    target = f"{mac.launchd.domain}/{GATEWAY}"
+    target = f"{mac.launchd.domain}/{mac.gateway}"
 
     def unload() -> None:
         mac.launchd.launchctl("bootout", target)

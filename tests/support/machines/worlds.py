@@ -48,6 +48,7 @@ class World:
     hermes: Installation
     silence: Callable[[], object]  # from now on it answers nobody
     drift: tuple[str, str]  # what an older release wrote into the service's definition
+    manager: UserManager | None = None  # systemd's
     hold_clock: Callable[[], object] = lambda: None  # from now on it starts nothing by itself that it has put off
 
     def call(self, method: str, *arguments: str) -> Any:
@@ -99,7 +100,7 @@ def _systemd(folder: Path, stack: ExitStack, interpreter: Python, config: str) -
     hermes = Installation(
         folder / _HOME, config=config, manager="systemd", variables=manager.variables, interpreter=interpreter
     )
-    return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"))
+    return World("systemd", hermes, manager.kill_alone, ("RestartSec=1", "RestartSec=60"), manager)
 
 
 def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str, **knobs: Any) -> World:
@@ -113,7 +114,7 @@ def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str, *
         mac.launchd.knob(launchctl_latency_ms=600_000, on_demand_only=True)
 
     drift = ("<key>KeepAlive</key>", "<key>ThisKeyIsOld</key><true/><key>KeepAlive</key>")
-    return World("launchd", mac, silence, drift, mac.hold_clock)
+    return World("launchd", mac, silence, drift, hold_clock=mac.hold_clock)
 
 
 def _for_test(name: str) -> Callable[..., World]:

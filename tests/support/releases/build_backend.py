@@ -13,6 +13,8 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
     about = f"{stem}.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}"]
     lines += [f"Requires-Dist: {need}" for need in project["dependencies"]]
+    for extra, needs in project.get("optional-dependencies", {}).items():
+        lines += [f"Provides-Extra: {extra}", *(f'Requires-Dist: {need}; extra == "{extra}"' for need in needs)]
     scripts = [f"{name} = {function}" for name, function in project["scripts"].items()]
     files = {
         f"_{stem.partition('-')[0]}.pth": f"{os.getcwd()}\n",

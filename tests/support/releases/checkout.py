@@ -7,7 +7,7 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
-from support import TESTS
+from support import PATIENCE, TESTS
 from support.machines.installation import REPOSITORY
 from support.machines.interpreter import Interpreter, Python
 from support.releases.changes import SOUND
@@ -20,7 +20,11 @@ _BUILD = '[build-system]\nrequires = []\nbuild-backend = "build_backend"\nbacken
 def git(directory: Path, *arguments: str) -> str:
     """One git command."""
     done = subprocess.run(
-        ["git", *_IDENTITY, "-C", str(directory), *arguments], capture_output=True, text=True, timeout=60, check=False
+        ["git", *_IDENTITY, "-C", str(directory), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

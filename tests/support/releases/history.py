@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from support import TESTS
+from support import PATIENCE, TESTS
 from support.releases.checkout import git
 from support.releases.wheels import Environment
 
@@ -49,7 +49,10 @@ class Release(NamedTuple):
     def files(self) -> dict[str, bytes]:
         """Return the package's files, by their path in the repository. Fails where the history lacks the commit."""
         done = subprocess.run(
-            ["git", "-C", str(ROOT), "archive", self.commit, "hermes_cli"], capture_output=True, timeout=60, check=False
+            ["git", "-C", str(ROOT), "archive", self.commit, "hermes_cli"],
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode == 0, f"no {self.version} in this history: {done.stderr.decode()}"
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:

@@ -74,6 +74,9 @@ class Wheels:
         """Write any pure wheel."""
         stem = f"{name.replace('-', '_')}-{version}"
         described = [f"Requires-Dist: {one}" for one in needs]
+        described += sorted(
+            {f"Provides-Extra: {extra}" for one in needs for extra in re.findall('extra == "(.+)"', one)}
+        )
         text = "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *described, ""])
         tags = "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         inside = {f"{stem}.dist-info/METADATA": text.encode(), f"{stem}.dist-info/WHEEL": tags.encode()}

@@ -7,6 +7,7 @@ import pytest
 from support.commands.bad_input import assert_one_line
 
 from hermes_cli.cli.main import profile_of
+from hermes_cli.intents.request import submit
 
 
 @pytest.mark.parametrize("command", [(), ("gateway",), ("gateway", "intents")], ids=" ".join)
@@ -101,3 +102,10 @@ def test_sections_of_other_releases_do_not_keep_this_one_from_starting(hermes, h
 @pytest.mark.parametrize("number", ["nan", "inf", "1e300"])
 def test_a_timeout_must_be_a_number_of_seconds(hermes, number):
     assert_one_line(hermes("gateway", "restart", "--timeout", number), 2)
+
+
+def test_what_a_release_is_proven_by_takes_no_look_and_starts_nothing(hermes, queued, new_record):
+    submit(queued.intents, new_record())
+    done = hermes("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert hermes("gateway", "run", "--check").stderr == ""

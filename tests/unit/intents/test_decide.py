@@ -17,7 +17,10 @@ from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
 from hermes_cli.system.process import Identity
 
 NOW = 1_800_000_000.0
-POLICY = Policy(refusal_codes=frozenset({78}), mends=Mends(undescribed="hermes gateway stop, then start"))
+POLICY = Policy(
+    refusal_codes=frozenset({78}),
+    mends=Mends(undescribed="hermes gateway stop, then start", describing="gateway.json to be written again"),
+)
 OLD = Identity(4242, NOW - 9000, 1000, "boot")
 FRESH = Identity(4300, NOW - 1, 9000, "boot")
 STOPPED = Service("stopped", detail="exited 75")
@@ -205,8 +208,8 @@ def test_a_fresh_ready_instance_that_started_after_the_request_means_restarted()
     assert step(world=seen(fresh())) == Settle("restarted", "pid 4300, revision new")
 
 
-def test_a_ready_instance_that_started_before_the_request_means_already_satisfied():
-    assert step(world=seen(fresh(started_at=NOW - 11))).outcome == "already-satisfied"
+def test_another_instance_than_the_named_one_is_a_restart_whatever_the_clock_says():
+    assert step(world=seen(fresh(started_at=NOW - 11))).outcome == "restarted"
 
 
 def test_a_request_that_named_nobody_is_satisfied_by_whoever_is_ready():

@@ -153,3 +153,18 @@ def test_a_fresh_instance_that_is_gone_is_a_loss_but_one_that_drains_is_not():
     assert (gone.lost, gone.ready_pid) == (1, 0)
     drains = with_stay(Facts(update(), READY, seen(fresh(state="draining", revision="new"), installed="new"), POLICY))
     assert (drains.lost, drains.ready_pid) == (0, 0)
+
+
+@pytest.mark.parametrize(("revision", "brought"), [("old", "new"), ("newer", "new")])
+def test_a_ready_instance_of_another_revision_than_was_brought_is_no_success_and_nothing_is_put_back(revision, brought):
+    step = trial(fresh(revision=revision), READY, installed=revision, trial=Trial(brought=brought))
+    assert isinstance(step, Settle)
+    assert step.outcome == "failed"
+    assert f"runs {revision}, not {brought} that the update has brought" in step.detail
+
+
+@pytest.mark.parametrize("brought", ["new", None])
+def test_a_ready_instance_of_the_revision_that_was_brought_is_a_success(brought):
+    step = trial(fresh(revision="new", started_at=NOW - 5), READY, trial=Trial(brought=brought))
+    assert isinstance(step, Settle)
+    assert step.outcome == "restarted"

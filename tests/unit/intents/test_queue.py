@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import queue
@@ -112,7 +113,7 @@ def traced(strace, tmp_path, code, *arguments):
     subprocess.run(
         [strace, "-f", "-y", "-s", "200", "-e", calls, "-o", log, sys.executable, "-c", code, *arguments],
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
         stdout=subprocess.DEVNULL,
     )
     with open(log, encoding="utf-8", errors="replace") as file:
@@ -491,7 +492,7 @@ def test_one_of_many_processes_settles_each_intent(paths, publish, children, tmp
     for one in settlers:
         one.stdin.write("\n")
         one.stdin.flush()
-    won = [identifier for one in settlers for identifier in one.communicate(timeout=30)[0].split()]
+    won = [identifier for one in settlers for identifier in one.communicate(timeout=PATIENCE)[0].split()]
     assert [one.returncode for one in settlers] == [0, 0, 0, 0]
     assert sorted(won) == sorted(published)
     assert len(paths.queue.history()) == 40

@@ -3,6 +3,7 @@
 import pytest
 
 from hermes_cli.intents.service import Service
+from hermes_cli.services.job.owner import Said
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
 
 RUNNING = """\
@@ -45,7 +46,9 @@ def printed(*fields: str) -> Job:
 
 
 def test_a_running_job_is_read_from_the_outermost_block():
-    assert parse_print(RUNNING) == Job("running", 4242, 2, 75, None, 10)
+    argv = ("/usr/bin/python3", "state = stopped")
+    said = Said(argv, {"XPC_SERVICE_NAME": "ai.hermes.gateway"})
+    assert parse_print(RUNNING) == Job("running", 4242, 2, 75, None, 10, said)
 
 
 def test_the_first_state_counts_and_nested_ones_do_not():
@@ -74,7 +77,8 @@ def test_a_text_without_a_state_is_unknown():
 
 def test_a_truncated_text_gives_what_was_read_and_nothing_else():
     found = parse_print(RUNNING[: RUNNING.index("\tdomain")])
-    assert found == Job("running")
+    assert found == Job("running", said=found.said)
+    assert parse_print(RUNNING[: RUNNING.index(" => ai.hermes")]) == Job("running")
 
 
 def test_an_exit_of_the_previous_run_is_kept_while_none_runs():

@@ -7,6 +7,7 @@ import pytest
 
 from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.paths import Paths
+from hermes_cli.services.job import names
 from hermes_cli.services.job.definition import Definition, keeping_path
 from hermes_cli.services.launchd import plists
 
@@ -83,7 +84,9 @@ def test_both_run_in_a_login_session_and_over_ssh(paths, read):
 def test_the_environment_is_what_is_needed_and_nothing_of_the_shell(paths, read, monkeypatch, tmp_path):
     monkeypatch.setenv("API_TOKEN", "secret")
     found = read(paths)["EnvironmentVariables"]
-    assert set(found) - {"HERMES_RESTARTER_LOG"} == {"HERMES_HOME", "HERMES_SERVICE_MANAGER", "PATH"}
+    own = {"HERMES_GATEWAY_STATE", "HERMES_HOME", "HERMES_SERVICE_MANAGER", "PATH"}
+    assert set(found) - {"HERMES_RESTARTER_LOG"} == own
+    assert found["HERMES_GATEWAY_STATE"] == paths.state
     assert found["HERMES_SERVICE_MANAGER"] == "launchd"
     assert str(tmp_path / "programs") in found["PATH"].split(":")
 
@@ -102,8 +105,10 @@ def test_no_job_needs_a_directory_of_logs_to_start(paths, read):
 
 def test_a_profile_has_labels_of_its_own(paths):
     named = Paths("work", paths.root, "/c", "/l")
-    assert plists.label(named) == "ai.hermes.gateway-work"
-    assert plists.restarter_label(named) == "ai.hermes.gateway-work.restarter"
+    label = plists.label(names.suffix(named))
+    assert label == plistlib.loads(plists.service(named, GatewayConfig(), LogConfig()).text.encode())["Label"]
+    assert label == "ai.hermes.gateway-work"
+    assert plists.restarter_label(label) == "ai.hermes.gateway-work.restarter"
 
 
 def test_the_path_of_another_shell_is_no_drift(paths):

@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.services.job import restarter_program
-
-PATIENCE = 30
 
 
 class Program:

@@ -1,7 +1,8 @@
 """The local channel: a Unix socket for this user's own programs. No account, no network.
 
-A client may follow any session, whichever channel its messages came from. A client that does not read is dropped when
-4 MiB wait for it: the gateway never waits for a client.
+A client may follow any session, whichever channel its messages came from. The gateway never waits for a client: one that
+does not read is dropped when 4 MiB wait for it, one that begins a line and does not end it after a while, and so is one
+that follows nothing and says nothing.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import sqlite3
 from typing import Any
 
+from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.channels.local import protocol
 from hermes_cli.gateway.conversations.message import LOCAL, Message
 from hermes_cli.gateway.conversations.store import Store
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hermes.local")
 _BUFFER_LIMIT = 4 * 1024 * 1024  # bytes
-_PAGE = 64  # messages read at once for a client that catches up
+_PAGE = 16  # messages read at once for a client that catches up
 _HISTORY_LIMIT = 500
 
 
@@ -41,10 +43,15 @@ class _Client:
         transport = self.writer.transport
         if transport.is_closing():
             return
+        if transport.get_write_buffer_size() > _BUFFER_LIMIT:  # asked before: no event is too long by itself
+            self.drop("does not read")
+            return
         self.writer.write(protocol.encode(event))
-        if transport.get_write_buffer_size() > _BUFFER_LIMIT:
-            _log.warning("a client that does not read was dropped")
-            transport.abort()
+
+    def drop(self, why: str) -> None:
+        """Hang up at once, whatever waits for it."""
+        _log.warning("a client that %s was dropped", why)
+        self.writer.transport.abort()
 
     def message(self, message: Message) -> None:
         self.seq = message.seq
@@ -54,7 +61,8 @@ class _Client:
 class LocalChannel:
     """The channel of the socket at `path`. The caller holds gateway.lock, so no other instance listens there."""
 
-    def __init__(self, path: str, store: Store, desk: "Desk") -> None:
+    def __init__(self, path: str, store: Store, desk: "Desk", limits: LimitsConfig) -> None:
+        self._limits = limits
         self.name = LOCAL
         self._path = path
         self._store = store
@@ -111,6 +119,11 @@ class LocalChannel:
             writer.close()
             return
         client = _Client(writer)
+        if len(self._clients) >= self._limits.clients:
+            _log.warning("a client was refused: there are %d already", len(self._clients))
+            client.send({"event": "error", "text": f"{len(self._clients)} clients are connected already: repeat later"})
+            writer.close()
+            return
         self._clients.add(client)
         try:
             await self._converse(client, reader)
@@ -126,13 +139,7 @@ class LocalChannel:
 
     async def _converse(self, client: _Client, reader: asyncio.StreamReader) -> None:
         while True:
-            try:
-                line = await reader.readline()
-            except ValueError:
-                raise protocol.ProtocolError(f"a line is longer than {protocol.LINE_LIMIT} bytes") from None
-            if not line.endswith(b"\n"):
-                return
-            document = protocol.decode(line)
+            document = protocol.decode(await self._line(client, reader))
             try:
                 operation = self._operations.get(str(document.get("op")))
                 if operation is None:
@@ -142,6 +149,24 @@ class LocalChannel:
                     await result
             except protocol.RefusedError as error:
                 client.send({"event": "error", "text": str(error), "id": document.get("id")})
+
+    async def _line(self, client: _Client, reader: asyncio.StreamReader) -> bytes:
+        """Return the next line. Raises IncompleteReadError at the end, and ProtocolError when it does not come."""
+        first = b""
+        while not first:
+            try:
+                first = await asyncio.wait_for(reader.readexactly(1), self._limits.idle_timeout)
+            except TimeoutError:
+                if client.following is None:
+                    raise protocol.ProtocolError(f"nothing was said for {self._limits.idle_timeout:g} s") from None
+        if first == b"\n":
+            return first
+        try:
+            return first + await asyncio.wait_for(reader.readuntil(b"\n"), self._limits.line_timeout)
+        except asyncio.LimitOverrunError:
+            raise protocol.ProtocolError(f"a line is longer than {protocol.LINE_LIMIT} bytes") from None
+        except TimeoutError:
+            raise protocol.ProtocolError(f"a line has no end after {self._limits.line_timeout:g} s") from None
 
     def _send(self, client: _Client, document: dict[str, Any]) -> None:
         session, identifier = protocol.session(document), protocol.message_id(document)
@@ -162,24 +187,22 @@ class LocalChannel:
         while page := self._store.after(session, client.seq, _PAGE):
             for message in page:
                 client.message(message)
-            await client.writer.drain()
+                try:
+                    await asyncio.wait_for(client.writer.drain(), self._limits.line_timeout)
+                except TimeoutError:
+                    client.drop("does not read")
+                    return
         # No await from the empty page to here, so nothing is published in between.
         client.following = session
         turn = self._desk.running_turn(session)
-        if turn is not None and turn.streamed:
+        if turn is not None and turn.streamed == turn.printed > 0:
             offset = turn.streamed - len(turn.output)
             client.send({"event": "chunk", "reply_to": turn.message.id, "offset": offset, "text": turn.output})
 
     def _history(self, client: _Client, document: dict[str, Any]) -> None:
         session = protocol.session(document)
         limit = min(protocol.number(document, "limit", 20), _HISTORY_LIMIT)
-        messages: list[dict[str, Any]] = []
-        size = 0
-        for message in reversed(self._store.history(session, limit)):
-            size += len(message.text)
-            if size > protocol.LINE_LIMIT:
-                break
-            messages.insert(0, message.event())
+        messages = [message.event() for message in self._store.history(session, limit, protocol.LINE_LIMIT)]
         client.send({"event": "history", "session": session, "messages": messages, "last": self._store.last_seq()})
 
     def _status(self, client: _Client, _: dict[str, Any]) -> None:

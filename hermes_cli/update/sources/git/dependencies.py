@@ -6,19 +6,16 @@ What drivers rarely need is imported late; it is of the standard library, which 
 import contextlib
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
-from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
-from hermes_cli.system.command import Ended, run
+from hermes_cli.system.command import Ended
 from hermes_cli.update.sources.git.checkout import Checkout
 from hermes_cli.update.sources.names import NAME, NAMES
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-TIMEOUT = 900.0
 _TABLES = ("name", "dependencies", "optional-dependencies", "scripts", "entry-points", "requires-python", "dynamic")
 
 
@@ -27,18 +24,24 @@ def differ(checkout: Checkout, old: str, new: str) -> bool:
     return bool(_needs(checkout.text(old, "pyproject.toml")) != _needs(checkout.text(new, "pyproject.toml")))
 
 
-def install(checkout: Checkout) -> Ended | None:
-    """Install what the checked-out tree needs. Return None if pip did not install hermes and so cannot do it."""
-    found = (_is_editable(one, checkout.project) for one in _installed())
-    editable = next((one for one in found if one is not None), None)
-    if editable is None:
-        return None
-    target = ["-e", checkout.project] if editable else [checkout.project]
-    argv = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *target]
-    done = run(argv, TIMEOUT, environment=scrubbed(), keep=checkout.keep)
-    if done.ok:
-        _leave_one(checkout.project)
-    return done
+def install(checkout: Checkout, tables: frozenset[str] = frozenset()) -> Ended | None:
+    """Install what the checked-out tree needs, with whatever made this environment, and with the extras of before.
+
+    Return None if hermes was not installed from here, so that nobody knows how. Raises HermesError if nobody can.
+    """
+    from hermes_cli.update.sources.wheel import extras, installers
+
+    for one in _installed():
+        editable = _is_editable(one, checkout.project)
+        if editable is None:
+            continue
+        installer = installers.for_project((one.read_text("INSTALLER") or "").strip(), checkout.keep)
+        wanted = extras.shown(extras.wanted(_site(one), installer.prefix, tables))
+        done = installer.install_project(checkout.project, wanted, editable=editable)
+        if done.ok:
+            _leave_one(checkout.project)
+        return done
+    return None
 
 
 def leave_one_name(package: str) -> None:

@@ -29,8 +29,10 @@ class WorkTree:
 
     kind = "git"
 
-    def __init__(self, checkout: Checkout) -> None:
+    def __init__(self, checkout: Checkout, tables: frozenset[str] = frozenset()) -> None:
+        """`tables` are the names of those in config.toml: an extra is kept if one is called like it."""
         self.checkout = checkout
+        self._tables = tables
         self.place = checkout.root
 
     def document(self) -> dict[str, Any]:
@@ -39,7 +41,7 @@ class WorkTree:
 
     def keeping(self, descriptor: int) -> Self:
         """Return the same source with one more lock."""
-        return type(self)(self.checkout.keeping(descriptor))
+        return type(self)(self.checkout.keeping(descriptor), self._tables)
 
     def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Fetch and compare."""
@@ -109,9 +111,9 @@ class WorkTree:
             if journal.notes.get("kept") and distributions.restore(*map(str, journal.notes["kept"])):
                 return
             say(f"installing what {short} needs")
-            installed = dependencies.install(self.checkout)
+            installed = dependencies.install(self.checkout, self._tables)
             if installed is None:
-                say("hermes was not installed with pip from this checkout: install what changed yourself")
+                say("hermes was not installed with pip, pipx or uv from this checkout: install what changed yourself")
             elif not installed.ok:
                 raise HermesError(f"what {short} needs cannot be installed ({installed.why})")
 
@@ -155,7 +157,7 @@ class WorkTree:
         self.checkout.forget_bytecode()
         if journal.installing and not distributions.restore(str(journal.notes.get("site")), journal.files):
             say("installing what the old revision needs")
-            installed = dependencies.install(self.checkout)
+            installed = dependencies.install(self.checkout, self._tables)
             if installed is not None and not installed.ok:
                 raise HermesError(f"what the old revision needs cannot be installed ({installed.why})")
 

@@ -100,7 +100,7 @@ def restore(site: str, folder: str) -> bool:
 
 
 def needed(site: str, name: str) -> list[str]:
-    """Return the names of a distribution and of all that it needs and that is installed; extras are not needed."""
+    """Return the names of a distribution and of all that it needs and that is installed; of extras, hermes's own."""
     found: list[str] = []
     todo = [canonical(name)]
     while todo:
@@ -109,9 +109,9 @@ def needed(site: str, name: str) -> list[str]:
         if one in found or not infos:
             continue
         found.append(one)
-        lines = (_read(f"{infos[0]}/METADATA") or b"").decode("utf-8", "replace").splitlines()
+        lines = metadata(infos[0])
         needs = [line.partition(":")[2].strip() for line in lines if line.startswith("Requires-Dist:")]
-        matches = (re.match(r"[A-Za-z0-9._-]+", need) for need in needs if "extra ==" not in need)
+        matches = (re.match(r"[A-Za-z0-9._-]+", need) for need in needs if one in NAMES or "extra ==" not in need)
         todo += [canonical(match[0]) for match in matches if match]
     return found
 
@@ -221,6 +221,11 @@ def _listed(site: str) -> list[str]:
         return sorted(os.listdir(site))
     except OSError:
         return []
+
+
+def metadata(info: str) -> list[str]:
+    """Return the lines of METADATA; none if it cannot be read."""
+    return (_read(f"{info}/METADATA") or b"").decode("utf-8", "replace").splitlines()
 
 
 def direct_url(info: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """pip, pipx and uv: find which of them keeps this environment, ask what it would install, and have it install that."""
 
+import dataclasses
+import importlib.util
 import json
 import os
 import re
@@ -12,6 +14,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
 from hermes_cli.system.command import Ended, run
+from hermes_cli.update import output
 
 LOOK_TIMEOUT, TIMEOUT = 300.0, 900.0
 _PLANNED = re.compile(r"^ \+ ([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -36,7 +39,7 @@ class Installer:
     def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
         """Return what the requirement would bring, new or changed: versions by name. Raises HermesError."""
         if self._speaks_uv:
-            name = requirement.partition("==")[0]
+            name = re.split(r"[\[=]", requirement, maxsplit=1)[0]
             done = self._run(["--dry-run", "--upgrade-package", name], [requirement], config, pre=pre)
         else:
             done = self._run(["--dry-run", "--quiet", "--report", "-", "--upgrade"], [requirement], config, pre=pre)
@@ -62,6 +65,11 @@ class Installer:
         # A pinned pre-release is taken as it is by pip; uv wants to be told.
         return self._run(["--quiet", "--no-deps"], pins, config, pre=self._speaks_uv)
 
+    def install_project(self, project: str, extras: str, *, editable: bool) -> Ended:
+        """Install what is in a directory, with the extras in brackets. Raises HermesError."""
+        target = [*(["-e"] if editable else []), f"{project}{extras}"]
+        return self._run(["--quiet"], target, UpdateConfig(), pre=False)
+
     def _run(self, options: list[str], requirements: list[str], config: UpdateConfig, *, pre: bool) -> Ended:
         where = []
         if config.index:
@@ -83,9 +91,10 @@ class Installer:
         # A dry run shares no lock: its updater may die while it waits for a silent network.
         timeout, keep = (LOOK_TIMEOUT, ()) if "--dry-run" in options else (TIMEOUT, self.keep)
         try:
-            return run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=keep)
+            done = run([*argv, *options, *where, *requirements], timeout, environment=environment, keep=keep)
         except FileNotFoundError:
             raise HermesError(f"{argv[0]} is not there: install it and repeat") from None
+        return output.kept(f"{self.name} install", done)
 
 
 def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
@@ -96,6 +105,21 @@ def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
     elif installed_by == "uv" or os.path.exists(f"{prefix}/uv-receipt.toml"):
         name = "uv"
     return Installer(name, sys.executable, prefix, keep)
+
+
+def for_project(installed_by: str, keep: tuple[int, ...]) -> Installer:
+    """Return who can install a checkout in this environment: who made it, else another who can. Raises HermesError.
+
+    An environment of uv has no pip, and uv may be gone from one that has.
+    """
+    found, has_pip = find(installed_by, keep), importlib.util.find_spec("pip") is not None
+    if found.name == "pip" and not has_pip:
+        if shutil.which("uv") is None:
+            raise HermesError(f"{found.prefix} has no pip, and uv is not on PATH: {found.python} -m ensurepip")
+        return dataclasses.replace(found, name="uv")
+    if found.name != "pip" and shutil.which(found.name) is None and has_pip:
+        return dataclasses.replace(found, name="pip")
+    return found
 
 
 def canonical(name: str) -> str:

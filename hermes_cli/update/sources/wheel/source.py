@@ -12,7 +12,7 @@ from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.names import FORMER, NAME, NAMES, version_in
-from hermes_cli.update.sources.wheel import distributions
+from hermes_cli.update.sources.wheel import distributions, extras
 from hermes_cli.update.sources.wheel.installers import Installer, find
 
 
@@ -25,13 +25,15 @@ class SitePackages:
 
     kind = "wheel"
 
-    def __init__(self, site: str, installer: Installer, config: UpdateConfig) -> None:
+    def __init__(self, site: str, installer: Installer, config: UpdateConfig, tables: frozenset[str]) -> None:
+        """`tables` are the names of those in config.toml: an extra is kept if one is called like it."""
         self.place = site
+        self._tables = tables
         self._installer = installer
         self._config = config
 
     @classmethod
-    def look(cls, config: UpdateConfig, keep: tuple[int, ...]) -> Self | None:
+    def look(cls, config: UpdateConfig, tables: frozenset[str], keep: tuple[int, ...]) -> Self | None:
         """Return the environment of the installed package, or None if no installer put it there. Raises HermesError."""
         site = os.path.dirname(origin.package())
         found = [info for _, _, info in distributions.ours(site)]
@@ -43,7 +45,7 @@ class SitePackages:
                 f"hermes was installed from {printable(str(place.get('url')))}, not from an index: install it from there "
                 "again, then hermes gateway restart; or name an index in config.toml, [update] index or find_links"
             )
-        return cls(site, find(distributions.installer(found[0]), keep), config)
+        return cls(site, find(distributions.installer(found[0]), keep), config, tables)
 
     def document(self) -> dict[str, Any]:
         """Return the environment, and who keeps it."""
@@ -53,7 +55,7 @@ class SitePackages:
     def keeping(self, descriptor: int) -> Self:
         """Return the same source with one more lock."""
         more = dataclasses.replace(self._installer, keep=(*self._installer.keep, descriptor))
-        return type(self)(self.place, more, self._config)
+        return type(self)(self.place, more, self._config, self._tables)
 
     def candidate(self, selection: Selection, say: LineSink) -> Candidate:
         """Ask the installer what it would do."""
@@ -152,27 +154,28 @@ class SitePackages:
 
         An index of one's own may have nothing but the old name. Nobody else is asked for that.
         """
-        version = f"=={selection.to}" if selection.to else ""
+        what = extras.shown(extras.wanted(self.place, self._installer.prefix, self._tables))
+        what += f"=={selection.to}" if selection.to else ""
         try:
-            return self._installer.plan(f"{NAME}{version}", self._config, pre=selection.pre)
+            return self._installer.plan(f"{NAME}{what}", self._config, pre=selection.pre)
         except HermesError:
             if not (self._config.index or self._config.find_links) or distributions.versions(self.place, NAME):
                 raise
             try:
-                return self._installer.plan(f"{FORMER}{version}", self._config, pre=selection.pre)
+                return self._installer.plan(f"{FORMER}{what}", self._config, pre=selection.pre)
             except HermesError:
                 pass
             raise
 
 
-def of(journal: Journal, config: UpdateConfig, keep: tuple[int, ...]) -> SitePackages | None:
+def of(journal: Journal, config: UpdateConfig, tables: frozenset[str], keep: tuple[int, ...]) -> SitePackages | None:
     """Return the environment that a journal names, or None if the journal does not say enough."""
     found = journal.source
     words = [found.get(name) for name in ("site", "tool", "python", "prefix")]
     if not all(isinstance(word, str) and word for word in words) or not isinstance(journal.notes.get("plan"), dict):
         return None
     site, tool, python, prefix = (str(word) for word in words)
-    return SitePackages(site, Installer(tool, python, prefix, keep), config)
+    return SitePackages(site, Installer(tool, python, prefix, keep), config, tables)
 
 
 def _others(plan: dict[str, str]) -> tuple[str, ...]:

@@ -1,0 +1,130 @@
+"""`adopt` and `release`: keep another program's gateway alive beside its own service, and stop doing so."""
+
+import json
+import os
+from dataclasses import replace
+
+import click
+
+from hermes_cli.errors import HermesError, NotInstalledError, UsageError
+from hermes_cli.paths import DEFAULT_PROFILE, Paths, resolve
+from hermes_cli.programs import adoption as adoptions
+from hermes_cli.programs import program_file
+from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.declared import DeclaredProgram
+from hermes_cli.programs.program_file import ProgramFile
+from hermes_cli.services.adopted import found, hook
+from hermes_cli.services.adopted.base import Adopted
+from hermes_cli.system import durable
+
+
+@click.command()
+@click.argument("program", metavar="NAME|FILE")
+@click.option("--home", type=click.Path(file_okay=False), help="Its home.  [default: as the program file says]")
+@click.option("--as", "name", metavar="PROFILE", help="Our profile for it.  [default: the program's name]")
+@click.option(
+    "--unloaded",
+    type=click.Choice(["leave", "bring-back"]),
+    default="leave",
+    show_default=True,
+    help="What to do when somebody has unloaded its job.",
+)
+@click.option("--no-hook", is_flag=True, help="Put nothing into its home.")
+@click.option("--print", "only_print", is_flag=True, help="Show what would be written and change nothing.")
+@click.pass_obj
+def adopt(
+    paths: Paths, *, program: str, home: str | None, name: str | None, unloaded: str, no_hook: bool, only_print: bool
+) -> int:
+    """Keep another program's gateway alive: NAME is hermes-agent, FILE any program file.
+
+    Its own definition stays as it is. One job of ours runs beside it and starts it again when it was asked to restart,
+    or ended by itself, and did not come back. hermesctl gateway release undoes it.
+    """
+    is_file = os.sep in program or program.endswith(".toml")
+    if not is_file and program not in program_file.BUILT_IN:
+        raise UsageError(f"{program!r} is not known: use {', '.join(program_file.BUILT_IN)}, or a program file")
+    what = program_file.load(program) if is_file else program_file.built_in(program)
+    if what.get("service") is None:
+        raise UsageError(
+            f"{what.name} names no service of its own that could be adopted: hermes gateway install --program"
+        )
+    paths = resolve(name or (paths.profile if paths.profile != DEFAULT_PROFILE else what.name))
+    _refuse_own(paths)
+    adoption = replace(
+        found.find(what, home), unloaded="bring-back" if unloaded == "bring-back" else "leave", hook=not no_hook
+    )
+    manager = found.manager(paths, adoption)
+    if only_print:
+        _print(paths, adoption, what, manager)
+        return 0
+    return _adopt(paths, adoption, what, manager)
+
+
+@click.command()
+@click.pass_obj
+def release(paths: Paths) -> int:
+    """Stop keeping the adopted program alive, and remove everything of ours; the program itself goes on as it is."""
+    if paths.profile == DEFAULT_PROFILE and adoptions.read(paths) is None:
+        paths = resolve(_only_adopted(paths))
+    adoption = adoptions.read(paths)
+    if adoption is None:
+        raise NotInstalledError(f"profile {paths.profile} adopts nothing: hermes gateway adopt hermes-agent")
+    what = adoptions.read_program(paths)
+    found.manager(paths, adoption).uninstall()
+    hook.remove(adoption, what)
+    for path in (adoptions.path_of(paths), adoptions.program_path(paths)):
+        if os.path.exists(path):
+            os.unlink(path)
+    click.echo(f"released {what.name}: {adoption.name} is as it was, nothing of ours watches it")
+    return 0
+
+
+def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted) -> int:
+    try:
+        for place in (paths.state, os.path.dirname(paths.config)):
+            durable.make_private_directory(place)
+        durable.publish_text(adoptions.program_path(paths), what.text, 0o600)
+        durable.publish(adoptions.path_of(paths), adoption.document())
+    except OSError as error:
+        raise HermesError(
+            f"{error.filename or paths.state} cannot be written ({error.strerror}): mend it and repeat"
+        ) from None
+    for path in hook.install(adoption, what, manager.demand_start_of_resident()):
+        click.echo(f"wrote {path}")
+    for one in manager.definitions():
+        click.echo(f"wrote {one.path}")
+    manager.install()
+    running = DeclaredProgram(paths, adoption, what).observe()
+    state = f"{running.state}, pid {running.identity.pid}" if running is not None else "not running"
+    click.echo(f"adopted {what.name} ({adoption.name}, {state}): its definition {adoption.definition} stays as it is")
+    if running is not None and adoption.hook and hook.folder(adoption, what) is not None:
+        click.echo("its hook is loaded at its next start; until then the resident restarter alone watches it")
+    return 0
+
+
+def _print(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted) -> None:
+    click.echo(f"# {adoptions.path_of(paths)}\n{json.dumps(adoption.document(), indent=2)}")
+    for one in manager.definitions():
+        click.echo(f"# {one.path}\n{one.text}", nl=False)
+    for path, text in hook.files(adoption, what, manager.demand_start_of_resident()).items():
+        click.echo(f"# {path}\n{text}", nl=False)
+
+
+def _refuse_own(paths: Paths) -> None:
+    """Refuse a profile that has a gateway of ours."""
+    from hermes_cli.services import registered
+
+    if registered.read(paths).get("manager") is not None:
+        raise UsageError(f"profile {paths.profile} has a gateway of its own: use --as NAME for the adopted program")
+
+
+def _only_adopted(paths: Paths) -> str:
+    from hermes_cli.paths import profiles
+
+    adopted = [name for name in profiles(paths) if adoptions.read(resolve(name)) is not None]
+    if len(adopted) != 1:
+        which = (
+            f"one of {', '.join(adopted)}: hermes -p NAME gateway release" if adopted else "hermes gateway adopt NAME"
+        )
+        raise NotInstalledError(f"name what to release, {which}" if adopted else f"nothing is adopted: {which}")
+    return adopted[0]

@@ -1,0 +1,114 @@
+"""One look at an adopted program, for its resident restarter: make an intent of what it wants, and drive what is pending.
+
+    python -m hermes_cli.jobs.adopted PROFILE
+
+Its output says what to wait for, in the words of `hermes_cli.jobs.resident`; its log is restarter.log.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hermes_cli.errors import HermesError
+from hermes_cli.intents import request
+from hermes_cli.jobs import restarter
+from hermes_cli.paths import Paths, resolve
+from hermes_cli.pending import is_restart_pending
+from hermes_cli.programs import chosen
+from hermes_cli.programs.declared import DeclaredProgram, Memory
+from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, judge
+from hermes_cli.services import choose
+from hermes_cli.services.adopted.base import Adopted
+from hermes_cli.system import locks
+
+_log = logging.getLogger("hermes.resident")
+OBSERVED = "observed"
+_RUNS = ManagerView(loaded=True)
+_ROUNDS = 3  # intents that one look may make; more of them are a matter for the next
+
+
+def main(profile: str) -> int:
+    """Look, act, and print what to wait for. Return the exit code."""
+    said = os.dup(1)  # what is printed from now on is log
+    try:
+        paths = resolve(profile)
+        restarter.log_to(paths)
+        program = chosen.adopted(paths)
+        manager = choose(paths)
+    except (HermesError, OSError) as error:
+        print(f"hermesctl: {error}", file=sys.stderr)
+        return 1
+    if program is None or not isinstance(manager, Adopted):
+        print(f"hermesctl: profile {profile} adopts nothing", file=sys.stderr)
+        return 1
+    request.make_directories(paths.intents)
+    for _ in range(_ROUNDS):
+        _drive(paths)
+        verdict = look(paths, program, manager)
+        if not isinstance(verdict, Wish):
+            break
+    with open(said, "w", encoding="utf-8", errors="surrogateescape") as answer:
+        answer.writelines(f"{line}\n" for line in orders(program, verdict))
+    return 0
+
+
+def look(paths: Paths, program: DeclaredProgram, manager: Adopted) -> Verdict:
+    """Look once, and make a durable intent of a wish. Raises OSError, QueueError."""
+    seen, memory = program.look(program.memory(), manager.view() if program.observe() is None else _RUNS)
+    verdict = judge(seen)
+    if isinstance(verdict, Wish):
+        memory = replace(memory, asked=_record(paths, program, memory, verdict.why))
+    program.remember(memory)
+    if not isinstance(verdict, Leave) or not seen.alive:
+        _log.info("%s: %s (%s)", program.file.name, verdict.why, verdict.rule)
+    return verdict
+
+
+def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) -> str:
+    """Make the wish an intent. It counts as a program's own: whoever wished it may do so again and again."""
+    identity = memory.identity
+    target = None
+    if identity is not None:
+        target = {"pid": identity.pid, "create_time": identity.create_time, "start_ticks": identity.start_ticks}
+    record = request.compose(
+        paths.profile,
+        reason=OBSERVED,
+        command=f"{program.file.name} (observed: {why})",
+        target=target,
+        in_tree=True,
+        drain_timeout=float(program.file.get("restart", "drain_limit") or 0.0),
+    )
+    identifier = request.submit(paths.intents, record)
+    _log.info("intent %s: %s", identifier, why)
+    return identifier
+
+
+def _drive(paths: Paths) -> None:
+    """Finish what is pending; while another driver is at it, wait for that one."""
+    while is_restart_pending(paths):
+        if restarter.drive(paths, "watch"):
+            return
+        locks.await_release(paths.queue.driver_lock)
+
+
+def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
+    """Yield what the resident is to wait for after that verdict."""
+    running = program.observe()
+    if running is not None:
+        ticks = running.identity.start_ticks
+        yield f"pid {running.identity.pid} {'' if ticks is None else ticks}".rstrip()
+        return
+    for place in program.watched():
+        yield f"watch {place}"
+    for path in program.files():
+        yield f"file {path}"
+    if not isinstance(verdict, Leave):
+        until = verdict.until if isinstance(verdict, Later) else 0.0
+        yield f"until {max(0.05, until - time.time()):.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

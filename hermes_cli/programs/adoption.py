@@ -1,0 +1,96 @@
+"""adopted.json: that this profile keeps another program's gateway alive, and where that program lies.
+
+Written by `adopt`, removed by `release`. The program itself is told in program.toml beside config.toml.
+"""
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from hermes_cli.errors import ConfigError
+from hermes_cli.paths import Paths
+from hermes_cli.programs.program_file import ProgramFile, fill, load
+from hermes_cli.system import durable
+
+Unloaded = Literal["leave", "bring-back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """One adopted program. `name` is its launchd label or systemd unit, `definition` the path of its plist or unit."""
+
+    program: str
+    manager: str  # launchd or systemd
+    name: str
+    home: str
+    definition: str
+    profile: str = "default"  # its own, not ours
+    unloaded: Unloaded = "leave"
+    hook: bool = True
+    values: dict[str, str] = field(default_factory=dict)  # of placeholders, beyond those that follow from the above
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {"schema": 1, **asdict(self)}
+
+    @classmethod
+    def parse(cls, found: dict[str, Any] | None) -> Self | None:
+        """Return an adoption from JSON, or None when something is missing."""
+        if found is None:
+            return None
+        texts = {name: found.get(name) for name in ("program", "manager", "name", "home", "definition", "profile")}
+        if not all(isinstance(value, str) for value in texts.values()):
+            return None
+        values = found.get("values")
+        return cls(
+            **{name: str(value) for name, value in texts.items()},
+            unloaded="bring-back" if found.get("unloaded") == "bring-back" else "leave",
+            hook=found.get("hook") is not False,
+            values={str(key): str(value) for key, value in values.items()} if isinstance(values, dict) else {},
+        )
+
+    def fill(self, text: str, **more: str) -> str:
+        """Return a text of the program file with its placeholders filled in."""
+        return fill(
+            text,
+            {
+                "home": self.home,
+                "profile": self.profile,
+                "uid": str(os.getuid()),
+                "label": self.name,
+                "unit": self.name,
+                "definition": self.definition,
+                **self.values,
+                **more,
+            },
+        )
+
+
+def path_of(paths: Paths) -> str:
+    """Return the path of adopted.json."""
+    return f"{paths.state}/adopted.json"
+
+
+def program_path(paths: Paths) -> str:
+    """Return the path of program.toml."""
+    return f"{os.path.dirname(paths.config)}/program.toml"
+
+
+def read(paths: Paths) -> Adoption | None:
+    """Return the adoption of this profile, or None when it keeps our own gateway.
+
+    Raises OSError when that cannot be told, ConfigError for a file that says nothing.
+    """
+    try:
+        os.stat(path_of(paths))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    found = Adoption.parse(durable.read_json(path_of(paths), strict=True))
+    if found is None:
+        raise ConfigError(f"{path_of(paths)} says nothing of use: hermes gateway adopt NAME writes it anew")
+    return found
+
+
+def read_program(paths: Paths) -> ProgramFile:
+    """Return this profile's program file. Raises ConfigError."""
+    return load(program_path(paths))

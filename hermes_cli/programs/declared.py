@@ -1,0 +1,251 @@
+"""A program as its file declares it: how its instance is observed, and what it left on the disk when it ended."""
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hermes_cli.intents.desired import Desired
+from hermes_cli.intents.facts import Policy
+from hermes_cli.intents.instance import Instance, State
+from hermes_cli.paths import Paths
+from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.program_file import ProgramFile
+from hermes_cli.programs.wishes import Look, ManagerView, Word
+from hermes_cli.system import durable, process_table
+from hermes_cli.system.process import Identity
+
+_STATES: tuple[tuple[str, State], ...] = (("starting", "starting"), ("ready", "ready"), ("draining", "draining"))
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What must outlive the resident: the instance that was seen last, and what its end has led to."""
+
+    identity: Identity | None = None
+    definition: str = ""  # as it was when that instance was first seen
+    gone_since: float = 0.0
+    asked: str | None = None  # the intent that was made of its end
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        identity = self.identity.document() if self.identity else None
+        return {
+            "schema": 1,
+            "identity": identity,
+            "definition": self.definition,
+            "gone_since": self.gone_since,
+            "asked": self.asked,
+        }
+
+
+class DeclaredProgram:
+    """One adopted program, as the driver and the resident ask about it."""
+
+    def __init__(self, paths: Paths, adoption: Adoption, program: ProgramFile) -> None:
+        self._paths = paths
+        self.adoption = adoption
+        self.file = program
+        self.restart_signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
+
+    # --- what the driver asks
+
+    def observe(self) -> Instance | None:
+        """Return the instance that its files describe and that runs, or None."""
+        identity = self._described()
+        if identity is None or not identity.is_alive():
+            return None
+        return Instance(
+            identity,
+            self._state(),
+            started_at=identity.create_time or process_table.create_time(identity.pid) or 0.0,
+            handles_signal=self._handles_signal(),
+        )
+
+    def may_be(self, target: Identity) -> bool:
+        """Say whether the named process still runs."""
+        return target.is_alive()
+
+    def desired(self) -> Desired:
+        """Return `stopped` when the program itself has last been stopped on purpose."""
+        identity = self._described()
+        if identity is not None and identity.is_alive():
+            return "running"
+        return "stopped" if self.last_word() == "stopped" else "running"
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the directories in which its files are replaced."""
+        found = dict.fromkeys(os.path.dirname(path) for path in self.files())
+        return tuple(place for place in found if os.path.isdir(place))
+
+    def policy(self, policy: Policy) -> Policy:
+        """Return our policy with the program's own numbers. It is never killed."""
+        limits, starts = self.file.get("limits") or {}, self.file.get("limits", "starts")
+        start_timeout = float(limits.get("start_timeout", policy.start_timeout))
+        if starts is not None and self._starts_within(starts) > starts["count"]:
+            start_timeout = float(starts.get("start_timeout", start_timeout))
+        refused = self.file.get("restart", "exits", "refused") or ()
+        return replace(
+            policy,
+            drain_timeout=float(self.file.get("restart", "drain_limit") or 0.0),
+            teardown_timeout=float(self.file.get("restart", "exit_limit") or policy.teardown_timeout),
+            start_timeout=start_timeout,
+            refusal_codes=frozenset(refused),
+            may_kill=False,
+        )
+
+    # --- what the resident asks
+
+    def files(self) -> tuple[str, ...]:
+        """Return the paths whose changes are a reason to look again."""
+        return tuple(self.adoption.fill(path) for path in self.file.get("watch", "paths") or ())
+
+    def last_word(self, exit_code: int | None = None) -> Word:
+        """Return what the ended instance has said of its end, by its files and its exit code."""
+        states = self.file.get("instance", "state") or {}
+        said = self._said_state()
+        if said in states.get("refused", ()) or exit_code in (self.file.get("restart", "exits", "refused") or ()):
+            return "refused"
+        if self.wanted():
+            return "restart"
+        if said in states.get("stopped", ()):
+            return "stopped"
+        return "unknown" if said is None else "crashed"
+
+    def wanted(self) -> str | None:
+        """Return where a restart is written that the program itself was asked for, or None."""
+        for probe in self.file.probes("watch", "wanted"):
+            if self._holds(probe):
+                return self.adoption.fill(str(probe.get("exists") or probe.get("json")))
+        return None
+
+    def look(self, memory: Memory, manager: ManagerView) -> tuple[Look, Memory]:
+        """Look once. Return the facts, and what is to be remembered of them."""
+        now, running = time.time(), self.observe()
+        described = running.identity if running is not None else self._described()
+        known = memory.identity is not None and described is not None and described.is_same_as(memory.identity)
+        if not known:
+            memory = Memory(described, self._definition_stamp())
+        if running is not None:
+            memory = replace(memory, gone_since=0.0, asked=None)
+        elif not 0.0 < memory.gone_since <= now:
+            memory = replace(memory, gone_since=now)
+        stamp = self._definition_stamp()
+        patience = self.file.get("patience") or {}
+        return Look(
+            now=now,
+            alive=running is not None,
+            known=described is not None,
+            gone_since=memory.gone_since or now,
+            last_word=self.last_word(manager.exit_code),
+            wanted=self.wanted() is not None,
+            defined=bool(stamp),
+            rewritten=bool(memory.definition) and stamp != memory.definition,
+            updating=self._updates(),
+            asked=memory.asked,
+            manager=manager,
+            helper=float(patience.get("helper", 6.0)),
+            patience=float(patience.get("manager", 4.0)),
+            bring_back=self.adoption.unloaded == "bring-back",
+        ), memory
+
+    def remember(self, memory: Memory) -> None:
+        """Keep it for the next resident. Raises OSError."""
+        if memory != self.memory():
+            durable.publish(f"{self._paths.state}/seen.json", memory.document())
+
+    def memory(self) -> Memory:
+        """Return what the last resident knew."""
+        found = durable.read_json(f"{self._paths.state}/seen.json") or {}
+        asked, definition = found.get("asked"), found.get("definition")
+        return Memory(
+            Identity.parse(found.get("identity")),
+            definition if isinstance(definition, str) else "",
+            durable.finite(found.get("gone_since")) or 0.0,
+            asked if isinstance(asked, str) else None,
+        )
+
+    # --- its files
+
+    def _described(self) -> Identity | None:
+        """Return the instance that its files name, alive or not."""
+        for probe in self.file.probes("instance", "pid"):
+            if not isinstance(probe, dict):
+                continue
+            found = self._json(probe)
+            pid, start = found.get(probe.get("field", "pid")), found.get(probe.get("start", ""))
+            if type(pid) is not int or not 0 < pid < 2**31:
+                continue
+            if type(start) is int and start > 0:
+                return Identity(pid, None, start, process_table.boot_id())
+            return self._by_birth(pid)
+        return None
+
+    def _by_birth(self, pid: int) -> Identity:
+        """Return the process with the birth that the kernel knows, or the one remembered: the file does not say it."""
+        remembered = self.memory().identity
+        if remembered is not None and remembered.pid == pid:
+            return remembered
+        return Identity.of(pid) or Identity(pid)
+
+    def _said_state(self) -> str | None:
+        probe = self.file.get("instance", "state")
+        said = self._json(probe).get(probe.get("field", "state")) if probe is not None else None
+        return said if isinstance(said, str) else None
+
+    def _state(self) -> State:
+        """Return the state of a living instance: whoever says "stopped" has still to exit."""
+        states, said = self.file.get("instance", "state") or {}, self._said_state()
+        return next(
+            (state for name, state in _STATES if said in states.get(name, ())), "exited" if said else "starting"
+        )
+
+    def _handles_signal(self) -> bool:
+        if self.file.get("restart", "signal") is None:
+            return False
+        when = self.file.get("restart", "signal_when")
+        return when in {None, "always"} if not isinstance(when, dict) else self._holds(when)
+
+    def _holds(self, probe: dict[str, Any]) -> bool:
+        if "exists" in probe:
+            return os.path.exists(self.adoption.fill(probe["exists"]))
+        if "json" in probe:
+            return "is" in probe and self._json(probe).get(probe.get("field", "")) == probe["is"]
+        return False
+
+    def _json(self, probe: dict[str, Any]) -> dict[str, Any]:
+        path = probe.get("json")
+        return (durable.read_json(self.adoption.fill(path), limit=1 << 20) or {}) if path is not None else {}
+
+    def _updates(self) -> bool:
+        """Say whether its update is at work: its mark is there, and the process that the mark names lives."""
+        probe = self.file.get("update", "under_way")
+        if not isinstance(probe, dict) or "exists" not in probe:
+            return False
+        try:
+            text = durable.read_small(self.adoption.fill(probe["exists"]), 4096).decode(errors="replace")
+        except (OSError, ValueError, durable.UnfitFileError):
+            return False
+        key = probe.get("pid")
+        found = [line.partition(key)[2] for line in text.splitlines() if key and line.startswith(key)]
+        if not found or not found[0].strip().isdecimal():
+            return False
+        return process_table.create_time(int(found[0])) is not None
+
+    def _definition_stamp(self) -> str:
+        try:
+            found = os.stat(self.adoption.definition)
+        except OSError:
+            return ""
+        return f"{found.st_mtime_ns}:{found.st_ino}:{found.st_size}"
+
+    def _starts_within(self, starts: dict[str, Any]) -> int:
+        path = starts.get("log")
+        if path is None:
+            return 0
+        with contextlib.suppress(OSError, durable.UnfitFileError, ValueError):
+            lines = durable.read_small(self.adoption.fill(path), 1 << 20).decode(errors="replace").split()
+            return sum(time.time() - starts["window"] < float(at) for at in lines)
+        return 0

@@ -1,0 +1,91 @@
+"""Find a program's own service on this machine: its manager, its name there, its definition, its home."""
+
+import os
+import pwd
+import sys
+
+from hermes_cli.errors import HermesError, NotInstalledError
+from hermes_cli.paths import Paths, is_foreign
+from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.program_file import ProgramFile, fill
+from hermes_cli.services.adopted.base import Adopted
+from hermes_cli.services.adopted.launchd import AdoptedLaunchd
+from hermes_cli.services.adopted.systemd import AdoptedSystemd
+from hermes_cli.services.systemd.systemctl import Systemctl
+from hermes_cli.system import durable
+
+
+def find(program: ProgramFile, home: str | None) -> Adoption:
+    """Return where the program is. Raises NotInstalledError, HermesError."""
+    place = _home(program, home)
+    asked = os.environ.get("HERMES_SERVICE_MANAGER")
+    kind = "launchd" if asked == "launchd" or (asked in {None, "", "auto"} and sys.platform == "darwin") else "systemd"
+    if asked == "embedded":
+        raise HermesError(
+            "the embedded manager runs no service of another program: hermes gateway install --program FILE"
+        )
+    service = program.get("service", kind)
+    if service is None:
+        raise NotInstalledError(f"{program.name} has no service under {kind}: hermes gateway install --program FILE")
+    profile = _profile(place)
+    key = "profile" if profile and "profile" in service else "label" if kind == "launchd" else "unit"
+    name = fill(service[key], {"profile": profile or "default"})
+    definition = _plist(name) if kind == "launchd" else _unit(name)
+    if definition is None:
+        raise NotInstalledError(
+            f"{program.name} has no service {name} here: install it with its own command, or name its home with --home"
+        )
+    values = _install_of(definition)
+    return Adoption(program.name, kind, name, place, definition, profile or "default", values=values)
+
+
+def manager(paths: Paths, adoption: Adoption) -> Adopted:
+    """Return the adopted program's manager."""
+    return (AdoptedLaunchd if adoption.manager == "launchd" else AdoptedSystemd)(paths, adoption)
+
+
+def _home(program: ProgramFile, home: str | None) -> str:
+    told = program.get("home") or {}
+    place = home or _foreign_home(told.get("env")) or told.get("default") or "~"
+    return os.path.realpath(os.path.expanduser(place))
+
+
+def _foreign_home(variable: str | None) -> str | None:
+    """Return the value of the program's own variable, unless that variable is ours and names our home."""
+    value = os.environ.get(variable or "")
+    if not value or variable != "HERMES_HOME":
+        return value
+    return value if is_foreign(value) else None
+
+
+def _profile(home: str) -> str | None:
+    """Return the profile of a home below `profiles/`, as hermes-agent lays them out."""
+    parent, name = os.path.split(home)
+    return name if os.path.basename(parent) == "profiles" else None
+
+
+def _plist(label: str) -> str | None:
+    homes = dict.fromkeys([pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser("~")])
+    places = [f"{home}/Library/LaunchAgents/{label}.plist" for home in homes]
+    return next((place for place in places if os.path.isfile(place)), None)
+
+
+def _unit(name: str) -> str | None:
+    place = f"{Systemctl(system=False).directory()}/{name}"
+    return place if os.path.isfile(place) else None
+
+
+def _install_of(definition: str) -> dict[str, str]:
+    """Return {python} and {install}: the interpreter that the definition runs, and the checkout around it."""
+    text = durable.read_text(definition) or ""
+    python = next((word for word in _words(text) if os.path.basename(word).startswith("python")), None)
+    if python is None:
+        return {}
+    environment = os.path.dirname(os.path.dirname(python))
+    return {"python": python, "install": os.path.dirname(environment)}
+
+
+def _words(text: str) -> list[str]:
+    import re
+
+    return [word for word in re.split(r"[\s<>\"'=]+", text) if word.startswith("/")]

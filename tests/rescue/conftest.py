@@ -1,0 +1,72 @@
+"""The real hermes-agent for the tests that rescue it, and the page that a run writes."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from launchd_emulator import Launchd
+from support.agent.beside import Beside
+from support.agent.checkout import Checkout
+from support.agent.installed import NotToBeHadError, installed, offline
+from support.agent.on_launchd import Agent, user_folder
+from support.agent.page import page
+
+WRITE = "HERMES_AGENT_TABLE"  # a file's path: the run writes what it saw there
+_seen: list[dict[str, Any]] = []
+
+
+@pytest.fixture(scope="session")
+def agent_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has the release; skipped with the reason where the index is away."""
+    shared = tmp_path_factory.getbasetemp()
+    try:
+        return installed(shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared)
+    except NotToBeHadError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def make_agent(tmp_path: Path, agent_python: Path) -> Iterator[Callable[..., Agent]]:
+    """Return a function that installs hermes-agent on a Mac with these knobs; with `checkout`, as its installer does."""
+    with ExitStack() as closing:
+
+        def make(*, checkout: bool = False, **knobs: Any) -> Agent:
+            user = user_folder()
+            closing.callback(shutil.rmtree, user, ignore_errors=True)
+            agents = user / "Library" / "LaunchAgents"
+            agents.mkdir(parents=True)
+            python = agent_python
+            if checkout:
+                made = Checkout(agent_python, tmp_path)
+                made.gitconfig(user)
+                python = made.python
+            launchd = offline(lambda: Launchd(tmp_path / "launchd", home=user, agents_dir=agents, **knobs))
+            closing.enter_context(launchd)
+            agent = Agent(python, launchd, user)
+            closing.callback(agent.close)
+            agent.install()
+            return agent
+
+        yield make
+
+
+@pytest.fixture
+def make_beside(tmp_path: Path) -> Callable[[Agent], Beside]:
+    """Return a function that has hermesctl on an agent's machine."""
+    return lambda agent: Beside(agent, tmp_path)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In the controlling process: what each scenario has noted of itself."""
+    if report.when == "call":
+        _seen.extend({**value, "passed": report.passed} for name, value in report.user_properties if name == "rescue")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the page, in the controlling process only."""
+    if WRITE in os.environ and not hasattr(session.config, "workerinput") and _seen:
+        Path(os.environ[WRITE]).write_text(page(_seen))

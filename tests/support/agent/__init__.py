@@ -1,0 +1,1 @@
+"""The real hermes-agent, unmodified: where it comes from, where it runs, and what happens to it."""
