@@ -19,7 +19,7 @@ from hermes_cli.paths import Paths, resolve
 from hermes_cli.pending import is_restart_pending
 from hermes_cli.programs import chosen
 from hermes_cli.programs.declared import DeclaredProgram, Memory
-from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, judge
+from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
 from hermes_cli.services import choose
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system import locks
@@ -105,7 +105,7 @@ def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
         yield f"watch {place}"
     for path in program.files():
         yield f"file {path}"
-    if not isinstance(verdict, Leave):
+    if not isinstance(verdict, Leave) or verdict.rule == it_runs.__name__:  # it has ended since the look
         until = verdict.until if isinstance(verdict, Later) else 0.0
         yield f"until {max(0.05, until - time.time()):.3f}"
 

@@ -60,6 +60,19 @@ def make_beside(tmp_path: Path) -> Callable[[Agent], Beside]:
     return lambda agent: Beside(agent, tmp_path)
 
 
+@pytest.fixture
+def make_adopted(make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]) -> Callable[..., Beside]:
+    """Return a function that has hermes-agent adopted on a machine with these knobs, its hook loaded."""
+
+    def make(*options: str, checkout: bool = False) -> Beside:
+        beside = make_beside(make_agent(checkout=checkout))
+        beside.adopt(*options)
+        beside.restart_gateway()
+        return beside
+
+    return make
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """In the controlling process: what each scenario has noted of itself."""
     if report.when == "call":

@@ -36,6 +36,7 @@ class AdoptedLaunchd(Adopted):
         super().__init__(paths, adoption)
         self._launchctl = Launchctl("launchctl")
         self._domains = Domains(self._launchctl)
+        self._seen: Location | None = None  # by the look that a start follows
 
     @property
     def spawn_interval(self) -> float:
@@ -61,7 +62,8 @@ class AdoptedLaunchd(Adopted):
 
     def observe(self) -> Service:
         """Say whether launchd runs it."""
-        return self._domains.find(self.adoption.name).service
+        self._seen = self._domains.find(self.adoption.name)
+        return self._seen.service
 
     def status(self) -> ServiceStatus:
         """Say where the program's label is loaded, and whether launchd holds it back."""
@@ -80,6 +82,8 @@ class AdoptedLaunchd(Adopted):
 
     def demand_start(self) -> None:
         """Start it: load its own definition if it is not loaded, then a plain kickstart. Raises HermesError."""
+        if self._is_started_where_it_was_seen():
+            return
         place = self._domains.find(self.adoption.name)
         if not place.known:
             raise CannotTellError("launchd does not answer: hermes gateway status")
@@ -146,6 +150,13 @@ class AdoptedLaunchd(Adopted):
         for domain in self._domains.names:
             self._domains.unload(domain, self.resident, time.monotonic() + _STOP)
         definition.remove(self.definitions()[0].path)
+
+    def _is_started_where_it_was_seen(self) -> bool:
+        """Kickstart the loaded job that the last look found, without looking again. Say whether launchd did it."""
+        seen, self._seen = self._seen, None
+        if seen is None or seen.job is None or seen.job.is_ending:
+            return False
+        return self._launchctl("kickstart", f"{seen.domain}/{self.adoption.name}").ok
 
     def _load(self, domain: str) -> None:
         deadline = time.monotonic() + _STOP

@@ -37,11 +37,26 @@ class Beside:
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
+    @property
+    def profile(self) -> str:
+        """Ours for it."""
+        return self.agent.profile or "hermes-agent"
+
     def adopt(self, *options: str) -> str:
         """`hermesctl gateway adopt hermes-agent`, to a resident that has looked; what it says."""
-        said = self.run("gateway", "adopt", "hermes-agent", *options).stdout
+        named = ["--home", str(self.agent.home), "--as", self.profile] if self.agent.profile else []
+        said = self.run("gateway", "adopt", "hermes-agent", *named, *options).stdout
         self.until(self.has_looked, "the resident's first look")
         return said
+
+    def floor(self) -> float:
+        """Seconds that the calls of one rescue take here and now, one after the other."""
+        began = time.monotonic()
+        look = [str(self.interpreter.python), "-P", "-c", "import hermes_cli.jobs.adopted"]
+        subprocess.run(look, cwd="/", check=True, timeout=PATIENCE)
+        for _ in range(4):
+            self.agent.launchd.launchctl("print", self.agent.target)
+        return time.monotonic() - began
 
     def residents(self) -> list[psutil.Process]:
         """Our resident processes on that machine."""
@@ -68,7 +83,7 @@ class Beside:
 
     def intents(self) -> list[dict[str, Any]]:
         """Every intent, newest first."""
-        said = self.run("-p", "hermes-agent", "gateway", "intents", "list", "--json").stdout
+        said = self.run("-p", self.profile, "gateway", "intents", "list", "--json").stdout
         found: list[dict[str, Any]] = json.loads(said)["intents"]
         return found
 

@@ -11,7 +11,7 @@ _HEAD = """\
 hermes-agent 0.19.0 as the index has it, not one byte changed, under its own definition, which stays as it is. Written by
 
 ```sh
-HERMES_RESCUE=whole HERMES_AGENT_TABLE=$PWD/docs/evidence/adopted-hermes-agent.md python -m pytest tests/rescue -n 2
+HERMES_RESCUE=whole HERMES_AGENT_TABLE=$PWD/docs/evidence/adopted-hermes-agent.md python -m pytest tests/rescue
 ```
 
 Real are hermes-agent, its commands, its terminal tool, its update (from a repository on the same machine), its processes and

@@ -1,0 +1,105 @@
+"""What happens around an adopted hermes-agent: other profiles, a changed definition, an uninstallation, the release."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.agent.beside import Beside
+from support.agent.on_launchd import Agent
+from support.agent.scenarios import ASIDE, HELD, NORMAL, WHOLE, stale
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")]
+
+
+def restarted_while_held(agent: Agent) -> bool:
+    """Whether it comes back after a restart asked for inside, while launchd holds everything back."""
+    agent.launchd.knob(**HELD)
+    agent.ask()
+    agent.restart_inside()
+    seen = agent.outcome(bound=ASIDE)
+    assert seen.spawns == (1 if seen.alive else 0), agent.log()
+    return seen.alive
+
+
+def test_of_two_profiles_the_adopted_one_comes_back(
+    make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
+) -> None:
+    first = make_agent()
+    second = Agent(first.python, first.launchd, first.user, profile="work")
+    second.install()
+    beside = make_beside(second)
+    beside.adopt()
+    beside.restart_gateway()
+    assert restarted_while_held(second), beside.log()
+    assert not restarted_while_held(first)
+
+
+def test_both_of_two_profiles_come_back_at_once(
+    make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
+) -> None:
+    first = make_agent()
+    second = Agent(first.python, first.launchd, first.user, profile="work")
+    second.install()
+    both = [first, second]
+    for one in both:
+        make_beside(one).adopt()
+    first.launchd.knob(**HELD)
+    for one in both:
+        one.ask()
+        one.restart_inside()
+    assert [one.outcome(bound=2 * ASIDE).alive for one in both] == [True, True], first.log()
+
+
+def test_a_definition_that_upstream_has_changed_meanwhile_is_its_own_affair(
+    make_adopted: Callable[..., Beside],
+) -> None:
+    beside = make_adopted()
+    agent = beside.agent
+    stale(agent)
+    agent.ask()
+    agent.run("gateway", "install")  # it repairs what is not as it writes it: bootout, bootstrap
+    assert agent.outcome(bound=ASIDE).alive, beside.log()
+    assert len(agent.spawns()) == 1
+    agent.age()
+    beside.until(beside.has_looked, "the resident's look at it")
+    assert restarted_while_held(agent), beside.log()
+
+
+def test_what_is_installed_again_is_kept_alive_again(make_adopted: Callable[..., Beside]) -> None:
+    beside = make_adopted()
+    agent = beside.agent
+    agent.ask()
+    agent.run("gateway", "uninstall")
+    assert not agent.outcome(bound=ASIDE).alive
+    agent.install()
+    beside.until(beside.has_looked, "the resident's look at it")
+    assert restarted_while_held(agent), beside.log()
+
+
+def test_a_hook_that_somebody_removed_is_missed_by_nobody(make_adopted: Callable[..., Beside]) -> None:
+    beside = make_adopted()
+    shutil.rmtree(beside.agent.home / "hooks" / "hermesctl")
+    beside.restart_gateway()
+    assert restarted_while_held(beside.agent), beside.log()
+
+
+def test_release_leaves_what_was_there_and_it_dies_as_before(
+    make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
+) -> None:
+    agent = make_agent()
+    beside = make_beside(agent)
+    before, running = everything(agent), agent.pid()
+    beside.adopt()
+    beside.run("gateway", "release")
+    assert everything(agent) == before
+    assert beside.residents() == []
+    assert agent.pid() == running
+    agent.launchd.knob(**NORMAL)
+    assert not restarted_while_held(agent)
+
+
+def everything(agent: Agent) -> dict[Path, bytes]:
+    """What lies where its definitions and its hooks lie."""
+    places = [agent.plist.parent, agent.home / "hooks"]
+    return {path: path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}

@@ -1,0 +1,89 @@
+"""SIGKILL to whoever of ours keeps hermes-agent alive, at each step of a rescue: it is alive at the end, once."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.agent.beside import Beside, kill
+from support.agent.scenarios import ASIDE, HELD, WHOLE
+from support.faults.places import Place, fault, on_call, on_return
+
+from hermes_cli.intents import request
+from hermes_cli.intents.driver import Driver
+from hermes_cli.intents.queue import Queue
+from hermes_cli.jobs import adopted
+from hermes_cli.services.adopted.launchd import AdoptedLaunchd
+
+pytestmark = [pytest.mark.timeout(600)]
+STEPS = [
+    on_call(adopted.look),
+    on_call(request.submit),
+    on_return(request.submit),
+    on_return(adopted.look),
+    on_call(AdoptedLaunchd.demand_start),
+    on_return(AdoptedLaunchd.demand_start),
+    on_call(Queue.settle),
+    on_return(Queue.settle),
+    on_call(Driver._observe),
+]
+CHOSEN = STEPS if WHOLE else [STEPS[2]]
+
+
+def held_restart(beside: Beside) -> None:
+    """A restart asked for inside, while launchd holds everything back."""
+    agent = beside.agent
+    agent.launchd.knob(**HELD)
+    agent.ask()
+    agent.restart_inside()
+
+
+def assert_alive_once(beside: Beside) -> None:
+    seen = beside.agent.outcome(bound=4 * ASIDE)
+    assert seen.alive, beside.log()
+    assert seen.spawns == 1, beside.log()
+    assert seen.unchanged
+
+
+@pytest.mark.parametrize("step", CHOSEN, ids=str)
+def test_a_look_that_is_killed_at_any_step_is_made_again(
+    make_adopted: Callable[..., Beside], tmp_path: Path, step: Place
+) -> None:
+    beside = make_adopted()
+    once = tmp_path / "struck"
+    beside.interpreter.strike(fault("kill", step, once=once, program="hermes_cli.jobs.adopted"))
+    held_restart(beside)
+    assert_alive_once(beside)
+    assert once.exists()
+
+
+@pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")
+@pytest.mark.parametrize("when", ["before the request", "while it drains", "after its end"])
+def test_the_hook_brings_the_resident_back_or_the_next_look_does(
+    make_adopted: Callable[..., Beside], when: str
+) -> None:
+    beside = make_adopted()
+    (resident,) = beside.residents()
+    beside.agent.launchd.knob(**HELD)
+    if when == "before the request":
+        kill(resident)
+    beside.agent.ask()
+    os.kill(beside.agent.state()["pid"], signal.SIGUSR1)
+    if when == "while it drains":
+        beside.until(lambda: beside.agent.state().get("restart_requested"), "the request in its file")
+    if when == "after its end":
+        beside.agent.await_end()
+    if when != "before the request":
+        kill(resident)
+    if when == "after its end":  # nobody of ours is left whom launchd would start: until somebody looks
+        beside.run("-p", beside.profile, "gateway", "status", check=False)
+    assert_alive_once(beside)
+
+
+@pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")
+def test_without_its_hook_the_resident_alone_is_enough(make_adopted: Callable[..., Beside]) -> None:
+    beside = make_adopted("--no-hook")
+    assert not (beside.agent.home / "hooks" / "hermesctl").exists()
+    held_restart(beside)
+    assert_alive_once(beside)

@@ -1,0 +1,49 @@
+"""Program files: what is right is read, what is wrong is said with line and column."""
+
+import pytest
+
+from hermes_cli.errors import ConfigError
+from hermes_cli.programs.program_file import BUILT_IN, built_in, fill, parse
+
+RIGHT = built_in("hermes-agent").text
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_the_built_in_ones_are_right(name: str) -> None:
+    assert built_in(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('signal = "SIGUSR1"', 'signl = "SIGUSR1"', "restart.signl is not a key; known are signal"),
+        ('"SIGUSR1"', '"SIGFOO"', "restart.signal 'SIGFOO' is no signal"),
+        ("helper = 6.0", 'helper = "long"', "patience.helper must be a number"),
+        ("helper = 6.0", "helper = -1", "patience.helper must be a number"),
+        ('exists = "{home}/gateway.pid"', 'exists = "{hom}/gateway.pid"', "has the placeholder {hom}"),
+        ("schema = 1", "schema = 2", "schema must be 1"),
+        ('name = "hermes-agent"', 'name = "../x"', "name must be lower case"),
+        ("restart = [75]", 'restart = ["75"]', "restart.exits.restart must be a whole number"),
+        ("[patience]", "[patients]", "patients is not a key"),
+        ('name = "hermes-agent"', "", "name is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(old: str, new: str, said: str) -> None:
+    assert RIGHT.count(old) >= 1
+    text = RIGHT.replace(old, new, 1)
+    with pytest.raises(ConfigError) as caught:
+        parse("f.toml", text)
+    place, _, complaint = str(caught.value).partition(": ")
+    assert said in complaint
+    line = int(place.split(":")[1])
+    if new:
+        assert new.split(" =", maxsplit=1)[0].strip("[]") in text.splitlines()[line - 1]
+
+
+def test_what_is_no_toml_is_said_with_its_place() -> None:
+    with pytest.raises(ConfigError, match=r"not valid TOML .*line 1"):
+        parse("f.toml", "schema = !\n")
+
+
+def test_placeholders_are_filled_in_and_nothing_else() -> None:
+    assert fill("{home}/x {pid} {{}} $HOME", {"home": "/h", "pid": "{home}"}) == "/h/x {home} {{}} $HOME"
