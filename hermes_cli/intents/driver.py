@@ -12,9 +12,8 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-from hermes_cli.intents import sign_of_life, witness
+from hermes_cli.intents import witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
@@ -53,16 +52,11 @@ def drive(
     queue.make_directories()
     while True:
         lock = locks.take(queue.driver_lock)
-        if lock is None and sign_of_life.end_overdue(queue.driver_lock):
-            _log.warning("the driver before this one showed no sign of life: it was ended")
-            lock = locks.take(queue.driver_lock)
         if lock is None:
             return False
-        give = partial(sign_of_life.give, lock.descriptor)
         try:
-            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew, show_life=give).run()
+            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew).run()
         finally:
-            sign_of_life.withdraw(lock.descriptor)
             lock.release()
         if not queue.scan().intents:
             return True
@@ -81,7 +75,6 @@ class Driver:
         policy: Policy,
         trigger: str,
         renew: Callable[[], object] = lambda: None,
-        show_life: Callable[[float], object] = lambda _: None,
     ) -> None:
         self._queue = queue
         self._program = program
@@ -94,7 +87,6 @@ class Driver:
         self._history: list[Settled] | None = None
         self._immovable: set[Broken] = set()
         self._renew = renew
-        self._show_life = show_life
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
         self._ahead: tuple[str | None] | None = None  # the answer of the last step, if that was to look ahead
@@ -117,7 +109,6 @@ class Driver:
 
         A `Wait` says when to look again; everything else has been carried out. Raises OSError when the queue is unusable.
         """
-        self._show_life(sign_of_life.LOOK)
         found = self._clear()
         if not found.intents:
             return None
@@ -178,10 +169,7 @@ class Driver:
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
         held = bool(self._queue.holders())
         updates = [intent for intent in intents if intent.reason == UPDATE]
-        if updates and not held:
-            self._show_life(sign_of_life.CHANGE)
         whys = [] if held else [self._stuck.get(update.id) or self._recovery.recover(update.id) for update in updates]
-        self._show_life(sign_of_life.LOOK)
         running = self._program.observe()
         service = Service()
         if running is None:
@@ -225,7 +213,6 @@ class Driver:
         """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""
         for intent in intents:
             self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
-        self._show_life(sign_of_life.CHANGE if isinstance(step, PutBack) else sign_of_life.ACT)
         match step:
             case LookAhead():
                 self._ahead = (self._obstacle(),)
@@ -282,8 +269,7 @@ class Driver:
         concerned.extend(self._queue.holders() if self._seen.held else ())
         if instance is None and service.pid is not None:
             concerned.append(Identity.of(service.pid))
-        self._show_life(sign_of_life.LOOK)
-        timeout = min(max(0.0, until - time.time()), sign_of_life.PAUSE)
+        timeout = max(0.0, until - time.time())
         if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
         with contextlib.ExitStack() as stack:

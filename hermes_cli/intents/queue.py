@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cli.intents import hold, progress, sign_of_life
+from hermes_cli.intents import hold, progress
 from hermes_cli.intents.directories import Directories
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
@@ -74,8 +74,8 @@ class Queue(Directories):
         self.profile = profile
 
     def is_driven(self) -> bool:
-        """Say whether a driver is at work: one holds the lock, and has not broken its promise to show that it lives."""
-        return locks.is_held(self.driver_lock) and sign_of_life.overdue(self.driver_lock) is None
+        """Say whether a driver holds the lock."""
+        return locks.is_held(self.driver_lock)
 
     def scan(self) -> Scan:
         """Look at pending/ once. Raises OSError when the directory cannot be read, or the process has no descriptor left."""

@@ -86,9 +86,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _await_other_driver(paths: "Paths") -> None:
-    from hermes_cli.intents import sign_of_life
+    from hermes_cli.system import locks
 
-    sign_of_life.await_end(paths.queue.driver_lock)
+    locks.await_release(paths.queue.driver_lock)
 
 
 def log_to(paths: "Paths") -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from hermes_cli.errors import EX_TEMPFAIL
 from hermes_cli.installation.copy import driver_argv
-from hermes_cli.intents import sign_of_life
 from hermes_cli.paths import Paths
 from hermes_cli.pending import is_something_pending
+from hermes_cli.system import locks
 from hermes_cli.system.process import describe_exit
 
 _log = logging.getLogger("hermes.supervisor")
@@ -41,25 +41,22 @@ class DriverRuns:
     def run(self) -> None:
         """Start the driver that is due, if there is something for it to do."""
         self.at = None
-        if self.pid is not None:  # it runs; one that is stopped, or spins, is ended, and `exited` starts another
-            sign_of_life.end_overdue(self._paths.queue.driver_lock)
-            self.at = time.monotonic() + _LONGEST_PAUSE
+        if self.pid is not None or not is_something_pending(self._paths):
             return
-        if not is_something_pending(self._paths):
-            return
-        if self._paths.queue.is_driven():  # another process's driver: nobody would tell if it were killed
+        if locks.is_held(
+            self._paths.queue.driver_lock
+        ):  # another process's driver: nobody would tell if it were killed
             self.at = time.monotonic() + _PAUSE
             return
         try:
             self.pid = self._spawn(driver_argv(self._paths, self._trigger))
-            self.at = time.monotonic() + _LONGEST_PAUSE
         except OSError as error:
             _log.error("no driver can be started: %s", error.strerror)
             self.at = time.monotonic() + _LONGEST_PAUSE
 
     def exited(self, code: int) -> None:
         """Note that the driver has ended, and make the next one due if something is still pending."""
-        self.pid = self.at = None
+        self.pid = None
         self._failures = 0 if code in {0, EX_TEMPFAIL} else self._failures + 1
         if self._failures:
             _log.warning("the driver %s", describe_exit(code))
