@@ -1,5 +1,6 @@
 """config.toml: the few numbers a person may want to change, with the defaults here."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
+from hermes_cli.system import trust
 from hermes_cli.system.log_file import FILES, SIZE, Bounds
 
 
@@ -137,6 +139,7 @@ def load(path: str) -> Config:
         with open(path, "rb") as file:
             import tomllib
 
+            _check_owner(path, os.fstat(file.fileno()))
             try:
                 text = file.read(_LONGEST + 1)
                 if len(text) > _LONGEST:
@@ -181,6 +184,16 @@ def _meant(typed: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(typed, list(known), n=1)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def _check_owner(path: str, found: os.stat_result) -> None:
+    """Raise ConfigError for a file that others can change: it names programs that are run."""
+    if trust.is_foreign(found):
+        who = trust.name_of(found.st_uid) or f"uid {found.st_uid}"
+        raise ConfigError(f"{path} belongs to {who}, so it is not believed: put a file of your own there")
+    others = trust.writers(path, found)
+    if others is not None:
+        raise ConfigError(f"{path} is writable by {others}, so it is not believed: chmod go-w {path!r}")
 
 
 def load_or_defaults(path: str) -> Config:

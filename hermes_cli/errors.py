@@ -82,15 +82,19 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
     try:
         return command()
     except HermesError as error:
-        print(f"hermes: {say(str(error))}", file=sys.stderr)
+        from hermes_cli.system.printable import printable
+
+        print(f"hermes: {printable(say(str(error)))}", file=sys.stderr)
         for line in error.log:
-            print(f"  {line}", file=sys.stderr)
+            print(f"  {printable(line)}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader has gone; Python's own flush at exit must not complain about it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        from hermes_cli.system.printable import printable
+
+        where = f"{printable(error.filename)}: " if error.filename else ""
         print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
         return 1

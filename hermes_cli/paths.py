@@ -127,22 +127,28 @@ class Paths:
 def resolve(profile: str | None = None) -> Paths:
     """Directories from HERMES_HOME, or the platform's own.
 
-    Raises UsageError for a bad profile name, and when HERMES_HOME is a file or writable by everyone.
+    Raises UsageError for a bad profile name, and for a home that is no directory, of another user, or writable by others.
     """
+    from hermes_cli import home as homes
+
     name = profile if profile is not None else os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE
     home = own_home()
     if home:
         home = _absolute("HERMES_HOME")
-        _check_private(home)
-        return Paths(name, f"{home}/state", home, f"{home}/logs", home)
+        found = Paths(name, f"{home}/state", home, f"{home}/logs", home)
+        homes.check(found, home)
+        homes.check_name(found, DEFAULT_PROFILE)
+        return found
     for variable in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         if os.environ.get(variable):
             _absolute(variable)
     from platformdirs import user_config_path, user_log_path, user_state_path
 
     root = str(user_state_path("hermes"))
-    _check_private(root)
-    return Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+    found = Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+    homes.check(found, root)
+    homes.check_name(found, DEFAULT_PROFILE)
+    return found
 
 
 def _absolute(variable: str) -> str:
@@ -177,18 +183,3 @@ def profiles(paths: Paths) -> list[str]:
 def sibling(paths: Paths, profile: str) -> Paths:
     """Return the same installation's directories for another profile."""
     return resolve(profile) if profile != paths.profile else paths
-
-
-def _check_private(home: str) -> None:
-    try:
-        found = os.stat(home)
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        raise UsageError(f"{home} lies below a file: point HERMES_HOME at a directory") from None
-    except OSError as error:
-        raise UsageError(f"{home} cannot be looked at ({error.strerror}): point HERMES_HOME elsewhere") from None
-    if (found.st_mode & 0o170000) != 0o040000:
-        raise UsageError(f"{home} is not a directory: point HERMES_HOME at one")
-    if found.st_mode & 0o002:
-        raise UsageError(f"{home} is writable by everyone, so anyone could restart the gateway: chmod o-w {home!r}")

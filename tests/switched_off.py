@@ -318,7 +318,7 @@ ROWS = [
     Row(
         "an old request expires",
         decide._refusal,
-        "if intent.expires_at is not None and facts.now >= intent.expires_at:",
+        "if intent.expires_at is not None and facts.is_expired:",
         "if False:",
         f"{SERVICE}an_old_request_is_settled_as_expired",
     ),

@@ -3,6 +3,7 @@
 import click
 
 from hermes_cli.paths import Paths
+from hermes_cli.system.printable import printable
 
 
 @click.command()
@@ -25,8 +26,8 @@ def doctor(paths: Paths) -> int:
     sick = False
     for check in checks(paths, choose(paths), RevisionQuery().collect):
         if not check.problems:
-            click.echo(f"ok       {check.passed}")
+            click.echo(printable(f"ok       {check.passed}"))
         for problem in check.problems:
-            click.echo(f"problem  {say(problem.text)}: {say(problem.mend)}")
+            click.echo(printable(f"problem  {say(problem.text)}: {say(problem.mend)}"))
             sick = True
     return int(sick)

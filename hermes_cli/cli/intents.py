@@ -12,6 +12,7 @@ from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.waiting import waiting
+from hermes_cli.system.printable import printable
 
 
 @click.command("list")
@@ -28,7 +29,7 @@ def list_(paths: Paths, *, as_json: bool) -> None:
     for row in rows:
         what = row["outcome"] or row["state"]
         detail = row.get("detail") or row.get("waiting_for") or ""
-        click.echo(f"{row['id']}  {what:<17}  {row.get('reason') or '':<8}  {detail}".rstrip())
+        click.echo(printable(f"{row['id']}  {what:<17}  {row.get('reason') or '':<8}  {detail}".rstrip()))
 
 
 @click.command()
@@ -42,7 +43,7 @@ def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
         click.echo(json.dumps(row, indent=2))
         return
     for name, value in row.items():
-        click.echo(f"{name:<14} {json.dumps(value)}")
+        click.echo(printable(f"{name:<14} {json.dumps(value)}", 65536))
 
 
 @click.command()

@@ -8,6 +8,7 @@ import click
 
 from hermes_cli import __version__
 from hermes_cli.errors import HermesError, exit_code_of
+from hermes_cli.system.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _command(profile: str | None, words: list[str]) -> int:
         if isinstance(error, _ASKS_FOR_HELP):
             print(error.format_message())
             return 0
-        print(f"hermes: {_one_line(error)}", file=sys.stderr)
+        print(f"hermes: {printable(_one_line(error))}", file=sys.stderr)
         return error.exit_code
     except click.exceptions.Abort:
         return 130
@@ -204,7 +205,7 @@ def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") ->
     except (HermesError, OSError):
         return  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {say(line)}", file=sys.stderr)
+        print(f"hermes: {printable(say(line))}", file=sys.stderr)
 
 
 def _check_profile(profile: str | None, words: list[str]) -> None:

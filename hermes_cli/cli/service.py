@@ -17,6 +17,7 @@ from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
+from hermes_cli.system.printable import printable
 
 
 @click.command()
@@ -61,7 +62,7 @@ def install(
         _start(paths, service)
     _say_what_is_missing(paths)
     for problem in service.status().problems:
-        click.echo(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile), err=True)
+        click.echo(printable(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile)), err=True)
     return code
 
 
@@ -195,7 +196,7 @@ def _start(paths: Paths, service: ServiceManager) -> None:
     before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
-        click.echo(f"running already, pid {before.identity.pid}, revision {before.revision}")
+        click.echo(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
         return
     _renew_dead_definition(service)
     log = LogLines(paths.gateway_log)
@@ -205,7 +206,7 @@ def _start(paths: Paths, service: ServiceManager) -> None:
     except HermesError as error:
         error.log = log.last()
         raise
-    click.echo(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}")
+    click.echo(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:

@@ -306,7 +306,7 @@ def _is_leap(facts: Facts) -> bool:
 def _restarted(facts: Facts, fresh: Instance) -> Step:
     described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
     # The record names who ran when it was asked: whoever is not that one came later, whatever the clock says.
-    if facts.intent.target is not None or facts.progress.attempts or fresh.started_at >= facts.intent.requested_at:
+    if facts.intent.target is not None or facts.progress.attempts or facts.was_started_since(fresh):
         return _end(facts, "restarted", described)
     return _end(facts, "already-satisfied", f"{described} was fresh when it was asked")
 
@@ -339,7 +339,7 @@ def _stays_ready(facts: Facts, fresh: Instance) -> Step | None:
 def _refusal(facts: Facts) -> Step | None:
     """Return the end of a restart that has not begun and must not begin, or None."""
     intent, seen, policy = facts.intent, facts.seen, facts.policy
-    if intent.expires_at is not None and facts.now >= intent.expires_at:
+    if intent.expires_at is not None and facts.is_expired:
         waited = f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s"
         return _end(facts, "expired", waited)
     is_wish = facts.phase != "repair"

@@ -21,11 +21,11 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.protocols import Manager, Program, Recovery
 from hermes_cli.intents.queue import Broken, Queue, Scan
 from hermes_cli.intents.record import Intent
-from hermes_cli.intents.request import UPDATE
+from hermes_cli.intents.request import UPDATE, boot_time
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.settled import Settled, restart_times
 from hermes_cli.intents.step import Kill, LookAhead, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.system import locks, process
+from hermes_cli.system import locks, process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
@@ -99,7 +99,7 @@ class Driver:
                 watch.drain()  # before the look, so that nothing falls between look and wait
                 step = self.step()
                 if step is None:
-                    self._queue.tidy()
+                    self._queue.tidy(self._policy.storm_window)
                     return
                 if isinstance(step, Wait):
                     self._wait(step.until, watch)
@@ -183,6 +183,8 @@ class Driver:
         origins = (settled.intent.origin for settled in done)
         return Observation(
             now=time.time(),
+            boot_id=process_table.boot_id(),
+            boot_time=boot_time(),
             desired=self._program.desired(),
             instance=running,
             service=service,

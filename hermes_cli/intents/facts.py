@@ -1,5 +1,6 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,6 +13,7 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
 from hermes_cli.intents.service import Service
 
+_TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 Phase = Literal["plain", "trial", "repair"]
 TRIAL_ATTEMPTS = 2  # starts of new code that may fail, and fresh instances on it that may end by themselves
 PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who claims to be one is not checked
@@ -33,6 +35,8 @@ class Observation:
     """One look at the world. `instance` is alive, or None. `now` in epoch seconds."""
 
     now: float
+    boot_id: str | None = None
+    boot_time: float | None = None  # seconds since that boot
     desired: Desired = "running"
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
@@ -110,6 +114,28 @@ class Facts:
     def now(self) -> float:
         """The moment of the look."""
         return self.seen.now
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the request is too old, by the clock that nobody sets where the machine has not booted since."""
+        intent, seen = self.intent, self.seen
+        if intent.expires_at is None:
+            return False
+        if None not in (seen.boot_id, seen.boot_time, intent.boot_time) and seen.boot_id == intent.boot_id:
+            assert seen.boot_time is not None
+            assert intent.boot_time is not None
+            return seen.boot_time - intent.boot_time >= intent.expires_at - intent.requested_at
+        return self.now >= intent.expires_at
+
+    def was_started_since(self, instance: Instance) -> bool:
+        """Tell whether the instance began after the request; by the boot's clock, which nobody sets, where both are known."""
+        intent, identity = self.intent, instance.identity
+        known = None not in (intent.boot_id, intent.boot_time, identity.start_ticks)
+        if not known or identity.boot_id != intent.boot_id:
+            return instance.started_at >= intent.requested_at
+        assert intent.boot_time is not None
+        assert identity.start_ticks is not None
+        return (identity.start_ticks + 1) / _TICKS > intent.boot_time
 
     @property
     def running(self) -> Instance | None:

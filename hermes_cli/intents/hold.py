@@ -24,7 +24,7 @@ def hold(directory: str, identifier: str) -> "Iterator[locks.Lock]":
     if lock is None:
         raise TryAgainError(f"intent {identifier} is held by another update: try again when it has ended")
     me = Identity.of(os.getpid())
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8", opener=durable.private_opener) as file:
         json.dump(me.document() if me else {}, file)
     try:
         yield lock

@@ -2,8 +2,8 @@
 
     staging/ID.json   being written; whoever dies here has acknowledged nothing
     pending/ID.json   durable, immutable, unsettled; published by rename, nothing else ever appears in the directory
-    settled/ID.json   the record and its outcome; published by link, which has one winner, and synced before
-                      pending/ID.json goes
+    settled/ID.json   the record and its outcome; published by link, which has one winner (where the file system
+                      has no links, by rename under a lock), and synced before pending/ID.json goes
     progress/ID.json  attempts and what is waited for; may be lost at any time
     rejected/NAME     what was found in pending/ and is no intent; moved, never acted on, the newest 200 files kept
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _KEPT = 200
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _SUFFIX = ".json"
+# What link(2) says on Android, exFAT, SMB and FUSE; what is the matter with the directory shows in the rename.
+_NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 
 
@@ -143,6 +145,10 @@ class Queue(Directories):
                 os.link(staged, final, follow_symlinks=False)
             except FileExistsError:
                 won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                won = self._publish_without_link(name, staged)
             else:
                 won = True
             if won:
@@ -151,7 +157,7 @@ class Queue(Directories):
                 self._sync_settled(name)
         finally:
             os.close(descriptor)
-            os.unlink(staged)
+            _remove(staged)
         durable.sync_directory(self.settled)
         _remove(waiting)  # not synced: should a power cut bring it back, settled/ says what became of it
         _remove(f"{self.progress}/{name}")
@@ -212,13 +218,17 @@ class Queue(Directories):
             found.append(Broken(name, why))
         return found
 
-    def tidy(self) -> None:
-        """Keep the newest 200 settled and 200 rejected, and drop what dead writers left in staging/, holds/ and progress/."""
+    def tidy(self, window: float = 0.0) -> None:
+        """Keep the newest 200 settled and 200 rejected, and drop what dead writers left in staging/, holds/ and progress/.
+
+        Each restart of the last `window` seconds keeps a record, however many came since: the breaker counts them.
+        """
         self._forget_rejects()
         final = sorted(_names(self.settled))
         waiting = {name.removesuffix(_SUFFIX) for name in _names(self.pending)}
         ended = {name.removesuffix(_SUFFIX) for name in final}
-        old = [f"{self.settled}/{name}" for name in final[:-_KEPT]]
+        counted = self._counted(final, time.time() - window) if window and len(final) > _KEPT else set()
+        old = [f"{self.settled}/{name}" for name in final[:-_KEPT] if name not in counted]
         old += [f"{self.staging}/{name}" for name in _names(self.staging)]
         old += [
             f"{self.progress}/{name}" for name in _names(self.progress) if name.partition(_SUFFIX)[0] not in waiting
@@ -230,6 +240,15 @@ class Queue(Directories):
             with contextlib.suppress(OSError):  # it is somebody else's, or gone
                 if "/staging/" not in path.removeprefix(self.root) or os.lstat(path).st_mtime < horizon:
                     os.unlink(path)
+
+    def _counted(self, names: list[str], horizon: float) -> set[str]:
+        """Return one record of each restart since `horizon`, and one that programs asked for where there is one."""
+        first: dict[tuple[str, bool], str] = {}
+        for name in reversed(names):
+            one = self._read_settled(name)
+            if one is not None and one.outcome == "restarted" and one.settled_at >= horizon:
+                first.setdefault((str(one.instance), one.intent.is_automatic), name)
+        return set(first.values())
 
     def _forget_rejects(self) -> None:
         """Remove the oldest of what was set aside; a directory that is not empty stays, a person put it there."""
@@ -287,6 +306,20 @@ class Queue(Directories):
             os.link(staged, final, follow_symlinks=False)
         except FileExistsError:
             return False
+        finally:
+            os.close(directory)
+        return True
+
+    def _publish_without_link(self, name: str, staged: str) -> bool:
+        """Publish where the file system refuses links: the lock has one winner at a time, and rename a whole file."""
+        final = f"{self.settled}/{name}"
+        directory = os.open(self.settled, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            if self._read_settled(name, strict=True) is not None:
+                return False
+            durable.sync_file(staged)  # a rename may be on the disk before what it names
+            os.rename(staged, final)
         finally:
             os.close(directory)
         return True

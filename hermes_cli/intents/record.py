@@ -69,6 +69,7 @@ class Intent:
     drain_timeout: float | None
     expires_at: float | None
     document: dict[str, Any]
+    boot_time: float | None = None  # seconds since the boot `boot_id` when it was asked; None in records of 0.1.0
 
     @property
     def is_automatic(self) -> bool:
@@ -118,6 +119,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         drain_timeout=_drain(document.get("drain_timeout")),
         expires_at=_time(document.get("expires_at")),
         document=document,
+        boot_time=finite(document.get("boot_time")),
     )
 
 

@@ -70,6 +70,7 @@ def compose(
         "requested_at": requested_at,
         "profile": profile,
         "boot_id": process_table.boot_id(),
+        "boot_time": boot_time(),
         "target": target,
         "revision": revision,
         "requester": {"pid": os.getpid(), "command": command, "in_tree": in_tree},
@@ -113,6 +114,11 @@ def submit(root: str, record: "dict[str, Any]") -> str:
     except OSError as error:
         raise QueueError(_why(root, error)) from error
     return identifier
+
+
+def boot_time() -> float:
+    """Return the seconds since the machine's boot, which no setting of the clock changes."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # macOS: counts no sleep
 
 
 def _refuse_full(pending: str) -> None:

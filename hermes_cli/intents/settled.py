@@ -6,6 +6,9 @@ from typing import Any
 
 from hermes_cli.intents.record import Intent
 from hermes_cli.system.durable import finite
+from hermes_cli.system.printable import printable
+
+_LIMIT = 64  # letters of a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,10 @@ def settled_of(intent: Intent) -> Settled:
     took = finite(document.get("took")) or 0.0
     return Settled(
         intent=intent,
-        outcome=str(document.get("outcome")),
-        detail=str(document.get("detail") or ""),
+        outcome=printable(document.get("outcome"), _LIMIT),
+        detail=printable(document.get("detail") or ""),
         settled_at=intent.requested_at + took,
-        trigger=str(document.get("trigger") or "unknown"),
+        trigger=printable(document.get("trigger") or "unknown", _LIMIT),
         took=took,
         attempts=attempts if type(attempts) is int else 0,
         instance=instance if isinstance(instance, dict) else None,

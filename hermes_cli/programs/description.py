@@ -7,6 +7,7 @@ importing those would double what a requester costs.
 import os
 
 from hermes_cli.system import durable, process_table
+from hermes_cli.system.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Description:
     def text(self, name: str) -> str | None:
         """Return a field that is a string, or None."""
         value = self.document.get(name)
-        return value if isinstance(value, str) else None
+        return printable(value) if isinstance(value, str) else None
 
 
 def parse(document: "dict[str, Any] | None") -> Description | None:
@@ -79,8 +80,8 @@ def read_alive(path: str, *, strict: bool = False) -> Description | None:
 
 def _is_copied(path: str, found: Description) -> bool:
     """Say whether the file came with a copy of the home that the process serves; the copy's lock is held by nobody."""
-    here, written = os.path.dirname(path), found.text(PLACE)
-    if written is None or written == here:
+    here, written = os.path.dirname(path), found.document.get(PLACE)
+    if not isinstance(written, str) or written == here:
         return False
     from hermes_cli.system import locks
 

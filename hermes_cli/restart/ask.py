@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from hermes_cli.services.base import ServiceManager
 
 
+# Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
+_DESCRIBES = 2.0
+
+
 class Submitted:
     """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
 
@@ -55,7 +59,7 @@ def ask(
         return ask_adopted.ask(paths, reason=reason, command=command, force=force, drain_timeout=drain_timeout)
     target, in_tree = None, False
     try:
-        described = description.read_alive(paths.instance, strict=True)
+        described = description.read_alive(paths.instance, strict=True) or _describes_itself_soon(paths)
         if described is not None:
             target = {name: getattr(described, name) for name in ("pid", "create_time", "start_ticks")}
             in_tree = is_in_tree(paths.state, described.pid, described.start_ticks)
@@ -188,6 +192,29 @@ def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
 
     identity = Identity(described.pid, described.create_time, described.start_ticks, described.boot_id)
     return send_signal(identity, signal.Signals[description.HANDLED_SIGNAL])
+
+
+def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
+    """Return None if no gateway holds the lock; else wait until it describes itself. Raises TryAgainError and OSError.
+
+    A record without a name would be satisfied by the very instance that was to go.
+    """
+    import time
+
+    from hermes_cli.system import locks
+
+    deadline = time.monotonic() + _DESCRIBES
+    while locks.is_held(paths.gateway_lock):
+        described = description.read_alive(paths.instance, strict=True)
+        if described is not None:
+            return described
+        if time.monotonic() >= deadline:
+            raise TryAgainError(
+                "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe it; "
+                "repeat in a moment, or hermes gateway stop, then start"
+            )
+        time.sleep(0.02)
+    return None
 
 
 def _refuse_stopped(paths: "Paths") -> None:

@@ -3,6 +3,8 @@
 import sys
 import time
 
+from hermes_cli.system.printable import printable
+
 
 class ProgressLine:
     """Elapsed seconds and what is waited for. On a pipe, a line for each change and none for the passing of time."""
@@ -21,6 +23,7 @@ class ProgressLine:
 
     def show(self, waiting_for: str) -> None:
         """Show what is waited for now."""
+        waiting_for = printable(waiting_for)
         if self._live:
             elapsed = time.monotonic() - self._since
             text = f"{self._what}, {elapsed:.0f} s: {waiting_for}" if waiting_for else f"{self._what}, {elapsed:.0f} s"

@@ -20,6 +20,7 @@ from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.printable import printable
 
 _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart out
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
@@ -43,10 +44,10 @@ def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> i
 def _print(settled: Settled, log: LogLines) -> int:
     done = settled.outcome in {"restarted", "already-satisfied"}
     text = mends.shown(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", settled.intent.profile)
-    print(text, file=sys.stdout if done else sys.stderr, flush=True)
+    print(printable(text), file=sys.stdout if done else sys.stderr, flush=True)
     if settled.outcome == "failed":
         for line in log.last():
-            print(f"  {line}", file=sys.stderr, flush=True)
+            print(f"  {printable(line)}", file=sys.stderr, flush=True)
     return 0 if done else 1
 
 

@@ -6,6 +6,7 @@ One directory scan; nothing else is imported unless something is pending and no 
 import sys
 
 from hermes_cli.pending import is_restart_pending, is_something_pending
+from hermes_cli.system.printable import printable
 
 TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
 _LOOK_AGAIN = 0.05
@@ -25,7 +26,7 @@ def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
     except (HermesError, OSError):
         return False  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {say(line)}", file=sys.stderr)
+        print(f"hermes: {printable(say(line))}", file=sys.stderr)
     return line is not None
 
 

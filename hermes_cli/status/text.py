@@ -4,6 +4,7 @@ from hermes_cli.mends import home_to_name
 from hermes_cli.programs.starts import last_crash
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
+from hermes_cli.system.printable import printable
 
 _SHOWN = 20  # pending intents
 
@@ -49,7 +50,7 @@ def text(status: Status) -> str:
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
     lines += [f"problem    {one.text}: {one.mend}" for one in problems(status, home_to_name())]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _span(seconds: float) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.system import complaint
+from hermes_cli.system import printable as everything
 from hermes_cli.system.process import describe_exit
 
 OUTPUT = 16 * 1024 * 1024  # bytes of each output of a command that are kept: the last ones
@@ -145,8 +146,7 @@ def run(
 
 def printable(text: str, limit: int = 300) -> str:
     """Return `text` without what would move a terminal's cursor, and without the password of a URL."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return _CREDENTIALS.sub("://", clean)[:limit]
+    return _CREDENTIALS.sub("://", everything.printable(text))[:limit]
 
 
 def _last_line(text: str, code: int) -> str:

@@ -10,6 +10,8 @@ import json
 import os
 import stat
 
+from hermes_cli.system import trust
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,6 +94,11 @@ def make_private_directory(path: str) -> None:
             return
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
     sync_directory(parent)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Open a file for `open`, mode 0600 whatever the umask. Raises OSError."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def create(path: str, data: bytes) -> int:
@@ -177,14 +184,14 @@ def _replace(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
 def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[str, Any] | None":
     """Return the JSON object in a small file, or None: absent, foreign, torn, too large or no object.
 
-    With `strict`, raise OSError where nothing can be said about the file: the disk fails, or descriptors ran out.
+    With `strict`, raise OSError where what it says cannot be told: it may not be read, the disk fails, descriptors ran out.
     """
     try:
         data = read_small(path, limit)
     except UnfitFileError:
         return None
     except OSError as error:
-        if strict and is_unknown(error):
+        if strict and (is_unknown(error) or error.errno in {errno.EACCES, errno.EPERM}):
             raise
         return None
     try:
@@ -221,7 +228,8 @@ def finite(value: "Any") -> float | None:
 def read_small(path: str, limit: int, *, private: bool = False) -> bytes:
     """Return the content of a small file. Raises UnfitFileError for what is wrong with the file, and OSError.
 
-    With `private`, only a regular file of the caller's own that nobody else may write to is read. A read that failed
+    What another user owns is not believed. With `private`, only a regular file of the caller's own that nobody else may
+    write to is read. A read that failed
     without saying anything about the file is repeated: one failed read does not make a good file a bad one.
     """
     for reads_left in reversed(range(_READS)):
@@ -237,8 +245,11 @@ def _content(path: str, limit: int, *, private: bool) -> bytes:
     # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
+        found = os.fstat(descriptor)
         if private:
-            _check_private(os.fstat(descriptor))
+            _check_private(found)
+        elif trust.is_foreign(found):
+            raise UnfitFileError(f"owned by uid {found.st_uid}")
         data = os.read(descriptor, limit + 1)
     finally:
         os.close(descriptor)

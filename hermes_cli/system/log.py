@@ -9,8 +9,10 @@ import logging
 import os
 import sys
 import time
+from typing import Any
 
 from hermes_cli.system.log_file import Bounds, LogFile, is_output
+from hermes_cli.system.printable import printable
 
 __all__ = ["Bounds", "bound", "configure", "configure_by_output", "is_output", "leads_nowhere", "tend"]
 
@@ -22,6 +24,12 @@ class _Line(logging.Formatter):
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        return printable(super().formatMessage(record), LINE_LIMIT + 1)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  logging's name
+        return "\n".join(printable(line) for line in super().formatException(ei).split("\n"))
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

@@ -35,6 +35,13 @@ def name_of(uid: int) -> str | None:
         return None
 
 
+def home_of(name: str) -> str:
+    """Return the home directory of a user who is there."""
+    import pwd
+
+    return pwd.getpwnam(name).pw_dir
+
+
 def _others_in(gid: int, owner: int) -> str | None:
     """Return the group's name if it has another member than the file's owner, the caller and root."""
     import grp

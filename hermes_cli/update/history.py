@@ -11,7 +11,7 @@ from hermes_cli.update.journal import Journal
 def lines(paths: Paths) -> list[str]:
     """Return the lines, the newest update first."""
     found = [*reversed(journal.under_way(paths)), *journal.receipts(paths)]
-    return [_line(one) for one in found] or ["no updates yet"]
+    return [printable(_line(one)) for one in found] or ["no updates yet"]
 
 
 def _line(one: Journal) -> str:

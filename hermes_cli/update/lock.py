@@ -55,7 +55,7 @@ def only_update(paths: Paths) -> "Iterator[tuple[int, ...]]":
             raise TryAgainError(f"another update is under way ({_holder(hints)}): try again when it has ended")
         me = Identity.of(os.getpid())
         for hint in hints[: len(held)]:
-            with open(hint, "w", encoding="utf-8") as file:
+            with open(hint, "w", encoding="utf-8", opener=durable.private_opener) as file:
                 json.dump(me.document() if me else {}, file)
         yield held
 

@@ -13,6 +13,7 @@ from hermes_cli.config import load_or_defaults
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.system.log_file import LogFile
+from hermes_cli.system.printable import printable
 from hermes_cli.update.output import LOGGER
 
 _LIVE, _PLAIN = 0.5, 30.0  # seconds between signs of life on a terminal, and where lines are kept
@@ -34,6 +35,7 @@ class Report:
 
     def say(self, line: str) -> None:
         """Print a line, and keep it. Call it before what takes long, not after it."""
+        line = printable(line)
         with self._lock:
             self._doing, self._since = line, time.monotonic()
             self._print(line)
@@ -41,6 +43,7 @@ class Report:
 
     def keep(self, line: str) -> None:
         """Write a line into update.log only."""
+        line = printable(line)
         with contextlib.suppress(OSError):
             self._file = self._file or LogFile(self._path, self._bounds)
             self._file.write(f"{timestamp(time.time())} {os.getpid()} {line}\n".encode(errors="replace"))

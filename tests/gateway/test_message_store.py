@@ -3,8 +3,11 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 
 import pytest
+from support.faults.recorded import STRACE, need_strace
 
 from hermes_cli.gateway.conversations.message import MessageOrigin, Reply
 from hermes_cli.gateway.conversations.store import Store, open_store
@@ -193,3 +196,62 @@ def test_a_locked_database_is_not_taken_for_a_corrupt_one(path, monkeypatch):
         open_store(path)
     other.close()
     assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)] or os.path.exists(path)
+
+
+def test_an_id_is_unique_within_its_session_only(path):
+    first = Store(path)
+    for session in ("a", "b"):
+        assert first.accept(session, "1", f"of {session}").id == "1"
+        assert first.accept(session, "1", "again") is None
+    first.close()
+    store = Store(path)
+    for session in ("a", "b"):
+        message = store.next_queued(session)
+        assert (message.id, message.text) == ("1", f"of {session}")
+        store.begin(message, "1:2")
+        assert store.finish(message, Reply(f"to {session}"), "answered").reply_to == "1"
+        assert store.reply_to("1", session).text == f"to {session}"
+        assert [(one.id, one.reply_to) for one in store.history(session, 9)] == [("1", None), ("reply:1", "1")]
+    assert store.running() == []
+    store.close()
+
+
+def test_a_qualified_message_keeps_where_it_came_from(store):
+    store.accept("main", "1", "x")
+    assert store.accept("topic", "1", "x", TOPIC) == store.next_queued("topic")
+    assert store.next_queued("topic").origin == TOPIC
+    assert store.next_queued("main").origin == MessageOrigin("local", chat="main")
+
+
+_OPENS = """
+import sqlite3, sys
+from hermes_cli.gateway.conversations.store import open_store
+try:
+    store, aside = open_store(sys.argv[1])
+except (OSError, sqlite3.Error) as error:
+    sys.exit(f"cannot be read: {error}")
+assert aside is None, aside
+assert store.next_queued("main").id == "m1"
+"""
+
+
+@pytest.mark.parametrize("reads", ["1", "2", "3", "5", "8", "12", "18", "24", "30", "36", "1+", "6+", "20+", "32+"])
+def test_a_store_that_cannot_be_read_is_never_set_aside(path, tmp_path, reads):
+    """EIO at one read, or from one read on (`+`). A check of the pages reports it like a page that is wrong."""
+    need_strace()
+    store = Store(path)
+    store.accept("main", "m1", "hello")
+    for number in range(40):
+        store.notice(f"s{number}", f"n{number}", "x" * 3000)
+    store.close()
+    inject = ["-f", "-qq", "-o", str(tmp_path / "strace"), "-P", path, "-e", f"inject=pread64:error=EIO:when={reads}"]
+    done = subprocess.run(
+        [STRACE, *inject, sys.executable, "-c", _OPENS, path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "cannot be read: " in done.stderr, done.stderr
+    assert "(INJECTED)" in (tmp_path / "strace").read_text()
+    assert [name for name in os.listdir(tmp_path) if "corrupt" in name] == []
+    again, aside = open_store(path)
+    assert aside is None
+    assert again.next_queued("main").id == "m1"
+    again.close()

@@ -13,22 +13,23 @@ from support.faults.places import Place, fault, on_call, on_return
 from hermes_cli.intents import request
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
-from hermes_cli.jobs import adopted
+from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.services.adopted.launchd import AdoptedLaunchd
 
 pytestmark = [pytest.mark.timeout(600)]
 STEPS = [
-    on_call(adopted.look),
+    on_call(DeclaredProgram.look),
+    on_return(DeclaredProgram.look),
     on_call(request.submit),
     on_return(request.submit),
-    on_return(adopted.look),
+    on_return(DeclaredProgram.remember),
     on_call(AdoptedLaunchd.demand_start),
     on_return(AdoptedLaunchd.demand_start),
     on_call(Queue.settle),
     on_return(Queue.settle),
     on_call(Driver._observe),
 ]
-CHOSEN = STEPS if WHOLE else [STEPS[2]]
+CHOSEN = STEPS if WHOLE else [on_return(request.submit)]
 
 
 def held_restart(beside: Beside) -> None:
@@ -76,8 +77,8 @@ def test_the_hook_brings_the_resident_back_or_the_next_look_does(
         beside.agent.await_end()
     if when != "before the request":
         kill(resident)
-    if when == "after its end":  # nobody of ours is left whom launchd would start: until somebody looks
-        beside.run("-p", beside.profile, "gateway", "status", check=False)
+    if when == "after its end":  # the hook found it running, and launchd holds it back: a person repeats the command
+        beside.run("gateway", "adopt", "hermes-agent")
     assert_alive_once(beside)
 
 

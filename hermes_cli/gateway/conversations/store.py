@@ -7,9 +7,13 @@ fsync (a millisecond or so); calls come from the event loop's thread only.
 Other releases open the same file, so a change may add tables and nothing else: a release that misses a column of
 `messages` sets the file aside as corrupt, and tables that it does not know it leaves alone. A message that has no row
 in `origins` is the local channel's; a reply has the origin of the message that it answers.
+
+An id is unique within its session, and `messages.id` over all of them: where another session has it already, what is
+stored is the id and the session (`_qualified`). A `Message` has the id as its sender knows it, and is found by its `seq`.
 """
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -50,6 +54,8 @@ CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queue
 _COLUMNS = "seq, session, id, role, text, at, reply_to, state, streamed, rest, restart, outcome"
 _ORIGIN = "channel, account, chat, thread, user, external"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# A check of the pages reports a page that could not be read as a row, like a page that is wrong (sqlite.org/rescode.html).
+_CODE = re.compile(r"error code[ =]+(\d+)")
 # A check of every page costs a few milliseconds for this much; beyond it SQLite finds damage when it meets it.
 _CHECKED_SIZE = 8 * 1024 * 1024
 _OUTCOMES = 2000  # far more than the queue remembers
@@ -96,11 +102,14 @@ class Store:
         Without an origin it is the local channel's. Raises FullError.
         """
         waiting = self._database.execute("SELECT count(*) FROM messages WHERE state = 'queued'").fetchone()[0]
-        if waiting >= self._room.queued and not self.has(identifier):
+        known, free = self._place(session, identifier)
+        if known is not None:
+            return None
+        if waiting >= self._room.queued:
             raise FullError(f"{waiting} messages wait for their turn already: repeat later")
         self._make_room()
         with self._transaction():
-            return self._insert(session, identifier, "user", text, origin, state="queued")
+            return self._insert(session, free, "user", text, origin, state="queued")
 
     def queued_sessions(self) -> list[str]:
         """List the sessions with a message that waits for its turn, the longest waiting first."""
@@ -116,21 +125,23 @@ class Store:
     def begin(self, message: Message, instance: str) -> None:
         """Commit that the turn starts now, in `instance`: from here on it is never run again."""
         self._database.execute(
-            "UPDATE messages SET state = 'running', instance = ? WHERE id = ? AND state = 'queued'",
-            (instance, message.id),
+            "UPDATE messages SET state = 'running', instance = ? WHERE seq = ? AND state = 'queued'",
+            (instance, message.seq),
         )
 
     def finish(self, message: Message, reply: Reply, ended: Ended) -> Message | None:
         """Store the reply and the message's end in one transaction. Return None if it has a reply already."""
         with self._transaction():
-            self._database.execute("UPDATE messages SET state = ? WHERE id = ?", (ended, message.id))
+            self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
+            row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
+            stored = message.id if row is None else str(row[0])
             return self._insert(
                 message.session,
-                f"reply:{message.id}",
+                f"reply:{stored}",
                 "assistant",
                 reply.text,
                 message.origin,
-                reply_to=message.id,
+                reply_to=stored,
                 streamed=reply.streamed,
                 rest=reply.rest,
                 restart=reply.restart,
@@ -157,9 +168,11 @@ class Store:
         with self._transaction():
             return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
 
-    def reply_to(self, identifier: str) -> Message | None:
-        """Return the reply to the message with this id."""
-        return self._first("reply_to = ?", identifier)
+    def reply_to(self, identifier: str, session: str | None = None) -> Message | None:
+        """Return the reply to the message with this id; of that session, if it is known."""
+        if session is None:
+            return self._first("reply_to = ?", identifier)
+        return self._first("reply_to IN (?, ?) AND session = ?", identifier, _qualified(session, identifier), session)
 
     def last_with_prefix(self, prefix: str) -> str | None:
         """Return the greatest id that begins with `prefix`."""
@@ -228,6 +241,13 @@ class Store:
     def _page(self, pragma: str) -> int:
         return int(self._database.execute(f"PRAGMA {pragma}").fetchone()[0])
 
+    def _place(self, session: str, identifier: str) -> tuple[str | None, str]:
+        """Return what the session has this id stored as, or None, and what a new message would be stored as."""
+        names = (identifier, _qualified(session, identifier))
+        rows = self._database.execute("SELECT id, session FROM messages WHERE id IN (?, ?)", names).fetchall()
+        known = next((str(name) for name, owner in rows if owner == session), None)
+        return known, names[1] if rows else identifier
+
     def _insert(
         self,
         session: str,
@@ -258,9 +278,8 @@ class Store:
                 f"INSERT OR REPLACE INTO origins (message, {_ORIGIN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  a literal
                 (identifier, *astuple(origin)),
             )
-        return Message(
-            seq, session, identifier, role, text, now, origin, reply_to, state, streamed, rest, restart, outcome
-        )
+        name, answered = _plain(session, identifier), None if reply_to is None else _plain(session, reply_to)
+        return Message(seq, session, name, role, text, now, origin, answered, state, streamed, rest, restart, outcome)
 
     def _first(self, where: str, *values: str | float) -> Message | None:
         messages = self._select(where, *values)
@@ -276,8 +295,13 @@ class Store:
 
     def _check(self) -> None:
         answer = self._database.execute("PRAGMA quick_check(1)").fetchone()
-        if answer is None or answer[0] != "ok":
-            raise CorruptError(str(answer and answer[0]))
+        if answer is not None and answer[0] == "ok":
+            return
+        text = str(answer and answer[0])
+        code = _CODE.search(text)
+        if code is not None and int(code[1]) & 0xFF not in _BROKEN:
+            raise sqlite3.OperationalError(f"disk I/O error: {text.splitlines()[-1]}")
+        raise CorruptError(text)
 
     def _check_shape(self) -> None:
         # Another program or release may have made the database. If it cannot be used, it is as good as corrupt.
@@ -285,6 +309,8 @@ class Store:
             self._database.execute(f"SELECT {_COLUMNS}, instance FROM messages LIMIT 0")  # noqa: S608  both literals
             self._database.execute(f"SELECT message, {_ORIGIN} FROM origins LIMIT 0")  # noqa: S608  both literals
         except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:  # it could not be read: nothing is known of it
+                raise
             raise CorruptError(str(error)) from None
 
     @contextmanager
@@ -303,11 +329,22 @@ class CorruptError(Exception):
     """The file is no database of ours."""
 
 
+def _qualified(session: str, identifier: str) -> str:
+    """Return the stored id of a message whose own id another session has already."""
+    return f"{identifier}\x1f{session}"
+
+
+def _plain(session: str, stored: str) -> str:
+    """Return the id as the message's sender knows it."""
+    return stored.removesuffix(f"\x1f{session}")
+
+
 def _message(row: tuple[Any, ...]) -> Message:
-    seq, session, identifier, role, text, at, *rest = row
-    end, channel = rest[:6], rest[6]
-    origin = MessageOrigin.local(session) if channel is None else MessageOrigin(*rest[6:])
-    return Message(seq, session, identifier, role, text, at, origin, *end)
+    seq, session, identifier, role, text, at, reply_to, *rest = row
+    end, channel = rest[:5], rest[5]
+    origin = MessageOrigin.local(session) if channel is None else MessageOrigin(*rest[5:])
+    answered = None if reply_to is None else _plain(session, reply_to)
+    return Message(seq, session, _plain(session, identifier), role, text, at, origin, answered, *end)
 
 
 def _forget_oldest(path: str) -> None:
@@ -320,19 +357,30 @@ def _forget_oldest(path: str) -> None:
                 os.unlink(f"{folder}/{one}{suffix}")
 
 
+def _read_through(path: str) -> None:
+    """Read every byte of the database and its log. Raises OSError where one cannot be read."""
+    for name in (path, f"{path}-wal"):
+        with suppress(FileNotFoundError), open(name, "rb", buffering=0) as file:
+            while file.read(1 << 20):
+                pass
+
+
 def open_store(path: str, room: Room | None = None) -> tuple[Store, str | None]:
     """Open the store at `path`. Return it, and the new name of a corrupt file that had to make way, if there was one.
 
-    Raises sqlite3.Error or OSError when the disk is full or not ours: then the file is not to blame and stays.
+    Raises sqlite3.Error or OSError when the file cannot be read, or the disk is full or not ours: then nothing is known
+    against the file, and it stays. It is set aside only when two looks call it corrupt and every byte can be read.
     """
-    try:
-        return Store(path, room), None
-    except CorruptError:
-        pass
-    except sqlite3.DatabaseError as error:
-        # The low byte is the primary code (sqlite.org/rescode.html); locked, full and the like are not corruption.
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _BROKEN:
-            raise
+    for _ in range(2):
+        try:
+            return Store(path, room), None
+        except CorruptError:
+            pass
+        except sqlite3.DatabaseError as error:
+            # The low byte is the primary code (sqlite.org/rescode.html); locked, full and the like are not corruption.
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _BROKEN:
+                raise
+        _read_through(path)
     aside = f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
     os.rename(path, aside)
     for suffix in ("-wal", "-shm"):

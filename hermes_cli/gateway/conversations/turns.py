@@ -32,7 +32,7 @@ class Turns:
 
         `changed` is called when a turn has begun or ended; `restart_of` names the intent that a message's turn made.
         """
-        self.active: dict[str, Turn] = {}
+        self.active: dict[int, Turn] = {}  # by the message's seq
         self._store = store
         self._answer = answer
         self._instance = instance
@@ -79,13 +79,13 @@ class Turns:
         loop = asyncio.get_running_loop()
         turn = Turn(message, loop.time(), self._stream, self._output)
         turn.task = loop.create_task(self._answer(turn), name=f"turn {message.id}")
-        self.active[message.id] = turn
+        self.active[message.seq] = turn
         self._changed()
         try:
             await asyncio.wait({turn.task})
             self._finish(turn, turn.task)
         finally:
-            del self.active[message.id]
+            del self.active[message.seq]
             self._changed()
 
     def _finish(self, turn: Turn, task: asyncio.Task[str]) -> None:

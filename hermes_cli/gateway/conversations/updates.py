@@ -107,7 +107,7 @@ class Updates:
 
     def _deliver(self, update: ChatUpdate) -> None:
         """Deliver whole lines that the conversation has not got yet; remove the files once it has everything."""
-        reply = self._store.reply_to(update.message)
+        reply = self._store.reply_to(update.message, update.session)
         if reply is None:  # its turn streams, or has just ended
             if time.time() - os.stat(update.record).st_mtime > _ORPHAN:
                 self._forget(update)

@@ -137,6 +137,7 @@ class AdoptedLaunchd(Adopted):
         place = self._domains.find(self.resident)
         domain = place.domain or self._domains.home(self.adoption.name)
         if place.job is not None and is_same:
+            self._launchctl("kickstart", f"{domain}/{self.resident}")  # it may have died and be held back
             return False
         if place.job is not None:
             self._domains.unload(domain, self.resident, time.monotonic() + _STOP)

@@ -14,7 +14,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
     lines = ["Metadata-Version: 2.1", f"Name: {project['name']}", f"Version: {project['version']}"]
     lines += [f"Requires-Dist: {need}" for need in project["dependencies"]]
     for extra, needs in project.get("optional-dependencies", {}).items():
-        lines += [f"Provides-Extra: {extra}", *(f'Requires-Dist: {need}; extra == "{extra}"' for need in needs)]
+        lines += [f"Provides-Extra: {extra}", *(f"Requires-Dist: {_only_for(extra, need)}" for need in needs)]
     scripts = [f"{name} = {function}" for name, function in project["scripts"].items()]
     files = {
         f"_{stem.partition('-')[0]}.pth": f"{os.getcwd()}\n",
@@ -28,3 +28,8 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
             archive.writestr(path, text)
         archive.writestr(f"{about}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{about}/RECORD"]))
     return name
+
+
+def _only_for(extra, need):
+    need, _, marker = need.partition(";")
+    return f'{need}; ({marker.strip()}) and extra == "{extra}"' if marker else f'{need}; extra == "{extra}"'

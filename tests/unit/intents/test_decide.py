@@ -1,6 +1,7 @@
 """decide() as a table: facts on the left, the one right step on the right."""
 
 import math
+import os
 from dataclasses import replace
 
 import pytest
@@ -699,3 +700,23 @@ def test_a_drain_that_its_driver_signalled_counts_from_that_signal():
     exited = running(state="exited")
     late = Progress(since=NOW - 9000, signals=1, signalled_pid=OLD.pid, signalled_at=NOW - 1)
     assert isinstance(step(world=seen(exited), progress=late), Wait)
+
+
+# The clock is set between the request and the restart.
+
+
+def test_a_request_expires_by_the_clock_that_nobody_sets():
+    asked = intent(boot_time=100.0, boot_id="boot", expires_at=NOW + 3590)
+    jumped = seen(running(), now=NOW + 1e6, boot_id="boot", boot_time=110.0)
+    assert step(asked, jumped) == Signal(OLD, rule="signal_old_instance")
+    assert step(asked, replace(jumped, now=NOW - 1e6, boot_time=100.0 + 3600)).outcome == "expired"
+    assert step(asked, replace(jumped, boot_id="next boot")).outcome == "expired"
+
+
+def test_what_began_since_the_request_is_told_by_the_same_clock():
+    ticks = os.sysconf("SC_CLK_TCK")
+    asked = intent(target=None, boot_time=100.0, boot_id="boot")
+    for began, outcome in ((105, "restarted"), (95, "already-satisfied")):
+        identity = replace(FRESH, start_ticks=began * ticks, boot_id="boot")
+        for stamp in (NOW - 7200, NOW + 7200):
+            assert step(asked, seen(running(identity, revision="new", started_at=stamp))).outcome == outcome

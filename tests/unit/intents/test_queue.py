@@ -18,6 +18,7 @@ from hermes_cli.intents import queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import new_id, submit, timestamp
+from hermes_cli.intents.settled import restart_times
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -803,3 +804,43 @@ def test_the_newest_are_kept_wherever_the_queue_lies(tmp_path, record):
         settle(where, one)
     where.queue.tidy()
     assert len(names(where, "settled")) == 200
+
+
+def test_restarts_inside_the_window_outlive_a_flood_of_records(paths, record):
+    """The breaker counts them, so asking more often must not push them out."""
+    for number in range(12):
+        for _ in range(25):
+            submit(paths.intents, record(origin={"channel": "local", "chat": "a"}))
+        for intent in paths.queue.scan().intents:
+            settle(paths, intent, instance={"pid": 100 + number})
+        paths.queue.tidy(600.0)
+    assert len(restart_times(one for one in paths.queue.history() if one.intent.is_automatic)) == 12
+    assert len(names(paths, "settled")) <= 212
+    paths.queue.tidy()
+    assert len(names(paths, "settled")) == 200
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS])
+def test_where_links_are_refused_a_settlement_has_one_winner(paths, record, monkeypatch, error):
+    def refuse(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "link", refuse)
+    for _ in range(20):
+        submit(paths.intents, record())
+    intents = paths.queue.scan().intents
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        won = [list(pool.map(lambda _, one=one: settle(paths, one), range(4))) for one in intents]
+    assert [sorted(each) for each in won] == [[False, False, False, True]] * 20
+    assert names(paths, "pending") == names(paths, "staging") == []
+    assert len(paths.queue.history()) == 20
+
+
+def test_where_links_are_refused_a_torn_settlement_is_replaced(paths, record, monkeypatch):
+    submit(paths.intents, record())
+    intent = only(paths)
+    with open(f"{paths.queue.settled}/{intent.id}.json", "wb"):
+        os.chmod(f"{paths.queue.settled}/{intent.id}.json", 0o600)
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(PermissionError(errno.EPERM, "no links")))
+    assert settle(paths, intent)
+    assert paths.queue.find(intent.id).outcome == "restarted"
