@@ -100,7 +100,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         instance=running,
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
-        last=max(paths.queue.history(), key=lambda one: one.settled_at, default=None),
+        last=paths.queue.last(),
         drifted=manager.drifted(),
         broken=scan.broken,
         config_error=_config_error(paths),
