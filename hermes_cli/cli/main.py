@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
 # What makes a profile, or shows that there is none.
 _TAKES_ANY_PROFILE = (
-    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list")),
+    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list", "ls")),
     {"update"},  # it is of the installation
     {"config"},
     {"completion"},
@@ -48,8 +48,8 @@ class LazyGroup(click.Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click asks with it
-        """Names in the order they were given."""
-        return list(self._lazy)
+        """Names in the order they were given, without second names, which have no line."""
+        return [name for name, (_, _, text) in self._lazy.items() if text]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click asks with it
         """Import the command now and return it."""
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click asks with it
         """Write the list without importing anything."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in self._lazy.items()])
+            formatter.write_dl([(name, text) for name, (_, _, text) in self._lazy.items() if text])
 
 
 _INTENTS = {
@@ -92,6 +92,8 @@ _GATEWAY = {
     "start": ("hermes_cli.cli.service", "start", "Start the service."),
     "stop": ("hermes_cli.cli.service", "stop", "Stop the service; pending restarts are cancelled."),
     "restart": ("hermes_cli.cli.restart", "restart", "Restart the gateway, also from inside it."),
+    "list": ("hermes_cli.cli.list_", "list_", "Show every profile's gateway at a glance."),
+    "ls": ("hermes_cli.cli.list_", "list_", ""),
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),

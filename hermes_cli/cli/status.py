@@ -1,7 +1,6 @@
 """`hermes gateway status`."""
 
 import json
-import sys
 
 import click
 
@@ -10,6 +9,8 @@ from hermes_cli.paths import Paths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.status.gather import Status
+
+_WATCHED = ("pending", "progress", "settled")
 
 
 @click.command()
@@ -43,27 +44,21 @@ def _look(paths: Paths) -> "Status":
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:
-    import os
-
+    from hermes_cli.cli.terminal import Picture
     from hermes_cli.intents.request import make_directories
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     make_directories(paths.intents)
-    last = ""
-    with DirectoryWatch(paths.state, paths.pending, paths.queue.progress, paths.queue.settled) as watch:
-        while True:
-            found = _look(paths)
-            text = _shown(found, as_json=as_json)
-            if text != last:
-                if sys.stdout.isatty() and not as_json:
-                    click.clear()
-                click.echo(text)
-                last = text
-            try:
+    found: Status | None = None
+    with Picture() as picture, DirectoryWatch(paths.state, *(getattr(paths.queue, n) for n in _WATCHED)) as watch:
+        try:
+            while True:
+                found = _look(paths)
+                picture.show(_shown(found, as_json=as_json))
                 # Uptime and ages go on without a file changing; on a pipe that is not news.
-                watch.wait(1.0 if os.isatty(1) else 60.0)
-            except KeyboardInterrupt:
-                return found.exit_code
+                watch.wait(1.0 if picture.is_live else 60.0)
+        except KeyboardInterrupt:
+            return found.exit_code if found is not None else 130
 
 
 def _shown(found: "Status", *, as_json: bool) -> str:

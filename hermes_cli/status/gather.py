@@ -101,7 +101,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         instance=running,
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
-        last=max(paths.queue.history(), key=lambda one: one.settled_at, default=None),
+        last=paths.queue.last(),
         drifted=manager.drifted(),
         gone=_gone(manager),
         broken=scan.broken,

@@ -15,13 +15,13 @@ def text(status: Status) -> str:
     lines = []
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = _span(status.now - running.started_at)
+        up = span(status.now - running.started_at)
         state = (
             f"{running.state}, pid {running.identity.pid}, revision {running.revision or 'unknown'}, up {up}, {turns}"
         )
         crash = last_crash(status.runs)
         if crash is not None and crash.ended_at is not None:
-            state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"
+            state += f"; the one before it, pid {crash.pid}: {crash.end}, {span(status.now - crash.ended_at)} ago"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         state += f", {service.detail}" if service.detail else ""
@@ -39,21 +39,21 @@ def text(status: Status) -> str:
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
     lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
         f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
         for one in status.pending[:_SHOWN]
     ]
     if len(status.pending) > _SHOWN:
         lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
     if status.last is not None:
-        ago = _span(status.now - status.last.settled_at)
+        ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
     lines += [f"problem    {one.text}: {one.mend}" for one in problems(status, home_to_name())]
     return "\n".join(printable(line) for line in lines)
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """Return a duration as a person says it."""
     if seconds < 120:
         return f"{max(0.0, seconds):.0f} s"

@@ -234,11 +234,15 @@ class Embedded:
         """
         if not self._is_supervised():
             return None
+        try:  # without the watch, which costs ten times the exchange
+            return self._exchange(request, timeout)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+            pass
         deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
             while self._is_supervised():
                 try:
-                    return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+                    return self._exchange(request, timeout)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
@@ -246,9 +250,16 @@ class Embedded:
                             f"no supervisor answers after {patience:.0f} s: see {self._paths.gateway_log}"
                         ) from None
                     watch.wait(min(left, _LOOK_AGAIN))
-                except (OSError, ValueError) as error:
-                    raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
         return None
+
+    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Exchange one request for one answer. Raises OSError if nobody listens, CannotTellError if nobody answers."""
+        try:
+            return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+            raise
+        except (OSError, ValueError) as error:
+            raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
 
 
 def supervisor_argv(paths: Paths) -> list[str]:

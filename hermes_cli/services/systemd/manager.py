@@ -50,6 +50,11 @@ class Systemd:
 
     # --- looking
 
+    @property
+    def asked(self) -> tuple[Systemctl, tuple[str, ...]]:
+        """Return the client, and the units that a look asks it about: `systemctl.share` asks for many profiles at once."""
+        return self._systemctl, tuple(self._names)
+
     def status(self) -> ServiceStatus:
         """Return the service, and what keeps it from running or its restarter from being started."""
         found = self._systemctl.show(*self._names)
