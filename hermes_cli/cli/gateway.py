@@ -55,8 +55,8 @@ def _check(paths: Paths) -> int:
 
     user_environment.apply(paths)
     load(paths.config)
-    _taken_over(paths)
-    why = ahead.places(paths)
+    program = _taken_over(paths)
+    why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:
         raise HermesError(why)
     return 0 if callable(main) else 1

@@ -22,11 +22,12 @@ from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
-from hermes_cli.gateway.drain import Drain, names
+from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.skew_watch import SkewWatch
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
@@ -99,10 +100,17 @@ class Gateway:
         self._drain: Drain | None = None
         self._early: list[signal.Signals] = []
         self._stops = 0
-        self._looks_ahead = False
         self._lifecycle: Lifecycle
         self._reception: Reception
         self._manager: ServiceManager | None = None
+        self._staying = Staying(
+            paths,
+            lambda: ahead.glance(paths, ahead.of_this(paths)),
+            me=lambda: self._lifecycle.described.identity,
+            manager=lambda: self._manager,
+            spawn=self._spawn,
+            decided=self._decided,
+        )
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> NoReturn:
@@ -177,7 +185,7 @@ class Gateway:
                 self._early.append(number)
             return
         stop = number != signal.SIGUSR1
-        if not stop and self._drain is None and self._is_looking_ahead():
+        if not stop and self._drain is None and self._staying.begins():
             return
         self._begin(stop=stop)
 
@@ -195,43 +203,13 @@ class Gateway:
             self._drain.look()
         self._backstop.arm(Clocks(self._drain.left, gateway.teardown_timeout).exit_backstop)
 
-    def _is_looking_ahead(self) -> bool:
-        """Say whether a restart must wait, because something is seen that would keep the next gateway from starting.
-
-        A look costs microseconds and is done by this release's rules. Only if it finds something is the program asked
-        that the definition names, in a process of its own.
-        """
-        if self._looks_ahead:
-            return True
-        found = ahead.glance(self._paths, ahead.of_this(self._paths))
-        if found is None or self._is_forced():
-            return False
-        self._looks_ahead = True
-        self._spawn(self._look_ahead(found))
-        return True
-
-    async def _look_ahead(self, found: str) -> None:
-        obstacle: str | None = found
-        try:
-            if self._manager is not None:
-                obstacle = await asyncio.to_thread(self._manager.obstacle)
-        except HermesError as error:
-            _log.warning("it cannot be told whether another gateway would start: %s", error)
-        self._looks_ahead = False
+    def _decided(self, stays: bool) -> None:
         if self._drain is not None:  # a stop has come meanwhile
             return
-        if obstacle is None or self._is_forced():
+        if stays:
+            self._backstop.disarm()
+        else:
             self._begin(stop=False)
-            return
-        _log.error("SIGUSR1: staying, the next gateway would not start: %s", obstacle)
-        self._backstop.disarm()
-
-    def _is_forced(self) -> bool:
-        me = self._lifecycle.described.identity
-        try:
-            return any(intent.force and names(intent, me) for intent in self._paths.queue.unsettled())
-        except OSError:
-            return False
 
     def _leave_now(self) -> NoReturn:
         code = self._drain.code if self._drain is not None else 0

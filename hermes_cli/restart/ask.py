@@ -159,11 +159,12 @@ def refuse_leap(paths: "Paths") -> bool:
     from hermes_cli.services import ahead, choose
 
     manager = choose(paths)
-    why = manager.obstacle()
+    why = _obstacle(manager)
     if why is None:
         return False
     start = manager.next_start()
-    if start is not None and not start.is_there and ahead.obstacle(ahead.of_this(paths)) is None:
+    is_dead = bool(manager.drifted()) if start is None else not start.is_there
+    if is_dead and ahead.obstacle(ahead.of_this(paths)) is None:
         return manager.install()
     raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
 

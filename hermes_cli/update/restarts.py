@@ -16,6 +16,7 @@ from hermes_cli.programs import own
 from hermes_cli.restart import ask
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.wait import await_outcome
+from hermes_cli.services import ahead, choose
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update.candidate import LineSink
 
@@ -32,6 +33,11 @@ class PlannedRestart:
         """The id of the intent."""
         return str(self.record["id"])
 
+    @property
+    def shown(self) -> str:
+        """Whose gateway."""
+        return f"the gateway of profile {self.paths.profile}"
+
 
 class Restarts:
     """The restarts of one update. Until `submit` they are in memory only."""
@@ -42,6 +48,7 @@ class Restarts:
         self._manager = manager
         self._say = say
         self._planned: list[PlannedRestart] = []
+        self._have_looked = False  # whether the code that is there now has been asked
 
     @property
     def own(self) -> PlannedRestart | None:
@@ -71,6 +78,31 @@ class Restarts:
                 continue
             self._planned[-1].record["origin"] = None  # the conversation is another gateway's
 
+    def lines(self) -> list[str]:
+        """Return what is to restart, in which order and under which service manager, a line for each."""
+        return [f"then restarts {one.shown}, {self._manager_of(one).name}" for one in self._planned]
+
+    def obstacle(self, *, starts: bool) -> str | None:
+        """Return why a gateway that is to go would not come up again, with the mend, or None if all of them would.
+
+        `starts`: ask the installed code itself, in a process for each of them.
+        """
+        for one in self._planned:
+            if one.record["target"] is None:
+                continue
+            manager = self._manager_of(one)
+            try:
+                why = manager.obstacle() if starts else ahead.glance(one.paths, None) or manager.unfit()
+            except HermesError:
+                continue  # unknown is no obstacle
+            if why is not None:
+                return f"{one.shown} would not come up again: {why}"
+        self._have_looked = starts
+        return None
+
+    def _manager_of(self, one: PlannedRestart) -> ServiceManager:
+        return self._manager if one.paths is self._paths else choose(one.paths)
+
     @contextlib.contextmanager
     def held(self) -> Iterator[list[int]]:
         """Hold the intents: no driver acts on them before the code is whole. Yields the locked descriptors."""
@@ -86,6 +118,10 @@ class Restarts:
         """Settle as cancelled what was submitted, and forget every plan."""
         for one in self._planned:
             cancel(one.paths, why, only={one.id})
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget every plan."""
         self._planned.clear()
 
     def carry_out(self) -> int:
@@ -97,7 +133,7 @@ class Restarts:
                 self._say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
                 continue
             target = ask.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
-            submitted.append((one, ask.begin(one.paths, target)))
+            submitted.append((one, ask.begin(one.paths, target, looked=self._have_looked)))
         in_tree = any(sent.in_tree for _, sent in submitted)
         worst = 0
         for one, sent in submitted:
