@@ -149,9 +149,9 @@ ROWS = [
     ),
     Row(
         "the exit handler demands a start when nobody can be poked",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),
     Row(
@@ -352,9 +352,9 @@ ROWS = [
     ),
     Row(
         "systemd: without a restarter the gateway has systemd restart it",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
@@ -513,9 +513,9 @@ ROWS = [
     ),
     Row(
         "launchd: without a restarter the gateway has launchd restart it",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{JOBS}a_gateway_that_drains_without_a_restarter",
     ),
     Row(

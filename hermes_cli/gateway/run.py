@@ -32,8 +32,9 @@ from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
+from hermes_cli.pending import is_something_pending
 from hermes_cli.programs import own, starts
-from hermes_cli.restart.wake import look
+from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.update import crashes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hermes.gateway")
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _TEND_LOG = 15.0  # seconds
+_LOOK_AGAIN = 60.0  # seconds between two looks at what is pending
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 
@@ -224,12 +226,7 @@ class Gateway:
         ]
 
     def _poke(self, code: int) -> None:
-        # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
-        if not code and not self._paths.queue.unsettled():
-            return
-        manager = self._manager or choose(self._paths)
-        if manager.poke("exit") is False and code:
-            manager.complete_exit()
+        leave_to(self._paths, self._manager or choose(self._paths), code)
 
     # --- what runs beside the turns
 
@@ -258,9 +255,19 @@ class Gateway:
         except HermesError as error:
             _log.warning("nobody to poke at the exit: %s", error)
         # The driver that started this instance may have died with the one before. Like every command, start another.
+        await self._look()
+
+    async def _look(self) -> None:
         line = await asyncio.to_thread(look, self._paths)
         if line is not None:
             _log.info("%s", line)
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._drain is None and is_something_pending(self._paths):
+            self._spawn(self._look())
+        else:
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
 
     def _tend_log(self) -> None:
         if log.tend():

@@ -28,6 +28,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.taken_over import TakenOver
+from hermes_cli.restart.wake import leave_to
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.command import printable
@@ -214,17 +215,10 @@ class _Keeper:
                 ("its children", self._kill),
                 ("leftover", self._program.forget),
                 ("state", lambda: self._lifecycle.exited(code)),
-                ("poke", lambda: self._poke(code)),
+                ("poke", lambda: leave_to(self._paths, choose(self._paths), code)),
             ],
             code,
         )
-
-    def _poke(self, code: int) -> None:
-        if not code and not self._paths.queue.unsettled():
-            return
-        manager = choose(self._paths)
-        if manager.poke("exit") is False and code:
-            manager.complete_exit()
 
     # --- beside it
 

@@ -60,6 +60,7 @@ class Status:
     runs: tuple[starts.Run, ...] = ()
     adopted: AdoptedStatus | None = None
     elsewhere: Problem | None = None  # the service runs another installation
+    silent_driver: int | None = None  # the pid of a driver that does nothing
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
@@ -110,6 +111,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
         runs=starts.read(paths, running.identity.pid if running is not None else None),
+        silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,

@@ -57,6 +57,9 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")

@@ -4,7 +4,7 @@ One of the profile that updates, if its gateway runs or ought to; with --all-pro
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,6 @@ class Restarts:
         self._manager = manager
         self._say = say
         self._planned: list[PlannedRestart] = []
-        self._have_looked = False  # whether the code that is there now has been asked
 
     @property
     def own(self) -> PlannedRestart | None:
@@ -82,22 +81,26 @@ class Restarts:
         """Return what is to restart, in which order and under which service manager, a line for each."""
         return [f"then restarts {one.shown}, {self._manager_of(one).name}" for one in self._planned]
 
-    def obstacle(self, *, starts: bool) -> str | None:
-        """Return why a gateway that is to go would not come up again, with the mend, or None if all of them would.
+    def obstacle(self) -> str | None:
+        """Return why a gateway that is to restart would not come up again, with the mend. Starts none of its code."""
+        return self._first(self._planned, lambda one, manager: ahead.glance(one.paths, None) or manager.unfit())
 
-        `starts`: ask the installed code itself, in a process for each of them.
-        """
-        for one in self._planned:
+    def obstacle_for_others(self) -> str | None:
+        """Return why the code that is there now does not start as another profile's service starts it, or None."""
+        return self._first(self.of_others, lambda _, manager: manager.obstacle())
+
+    def _first(
+        self, planned: list[PlannedRestart], look: Callable[[PlannedRestart, ServiceManager], str | None]
+    ) -> str | None:
+        for one in planned:
             if one.record["target"] is None:
                 continue
-            manager = self._manager_of(one)
             try:
-                why = manager.obstacle() if starts else ahead.glance(one.paths, None) or manager.unfit()
+                why = look(one, self._manager_of(one))
             except HermesError:
                 continue  # unknown is no obstacle
             if why is not None:
                 return f"{one.shown} would not come up again: {why}"
-        self._have_looked = starts
         return None
 
     def _manager_of(self, one: PlannedRestart) -> ServiceManager:
@@ -133,7 +136,7 @@ class Restarts:
                 self._say(f"the restart was {ended.outcome} meanwhile: {ended.detail}")
                 continue
             target = ask.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
-            submitted.append((one, ask.begin(one.paths, target, looked=self._have_looked)))
+            submitted.append((one, ask.begin(one.paths, target, looked=True)))
         in_tree = any(sent.in_tree for _, sent in submitted)
         worst = 0
         for one, sent in submitted:

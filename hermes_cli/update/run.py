@@ -123,7 +123,7 @@ class Update:
         """Say who would restart, in which order, and what keeps the update from beginning."""
         try:
             self._plan(source, candidate)
-            why = self._restarts.obstacle(starts=True)
+            why = self._restarts.obstacle()
         except HermesError as error:
             why = str(error)
         for line in self._restarts.lines():
@@ -134,7 +134,7 @@ class Update:
 
     def _refuse_leap(self) -> None:
         """Refuse an update after which a gateway that runs would not come up again (rule 10). Raises HermesError."""
-        if (why := self._restarts.obstacle(starts=False)) is not None:
+        if (why := self._restarts.obstacle()) is not None:
             raise HermesError(f"nothing was changed, {why}")
 
     def _plan(self, source: Source, candidate: Candidate) -> None:
@@ -204,8 +204,11 @@ class Update:
             raise
 
     def _refuse_new_code(self, begun: Journal) -> None:
-        """Raise HermesError if a gateway would not come up again with it, each as its own service starts it (rule 10)."""
-        if (why := self._restarts.obstacle(starts=True)) is not None:
+        """Raise HermesError if another profile's gateway would not come up again with it (rule 10).
+
+        That it starts for this profile is proven.
+        """
+        if (why := self._restarts.obstacle_for_others()) is not None:
             raise HermesError(f"with {begun.new_shown} {why}")
 
     def _undo(self, source: Source, begun: Journal, why: str) -> str:
