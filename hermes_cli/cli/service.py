@@ -6,8 +6,9 @@ import click
 
 from hermes_cli import mends, user_environment
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
-from hermes_cli.intents import desired
+from hermes_cli.intents import desired, trial
 from hermes_cli.intents.decide import LONGEST_DRAIN
+from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.cancel import cancel
@@ -55,6 +56,7 @@ def install(
         return 0
     owner.refuse_problem(service.status().problems)  # before anything is written
     _refuse_leap(paths)
+    _refuse_home(paths)
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
@@ -172,6 +174,19 @@ def _refuse_leap(paths: Paths) -> None:
     why = ahead.obstacle(ahead.of_this(paths))
     if why is not None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
+
+
+def _refuse_home(paths: Paths) -> None:
+    """Refuse a home whose file system cannot carry the queue. Raises HermesError."""
+    try:
+        make_directories(paths.intents)
+    except OSError as error:
+        place = error.filename or paths.intents
+        raise HermesError(f"{place} cannot be made ({error.strerror}): {trial.mend(error)} and repeat") from None
+    tried = trial.run(paths.intents)
+    if tried.error is not None:
+        why = f"{tried.refused} is refused, {tried.error.strerror}"
+        raise HermesError(f"{paths.intents} cannot hold a request ({why}): {trial.mend(tried.error)} and repeat")
 
 
 def _renew_dead_definition(service: ServiceManager) -> None:

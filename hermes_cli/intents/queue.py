@@ -43,7 +43,7 @@ _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the l
 _LOOKED_AT = 4  # of the newest settled files, by either order
 _SUFFIX = ".json"
 # What link(2) says on Android, exFAT, SMB and FUSE; what is the matter with the directory shows in the rename.
-_NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 
 
@@ -158,7 +158,7 @@ class Queue(Directories):
             except FileExistsError:
                 won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in NO_LINKS:
                     raise
                 won = self._publish_without_link(name, staged)
             else:

@@ -1,6 +1,5 @@
 """Everything that can keep a restart from happening, looked at before one is asked for. Changes nothing."""
 
-import errno
 import os
 import shlex
 import stat
@@ -11,12 +10,12 @@ from hermes_cli import user_environment
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
+from hermes_cli.intents import trial
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
 from hermes_cli.status.problems import problems
-from hermes_cli.system import durable
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
@@ -33,8 +32,10 @@ class Check:
 
 def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
     """One after the other; the last one starts the installed code in fresh processes, which takes seconds."""
-    queue = tuple(_of_the_queue(paths))
-    yield Check(f"a request can be recorded durably below {paths.intents}", queue)
+    tried = trial.run(paths.intents) if os.path.lexists(paths.queue.staging) else trial.Trial()
+    queue = tuple(_of_the_queue(paths, tried))
+    without = "" if tried.has_links else ", without hard links"
+    yield Check(f"a request can be recorded durably below {paths.intents}{without}", queue)
     if not queue:
         yield Check("a request wakes who waits for it", tuple(_of_watches(paths)))
     yield Check(f"there is room below {paths.state}", tuple(_of_room(paths)))
@@ -46,7 +47,7 @@ def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | N
     yield Check("the installed code starts", tuple(_of_code(paths, given)))
 
 
-def _of_the_queue(paths: Paths) -> Iterator[Problem]:
+def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
     for name in ("pending", "settled", "staging"):
         place = f"{paths.intents}/{name}"
         try:
@@ -62,25 +63,9 @@ def _of_the_queue(paths: Paths) -> Iterator[Problem]:
             yield Problem("queue", f"{place} is owned by uid {found.st_uid}", "move it away")
         elif found.st_mode & 0o022:
             yield Problem("queue", f"{place} can be written by others", f"chmod 700 {place}")
-    try:
-        _record_something(paths.queue.staging)
-    except OSError as error:
-        mend = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "mend its permissions"
-        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({error.strerror})", mend)
-
-
-def _record_something(staging: str) -> None:
-    """Do what a requester does first, in a file that is no record. Raises OSError."""
-    if not os.path.lexists(staging):
-        return
-    place = f"{staging}/doctor.{os.getpid()}"
-    descriptor = durable.create(place, b"{}\n")
-    try:
-        durable.sync(descriptor)
-        durable.sync_directory(staging)
-    finally:
-        os.close(descriptor)
-        os.unlink(place)
+    if tried.error is not None:
+        why = f"{tried.refused} is refused: {tried.error.strerror}"
+        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({why})", trial.mend(tried.error))
 
 
 def _of_watches(paths: Paths) -> Iterator[Problem]:

@@ -22,6 +22,9 @@ def text(status: Status) -> str:
         crash = last_crash(status.runs)
         if crash is not None and crash.ended_at is not None:
             state += f"; the one before it, pid {crash.pid}: {crash.end}, {span(status.now - crash.ended_at)} ago"
+    elif status.is_undescribed:
+        pid = f", pid {service.pid}" if service.pid is not None else ""
+        state = f"running{pid}, and gateway.json, which describes it, is missing"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         state += f", {service.detail}" if service.detail else ""

@@ -184,6 +184,18 @@ def test_ctrl_c_in_a_supervisors_terminal_stops_it_and_the_gateway(hermes: Insta
     assert hermes.status()["desired"] == "stopped"
 
 
+def test_a_gateway_by_hand_whose_description_was_removed_is_waited_for_and_stopped(
+    make_installation: Callable[..., Installation],
+) -> None:
+    hermes = make_installation(config=SHORT_CLOCKS.replace("[gateway]", "[gateway]\nheartbeat_interval = 0.5", 1))
+    running = hermes.start("gateway", "run")
+    hermes.ready()
+    Path(hermes.paths.instance).unlink()
+    done = hermes.run("gateway", "stop")
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+    assert running.wait(PATIENCE) == 0
+
+
 def test_the_supervisor_is_small(hermes: Installation) -> None:
     hermes.install()
     supervisor = hermes.supervisor()

@@ -29,6 +29,11 @@ class DriverRuns:
         self.pid: int | None = None
         self.at: float | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a driver runs, is due, or will be."""
+        return self.pid is not None or self.at is not None or is_something_pending(self._paths)
+
     def look(self, trigger: str) -> None:
         """Make a driver due if something is pending."""
         if self.pid is None and self.at is None and is_something_pending(self._paths):
