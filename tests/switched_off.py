@@ -24,14 +24,16 @@ from hermes_cli.gateway.conversations.notices import Notices
 from hermes_cli.gateway.exit import Backstop
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.run import Gateway
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.installation import copy as installed_copy
-from hermes_cli.intents import decide
+from hermes_cli.intents import decide, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.programs import description
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.supervisor import Supervisor
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.launchd import domain as launchd_domain
 from hermes_cli.services.launchd import launchctl, plists, printed
@@ -43,6 +45,7 @@ from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.manager import Systemd
 from hermes_cli.update import change
+from hermes_cli.update.restarts import Restarts
 from hermes_cli.update.sources.wheel import distributions
 
 TESTS = Path(__file__).parent
@@ -90,7 +93,57 @@ CELL = "e2e/launchd/test_matrix.py::test_the_gateway_comes_back and "
 
 TRIAL = "e2e/test_update_on_trial.py::test_"
 MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
+LOOKS = "services/test_look_ahead.py::test_"
 ROWS = [
+    Row(
+        "look ahead: who asks looks before the record",
+        ask.refuse_leap,
+        "if why is None:",
+        "if True:",
+        f"{LOOKS}a_restart_into_a_broken_configuration_is_refused and embedded",
+    ),
+    Row(
+        "look ahead: the driver looks before the signal",
+        decide.next_would_not_start,
+        "facts.seen.obstacle is None:",
+        "True:",
+        f"{LOOKS}a_driver_looks_before_it_signals and embedded",
+    ),
+    Row(
+        "look ahead: the gateway looks before it leaves",
+        Staying.begins,
+        "if found is None or",
+        "if True or",
+        f"{LOOKS}a_gateway_that_is_signalled_stays and embedded",
+    ),
+    Row(
+        "look ahead: an update asks for every profile",
+        Restarts.obstacle_for_others,
+        "self._first(self.of_others,",
+        "self._first([],",
+        "update/test_update_looks_ahead.py::test_new_code_that_another_profile",
+    ),
+    Row(
+        "look after: a driver that does nothing is ended",
+        sign_of_life.take,
+        "and end_silent(path) is not None",
+        "and False",
+        "processes/intents/test_driver.py::test_a_driver_that_is_stopped_is_ended",
+    ),
+    Row(
+        "look after: an accepted poke may come to nothing",
+        ask.begin,
+        'manager.poke("poke") and is_taken_up(paths)',
+        'manager.poke("poke")',
+        "services/test_done_not_accepted.py::test_a_restart_is_completed_though and launchd and no-wait",
+    ),
+    Row(
+        "a supervisor in the foreground gives up",
+        Supervisor._last_code,
+        "if self._gives_up is None or",
+        "if True or",
+        "processes/services/test_supervisor.py::test_a_supervisor_whose_gateway_cannot_start",
+    ),
     Row(
         "the record is written before the signal",
         ask.send,
