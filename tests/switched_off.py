@@ -33,7 +33,6 @@ from hermes_cli.programs import description
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
-from hermes_cli.services.embedded.supervisor import Supervisor
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.launchd import domain as launchd_domain
 from hermes_cli.services.launchd import launchctl, plists, printed
@@ -132,17 +131,10 @@ ROWS = [
     ),
     Row(
         "look after: an accepted poke may come to nothing",
-        ask.begin,
-        'manager.poke("poke") and is_taken_up(paths)',
-        'manager.poke("poke")',
+        wake.is_taken_up,
+        "return False",
+        "return True",
         "services/test_done_not_accepted.py::test_a_restart_is_completed_though and launchd and no-wait",
-    ),
-    Row(
-        "a supervisor in the foreground gives up",
-        Supervisor._last_code,
-        "if self._gives_up is None or",
-        "if True or",
-        "processes/services/test_supervisor.py::test_a_supervisor_whose_gateway_cannot_start",
     ),
     Row(
         "the record is written before the signal",

@@ -95,7 +95,7 @@ class Driver:
         self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
-        self._ahead: tuple[str | None] | None = None  # the answer of the last step, if that was to look ahead
+        self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
     def run(self) -> None:
@@ -133,6 +133,9 @@ class Driver:
         if ends:
             return ends[-1][1]
         act = next((step for _, step in steps if not isinstance(step, Settle | Wait)), None)
+        if isinstance(act, LookAhead):  # and act on the answer at once: a driver may live for one step only
+            self._ahead = (self._obstacle(),)
+            return self.step()
         if act is not None:
             return self._act(*_merged(act, steps))
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
@@ -225,8 +228,6 @@ class Driver:
         for intent in intents:
             self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
         match step:
-            case LookAhead():
-                self._ahead = (self._obstacle(),)
             case Signal(target):
                 _log.info("%s to pid %d", self._program.restart_signal.name, target.pid)
                 process.send(target, self._program.restart_signal)
