@@ -17,7 +17,7 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
-from hermes_cli.services import NAMES, choose, registered
+from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
 from hermes_cli.system.printable import printable
@@ -59,6 +59,7 @@ def install(
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
     owner.refuse_problem(service.status().problems)  # before anything is written
+    _refuse_leap(paths)
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
@@ -207,6 +208,25 @@ def _refuse_adopted(paths: Paths, instead: str) -> None:
         raise HermesError(refusal(paths, found, instead))
 
 
+def _refuse_leap(paths: Paths) -> None:
+    """Refuse to change what keeps a gateway alive if this installation could not start another (rule 10)."""
+    running = own.read_alive(paths)
+    if running is None or not running.ready:
+        return
+    why = ahead.obstacle(ahead.of_this(paths))
+    if why is not None:
+        raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
+
+
+def _renew_dead_definition(service: ServiceManager) -> None:
+    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed."""
+    start = service.next_start()
+    if start is None or start.is_there:
+        return
+    service.install()
+    click.echo(f"{start.program} is gone: installed again from here")
+
+
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
     """Two managers of one gateway would fight over it."""
     held = registered.read(paths).get("manager")
@@ -234,6 +254,7 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         say(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
         return
+    _renew_dead_definition(service)
     log = LogLines(paths.gateway_log)
     try:
         service.demand_start()

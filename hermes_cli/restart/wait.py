@@ -19,7 +19,6 @@ from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
-from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
 
@@ -66,7 +65,7 @@ def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled 
             if found is not None or now >= deadline:
                 line.clear()
                 return found
-            if locks.is_held(paths.queue.driver_lock):
+            if paths.queue.is_driven():
                 drive_at = None
             elif drive_at is None:
                 drive_at = now + _DRIVER_TAKES_OVER
