@@ -46,12 +46,17 @@ def _taken_over(paths: Paths) -> "TakenOver | None":
 
 
 def _check(paths: Paths) -> int:
-    """Everything that a start would load and read, short of serving. Raises ConfigError."""
+    """Everything that a start would load, read and make, short of serving. Raises HermesError."""
     from hermes_cli import user_environment
     from hermes_cli.config import load
+    from hermes_cli.errors import HermesError
     from hermes_cli.gateway.run import main
+    from hermes_cli.services import ahead
 
     user_environment.apply(paths)
     load(paths.config)
     _taken_over(paths)
+    why = ahead.places(paths)
+    if why is not None:
+        raise HermesError(why)
     return 0 if callable(main) else 1

@@ -73,7 +73,10 @@ def retry(paths: Paths, identifier: str) -> None:
         raise HermesError(f"intent {identifier} is still pending: hermes gateway intents drive")
     if row["state"] == "rejected":
         raise HermesError(f"{identifier} is no valid intent ({row['detail']}): hermes gateway restart")
-    submitted = ask.request(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    record = ask.ask(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    if not record["requester"]["in_tree"] and ask.refuse_leap(paths):
+        record["action"] = "reload"
+    submitted = ask.send(paths, record, looked=not record["requester"]["in_tree"])
     click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
 
 

@@ -22,7 +22,7 @@ from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
-from hermes_cli.gateway.drain import Drain
+from hermes_cli.gateway.drain import Drain, names
 from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
@@ -33,7 +33,7 @@ from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.restart.wake import look
-from hermes_cli.services import choose
+from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.update import crashes
 
@@ -99,6 +99,7 @@ class Gateway:
         self._drain: Drain | None = None
         self._early: list[signal.Signals] = []
         self._stops = 0
+        self._looks_ahead = False
         self._lifecycle: Lifecycle
         self._reception: Reception
         self._manager: ServiceManager | None = None
@@ -176,6 +177,11 @@ class Gateway:
                 self._early.append(number)
             return
         stop = number != signal.SIGUSR1
+        if not stop and self._drain is None and self._is_looking_ahead():
+            return
+        self._begin(stop=stop)
+
+    def _begin(self, *, stop: bool) -> None:
         gateway = self._config.gateway
         if self._drain is None:
             self._reception.drain()
@@ -188,6 +194,44 @@ class Gateway:
         else:
             self._drain.look()
         self._backstop.arm(Clocks(self._drain.left, gateway.teardown_timeout).exit_backstop)
+
+    def _is_looking_ahead(self) -> bool:
+        """Say whether a restart must wait, because something is seen that would keep the next gateway from starting.
+
+        A look costs microseconds and is done by this release's rules. Only if it finds something is the program asked
+        that the definition names, in a process of its own.
+        """
+        if self._looks_ahead:
+            return True
+        found = ahead.glance(self._paths, ahead.of_this(self._paths))
+        if found is None or self._is_forced():
+            return False
+        self._looks_ahead = True
+        self._spawn(self._look_ahead(found))
+        return True
+
+    async def _look_ahead(self, found: str) -> None:
+        obstacle: str | None = found
+        try:
+            if self._manager is not None:
+                obstacle = await asyncio.to_thread(self._manager.obstacle)
+        except HermesError as error:
+            _log.warning("it cannot be told whether another gateway would start: %s", error)
+        self._looks_ahead = False
+        if self._drain is not None:  # a stop has come meanwhile
+            return
+        if obstacle is None or self._is_forced():
+            self._begin(stop=False)
+            return
+        _log.error("SIGUSR1: staying, the next gateway would not start: %s", obstacle)
+        self._backstop.disarm()
+
+    def _is_forced(self) -> bool:
+        me = self._lifecycle.described.identity
+        try:
+            return any(intent.force and names(intent, me) for intent in self._paths.queue.unsettled())
+        except OSError:
+            return False
 
     def _leave_now(self) -> NoReturn:
         code = self._drain.code if self._drain is not None else 0

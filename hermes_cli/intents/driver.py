@@ -24,7 +24,7 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, boot_time
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.settled import Settled, restart_times
-from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.intents.step import Kill, LookAhead, PutBack, Settle, Signal, Start, Step, Wait
 from hermes_cli.system import locks, process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
@@ -89,6 +89,7 @@ class Driver:
         self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
+        self._ahead: tuple[str | None] | None = None  # the answer of the last step, if that was to look ahead
         self._seen = Observation(0.0)
 
     def run(self) -> None:
@@ -112,6 +113,9 @@ class Driver:
         if not found.intents:
             return None
         self._seen = self._observe(found.intents)
+        if self._ahead is not None:  # it is good for this look only: the world changes
+            self._seen = replace(self._seen, looked_ahead=True, obstacle=self._ahead[0])
+            self._ahead = None
         if self._was_held and not self._seen.held:
             self._renew()
         self._was_held = self._seen.held
@@ -212,6 +216,8 @@ class Driver:
         for intent in intents:
             self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
         match step:
+            case LookAhead():
+                self._ahead = (self._obstacle(),)
             case Signal(target):
                 _log.info("%s to pid %d", self._program.restart_signal.name, target.pid)
                 process.send(target, self._program.restart_signal)
@@ -227,6 +233,13 @@ class Driver:
             case Start(reload):
                 self._start(reload=reload)
         return step
+
+    def _obstacle(self) -> str | None:
+        try:
+            return self._manager.obstacle()
+        except ReportedError as error:  # unknown is no obstacle: who cannot be asked now may well start it
+            _log.warning("it cannot be told whether another instance would start: %s", error)
+            return None
 
     def _start(self, *, reload: bool) -> None:
         if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)

@@ -77,6 +77,10 @@ class Queue(Directories):
         super().__init__(root)
         self.profile = profile
 
+    def is_driven(self) -> bool:
+        """Say whether a driver holds the lock."""
+        return locks.is_held(self.driver_lock)
+
     def scan(self) -> Scan:
         """Look at pending/ once. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
         try:

@@ -19,7 +19,6 @@ from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
-from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
 
@@ -27,33 +26,36 @@ _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart 
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
-def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> int:
-    """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError."""
+def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float, who: str = "") -> int:
+    """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError.
+
+    `who` begins the lines: a profile, where there are others.
+    """
     policy = policy_of(paths, choose(paths).spawn_interval)
     patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
     patience += policy.spawn_interval
     log = LogLines(paths.gateway_log)
     try:
-        settled = _watch(paths, submitted.id, time.monotonic() + patience)
+        settled = _watch(paths, submitted.id, time.monotonic() + patience, who)
     except KeyboardInterrupt:
         raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
     if settled is None:
         raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
-    return _print(settled, log)
+    return _print(settled, log, who)
 
 
-def _print(settled: Settled, log: LogLines) -> int:
+def _print(settled: Settled, log: LogLines, who: str) -> int:
     done = settled.outcome in {"restarted", "already-satisfied"}
     text = mends.shown(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", settled.intent.profile)
-    print(printable(text), file=sys.stdout if done else sys.stderr, flush=True)
+    print(printable(f"{who}{text}"), file=sys.stdout if done else sys.stderr, flush=True)
     if settled.outcome == "failed":
         for line in log.last():
             print(f"  {printable(line)}", file=sys.stderr, flush=True)
     return 0 if done else 1
 
 
-def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
-    line = ProgressLine("restarting")
+def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled | None:
+    line = ProgressLine(f"{who}restarting")
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
     silent_until = time.monotonic() + _SAYS_NOTHING
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
@@ -63,7 +65,7 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
             if found is not None or now >= deadline:
                 line.clear()
                 return found
-            if locks.is_held(paths.queue.driver_lock):
+            if paths.queue.is_driven():
                 drive_at = None
             elif drive_at is None:
                 drive_at = now + _DRIVER_TAKES_OVER

@@ -6,9 +6,10 @@ One directory scan; nothing else is imported unless something is pending and no 
 import sys
 
 from hermes_cli.pending import is_restart_pending, is_something_pending
-from hermes_cli.system import locks
 from hermes_cli.system.printable import printable
 
+TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
+_LOOK_AGAIN = 0.05
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
 
 def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending. Return the line that says so, or None if nothing is to be done."""
-    if not is_something_pending(paths) or locks.is_held(paths.queue.driver_lock):
+    if not is_something_pending(paths) or paths.queue.is_driven():
         return None
     what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError
@@ -39,12 +40,31 @@ def look(paths: "Paths") -> str | None:
 
     try:
         manager = choose(paths)
-        if manager.poke("cli"):
+        if manager.poke("cli") and is_taken_up(paths):
             return f"{what}, will be completed by {manager.completed_by}: see hermes gateway status"
         start_driver(paths, "cli")
     except (HermesError, OSError):
         return f"{what} and no driver could be started: hermes gateway intents drive"
     return f"{what}, a driver was started for it: see hermes gateway status"
+
+
+def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
+    """Say whether a driver is at work, or has done it, within `patience` seconds after a poke that was accepted.
+
+    A manager's yes is no driver that runs: it may die before its first line (rule 12).
+    """
+    import time
+
+    from hermes_cli.system.directory_watch import DirectoryWatch
+
+    deadline = time.monotonic() + patience
+    with DirectoryWatch(paths.pending, paths.queue.progress) as watch:
+        while is_something_pending(paths) and not paths.queue.is_driven():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            watch.wait(min(left, _LOOK_AGAIN))  # a lock that is taken wakes nobody
+    return True
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:

@@ -51,6 +51,7 @@ class Status:
     pending: tuple[dict[str, Any], ...]
     last: Settled | None
     drifted: tuple[str, ...]
+    gone: str | None  # the program that the definition names, if it is not there
     broken: tuple[queue.Broken, ...]
     config_error: str | None
     config_path: str
@@ -102,6 +103,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
         last=paths.queue.last(),
         drifted=manager.drifted(),
+        gone=_gone(manager),
         broken=scan.broken,
         config_error=_config_error(paths),
         config_path=paths.config,
@@ -164,6 +166,11 @@ def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:
         return None
     passed, lasts = max(0.0, now - found.since), found.deadline - found.since
     return {"turns": found.turns, "elapsed": round(passed, 1), "limit": round(lasts, 1)}
+
+
+def _gone(manager: ServiceManager) -> str | None:
+    start = manager.next_start()
+    return None if start is None or start.is_there else f"{start.program}, which {start.named_by} names"
 
 
 def _config_error(paths: Paths) -> str | None:

@@ -27,6 +27,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
+    if status.gone is not None:
+        text = f"the program is gone: {status.gone}; no start and no restart can succeed"
+        yield Problem("program-gone", text, "hermes gateway install")
     if status.elsewhere is not None:
         yield status.elsewhere
     for path in status.drifted if status.elsewhere is None else ():

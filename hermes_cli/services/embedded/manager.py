@@ -4,9 +4,12 @@ Kernel locks say what runs: supervisor/lock for the supervisor, gateway.lock for
 restarter and service manager in one; see `hermes_cli.services.embedded.supervisor`.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -19,13 +22,14 @@ from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs import own
-from hermes_cli.services import registered, unmanaged
+from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
@@ -99,9 +103,51 @@ class Embedded:
         return definition.drifted(self.definitions(), is_installed=os.path.exists(registered.path_of(self._paths)))
 
     def install(self) -> bool:
-        """Write the definition; a supervisor that runs has no copy of it. Raises HermesError."""
+        """Write the definition, of which a supervisor has no copy; replace one whose program is gone. Raises HermesError."""
         registered.write(self._paths, self.name, program=supervisor_argv(self._paths))
+        self._replace_unfit()
         return False
+
+    def next_start(self) -> ahead.NextStart | None:
+        """Return what the supervisor that runs would start, in its own interpreter; None without a supervisor."""
+        try:
+            answer = self._ask({"op": "status"}, POKE, POKE)
+        except HermesError:
+            return None
+        return None if answer is None else self._next_of(answer)
+
+    def obstacle(self) -> str | None:
+        """Return why the supervisor could not start another gateway, or None."""
+        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+
+    def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
+        python, who = answer.get("python"), f"the supervisor, pid {answer.get('supervisor')},"
+        if not isinstance(python, str):  # one of an older release
+            wanted = registered.read(self._paths).get("program")
+            python = wanted[0] if isinstance(wanted, list) and wanted else None
+        if not isinstance(python, str):
+            return None
+        argv = [python, *entry_points.gateway(self._paths.profile)[1:]]
+        return ahead.NextStart(tuple(argv), scrubbed(), who)
+
+    def _replace_unfit(self) -> None:
+        """End a supervisor whose program is gone: it can start neither a gateway nor a driver. Raises HermesError.
+
+        Its gateway goes on; the next supervisor adopts it.
+        """
+        answer = self._ask({"op": "status"})
+        start = self._next_of(answer) if answer is not None else None
+        if answer is None or start is None or start.is_there:
+            return
+        supervisor = answer.get("supervisor")
+        found = Identity.of(supervisor) if type(supervisor) is int else None
+        if answer.get("background") is not True or found is None:
+            text = f"the supervisor, pid {supervisor}, cannot start anything, its program {start.program} is gone"
+            raise HermesError(f"{text}: end it, and start it again with hermes gateway run --supervise")
+        with contextlib.suppress(ProcessLookupError), Handle(found) as handle:
+            handle.send(signal.SIGKILL)  # in order it would stop its gateway first
+            handle.wait(_SPAWN)
+        self._spawn_supervisor()
 
     def enable(self) -> None:
         """Do nothing: no login starts a supervisor."""
@@ -113,7 +159,11 @@ class Embedded:
 
     def demand_start(self) -> None:
         """Start the gateway through the supervisor, or start a supervisor. Raises HermesError."""
-        if self._ask({"op": "start"}) is not None:
+        answer = self._ask({"op": "start"})
+        if answer is not None and not answer.get("running"):
+            self._replace_unfit()
+            answer = self._ask({"op": "start"})
+        if answer is not None:
             return
         self._spawn_supervisor()
         if self._ask({"op": "start"}) is None and desired.read(self._paths.desired) == "running":
@@ -170,6 +220,8 @@ class Embedded:
                 timeout=_SPAWN,
                 check=False,
             )
+        except OSError as error:
+            raise HermesError(f"{sys.executable} cannot be started ({error.strerror}): install hermes again") from None
         except subprocess.TimeoutExpired:
             raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
         finally:

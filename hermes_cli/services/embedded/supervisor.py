@@ -284,6 +284,7 @@ class Supervisor:
             "exit_code": self._exit_code,
             "detail": self._why if self._gateway is None else "",
             "background": self._background,
+            "python": sys.executable,
             "driving": self._drivers.pid is not None,
         }
 

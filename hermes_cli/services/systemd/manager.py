@@ -14,7 +14,7 @@ from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as own_program
-from hermes_cli.services import registered, unmanaged
+from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
@@ -109,6 +109,16 @@ class Systemd:
             is_installed=bool(self._registration) or self._is_ours(self._suffix),
             also=lambda: restarter_program.drifted(self._paths),
         )
+
+    def next_start(self) -> ahead.NextStart | None:
+        """Return what the installed unit starts; drop-ins are not read."""
+        path = self._path_of(self._names.service)
+        text = definition.read(path)
+        return None if text is None else ahead.named(units.said(text), path)
+
+    def obstacle(self) -> str | None:
+        """Return why the installed unit would not come up, or None."""
+        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
 
     def _service(self, unit: Unit) -> Service:
         foreign = self._stranger(unit)

@@ -62,6 +62,9 @@ class Gateways:
             return Service("stopped", exit_code=code, detail=f"exited {code}")
         return Service("running", self.child.pid)
 
+    def obstacle(self) -> str | None:
+        return None
+
     def demand_start(self) -> None:
         self.before_start()
         self.starts += 1
