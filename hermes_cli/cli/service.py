@@ -79,7 +79,9 @@ def install(
         _start(paths, service)
     _say_what_is_missing(paths)
     for problem in service.status().problems:
-        click.echo(printable(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile)), err=True)
+        shown = mends.said(problem, paths.profile, mends.home_to_name())
+        click.echo(printable(f"problem: {shown.text}"), err=True)
+        click.echo(printable(f"  {shown.mend}"), err=True)
     return code
 
 
