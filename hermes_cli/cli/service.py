@@ -167,10 +167,9 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     else:
         _cancel_pending(paths, "hermes gateway stop", say)
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
-    line = ProgressLine("stopping")
-    line.show("")
-    service.stop()
-    line.clear()
+    with ProgressLine("stopping") as line:
+        line.show("")
+        service.stop()
     say("stopped" if running else "was not running")
     if unwritten is not None:
         why = f"that it is to stay so could not be written ({unwritten.strerror})"
@@ -274,21 +273,17 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
     drained = 0.0  # seconds that somebody else's drain may still take; the fresh instance has its own time after it
     teardown = policy_of(paths).teardown_timeout
     pid: int | None = None
-    line = ProgressLine("starting")
-    with DirectoryWatch(paths.state) as watch:
+    with ProgressLine("starting") as line, DirectoryWatch(paths.state) as watch:
         while True:
             found = own.read_alive(paths)
             if found is not None and found.ready:
-                line.clear()
                 return found
             if desired.read(paths.desired) == "stopped":
-                line.clear()
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.
             ended = seen.state == "stopped" or (seen.state == "running" and pid not in {None, seen.pid})
             if found is None and ended and seen.exit_code not in {None, 0, own.RESTART_EXIT_CODE}:
-                line.clear()
                 raise HermesError(f"the gateway does not start: {seen.reason}")
             pid = seen.pid or pid
             waited, now = time.monotonic() - begun, time.time()
@@ -297,7 +292,6 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
                 drained = waited + min(max(0.0, drain.deadline - now), LONGEST_DRAIN) + teardown
             left = drained + timeout - waited
             if left <= 0:
-                line.clear()
                 raise HermesError(f"the gateway was not ready after {waited:.0f} s: hermes gateway logs")
             line.show(drain.shown(now) if drain is not None else "")
             # A process that dies before it has said anything changes no file, so the manager is asked again.

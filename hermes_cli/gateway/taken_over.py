@@ -170,6 +170,7 @@ class _Keeper:
     def _handle(self, number: signal.Signals) -> None:
         _log.info("%s", number.name)
         if number == signal.SIGUSR1:
+            self._lifecycle.signalled()
             self._code = RESTART_EXIT_CODE if self._code is None else self._code
         else:  # a stop wins over a restart
             self._code, self._stops = 0, self._stops + 1

@@ -9,9 +9,14 @@ import time
 from hermes_cli import mends
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
+from hermes_cli.intents.trace import live_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.restart import timeline
 from hermes_cli.restart.ask import Submitted
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
@@ -21,6 +26,7 @@ from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
+from hermes_cli.system.terminal import is_utf8
 
 _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart out
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
@@ -55,7 +61,16 @@ def _print(settled: Settled, log: LogLines, who: str) -> int:
 
 
 def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled | None:
-    line = ProgressLine(f"{who}restarting")
+    with ProgressLine(f"{who}restarting") as line:
+        return _until_settled(paths, identifier, deadline, line)
+
+
+def _phases(intent: Intent, known: Progress, running: Instance | None, columns: int | None) -> list[str]:
+    return timeline.lines(live_trace(intent, known, running), time.time(), columns, plain=not is_utf8(sys.stderr))
+
+
+def _until_settled(paths: Paths, identifier: str, deadline: float, line: ProgressLine) -> Settled | None:
+    intent: Intent | None = None
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
     silent_until = time.monotonic() + _SAYS_NOTHING
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
@@ -63,7 +78,6 @@ def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled 
             found = paths.queue.find(identifier)
             now = time.monotonic()
             if found is not None or now >= deadline:
-                line.clear()
                 return found
             if paths.queue.is_driven():
                 drive_at = None
@@ -73,7 +87,11 @@ def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled 
                 start_driver(paths, "cli")
                 drive_at = now + _DRIVER_TAKES_OVER
             known = paths.queue.progress_of(identifier)
-            if known.waiting_for or now >= silent_until:
-                line.show(waiting(known, own.read_alive(paths), time.time()).text)
+            if known.waiting_for or now >= silent_until or line.columns is not None:
+                running = own.read_alive(paths)
+                if line.columns is not None and intent is None:
+                    intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
+                below = _phases(intent, known, running, line.columns) if intent is not None else []
+                line.show(waiting(known, running, time.time()).text, below)
             # Nobody tells when a driver is killed, so the lock is looked at again each second.
             watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))
