@@ -7,10 +7,10 @@ import time
 
 import click
 
-from hermes_cli.cli.terminal import Picture, cut, has_colour, width
 from hermes_cli.paths import Paths
 from hermes_cli.status.text import span
 from hermes_cli.system.printable import printable
+from hermes_cli.system.terminal import Picture, cut, has_colour, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
 )
+@click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
+@click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
-def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
+def restart(
+    paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None
+) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
-    from hermes_cli.services import check, choose
-
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
+    if everybody or order is not None:
+        from hermes_cli.cli import restart_all
+
+        if no_wait:
+            raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
+        return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+    from hermes_cli.services import check, choose
+
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
     if record["target"] is None and not _status(choose(paths)).installed:

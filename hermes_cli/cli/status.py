@@ -1,6 +1,7 @@
 """`hermes gateway status`."""
 
 import json
+import sys
 
 import click
 
@@ -44,9 +45,9 @@ def _look(paths: Paths) -> "Status":
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:
-    from hermes_cli.cli.terminal import Picture
     from hermes_cli.intents.request import make_directories
     from hermes_cli.system.directory_watch import DirectoryWatch
+    from hermes_cli.system.terminal import Picture
 
     make_directories(paths.intents)
     found: Status | None = None
@@ -54,11 +55,27 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
         try:
             while True:
                 found = _look(paths)
-                picture.show(_shown(found, as_json=as_json))
+                text = _shown(found, as_json=as_json)
+                if picture.is_live and not as_json:
+                    text = "\n".join([text, *_phases(paths, found, picture.columns)])
+                picture.show(text)
                 # Uptime and ages go on without a file changing; on a pipe that is not news.
                 watch.wait(1.0 if picture.is_live else 60.0)
         except KeyboardInterrupt:
             return found.exit_code if found is not None else 130
+
+
+def _phases(paths: Paths, found: "Status", columns: int) -> list[str]:
+    """Return the phases of the oldest pending restart, to be drawn below the status."""
+    intent = next(iter(paths.queue.unsettled()), None)
+    if intent is None:
+        return []
+    from hermes_cli.intents.trace import live_trace
+    from hermes_cli.restart.timeline import lines
+    from hermes_cli.system.terminal import is_utf8
+
+    trace = live_trace(intent, paths.queue.progress_of(intent.id), found.instance)
+    return ["", *lines(trace, found.now, columns, plain=not is_utf8(sys.stdout))]
 
 
 def _shown(found: "Status", *, as_json: bool) -> str:

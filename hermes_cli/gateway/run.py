@@ -178,7 +178,9 @@ class Gateway:
 
     def _handle(self, number: signal.Signals) -> None:
         _log.info("%s", number.name)
-        if number != signal.SIGUSR1:
+        if number == signal.SIGUSR1:
+            self._lifecycle.signalled()
+        else:
             self._stops += 1
             if self._stops > 1:
                 self._leave_now()

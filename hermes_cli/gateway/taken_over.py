@@ -182,6 +182,7 @@ class _Keeper:
         if number == signal.SIGUSR1:
             if self._code is None and self._lifecycle.state == "ready" and self._staying.begins():
                 return
+            self._lifecycle.signalled()
             self._code = RESTART_EXIT_CODE if self._code is None else self._code
         else:  # a stop wins over a restart
             self._code, self._stops = 0, self._stops + 1

@@ -26,6 +26,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.intents.settled import Settled, restart_times
 from hermes_cli.intents.sign_of_life import LONG_STEP, STEP, SignOfLife
 from hermes_cli.intents.step import Kill, LookAhead, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.intents.trace import reached, turns_of
 from hermes_cli.system import process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
@@ -170,6 +171,7 @@ class Driver:
         facts = Facts(intent, known.not_ahead_of(now), seen, self._policy)
         if not seen.held:
             facts = replace(facts, progress=witness.with_deaths(facts))
+            facts = replace(facts, progress=witness.with_departure(facts))
             if intent.reason == UPDATE:
                 trial = self._recovery.change(intent.id)
                 facts = replace(facts, progress=witness.with_stay(facts), seen=replace(seen, trial=trial))
@@ -209,13 +211,16 @@ class Driver:
         )
 
     def _settle(self, intent: Intent, end: Settle) -> None:
+        known, running = self._progress[intent.id], self._seen.instance
+        offsets = {name: round(at, 3) for name, at in reached(intent, known, running).items()}
         won = self._queue.settle(
             intent,
             end.outcome,
             end.detail,
             trigger=self._trigger,
-            attempts=self._progress[intent.id].attempts,
-            instance=self._seen.instance.identity.document() if self._seen.instance else None,
+            attempts=known.attempts,
+            instance=running.identity.document() if running else None,
+            trace=offsets | {"turns": turns_of(intent, running)},
         )
         self._history = None
         if intent.reason == UPDATE:

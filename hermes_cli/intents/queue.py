@@ -129,6 +129,7 @@ class Queue(Directories):
         trigger: str,
         attempts: int = 0,
         instance: dict[str, Any] | None = None,
+        trace: dict[str, Any] | None = None,
     ) -> bool:
         """Give an intent its final outcome and move it out of pending/; False when somebody else did. Raises OSError."""
         now = time.time()
@@ -141,6 +142,7 @@ class Queue(Directories):
             "took": round(max(0.0, now - intent.requested_at), 3),
             "attempts": attempts,
             "instance": instance,
+            **({"trace": trace} if trace is not None else {}),
         }
         name = intent.id + _SUFFIX
         staged = f"{self.staging}/{name}.{os.getpid()}.{os.urandom(4).hex()}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hermes_cli.intents.directories import Directories
 from hermes_cli.intents.queue import NO_LINKS
+from hermes_cli.intents.request import make_directories
 from hermes_cli.system import durable, locks
 
 TYPE_CHECKING = False
@@ -72,3 +73,15 @@ def mend(error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return "mend its permissions"
     return "use a home on a local file system"
+
+
+def refusal(root: str) -> str | None:
+    """Make the directories of a queue. Return why it cannot be there, with what helps, or None."""
+    try:
+        make_directories(root)
+    except OSError as error:
+        return f"{error.filename or root} cannot be made ({error.strerror}): {mend(error)}"
+    tried = run(root)
+    if tried.error is None:
+        return None
+    return f"{root} cannot hold a request ({tried.refused} is refused, {tried.error.strerror}): {mend(tried.error)}"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hermes_cli.errors import Problem
 from hermes_cli.intents.request import timestamp
 from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.status.gather import Status
@@ -30,8 +31,13 @@ def document(status: Status) -> dict[str, Any]:
         "last": _last(status),
         "last_exit": _last_exit(status),
         "adopted": _adopted(status),
-        "problems": [{"code": one.code, "text": one.text, "mend": one.mend} for one in problems(status)],
+        "problems": [problem_document(one) for one in problems(status)],
     }
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON; `command` is null where the mend is advice."""
+    return {"code": problem.code, "text": problem.text, "mend": problem.mend, "command": problem.command}
 
 
 def _instance(status: Status) -> dict[str, Any] | None:

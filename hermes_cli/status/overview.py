@@ -13,7 +13,7 @@ from hermes_cli.programs import adoption
 from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.status.document import document
+from hermes_cli.status.document import document, problem_document
 from hermes_cli.status.gather import Status, gather
 from hermes_cli.status.problems import problems
 
@@ -111,7 +111,7 @@ def document_of(row: Row) -> dict[str, Any]:
         document(row.status) if row.status is not None else {"profile": row.profile, "manager": row.manager}
     )
     if row.status is None and row.worst is not None:
-        known["problems"] = [{"code": row.worst.code, "text": row.worst.text, "mend": row.worst.mend}]
+        known["problems"] = [problem_document(row.worst)]
     known.pop("schema", None)
     return known | {
         "kind": row.kind,

@@ -2,8 +2,8 @@
 
 import os
 
-from hermes_cli.errors import Problem
-from hermes_cli.mends import pasteable, program
+from hermes_cli.errors import Advice, Problem
+from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 
@@ -18,14 +18,11 @@ _SILENT = 60.0  # seconds without a heartbeat; four of them
 
 def problems(status: "Status", home: str | None = None) -> list[Problem]:
     """Return what is wrong, each with its mend as it can be pasted: for this profile and, if given, this home."""
-
-    def said(text: str) -> str:
-        return pasteable(text, status.profile, program=program(), home=home)
-
-    return [Problem(one.code, said(one.text), said(one.mend)) for one in _problems(status)]
+    return [said(one, status.profile, home) for one in plain(status)]
 
 
-def _problems(status: "Status") -> "Iterator[Problem]":
+def plain(status: "Status") -> "Iterator[Problem]":
+    """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
     yield from _of_jobs(status)
     yield from _of_profile(status)
@@ -43,7 +40,7 @@ def _problems(status: "Status") -> "Iterator[Problem]":
     if status.instance is not None:
         yield from _of_instance(status, status.instance)
     if status.config_error is not None:
-        yield Problem("config", status.config_error, f"edit {status.config_path}")
+        yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
 
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
@@ -51,7 +48,8 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.service.installed and status.desired == "running":
         if status.adopted is not None and status.adopted.verdict is not None:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
-            yield Problem("down", why, status.adopted.mend or "nothing: the resident restarter sees to it")
+            mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
+            yield Problem("down", why, mend)
         elif status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:

@@ -43,6 +43,12 @@ class Update:
 
     def run(self) -> int:
         """Update the installation, restart the gateway, and return the exit code. Raises HermesError."""
+        try:
+            return self._run()
+        finally:
+            self._restarts.let_go()
+
+    def _run(self) -> int:
         with self._report:
             try:
                 self._update()
@@ -145,7 +151,8 @@ class Update:
         everybody = self._options.all_profiles or bool(self._back and self._back.others)
         # A command's names for revisions are not what a gateway on that code calls itself.
         revision = candidate.old_shown if source.kind != "command" else None
-        self._restarts.plan(self._options.command, revision, all_profiles=everybody)
+        order = self._options.order
+        self._restarts.plan(self._options.command, revision, all_profiles=everybody, order=order)
 
     def _plan_restarts(self, source: Source, candidate: Candidate) -> None:
         """Plan who is to restart, and keep for each of them a copy of the restarter that no update changes."""

@@ -83,6 +83,7 @@ def service(
                 "Type=notify",
                 "NotifyAccess=main",
                 f"ExecStart={command(argv)}",
+                f"ExecReload={command(entry_points.restart(paths.profile))}",
                 "WorkingDirectory=/",
                 *_environment(paths),
                 "Restart=always",

@@ -22,6 +22,11 @@ def has_colour(stream: "TextIO") -> bool:
     return is_live(stream) and not os.environ.get("NO_COLOR")
 
 
+def is_utf8(stream: "TextIO") -> bool:
+    """Say whether letters beyond ASCII can be written to the stream."""
+    return (stream.encoding or "").lower() in {"utf-8", "utf8"}
+
+
 def width(stream: "TextIO") -> int | None:
     """Return the columns of a terminal, None where lines may be of any length."""
     if not stream.isatty():
@@ -53,6 +58,11 @@ class Picture:
     def is_live(self) -> bool:
         """Whether lines are drawn over."""
         return self._live
+
+    @property
+    def columns(self) -> int:
+        """How wide a line may be."""
+        return self._size()[0]
 
     def show(self, text: str) -> None:
         """Draw the text in the place of the one before it."""
