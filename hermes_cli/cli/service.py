@@ -17,6 +17,7 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
@@ -167,9 +168,7 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     else:
         _cancel_pending(paths, "hermes gateway stop", say)
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
-    with ProgressLine("stopping") as line:
-        line.show("")
-        service.stop()
+    show_while(paths, service.stop)
     say("stopped" if running else "was not running")
     if unwritten is not None:
         why = f"that it is to stay so could not be written ({unwritten.strerror})"

@@ -72,6 +72,11 @@ def test_an_update_does_not_begin_while_a_profile_that_is_to_restart_would_not_c
     assert two.work.config in done.stderr
     assert MEND in done.stderr
     assert two.are_untouched
+    done = two.hermes.run("gateway", "restart", "--all", "--order", "work")
+    assert done.returncode == 1
+    assert "hermes: work: nothing was restarted, the next gateway would not start: " in done.stderr
+    assert "left as they are: default" in done.stderr
+    assert two.are_untouched
 
 
 def test_new_code_that_another_profile_would_not_come_up_with_goes_back_before_anything_is_signalled(two: Two) -> None:
