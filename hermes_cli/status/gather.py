@@ -1,7 +1,7 @@
 """Everything that `hermes gateway status` knows, gathered once."""
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hermes_cli.config import load
@@ -14,6 +14,7 @@ from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import chosen, own, starts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import other_installation
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
@@ -58,6 +59,8 @@ class Status:
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
+    series: starts.Series | None = None
+    log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
     elsewhere: Problem | None = None  # the service runs another installation
     is_profile: bool = True  # somebody has made it
@@ -92,7 +95,8 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     scan = paths.queue.scan()
     adopted = chosen.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
-    return Status(
+    runs = starts.read(paths, running.identity.pid if running is not None else None)
+    found = Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
@@ -109,12 +113,14 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         config_path=paths.config,
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
-        runs=starts.read(paths, running.identity.pid if running is not None else None),
+        runs=runs,
+        series=starts.series(paths, runs),
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
+    return replace(found, log=last_lines(paths.gateway_log)) if found.is_crash_looping else found
 
 
 def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:
