@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hermes_cli.cli.completion import complete_any, complete_pending, complete_settled
 from hermes_cli.errors import HermesError, TryAgainError, UsageError
 from hermes_cli.intents.record import Intent, is_id
 from hermes_cli.intents.settled import Settled
@@ -39,7 +40,7 @@ def list_(paths: Paths, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_any)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_obj
 def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
@@ -71,7 +72,7 @@ def _trace(paths: Paths, identifier: str) -> Trace | None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_pending)
 @click.pass_obj
 def cancel(paths: Paths, identifier: str) -> None:
     """Dismiss a pending intent; a restart that has begun goes on."""
@@ -86,7 +87,7 @@ def cancel(paths: Paths, identifier: str) -> None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_settled)
 @click.pass_obj
 def retry(paths: Paths, identifier: str) -> None:
     """Ask again, now, for what a settled intent asked."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from hermes_cli import mends, user_environment
-from hermes_cli.cli import all_profiles
+from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.intents import desired
 from hermes_cli.intents.decide import LONGEST_DRAIN
@@ -58,7 +58,8 @@ def install(
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
-    owner.refuse_problem(service.status().problems)  # before anything is written
+    found = service.status()
+    owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
@@ -68,20 +69,17 @@ def install(
     for path, text in before.items():
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
-    if linger:
-        from hermes_cli.services.systemd.linger import enable
-
-        enable()
     code = 0
     if needs_reload:
         code = _reload(paths, service)
     else:
         _start(paths, service)
+    if linger:
+        from hermes_cli.services.systemd.linger import enable
+
+        enable()
     _say_what_is_missing(paths)
-    for problem in service.status().problems:
-        shown = mends.said(problem, paths.profile, mends.home_to_name())
-        click.echo(printable(f"problem: {shown.text}"), err=True)
-        click.echo(printable(f"  {shown.mend}"), err=True)
+    what_now.say(paths, service, is_first=not found.installed)
     return code
 
 

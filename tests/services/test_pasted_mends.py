@@ -38,6 +38,7 @@ WHY_NOT = {
     "no-boot": "takes root, and a new login",
     "no-linger": "loginctl asks the machine's logind, which these tests have none of",
     "not-an-intent": "whoever looks moves it to rejected/, so it is gone before anything can be pasted",
+    "program-gone": "walked by tests/services/test_look_ahead.py: a restart writes the definition anew by itself",
     "queue": "walked below; what belongs to somebody else is a choice",
     "restarter-missing": "walked below under launchd; an embedded gateway starts another supervisor by itself",
     "rolled-back": "only the next release ends it",

@@ -85,6 +85,7 @@ def service(
                 "NotifyAccess=main",
                 f"ExecStart={command(argv)}",
                 f"ExecStopPost=-{command(ends.argv(paths))}",  # systemd tells nobody else how it ended
+                f"ExecReload={command(entry_points.restart(paths.profile))}",
                 "WorkingDirectory=/",
                 *_environment(paths),
                 "Restart=always",
