@@ -256,6 +256,7 @@ class Gateway:
             self._manager = await asyncio.to_thread(choose, self._paths)
         except HermesError as error:
             _log.warning("nobody to poke at the exit: %s", error)
+        await asyncio.to_thread(self._complete_starts)
         # The driver that started this instance may have died with the one before. Like every command, start another.
         await self._look()
 
@@ -270,6 +271,13 @@ class Gateway:
             self._spawn(self._look())
         else:
             asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _complete_starts(self) -> None:
+        """Ask the manager how the run before ended, if nobody has said so, and make the journal durable."""
+        with contextlib.suppress(OSError, HermesError):
+            if self._manager is not None and starts.is_end_unknown(self._paths):
+                starts.complete(self._paths, self._manager.observe().exit_code)
+        starts.make_durable(self._paths)
 
     def _tend_log(self) -> None:
         if log.tend():

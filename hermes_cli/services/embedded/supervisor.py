@@ -22,6 +22,8 @@ from hermes_cli.errors import TryAgainError
 from hermes_cli.intents import desired
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
+from hermes_cli.programs import ends
+from hermes_cli.programs.ends import End
 from hermes_cli.services.embedded import child, outside, reexecution
 from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_crash
 from hermes_cli.services.embedded.child import Child
@@ -182,6 +184,7 @@ class Supervisor:
         except ProcessLookupError:  # it ended before it could be looked at, or while new code was executed
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
+                ends.note(self._paths, End(time.time(), pid, os.waitstatus_to_exitcode(status)))
                 self._ended(pid, os.waitstatus_to_exitcode(status), time.monotonic() if since is None else since)
             else:  # it runs, but no descriptor is left to watch it: it is adopted later
                 self._start_at = time.monotonic() + _SPAWN_PAUSE
@@ -214,6 +217,8 @@ class Supervisor:
         if not gateway.own:
             self._selector.unregister(gateway.handle.fileno())
         gateway.handle.close()
+        if gateway.own:  # of another's child only that it is gone is known
+            ends.note(self._paths, End(time.time(), gateway.pid, code))
         self._ended(gateway.pid, code, gateway.since)
 
     def _ended(self, pid: int, code: int, since: float) -> None:
