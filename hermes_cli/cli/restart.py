@@ -48,6 +48,7 @@ def restart(
     submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+        ask.look_after(paths, submitted)
         return 0
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation
