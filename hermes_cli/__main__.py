@@ -5,6 +5,12 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if "probe" in sys.argv:
+        from hermes_cli.status.probe import quick
+
+        code = quick(sys.argv[1:])
+        if code is not None:
+            sys.exit(code)
     from hermes_cli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

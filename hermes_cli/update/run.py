@@ -10,7 +10,7 @@ Whatever this process needs is imported before the code changes (law: imports be
 import os
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import copy
@@ -40,6 +40,7 @@ class Update:
         self._manager = choose(paths)
         self._restarts = Restarts(paths, self._manager, self._report.say)
         self._back: Journal | None = None  # the receipt of the update that is taken back
+        self.found: Candidate | None = None  # what `run` has looked at
 
     def run(self) -> int:
         """Update the installation, restart the gateway, and return the exit code. Raises HermesError."""
@@ -47,6 +48,18 @@ class Update:
             return self._run()
         finally:
             self._restarts.let_go()
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--check` has found as JSON."""
+        found = self.found
+        return {
+            "schema": 1,
+            "news": found is not None and found.is_new,
+            "installed": found.old_shown if found else None,
+            "offered": found.new_shown if found and found.is_new else None,
+            "headline": found.headline if found and found.is_new else "",
+            "details": list(found.details) if found and found.is_new else [],
+        }
 
     def _run(self) -> int:
         with self._report:
@@ -109,6 +122,7 @@ class Update:
             candidate = source.candidate(selection, say)
         else:
             candidate = rollback.candidate(source, self._back, selection, say)
+        self.found = candidate
         if not candidate.is_new:
             say(f"already up to date ({candidate.old_shown})")
             self._say_what_is_stale()
