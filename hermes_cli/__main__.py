@@ -5,6 +5,9 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from hermes_cli.cli import streams
+
+    streams.mend()
     if "probe" in sys.argv:
         from hermes_cli.status.probe import quick
 

@@ -13,6 +13,7 @@ from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.system import durable
+from hermes_cli.system.process import signal_name
 from hermes_cli.update.journal import Journal
 
 LOOP = 3  # crashes soon after a start, one after the other
@@ -70,7 +71,12 @@ def of_runs(runs: Sequence[starts.Run]) -> Iterator[Event]:
         if not run.crashed:
             row = []
             continue
-        more = {"pid": run.pid, "exit_code": run.code, "ran": round(run.ended_at - run.at, 3)}
+        more = {
+            "pid": run.pid or None,
+            "exit_code": run.code if run.code is not None and run.code >= 0 else None,
+            "signal": signal_name(-run.code) if run.code is not None and run.code < 0 else None,
+            "ran": round(run.ended_at - run.at, 3),
+        }
         # By the start: when somebody was killed is only known to the second look.
         yield Event(f"crashed-{run.pid}-{run.at:.0f}", "crashed", run.ended_at, f"pid {run.pid}: {run.end}", more)
         row = [*row, run] if run.was_short else []

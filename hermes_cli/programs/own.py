@@ -143,12 +143,12 @@ def _instance(found: description.Description) -> GatewayInstance:
         crashes=Crashes(str(crashes.get("update")), _count(crashes.get("count")))
         if isinstance(crashes, dict)
         else None,
-        marks=_marks(found.document.get("marks")),
-        before=_marks(found.document.get("before")),
+        marks=marks(found.document.get("marks")),
+        before=marks(found.document.get("before")),
     )
 
 
-def _marks(found: Any) -> Marks | None:
+def marks(found: Any) -> Marks | None:
     """Return what a gateway of 0.2.0 or later says of its phases; times that are no times count as not reached."""
     if not isinstance(found, dict):
         return None

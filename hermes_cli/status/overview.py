@@ -13,7 +13,7 @@ from hermes_cli.programs import adoption
 from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.status.document import document, problem_document
+from hermes_cli.status.document import document, problem_document, restarts_of
 from hermes_cli.status.gather import Status, gather
 from hermes_cli.status.problems import problems
 
@@ -79,7 +79,7 @@ def row_of(status: Status, kind: Literal["own", "adopted", "taken-over"] = "own"
         manager=status.manager,
         exit_code=status.exit_code,
         since=running.started_at if running is not None else ended,
-        restarts=max(0, len(status.runs) - 1) if status.runs else None,
+        restarts=restarts_of(status),
         revision=running.revision if running is not None else None,
         is_skewed=any(one.code == "skew" for one in found),
         pending=len(status.pending),

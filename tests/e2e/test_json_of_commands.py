@@ -18,6 +18,7 @@ SCHEMAS = REPOSITORY / "hermes_cli" / "schemas"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "status": ("gateway", "status", "--json"),
     "list": ("gateway", "list", "--json"),
+    "starts": ("gateway", "starts", "--json"),
     "intents": ("gateway", "intents", "list", "--json"),
     "config-show": ("config", "show", "--json"),
     "config-validate": ("config", "validate", "--json"),
