@@ -53,8 +53,9 @@ def update(paths: Paths, /, *, history: bool, **typed: Any) -> int:
         code = asked.run()
     if as_json:
         click.echo(json.dumps(asked.document(), indent=2))
-    if code == 0 and asked.found is not None and asked.found.is_new:
+    if code == 0 and asked.has_news and asked.found is not None:
         from hermes_cli.notify.deliver import note_update
 
         note_update(paths, asked.found.new_shown, asked.found.headline)
-    return NEWS if code == 0 and asked.found is not None and asked.found.is_new else code
+        return NEWS
+    return code

@@ -41,6 +41,7 @@ class Update:
         self._restarts = Restarts(paths, self._manager, self._report.say)
         self._back: Journal | None = None  # the receipt of the update that is taken back
         self.found: Candidate | None = None  # what `run` has looked at
+        self.has_news = False  # it is new, and would be taken
 
     def run(self) -> int:
         """Update the installation, restart the gateway, and return the exit code. Raises HermesError."""
@@ -54,9 +55,9 @@ class Update:
         found = self.found
         return {
             "schema": 1,
-            "news": found is not None and found.is_new,
+            "news": self.has_news,
             "installed": found.old_shown if found else None,
-            "offered": found.new_shown if found and found.is_new else None,
+            "offered": found.new_shown if found and self.has_news else None,
             "headline": found.headline if found and found.is_new else "",
             "details": list(found.details) if found and found.is_new else [],
         }
@@ -135,6 +136,7 @@ class Update:
         for line in candidate.details if self._options.check else ():
             say(f"  {line}")
         refused = rollback.refusal(self._paths, candidate, selection) if self._back is None else None
+        self.has_news = refused is None
         if refused is not None:
             say(refused)
         return None if refused is not None else candidate
