@@ -214,7 +214,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
             if found is not None and found.ready:
                 line.clear()
                 return found
-            if desired.read(paths.desired) == "stopped":
+            if desired.seen(paths.desired) == "stopped":
                 line.clear()
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()

@@ -58,6 +58,7 @@ class Status:
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
     adopted: AdoptedStatus | None = None
+    unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
@@ -80,7 +81,7 @@ class Status:
             return 3
         if self.instance is not None or self.service.service.state == "running":
             return 0
-        if self.service.service.state == "unknown":
+        if self.service.service.state == "unknown" or self.unreadable:
             return 5
         return 3 if self.service.installed else 4
 
@@ -91,11 +92,12 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     scan = paths.queue.scan()
     adopted = chosen.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
+    files = (paths.desired, paths.instance) if adopted is None else ()
     return Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=desired.read(paths.desired) if adopted is None else adopted.desired(),
+        desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
         service=manager.status(),
         instance=running,
         restarter=manager.restarter(),
@@ -108,6 +110,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
         runs=starts.read(paths, running.identity.pid if running is not None else None),
+        unreadable=tuple(path for path in files if durable.is_unreadable(path)),
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,
