@@ -137,20 +137,25 @@ def load(path: str) -> Config:
     """Read config.toml; without one, the defaults. Raises ConfigError with the file, the key and what is wrong."""
     try:
         with open(path, "rb") as file:
-            import tomllib
-
             _check_owner(path, os.fstat(file.fileno()))
-            try:
-                text = file.read(_LONGEST + 1)
-                if len(text) > _LONGEST:
-                    raise ConfigError(f"{path} is longer than {_LONGEST:,} bytes: mend or remove it")
-                document = tomllib.loads(text.decode())
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
+            text = file.read(_LONGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return Config()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+    return parse(path, text)
+
+
+def parse(path: str, text: bytes) -> Config:
+    """Read what the file at `path` has, or would have. Raises ConfigError."""
+    import tomllib
+
+    if len(text) > _LONGEST:
+        raise ConfigError(f"{path} is longer than {_LONGEST:,} bytes: mend or remove it")
+    try:
+        document = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
     _check_names(path, document)
     return Config(
         gateway=_section(path, "gateway", GatewayConfig, document),

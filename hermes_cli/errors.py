@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EX_CONFIG",
     "EX_TEMPFAIL",
+    "Advice",
     "CannotTellError",
     "ConfigError",
     "HermesError",
@@ -59,17 +60,24 @@ class ConfigError(HermesError):
     exit_code = EX_CONFIG
 
 
+class Advice(str):
+    """A mend that is no command: somebody has to look, or to choose."""
+
+    __slots__ = ()
+
+
 class Problem:
     """Something that prevents a restart, or that a person should know, with the command that mends it.
 
     Every command imports this module, so it is no dataclass: that import costs more than all of hermes_cli.errors.
     """
 
-    __slots__ = ("code", "mend", "text")
+    __slots__ = ("code", "command", "mend", "text")
 
-    def __init__(self, code: str, text: str, mend: str) -> None:
-        """`code` is for programs, `text` and `mend` are for people."""
+    def __init__(self, code: str, text: str, mend: str, command: "list[str] | None" = None) -> None:
+        """`code` is for programs, `text` is for people; `mend` is a command, or Advice. `command`: the mend as an argv."""
         self.code = code
+        self.command = command
         self.text = text
         self.mend = mend
 

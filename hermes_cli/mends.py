@@ -8,7 +8,8 @@ import os
 import re
 import sys
 
-from hermes_cli.paths import DEFAULT_PROFILE
+from hermes_cli.errors import Advice, Problem
+from hermes_cli.paths import DEFAULT_PROFILE, own_home
 
 _COMMAND = re.compile(r"(?<![\w/.-])hermes (?=(?:gateway|update|chat|config|completion)\b)")
 _PROGRAMS = ("hermes", "hermesctl")
@@ -27,6 +28,27 @@ def pasteable(text: str, profile: str, *, program: str = "hermes", home: str | N
 def shown(text: str, profile: str) -> str:
     """Return the text as this process shows it to a person."""
     return pasteable(text, profile, program=program())
+
+
+def said(problem: Problem, profile: str, home: str | None = None) -> Problem:
+    """Return the problem as it is shown for this profile and, if given, this home, and with its mend as an argv."""
+    called = program()
+
+    def say(text: str) -> str:
+        return pasteable(text, profile, program=called, home=home)
+
+    mend = problem.mend
+    if isinstance(mend, Advice):
+        return Problem(problem.code, say(problem.text), Advice(say(mend)))
+    return Problem(problem.code, say(problem.text), say(mend), argv(mend, profile, called, own_home()))
+
+
+def argv(mend: str, profile: str, called: str, home: str | None) -> list[str]:
+    """Return a mend that is a command as an argv; one of ours names its home, since anybody may run it."""
+    import shlex
+
+    words = shlex.split(pasteable(mend, profile, program=called))
+    return ["env", f"HERMES_HOME={home}", *words] if home and words[0] == called else words
 
 
 def program() -> str:

@@ -1,18 +1,25 @@
 """`hermes gateway intents`: the queue, for a person and for scripts."""
 
 import json
+import sys
 import time
 from typing import Any
 
 import click
 
+from hermes_cli.cli.completion import complete_any, complete_pending, complete_settled
 from hermes_cli.errors import HermesError, TryAgainError, UsageError
 from hermes_cli.intents.record import Intent, is_id
 from hermes_cli.intents.settled import Settled
+from hermes_cli.intents.trace import Trace, live_trace, settled_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.restart import timeline
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.system.printable import printable
+from hermes_cli.system.terminal import is_utf8, width
+
+_SHORTEST = 4  # letters of an id
 
 
 @click.command("list")
@@ -33,27 +40,46 @@ def list_(paths: Paths, *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_any)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @click.pass_obj
 def show(paths: Paths, identifier: str, *, as_json: bool) -> None:
-    """Show one intent."""
+    """Show one intent, and the phases of its restart. ID may be `last`, or how an id begins."""
     row = _find(paths, identifier)
+    found = _trace(paths, str(row["id"]))
     if as_json:
-        click.echo(json.dumps(row, indent=2))
+        phases = {"phases": found.document()} if found is not None else {}
+        click.echo(json.dumps(row | phases, indent=2))
         return
     for name, value in row.items():
-        click.echo(printable(f"{name:<14} {json.dumps(value)}", 65536))
+        if name != "trace":
+            click.echo(printable(f"{name:<14} {json.dumps(value)}", 65536))
+    if found is not None:
+        click.echo()
+        for line in timeline.lines(found, time.time(), width(sys.stdout), plain=not is_utf8(sys.stdout)):
+            click.echo(line)
+
+
+def _trace(paths: Paths, identifier: str) -> Trace | None:
+    """Return the phases of an intent; None for what is no valid intent."""
+    settled = paths.queue.find(identifier)
+    if settled is not None:
+        return settled_trace(settled.intent, settled.took, settled.attempts)
+    intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
+    if intent is None:
+        return None
+    return live_trace(intent, paths.queue.progress_of(identifier), own.read_alive(paths))
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_pending)
 @click.pass_obj
 def cancel(paths: Paths, identifier: str) -> None:
     """Dismiss a pending intent; a restart that has begun goes on."""
+    row = _find(paths, identifier)
+    identifier = str(row["id"])
     intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
     if intent is None:
-        row = _find(paths, identifier)
         raise HermesError(f"intent {identifier} is {row['outcome'] or row['state']} already: nothing to cancel")
     if not paths.queue.settle(intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
         raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
@@ -61,7 +87,7 @@ def cancel(paths: Paths, identifier: str) -> None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID")
+@click.argument("identifier", metavar="ID", shell_complete=complete_settled)
 @click.pass_obj
 def retry(paths: Paths, identifier: str) -> None:
     """Ask again, now, for what a settled intent asked."""
@@ -69,11 +95,15 @@ def retry(paths: Paths, identifier: str) -> None:
     from hermes_cli.services import choose
 
     row = _find(paths, identifier)
+    identifier = str(row["id"])
     if row["state"] == "pending":
         raise HermesError(f"intent {identifier} is still pending: hermes gateway intents drive")
     if row["state"] == "rejected":
         raise HermesError(f"{identifier} is no valid intent ({row['detail']}): hermes gateway restart")
-    submitted = ask.request(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    record = ask.ask(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
+    if not record["requester"]["in_tree"] and ask.refuse_leap(paths):
+        record["action"] = "reload"
+    submitted = ask.send(paths, record, looked=not record["requester"]["in_tree"])
     click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
 
 
@@ -127,8 +157,15 @@ def _settled(one: Settled) -> dict[str, Any]:
 
 
 def _find(paths: Paths, identifier: str) -> dict[str, Any]:
-    """One intent. Raises UsageError."""
-    found = [row for row in _all(paths) if row["id"] == identifier]
+    """One intent, by its id, by how its id begins, or `last`. Raises UsageError."""
+    rows = _all(paths)
+    found = [row for row in rows if row["id"] == identifier]
+    if not found and identifier == "last":
+        found = rows[:1]
+    if not found and len(identifier) >= _SHORTEST:
+        found = [row for row in rows if str(row["id"]).startswith(identifier)]
+    if len(found) > 1:
+        raise UsageError(f"{identifier!r} is how {len(found)} ids begin: see hermes gateway intents list")
     if found:
         return found[0]
     hint = "no intent has it" if is_id(identifier) else "that is no intent's id"

@@ -2,12 +2,17 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
+from hermes_cli.system.printable import printable_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hermes_cli.system.log_reader import Line
 
 LOGS = ("gateway", "restarter", "update")
 
@@ -20,20 +25,30 @@ LOGS = ("gateway", "restarter", "update")
 @click.option(
     "--log", "which", type=click.Choice([*LOGS, "all"]), default="gateway", show_default=True, help="Whose log."
 )
+@click.option("--json", "as_json", is_flag=True, help="One object a line; the format is in docs/status-json.md.")
 @click.option("--path", "paths_only", is_flag=True, help="Print where the log is, the oldest file first.")
 @click.pass_obj
 def logs(
-    paths: Paths, *, follow: bool, lines: int, since: str | None, level: str | None, which: str, paths_only: bool
+    paths: Paths,
+    *,
+    follow: bool,
+    lines: int,
+    since: str | None,
+    level: str | None,
+    which: str,
+    as_json: bool,
+    paths_only: bool,
 ) -> None:
     """Show what gateway and supervisor, the restarter or updates have logged.
 
-    A log is a file and the older ones that were moved aside when it was full (PATH.1 and so on); all of them are read.
+    Times are local on a terminal, and UTC for a pipe, as in the file. A log is a file and the older ones that were moved aside when it was full (PATH.1 and so on); all of them are read.
     """
     from hermes_cli.status import log_view
     from hermes_cli.system.log_file import files
     from hermes_cli.system.log_reader import Reader
 
-    chosen = [getattr(paths, f"{name}_log") for name in (LOGS if which == "all" else (which,))]
+    names = LOGS if which == "all" else (which,)
+    chosen = [getattr(paths, f"{name}_log") for name in names]
     if paths_only:
         for path in chosen:
             for file in files(path) or [path]:
@@ -43,11 +58,12 @@ def logs(
         view = log_view.View(log_view.moment(since, time.time()), level)
     except ValueError:
         raise UsageError(f"--since {since!r} is no time: use for example 10m, 2h, 3d or 2026-11-23T16:05") from None
+    form = _form(names, as_json=as_json)
     try:
         with Reader(chosen) as reader:
-            _print(view.last(reader.backwards(unfinished=not follow), lines))
+            _print(view.last(reader.backwards(unfinished=not follow), lines), form)
             if follow:
-                _print(view.shown(reader.follow()))
+                _print(view.shown(reader.follow()), form)
     except OSError as error:
         missing = f"{error.filename} cannot be read ({error.strerror})"
         raise HermesError(f"{missing}: a gateway in the foreground logs to its terminal") from None
@@ -55,8 +71,20 @@ def logs(
         return
 
 
-def _print(lines: Iterator[bytes]) -> None:
-    for line in lines:
+def _form(names: tuple[str, ...], *, as_json: bool) -> Callable[[int, bytes], bytes]:
+    """Return what makes the line that is printed, of a log by its number."""
+    from hermes_cli.status import log_view
+
+    if as_json:
+        return lambda log, line: log_view.as_json(line, names[log])
+    if sys.stdout.isatty():
+        return lambda _, line: printable_log(log_view.local(line))
+    return lambda _, line: printable_log(line)
+
+
+def _print(lines: "Iterator[Line]", form: Callable[[int, bytes], bytes]) -> None:
+    for log, found in lines:
+        line = form(log, found)
         sys.stdout.buffer.write(line)
         if not line.endswith(b"\n"):
             sys.stdout.buffer.write(b"\n")

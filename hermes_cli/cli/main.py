@@ -14,11 +14,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
 # What is started while a restart goes on, or is itself the driver, must not look for one.
-_NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"})
+# Nor what each new shell runs.
+_NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"}, {"completion"})
 # What makes a profile, or shows that there is none.
 _TAKES_ANY_PROFILE = (
-    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list")),
+    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list", "ls")),
     {"update"},  # it is of the installation
     {"config"},
     {"completion"},
@@ -48,8 +51,8 @@ class LazyGroup(click.Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click asks with it
-        """Names in the order they were given."""
-        return list(self._lazy)
+        """Names in the order they were given, without second names, which have no line."""
+        return [name for name, (_, _, text) in self._lazy.items() if text]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click asks with it
         """Import the command now and return it."""
@@ -58,6 +61,17 @@ class LazyGroup(click.Group):
         module, attribute, _ = self._lazy[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands that begin so, without importing them, or the group's options."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, _, text) in self._lazy.items()
+            if text and name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -75,7 +89,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click asks with it
         """Write the list without importing anything."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in self._lazy.items()])
+            formatter.write_dl([(name, text) for name, (_, _, text) in self._lazy.items() if text])
 
 
 _INTENTS = {
@@ -92,22 +106,36 @@ _GATEWAY = {
     "start": ("hermes_cli.cli.service", "start", "Start the service."),
     "stop": ("hermes_cli.cli.service", "stop", "Stop the service; pending restarts are cancelled."),
     "restart": ("hermes_cli.cli.restart", "restart", "Restart the gateway, also from inside it."),
+    "list": ("hermes_cli.cli.list_", "list_", "Show every profile's gateway at a glance."),
+    "ls": ("hermes_cli.cli.list_", "list_", ""),
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
+    "starts": ("hermes_cli.cli.starts", "starts_", "Show when the gateway was started, why, and how each run ended."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
     "adopt": ("hermes_cli.cli.adopt", "adopt", "Keep another program's gateway alive beside its own service."),
     "release": ("hermes_cli.cli.adopt", "release", "Stop keeping an adopted gateway alive."),
     "doctor": ("hermes_cli.cli.doctor", "doctor", "Check what can keep a restart from happening."),
 }
+_CONFIG = {
+    "get": ("hermes_cli.cli.config", "get", "Print the value of a setting."),
+    "set": ("hermes_cli.cli.config", "set_", "Write a setting; comments and the rest stay as they are."),
+    "unset": ("hermes_cli.cli.config", "unset", "Take a setting out; its default holds."),
+    "validate": ("hermes_cli.cli.config", "validate", "Say whether config.toml is right, and where it is not."),
+    "path": ("hermes_cli.cli.config", "path", "Print where config.toml is."),
+    "show": ("hermes_cli.cli.config", "show", "Show every setting with its value."),
+}
 _TOP = {
     "gateway": ("hermes_cli.cli.main", "gateway", "The gateway service."),
     "update": ("hermes_cli.cli.update", "update", "Update the installation and restart the gateway."),
     "chat": ("hermes_cli.cli.chat", "chat", "Talk to the gateway."),
+    "config": ("hermes_cli.cli.main", "config", "The settings in config.toml."),
+    "completion": ("hermes_cli.cli.completion", "completion", "Print what makes a shell complete commands."),
 }
 _ASKS_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 shows the help itself
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 intents = LazyGroup("intents", lazy=_INTENTS, help="The queue of restart intents.", context_settings=_SETTINGS)
+config = LazyGroup("config", lazy=_CONFIG, help="The settings in config.toml.", context_settings=_SETTINGS)
 gateway = LazyGroup("gateway", lazy=_GATEWAY, help="The gateway service.", context_settings=_SETTINGS)
 
 
@@ -127,6 +155,10 @@ def run(arguments: list[str]) -> int:
     if sys.platform == "win32":
         print("hermes: Windows is not supported: run it inside WSL", file=sys.stderr)
         return 1
+    if "_HERMES_COMPLETE" in os.environ:
+        from hermes_cli.cli.completion import answer
+
+        return answer(os.environ["_HERMES_COMPLETE"])
     profile, words = profile_of(arguments)
     say = _speaker(profile)
     _look(profile, words, say)

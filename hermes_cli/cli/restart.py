@@ -1,10 +1,11 @@
 """`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
 
 import math
+import os
 
 import click
 
-from hermes_cli.errors import NotInstalledError, UsageError
+from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
@@ -15,24 +16,36 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
-@click.option("--force", is_flag=True, help="Cut running turns off instead of letting them finish.")
+@click.option("--force", is_flag=True, help="Cut running turns off, and restart even what would not come up again.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
 )
+@click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
+@click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
-def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
+def restart(
+    paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None
+) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
-    from hermes_cli.services import check, choose
-
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
+    if everybody or order is not None:
+        from hermes_cli.cli import restart_all
+
+        if no_wait:
+            raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
+        return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+    from hermes_cli.services import check, choose
+
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
     if record["target"] is None and not _status(choose(paths)).installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
     if not record["requester"]["in_tree"]:
+        if not force and _look_ahead(paths, no_wait=no_wait):
+            record["action"] = "reload"
         _want_running(paths)
-    submitted = ask.send(paths, record)
+    submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
@@ -42,6 +55,23 @@ def restart(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) 
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
+
+
+def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
+    """Refuse what would take a gateway down that no other can follow. Return whether it must be a reload.
+
+    With `--no-wait` only what costs nothing is looked at before the record, and the rest after it.
+    """
+    if not no_wait:
+        return ask.refuse_leap(paths)
+    if os.path.exists(paths.config):
+        from hermes_cli.config import load
+
+        try:
+            load(paths.config)
+        except ConfigError as error:
+            raise HermesError(f"nothing was restarted, the next gateway would not start: {error}") from None
+    return False
 
 
 def _status(service: "ServiceManager") -> "ServiceStatus":

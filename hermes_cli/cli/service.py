@@ -1,23 +1,29 @@
 """`install`, `uninstall`, `start`, `stop`: the service as a whole."""
 
+import os
 import time
+from collections.abc import Callable
 
 import click
 
 from hermes_cli import mends, user_environment
+from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
-from hermes_cli.intents import desired
+from hermes_cli.intents import desired, trial
 from hermes_cli.intents.decide import LONGEST_DRAIN
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import adoption, own
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
-from hermes_cli.services import NAMES, choose, registered
+from hermes_cli.restart.stopping import show_while
+from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
 from hermes_cli.system.printable import printable
+
+Say = Callable[[str], None]
 
 
 @click.command()
@@ -53,7 +59,11 @@ def install(
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
-    owner.refuse_problem(service.status().problems)  # before anything is written
+    found = service.status()
+    owner.refuse_problem(found.problems)  # before anything is written
+    _refuse_leap(paths)
+    if (why := trial.refusal(paths.intents)) is not None:
+        raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
@@ -62,18 +72,17 @@ def install(
     for path, text in before.items():
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
-    if linger:
-        from hermes_cli.services.systemd.linger import enable
-
-        enable()
     code = 0
     if needs_reload:
         code = _reload(paths, service)
     else:
         _start(paths, service)
+    if linger:
+        from hermes_cli.services.systemd.linger import enable
+
+        enable()
     _say_what_is_missing(paths)
-    for problem in service.status().problems:
-        click.echo(printable(mends.shown(f"problem: {problem.text}: {problem.mend}", paths.profile)), err=True)
+    what_now.say(paths, service, is_first=not found.installed)
     return code
 
 
@@ -90,10 +99,25 @@ def uninstall(paths: Paths) -> None:
     click.echo("uninstalled" if installed else "was not installed")
 
 
+_ALL = click.option("--all", "everybody", is_flag=True, help="Every profile's service, one after the other.")
+_ORDER = click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
+
+
 @click.command()
+@_ALL
+@_ORDER
 @click.pass_obj
-def start(paths: Paths) -> None:
+def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
     """Start the service and wait until it is ready."""
+    all_profiles.check(everybody=everybody, order=order)
+    if everybody:
+        return all_profiles.one_after_the_other(paths, order, lambda one: _of_all(one, start_one))
+    start_one(paths)
+    return 0
+
+
+def start_one(paths: Paths, say: Say = click.echo) -> None:
+    """Start one profile's service, and `say` what became of it. Raises HermesError."""
     _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
@@ -102,13 +126,37 @@ def start(paths: Paths) -> None:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
-    _start(paths, service)
+    _start(paths, service, say)
 
 
 @click.command()
+@_ALL
+@_ORDER
 @click.pass_obj
-def stop(paths: Paths) -> None:
+def stop(paths: Paths, *, everybody: bool, order: str | None) -> int:
     """Stop the service; pending restarts are cancelled."""
+    all_profiles.check(everybody=everybody, order=order)
+    if everybody:
+        return all_profiles.one_after_the_other(paths, order, lambda one: _of_all(one, stop_one), stays=False)
+    stop_one(paths)
+    return 0
+
+
+def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
+    """Act on one of many profiles, unless there is nothing to act on."""
+    say = all_profiles.of(one)
+    if os.path.exists(adoption.path_of(one)):
+        say("adopted, left to its own service")
+        return None
+    if not choose(one).status().installed:
+        say("not installed")
+        return None
+    act(one, say)
+    return 0
+
+
+def stop_one(paths: Paths, say: Say = click.echo) -> None:
+    """Stop one profile's service, and `say` what became of it. Raises HermesError."""
     _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
@@ -118,13 +166,10 @@ def stop(paths: Paths) -> None:
     except OSError as error:
         unwritten = error  # no reason to go on running
     else:
-        _cancel_pending(paths, "hermes gateway stop")
+        _cancel_pending(paths, "hermes gateway stop", say)
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
-    line = ProgressLine("stopping")
-    line.show("")
-    service.stop()
-    line.clear()
-    click.echo("stopped" if running else "was not running")
+    show_while(paths, service.stop)
+    say("stopped" if running else "was not running")
     if unwritten is not None:
         why = f"that it is to stay so could not be written ({unwritten.strerror})"
         raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
@@ -163,6 +208,25 @@ def _refuse_adopted(paths: Paths, instead: str) -> None:
         raise HermesError(refusal(paths, found, instead))
 
 
+def _refuse_leap(paths: Paths) -> None:
+    """Refuse to change what keeps a gateway alive if this installation could not start another (rule 10)."""
+    running = own.read_alive(paths)
+    if running is None or not running.ready:
+        return
+    why = ahead.obstacle(ahead.of_this(paths))
+    if why is not None:
+        raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
+
+
+def _renew_dead_definition(service: ServiceManager) -> None:
+    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed."""
+    start = service.next_start()
+    if start is None or start.is_there:
+        return
+    service.install()
+    click.echo(f"{start.program} is gone: installed again from here")
+
+
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
     """Two managers of one gateway would fight over it."""
     held = registered.read(paths).get("manager")
@@ -184,12 +248,13 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
 
-def _start(paths: Paths, service: ServiceManager) -> None:
+def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:
     before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
-        click.echo(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
+        say(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
         return
+    _renew_dead_definition(service)
     log = LogLines(paths.gateway_log)
     try:
         service.demand_start()
@@ -197,7 +262,7 @@ def _start(paths: Paths, service: ServiceManager) -> None:
     except HermesError as error:
         error.log = log.last()
         raise
-    click.echo(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:
@@ -207,21 +272,17 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
     drained = 0.0  # seconds that somebody else's drain may still take; the fresh instance has its own time after it
     teardown = policy_of(paths).teardown_timeout
     pid: int | None = None
-    line = ProgressLine("starting")
-    with DirectoryWatch(paths.state) as watch:
+    with ProgressLine("starting") as line, DirectoryWatch(paths.state) as watch:
         while True:
             found = own.read_alive(paths)
             if found is not None and found.ready:
-                line.clear()
                 return found
             if desired.seen(paths.desired) == "stopped":
-                line.clear()
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.
             ended = seen.state == "stopped" or (seen.state == "running" and pid not in {None, seen.pid})
             if found is None and ended and seen.exit_code not in {None, 0, own.RESTART_EXIT_CODE}:
-                line.clear()
                 raise HermesError(f"the gateway does not start: {seen.reason}")
             pid = seen.pid or pid
             waited, now = time.monotonic() - begun, time.time()
@@ -230,13 +291,12 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
                 drained = waited + min(max(0.0, drain.deadline - now), LONGEST_DRAIN) + teardown
             left = drained + timeout - waited
             if left <= 0:
-                line.clear()
                 raise HermesError(f"the gateway was not ready after {waited:.0f} s: hermes gateway logs")
             line.show(drain.shown(now) if drain is not None else "")
             # A process that dies before it has said anything changes no file, so the manager is asked again.
             watch.wait(min(left, line.interval or 1.0))
 
 
-def _cancel_pending(paths: Paths, by: str) -> None:
+def _cancel_pending(paths: Paths, by: str, say: Say = click.echo) -> None:
     for identifier in cancel(paths, f"{by}: stop wins over a restart"):
-        click.echo(f"cancelled intent {identifier}")
+        say(f"cancelled intent {identifier}")

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.status.gather import Status
 
+_WATCHED = ("pending", "progress", "settled")
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts; the format is in docs/status-json.md.")
@@ -43,27 +45,37 @@ def _look(paths: Paths) -> "Status":
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:
-    import os
-
     from hermes_cli.intents.request import make_directories
     from hermes_cli.system.directory_watch import DirectoryWatch
+    from hermes_cli.system.terminal import Picture
 
     make_directories(paths.intents)
-    last = ""
-    with DirectoryWatch(paths.state, paths.pending, paths.queue.progress, paths.queue.settled) as watch:
-        while True:
-            found = _look(paths)
-            text = _shown(found, as_json=as_json)
-            if text != last:
-                if sys.stdout.isatty() and not as_json:
-                    click.clear()
-                click.echo(text)
-                last = text
-            try:
+    found: Status | None = None
+    with Picture() as picture, DirectoryWatch(paths.state, *(getattr(paths.queue, n) for n in _WATCHED)) as watch:
+        try:
+            while True:
+                found = _look(paths)
+                text = _shown(found, as_json=as_json)
+                if picture.is_live and not as_json:
+                    text = "\n".join([text, *_phases(paths, found, picture.columns)])
+                picture.show(text)
                 # Uptime and ages go on without a file changing; on a pipe that is not news.
-                watch.wait(1.0 if os.isatty(1) else 60.0)
-            except KeyboardInterrupt:
-                return found.exit_code
+                watch.wait(1.0 if picture.is_live else 60.0)
+        except KeyboardInterrupt:
+            return found.exit_code if found is not None else 130
+
+
+def _phases(paths: Paths, found: "Status", columns: int) -> list[str]:
+    """Return the phases of the oldest pending restart, to be drawn below the status."""
+    intent = next(iter(paths.queue.unsettled()), None)
+    if intent is None:
+        return []
+    from hermes_cli.intents.trace import live_trace
+    from hermes_cli.restart.timeline import lines
+    from hermes_cli.system.terminal import is_utf8
+
+    trace = live_trace(intent, paths.queue.progress_of(intent.id), found.instance)
+    return ["", *lines(trace, found.now, columns, plain=not is_utf8(sys.stdout))]
 
 
 def _shown(found: "Status", *, as_json: bool) -> str:

@@ -15,7 +15,8 @@ from hermes_cli.paths import Paths
 @click.option("--stash", is_flag=True, help="Take local changes of a checkout along.")
 @click.option("--rewritten", is_flag=True, help="Take a branch whose history was rewritten upstream.")
 @click.option("--no-restart", is_flag=True, help="Leave the running gateway on the old code.")
-@click.option("--all-profiles", is_flag=True, help="Restart the running gateways of all profiles.")
+@click.option("--all-profiles", is_flag=True, help="Restart the running gateways of all profiles, one after the other.")
+@click.option("--order", metavar="NAME[,NAME]", help="With --all-profiles: after this one, these first.")
 @click.option("--history", is_flag=True, help="Show past updates and change nothing.")
 @click.pass_obj
 def update(paths: Paths, /, *, history: bool, **typed: Any) -> int:

@@ -39,6 +39,11 @@ class Backstop:
             self._file = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115  open until the end
             faulthandler.dump_traceback_later(max(seconds, 0.01), exit=True, file=self._file)
 
+    def disarm(self) -> None:
+        """Take the deadline back: nothing ends after all."""
+        self._at = None
+        faulthandler.cancel_dump_traceback_later()
+
 
 def leave(steps: list[LastStep], code: int) -> NoReturn:
     """Take every step, whatever becomes of the others, and end the process without unwinding it.

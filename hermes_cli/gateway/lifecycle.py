@@ -8,7 +8,7 @@ import logging
 import time
 from dataclasses import replace
 
-from hermes_cli.intents.instance import DrainState, State
+from hermes_cli.intents.instance import DrainState, Marks, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
@@ -31,7 +31,13 @@ class Lifecycle:
     def __init__(self, paths: Paths, described: GatewayInstance) -> None:
         """Write the file for `described`, which is starting and handles SIGUSR1 by now. Raises OSError."""
         self._paths = paths
-        self._now = replace(described, handles_signal=True)
+        before = own.read(paths)  # the file is still of the instance before: nobody else will tell how it ended
+        self._now = replace(
+            described,
+            handles_signal=True,
+            marks=Marks(described.identity.pid),
+            before=before.marks if before is not None else None,
+        )
         self._timer: asyncio.TimerHandle | None = None
         own.write(paths, self._now)
 
@@ -47,10 +53,17 @@ class Lifecycle:
 
     def ready(self) -> None:
         """Say that the channels accept messages. Raises IllegalMoveError."""
+        self._mark(ready=time.time())
         self._move("ready")
+
+    def signalled(self) -> None:
+        """Note that the restart signal has come; only the first time counts. Written with the next change."""
+        if not self._marks.signalled:
+            self._mark(signalled=time.time())
 
     def draining(self, drain: DrainState) -> None:
         """Say that no turn starts any more, or that the deadline or the turns have changed. Raises IllegalMoveError."""
+        self._mark(draining=self._marks.draining or drain.since, turns=max(self._marks.turns, drain.turns))
         if self.state == "draining":
             self._write(replace(self._now, drain=drain))
         else:
@@ -60,6 +73,7 @@ class Lifecycle:
         """Say that only the end of the process follows. Raises IllegalMoveError."""
         if self._timer is not None:
             self._timer.cancel()
+        self._mark(exited=time.time())
         self._move("exited", exit_code=code)
 
     def running(self, turns: int) -> None:
@@ -75,6 +89,14 @@ class Lifecycle:
         self._write(self._now)
         if interval > 0:
             self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval)
+
+    @property
+    def _marks(self) -> Marks:
+        return self._now.marks or Marks(self._now.identity.pid)
+
+    def _mark(self, **reached: float) -> None:
+        """Note how far this instance has come. Written with the next change."""
+        self._now = replace(self._now, marks=replace(self._marks, **reached))  # type: ignore[arg-type]  # of Marks' own fields
 
     def _move(self, state: State, *, drain: DrainState | None = None, exit_code: int | None = None) -> None:
         if self.state not in _BEFORE[state]:

@@ -27,13 +27,15 @@ from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.skew_watch import SkewWatch
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
+from hermes_cli.pending import is_something_pending
 from hermes_cli.programs import own, starts
-from hermes_cli.restart.wake import look
-from hermes_cli.services import choose
+from hermes_cli.restart.wake import leave_to, look
+from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.update import crashes
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hermes.gateway")
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _TEND_LOG = 15.0  # seconds
+_LOOK_AGAIN = 60.0  # seconds between two looks at what is pending
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 
@@ -102,6 +105,14 @@ class Gateway:
         self._lifecycle: Lifecycle
         self._reception: Reception
         self._manager: ServiceManager | None = None
+        self._staying = Staying(
+            paths,
+            lambda: ahead.glance(paths, ahead.of_this(paths)),
+            me=lambda: self._lifecycle.described.identity,
+            manager=lambda: self._manager,
+            spawn=self._spawn,
+            decided=self._decided,
+        )
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> NoReturn:
@@ -167,7 +178,9 @@ class Gateway:
 
     def _handle(self, number: signal.Signals) -> None:
         _log.info("%s", number.name)
-        if number != signal.SIGUSR1:
+        if number == signal.SIGUSR1:
+            self._lifecycle.signalled()
+        else:
             self._stops += 1
             if self._stops > 1:
                 self._leave_now()
@@ -176,6 +189,11 @@ class Gateway:
                 self._early.append(number)
             return
         stop = number != signal.SIGUSR1
+        if not stop and self._drain is None and self._staying.begins():
+            return
+        self._begin(stop=stop)
+
+    def _begin(self, *, stop: bool) -> None:
         gateway = self._config.gateway
         if self._drain is None:
             self._reception.drain()
@@ -188,6 +206,14 @@ class Gateway:
         else:
             self._drain.look()
         self._backstop.arm(Clocks(self._drain.left, gateway.teardown_timeout).exit_backstop)
+
+    def _decided(self, stays: bool) -> None:
+        if self._drain is not None:  # a stop has come meanwhile
+            return
+        if stays:
+            self._backstop.disarm()
+        else:
+            self._begin(stop=False)
 
     def _leave_now(self) -> NoReturn:
         code = self._drain.code if self._drain is not None else 0
@@ -202,12 +228,7 @@ class Gateway:
         ]
 
     def _poke(self, code: int) -> None:
-        # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
-        if not code and not self._paths.queue.unsettled():
-            return
-        manager = self._manager or choose(self._paths)
-        if manager.poke("exit") is False and code:
-            manager.complete_exit()
+        leave_to(self._paths, self._manager or choose(self._paths), code)
 
     # --- what runs beside the turns
 
@@ -235,10 +256,28 @@ class Gateway:
             self._manager = await asyncio.to_thread(choose, self._paths)
         except HermesError as error:
             _log.warning("nobody to poke at the exit: %s", error)
+        await asyncio.to_thread(self._complete_starts)
         # The driver that started this instance may have died with the one before. Like every command, start another.
+        await self._look()
+
+    async def _look(self) -> None:
         line = await asyncio.to_thread(look, self._paths)
         if line is not None:
             _log.info("%s", line)
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._drain is None and is_something_pending(self._paths):
+            self._spawn(self._look())
+        else:
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _complete_starts(self) -> None:
+        """Ask the manager how the run before ended, if nobody has said so, and make the journal durable."""
+        with contextlib.suppress(OSError, HermesError):
+            if self._manager is not None and starts.is_end_unknown(self._paths):
+                starts.complete(self._paths, self._manager.observe().exit_code)
+        starts.make_durable(self._paths)
 
     def _tend_log(self) -> None:
         if log.tend():

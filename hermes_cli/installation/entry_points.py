@@ -16,6 +16,11 @@ def gateway(profile: str, *options: str) -> list[str]:
     return argv(HERMES, "-p", profile, "gateway", "run", *options)
 
 
+def restart(profile: str) -> list[str]:
+    """Return the command line that records a restart of that profile's gateway and returns."""
+    return argv(HERMES, "-p", profile, "gateway", "restart", "--no-wait")
+
+
 def argv(name: str, *arguments: str) -> list[str]:
     """Return the command line that runs `name`, never from a package in the current directory (-P)."""
     return [sys.executable, "-P", "-m", name, *arguments]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
 from hermes_cli.intents.request import UPDATE
-from hermes_cli.intents.step import Kill, Outcome, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 
 LONGEST_DRAIN = 86400.0  # seconds; what a program says of its own drain is believed up to this
 MAX_SIGNAL_REPEATS = 3
@@ -108,8 +108,8 @@ def old_instance_was_signalled(facts: Facts) -> Step | None:
     if not old.handles_signal or progress.repeats >= MAX_SIGNAL_REPEATS:
         return Wait("the gateway to begin its drain", kill_at)
     repeat_at = progress.signalled_at + SIGNAL_REPEAT_INTERVAL * (progress.repeats + 1)
-    if facts.now >= repeat_at:
-        return _signal(facts, old)
+    if facts.now >= repeat_at:  # the gateway may have refused the first one
+        return look_ahead(facts) or next_would_not_start(facts) or _signal(facts, old)
     return Wait("the gateway to begin its drain", min(repeat_at, kill_at))
 
 
@@ -138,6 +138,30 @@ def old_instance_still_starts(facts: Facts) -> Step | None:
     return Wait("the gateway to finish starting", deadline)
 
 
+def reload_refused(facts: Facts) -> Step | None:
+    """Settle a reload that must not begin."""
+    return _refusal(facts) if facts.wants_reload and not facts.progress.signals else None
+
+
+def look_ahead(facts: Facts) -> Step | None:
+    """Look whether another instance could start, before one that is ready is taken down (rule 10)."""
+    if not _is_leap(facts) or facts.seen.looked_ahead:
+        return None
+    return LookAhead()
+
+
+def next_would_not_start(facts: Facts) -> Step | None:
+    """Fail, and leave the instance that is ready alone: another one would not start (rule 10)."""
+    if not _is_leap(facts) or facts.seen.obstacle is None:
+        return None
+    return _fail(facts, not_restarted(facts.seen.obstacle))
+
+
+def not_restarted(obstacle: str) -> str:
+    """Return the words for a restart that was not begun."""
+    return f"nothing was restarted, the next gateway would not start: {obstacle}"
+
+
 def signal_old_instance(facts: Facts) -> Step | None:
     """Ask the old instance to drain and exit."""
     return _signal(facts, facts.outdated) if facts.outdated is not None else None
@@ -146,14 +170,9 @@ def signal_old_instance(facts: Facts) -> Step | None:
 # --- another instance runs
 
 
-def reload_refused(facts: Facts) -> Step | None:
-    """Settle a reload that must not begin."""
-    return _refusal(facts) if _wants_reload(facts) and not facts.progress.signals else None
-
-
 def reload_definition(facts: Facts) -> Step | None:
     """Reload: whatever came up meanwhile runs under the definition that is to go."""
-    return Start(reload=True) if _wants_reload(facts) else None
+    return Start(reload=True) if facts.wants_reload else None
 
 
 def fresh_instance_ready(facts: Facts) -> Step | None:
@@ -261,8 +280,10 @@ RULES: tuple[Rule, ...] = (
     restart_refused,
     old_code_stays,
     old_instance_still_starts,
-    signal_old_instance,
     reload_refused,
+    look_ahead,
+    next_would_not_start,
+    signal_old_instance,
     reload_definition,
     fresh_instance_ready,
     fresh_instance_leaves,
@@ -278,8 +299,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _wants_reload(facts: Facts) -> bool:
-    return facts.fresh is not None and facts.intent.action == "reload" and not facts.progress.attempts
+def _is_leap(facts: Facts) -> bool:
+    return facts.leaps and (facts.outdated is not None or facts.wants_reload)
 
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:

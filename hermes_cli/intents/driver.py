@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from hermes_cli.intents import witness
+from hermes_cli.intents import sign_of_life, witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
@@ -24,12 +24,15 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, boot_time
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.settled import Settled, restart_times
-from hermes_cli.intents.step import Kill, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.system import locks, process, process_table
+from hermes_cli.intents.sign_of_life import LONG_STEP, STEP, SignOfLife
+from hermes_cli.intents.step import Kill, LookAhead, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.intents.trace import reached, turns_of
+from hermes_cli.system import process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
 _log = logging.getLogger(__name__)
+_HEARD = 30.0  # seconds that a driver is silent at most while it waits
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
 _LOOK_AGAIN = 1.0
 
@@ -51,12 +54,14 @@ def drive(
     """
     queue.make_directories()
     while True:
-        lock = locks.take(queue.driver_lock)
+        lock = sign_of_life.take(queue.driver_lock)
         if lock is None:
             return False
+        sign = SignOfLife(lock)
         try:
-            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew).run()
+            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew, sign=sign.give).run()
         finally:
+            sign.withdraw()
             lock.release()
         if not queue.scan().intents:
             return True
@@ -75,7 +80,9 @@ class Driver:
         policy: Policy,
         trigger: str,
         renew: Callable[[], object] = lambda: None,
+        sign: Callable[[float], object] = lambda _: None,
     ) -> None:
+        self._heard_within = sign
         self._queue = queue
         self._program = program
         self._manager = manager
@@ -89,6 +96,7 @@ class Driver:
         self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
+        self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
     def run(self) -> None:
@@ -108,10 +116,14 @@ class Driver:
 
         A `Wait` says when to look again; everything else has been carried out. Raises OSError when the queue is unusable.
         """
+        self._heard_within(STEP)
         found = self._clear()
         if not found.intents:
             return None
         self._seen = self._observe(found.intents)
+        if self._ahead is not None:  # it is good for this look only: the world changes
+            self._seen = replace(self._seen, looked_ahead=True, obstacle=self._ahead[0])
+            self._ahead = None
         if self._was_held and not self._seen.held:
             self._renew()
         self._was_held = self._seen.held
@@ -122,6 +134,9 @@ class Driver:
         if ends:
             return ends[-1][1]
         act = next((step for _, step in steps if not isinstance(step, Settle | Wait)), None)
+        if isinstance(act, LookAhead):  # and act on the answer at once: a driver may live for one step only
+            self._ahead = (self._obstacle(),)
+            return self.step()
         if act is not None:
             return self._act(*_merged(act, steps))
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
@@ -156,6 +171,7 @@ class Driver:
         facts = Facts(intent, known.not_ahead_of(now), seen, self._policy)
         if not seen.held:
             facts = replace(facts, progress=witness.with_deaths(facts))
+            facts = replace(facts, progress=witness.with_departure(facts))
             if intent.reason == UPDATE:
                 trial = self._recovery.change(intent.id)
                 facts = replace(facts, progress=witness.with_stay(facts), seen=replace(seen, trial=trial))
@@ -165,6 +181,8 @@ class Driver:
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
         held = bool(self._queue.holders())
         updates = [intent for intent in intents if intent.reason == UPDATE]
+        if updates:
+            self._heard_within(LONG_STEP)
         whys = [] if held else [self._stuck.get(update.id) or self._recovery.recover(update.id) for update in updates]
         running = self._program.observe()
         service = Service()
@@ -193,13 +211,16 @@ class Driver:
         )
 
     def _settle(self, intent: Intent, end: Settle) -> None:
+        known, running = self._progress[intent.id], self._seen.instance
+        offsets = {name: round(at, 3) for name, at in reached(intent, known, running).items()}
         won = self._queue.settle(
             intent,
             end.outcome,
             end.detail,
             trigger=self._trigger,
-            attempts=self._progress[intent.id].attempts,
-            instance=self._seen.instance.identity.document() if self._seen.instance else None,
+            attempts=known.attempts,
+            instance=running.identity.document() if running else None,
+            trace=offsets | {"turns": turns_of(intent, running)},
         )
         self._history = None
         if intent.reason == UPDATE:
@@ -227,6 +248,13 @@ class Driver:
             case Start(reload):
                 self._start(reload=reload)
         return step
+
+    def _obstacle(self) -> str | None:
+        try:
+            return self._manager.obstacle()
+        except ReportedError as error:  # unknown is no obstacle: who cannot be asked now may well start it
+            _log.warning("it cannot be told whether another instance would start: %s", error)
+            return None
 
     def _start(self, *, reload: bool) -> None:
         if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)
@@ -258,9 +286,10 @@ class Driver:
         concerned.extend(self._queue.holders() if self._seen.held else ())
         if instance is None and service.pid is not None:
             concerned.append(Identity.of(service.pid))
-        timeout = max(0.0, until - time.time())
+        timeout = min(max(0.0, until - time.time()), _HEARD)
         if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
+        self._heard_within(timeout + STEP)
         with contextlib.ExitStack() as stack:
             poller = select.poll()
             poller.register(watch.fileno(), select.POLLIN)

@@ -42,6 +42,8 @@ class Observation:
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
     service: Service = Service()  # noqa: RUF009  frozen
+    looked_ahead: bool = False  # whether another instance could start was looked at just now
+    obstacle: str | None = None  # why it could not, if so
     held: bool = False  # an updater is changing the code
     trial: Trial | None = None
     unsound: str | None = None  # why an update that was cut off could be neither finished nor undone
@@ -178,6 +180,17 @@ class Facts:
     def fresh(self) -> Instance | None:
         """The running instance, if it is another than the one that this intent wants gone."""
         return None if self.outdated is not None else self.seen.instance
+
+    @property
+    def leaps(self) -> bool:
+        """Whether something healthy is to be taken down next, which nobody has insisted on (rule 10)."""
+        running = self.running
+        return running is not None and running.ready and not self.intent.force and self.phase != "repair"
+
+    @property
+    def wants_reload(self) -> bool:
+        """Whether the instance that runs was started by the definition that is to go."""
+        return self.fresh is not None and self.intent.action == "reload" and not self.progress.attempts
 
     @property
     def max_attempts(self) -> int:

@@ -28,10 +28,23 @@ def drain_text(turns: int, passed: float, lasts: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """When the process `pid` came how far, by its own word: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
+
+    pid: int = 0
+    ready: float = 0.0
+    signalled: float = 0.0
+    draining: float = 0.0
+    exited: float = 0.0
+    turns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """A process that was seen. `handles_signal`: it has said that the restart signal would not just kill it (rule 5).
 
     `generation`: when this run began, epoch seconds, of a program that restarts without a new process; else None.
+    `marks` are its own, `before` those of the instance before it; of a program that tells them.
     """
 
     identity: Identity
@@ -42,6 +55,8 @@ class Instance:
     handles_signal: bool = False
     drain: DrainState | None = None
     generation: float | None = None
+    marks: Marks | None = None
+    before: Marks | None = None
 
     @property
     def ready(self) -> bool:

@@ -23,11 +23,12 @@ class Progress:
     ready_since: float = 0.0
     lost: int = 0  # fresh instances that were ready and ended by themselves
     start_pid: int = 0  # of the start that the last look has seen at work
+    gone_at: float = 0.0  # when the named instance was first seen to be gone
     died: int = 0  # starts that ended between two looks which both saw one at work
 
     def not_ahead_of(self, now: float) -> "Progress":
         """Return the same with no time in the future: after the clock was stepped back, nobody waits for it to catch up."""
-        if max(self.since, self.signalled_at, self.attempted_at, self.ready_since) <= now:
+        if max(self.since, self.signalled_at, self.attempted_at, self.ready_since, self.gone_at) <= now:
             return self
         return replace(
             self,
@@ -35,6 +36,7 @@ class Progress:
             signalled_at=min(self.signalled_at, now),
             attempted_at=min(self.attempted_at, now),
             ready_since=min(self.ready_since, now),
+            gone_at=min(self.gone_at, now),
         )
 
 

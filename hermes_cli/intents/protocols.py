@@ -34,6 +34,9 @@ class Manager(Protocol):
     def observe(self) -> Service:
         """Say whether the service runs."""
 
+    def obstacle(self) -> str | None:
+        """Return why another instance would not start, with the mend; None if it would, or if that cannot be told."""
+
     def demand_start(self) -> None:
         """Start the service if it does not run; a running one is left alone."""
 

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cli.intents import hold, progress
+from hermes_cli.intents import hold, progress, sign_of_life
 from hermes_cli.intents.directories import Directories
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
 
 _KEPT = 200
+_LOOK_AGAIN = 5.0  # seconds; nobody tells when a driver that holds the lock does nothing any more
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
+_LOOKED_AT = 4  # of the newest settled files, by either order
 _SUFFIX = ".json"
 # What link(2) says on Android, exFAT, SMB and FUSE; what is the matter with the directory shows in the rename.
-_NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 
 
@@ -75,6 +77,19 @@ class Queue(Directories):
     def __init__(self, root: str, profile: str) -> None:
         super().__init__(root)
         self.profile = profile
+
+    def is_driven(self) -> bool:
+        """Say whether a driver is at work: it holds the lock, and was heard of in time."""
+        return locks.is_held(self.driver_lock) and self.silent_driver() is None
+
+    def silent_driver(self) -> Identity | None:
+        """Return the driver that holds the lock and does nothing, or None."""
+        return sign_of_life.silent(self.driver_lock)
+
+    def await_driver(self) -> None:
+        """Return when no driver is at work any more."""
+        while self.is_driven():
+            locks.await_release(self.driver_lock, _LOOK_AGAIN)
 
     def scan(self) -> Scan:
         """Look at pending/ once. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
@@ -114,6 +129,7 @@ class Queue(Directories):
         trigger: str,
         attempts: int = 0,
         instance: dict[str, Any] | None = None,
+        trace: dict[str, Any] | None = None,
     ) -> bool:
         """Give an intent its final outcome and move it out of pending/; False when somebody else did. Raises OSError."""
         now = time.time()
@@ -126,6 +142,7 @@ class Queue(Directories):
             "took": round(max(0.0, now - intent.requested_at), 3),
             "attempts": attempts,
             "instance": instance,
+            **({"trace": trace} if trace is not None else {}),
         }
         name = intent.id + _SUFFIX
         staged = f"{self.staging}/{name}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -143,7 +160,7 @@ class Queue(Directories):
             except FileExistsError:
                 won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in NO_LINKS:
                     raise
                 won = self._publish_without_link(name, staged)
             else:
@@ -196,6 +213,18 @@ class Queue(Directories):
             if one is not None:
                 found.append(one)
         return found
+
+    def last(self) -> Settled | None:
+        """Return what was settled last. Reads few of the files: the newest by the time of writing, and by name."""
+        try:
+            with os.scandir(self.settled) as entries:
+                found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in entries]
+        except OSError:  # one was tidied away meanwhile, or nothing can be told
+            return max(self.history(), key=_settled_at, default=None)
+        # A copied directory has lost its times; the names keep the order of the requests.
+        names = {name for _, name in sorted(found)[-_LOOKED_AT:]} | {*sorted(name for _, name in found)[-_LOOKED_AT:]}
+        read = [one for name in names if (one := self._read_settled(name)) is not None]
+        return max(read, key=_settled_at, default=None) or max(self.history(), key=_settled_at, default=None)
 
     def find(self, identifier: str) -> Settled | None:
         """Return one settled intent, or None."""
@@ -351,6 +380,10 @@ class Queue(Directories):
     def holders(self) -> tuple[Identity | None, ...]:
         """Return who holds anything now; None stands for a holder that did not say who it is."""
         return hold.holders(self.holds)
+
+
+def _settled_at(one: Settled) -> float:
+    return one.settled_at
 
 
 def _own_names(directory: str) -> list[str]:

@@ -28,6 +28,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAhead:
+    """Find out whether another instance could start; the next look decides with the answer."""
+
+    rule: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Ask this instance to drain and exit."""
 
@@ -59,4 +66,4 @@ class PutBack:
     rule: str = field(default="", compare=False)
 
 
-Step = Settle | Wait | Signal | Kill | Start | PutBack
+Step = Settle | Wait | LookAhead | Signal | Kill | Start | PutBack

@@ -33,6 +33,16 @@ def with_deaths(facts: Facts) -> Progress:
     return replace(before, start_pid=pid, died=before.died + died)
 
 
+def with_departure(facts: Facts) -> Progress:
+    """Return the progress with when the named instance was first seen to be gone."""
+    before, target, running = facts.progress, facts.intent.target, facts.running
+    if before.gone_at or target is None or facts.seen.target_alive:
+        return before
+    if running is not None and target.is_same_as(running.identity):
+        return before
+    return replace(before, gone_at=facts.now)
+
+
 def with_step(before: Progress, step: Step, now: float) -> Progress:
     """Return the progress to note before the step is taken: a driver that is killed in between has counted it."""
     match step:

@@ -13,7 +13,8 @@ python=$1 profile=$2 state=$3
 shift 3
 intents=$state/restart-intents
 here=$(dirname -- "$0")
-again=10      # seconds until it is tried again, while something is pending that no Python can finish
+again=10      # seconds until it is tried again, while something is pending that no Python can finish; doubles
+seldom=600    # up to this
 longest=300   # seconds that recorded processes are waited for
 bound=20      # seconds for START
 full=10485760 # bytes; drivers keep their log much shorter, if they can run
@@ -54,10 +55,22 @@ drive_copy() {
 # An update was cut off while it changed the code: half a package may well begin to run, so the copy goes first.
 in_flux() { grep -qsE '"step": *"(begun|undoing)"' "$state"/updates/under-way/*.json; }
 
+# Any Python that is new enough runs the copy, which needs nothing that is installed: it finds that the program is gone,
+# and says so to who asked. Not in flux: what an update was changing belongs to the Python that is gone.
+drive_elsewhere() {
+  [ -x "$python" ] || in_flux && return 1
+  gone=$python
+  for python in python3 python3.14 python3.13 python3.12 python3.11; do
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && drive_copy && break
+  done
+  python=$gone
+  [ "$code" -eq 0 ] || [ "$code" -eq 75 ]
+}
+
 # The ways to run a driver, the best one first. One that was killed says nothing about the code: once more, before that
 # is taken for broken.
 drive_somehow() {
-  { in_flux && drive_copy; } || drive || { [ "$code" -ge 128 ] && drive; } || drive_copy
+  { in_flux && drive_copy; } || drive || { [ "$code" -ge 128 ] && drive; } || drive_copy || drive_elsewhere
 }
 
 # An updater may have died before its intent was recorded, or never meant to restart anything.
@@ -109,17 +122,30 @@ the_least() {
 
 open_log
 names() { ls -A "$intents/pending" 2>/dev/null; }
+usable() { [ -x "$python" ] && echo yes; }
+
+# Wait until it is time to try again, or there is another record or another Python.
+rest() {
+  slept=0 had=$(names) could=$(usable)
+  while [ "$slept" -lt "$again" ] && [ "$(names)" = "$had" ] && [ "$(usable)" = "$could" ]; do
+    sleep 10
+    slept=$((slept + 10))
+  done
+  again=$((again * 2))
+  [ "$again" -le "$seldom" ] || again=$seldom
+}
 
 while pending; do
   left=$(names)
   if drive_somehow; then
     [ "$code" -eq 75 ] && exit 0
     # What no driver can finish or set aside would have a level-triggered watch start us again at once, for ever.
-    pending && [ "$(names)" = "$left" ] && sleep "$again"
+    pending && [ "$(names)" = "$left" ] && sleep 10
+    again=10
     continue
   fi
   the_least "$@"
-  pending && sleep "$again"
+  pending && rest
   open_log
 done
 is_update_cut_off && drive_somehow

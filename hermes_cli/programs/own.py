@@ -1,13 +1,13 @@
 """Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
 from hermes_cli.installation import origin
 from hermes_cli.intents import desired
-from hermes_cli.intents.instance import STATES, DrainState, Instance, State
+from hermes_cli.intents.instance import STATES, DrainState, Instance, Marks, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description
 from hermes_cli.programs.description import HANDLED_SIGNAL
@@ -57,6 +57,8 @@ class GatewayInstance(Instance):
             "drain": drain,
             "exit_code": self.exit_code,
             "crashes": {"update": self.crashes.update, "count": self.crashes.count} if self.crashes else None,
+            "marks": asdict(self.marks) if self.marks is not None else None,
+            "before": asdict(self.before) if self.before is not None else None,
         }
 
 
@@ -141,7 +143,17 @@ def _instance(found: description.Description) -> GatewayInstance:
         crashes=Crashes(str(crashes.get("update")), _count(crashes.get("count")))
         if isinstance(crashes, dict)
         else None,
+        marks=marks(found.document.get("marks")),
+        before=marks(found.document.get("before")),
     )
+
+
+def marks(found: Any) -> Marks | None:
+    """Return what a gateway of 0.2.0 or later says of its phases; times that are no times count as not reached."""
+    if not isinstance(found, dict):
+        return None
+    times = {name: max(0.0, _number(found.get(name))) for name in ("ready", "signalled", "draining", "exited")}
+    return Marks(pid=_count(found.get("pid")), turns=_count(found.get("turns")), **times)
 
 
 def _state(text: str | None) -> State:

@@ -1,28 +1,39 @@
-"""starts.json: when the gateway was started, and how each run ended. The newest are kept; each fresh gateway adds itself.
+"""starts.json: when the gateway was started, why, and how each run ended. The newest are kept; each fresh gateway adds itself.
 
-The end of a run is known to its successor only: gateway.json says the exit code of who left in order, and nothing of who
-was killed or crashed. A gateway that fails before it holds its lock leaves no line; its service manager has its exit code.
+Of the run before, gateway.json says what it said of itself: its exit code if it left in order, how far it came. `state/ends` says
+what its manager was told: of who was killed or crashed the signal, and of starts that failed before they could say anything.
 """
 
+import contextlib
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+from hermes_cli.intents.instance import Marks
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import ends, own
+from hermes_cli.programs.ends import End
 from hermes_cli.system import durable, process_table
+from hermes_cli.system.process import describe_exit
 
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start
 _ASKED_FOR = (0, own.RESTART_EXIT_CODE)
+_EARLY = 2.0  # seconds; systemd's note of an end has whole seconds
+# first: nothing is known before it; started: somebody said start; asked: a restart; crash, boot: how the run before ended;
+# manager: the service manager, or somebody by it
+Why = Literal["first", "started", "asked", "crash", "boot", "manager"]
+_WHYS: tuple[Why, ...] = ("first", "started", "asked", "crash", "boot", "manager")
+_BEGINS_ANEW = ("first", "started", "boot")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the gateway. Epoch seconds. `code`: its exit code; None while it runs, and of who said nothing.
+    """One run of the gateway. Epoch seconds. `code`: its exit code, negative: ended by that signal; None: not known (yet).
 
-    `boot`: the machine's boot; a run that the machine's own end ended did not crash.
+    `boot`: the machine's boot; a run that the machine's own end ended did not crash. `why` it was started; `marks`: how far it came.
     """
 
     pid: int
@@ -31,6 +42,8 @@ class Run:
     ended_at: float | None = None
     code: int | None = None
     rebooted: bool = False
+    why: Why | None = None
+    marks: Marks | None = None
 
     @property
     def crashed(self) -> bool:
@@ -45,7 +58,17 @@ class Run:
     @property
     def end(self) -> str:
         """How it ended, in words."""
-        return "killed, or crashed without a word" if self.code is None else f"exited {self.code}"
+        if self.code is None:
+            return "by the end of the machine" if self.rebooted else "killed, or crashed without a word"
+        return describe_exit(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Starts in a row, since somebody started the gateway or the machine: the first was at `since` (epoch seconds)."""
+
+    since: float
+    starts: int
 
 
 def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
@@ -53,11 +76,23 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
 
     `running`: the pid of the instance that runs. A last run that is another one has ended, though no successor said so.
     """
-    found = (durable.read_json(_path(paths)) or {}).get("starts")
-    runs = [run for run in map(_run, found) if run is not None] if isinstance(found, list) else []
+    runs = _runs(_document(paths))
     if runs and runs[-1].pid != running:
-        runs = _ended(runs, own.read(paths), process_table.boot_id(), time.time())
+        runs = _ended(runs, own.read(paths), process_table.boot_id(), time.time(), ends.read(paths))
     return tuple(runs)
+
+
+def series(paths: Paths, runs: Sequence[Run]) -> Series | None:
+    """Return the series of the last start; None where nothing is known. `runs` as `read` has returned them."""
+    if not runs:
+        return None
+    document = _document(paths)
+    known, recorded = document.get("series"), len(_runs(document))
+    since, count = (known.get("since"), known.get("starts")) if isinstance(known, dict) else (None, None)
+    since = durable.finite(since)
+    if since is None or type(count) is not int:  # of an older release
+        return Series(runs[0].at, len(runs))
+    return Series(since, count + max(0, len(runs) - recorded))
 
 
 def record(paths: Paths, pid: int, now: float) -> None:
@@ -65,13 +100,67 @@ def record(paths: Paths, pid: int, now: float) -> None:
 
     Must be called before gateway.json is replaced, which still describes the run before.
     """
-    runs = with_start(read(paths, pid), own.read(paths), Run(pid, now, process_table.boot_id()))
-    durable.replace_volatile(_path(paths), {"schema": 1, "starts": [asdict(run) for run in runs]})
+    known = _runs(_document(paths))
+    fresh = Run(pid, now, process_table.boot_id())
+    runs = with_start(known, own.read(paths), fresh, ends.read(paths), _last_wish(paths))
+    before = series(paths, known)
+    if before is None or runs[-1].why in _BEGINS_ANEW:
+        found = Series(now, 1)
+    else:
+        found = Series(before.since, before.starts + len(runs) - len(known))
+    document = {"schema": 1, "starts": [asdict(run) for run in runs[-KEPT:]], "series": asdict(found)}
+    durable.replace_volatile(path_of(paths), document)
+    ends.forget(paths)
 
 
-def with_start(runs: Sequence[Run], before: own.GatewayInstance | None, fresh: Run) -> tuple[Run, ...]:
-    """Return the runs with a fresh one, the last one ended as `before` says of itself."""
-    return (*_ended(runs, before, fresh.boot, fresh.at), fresh)[-KEPT:]
+def complete(paths: Paths, code: int | None) -> None:
+    """Note how the run before the present one ended, if nobody has said so; launchd tells it afterwards. Raises OSError."""
+    document = _document(paths)
+    runs = _runs(document)
+    if code is not None and len(runs) > 1 and runs[-2].crashed and runs[-2].code is None:
+        runs[-2] = replace(runs[-2], code=code)
+        durable.replace_volatile(path_of(paths), {**document, "starts": [asdict(run) for run in runs]})
+
+
+def is_end_unknown(paths: Paths) -> bool:
+    """Say whether nobody has said yet how the run before the present one ended."""
+    runs = _runs(_document(paths))
+    return len(runs) > 1 and runs[-2].crashed and runs[-2].code is None
+
+
+def make_durable(paths: Paths) -> None:
+    """Have what was recorded survive a power cut. Never raises; not in the way of a start."""
+    with contextlib.suppress(OSError):
+        durable.sync_file(path_of(paths))
+        durable.sync_directory(os.path.dirname(path_of(paths)))
+
+
+def with_start(
+    runs: Sequence[Run],
+    before: own.GatewayInstance | None,
+    fresh: Run,
+    ended: Iterable[End] = (),
+    wish: float | None = None,
+) -> tuple[Run, ...]:
+    """Return the runs with a fresh one, and why it was started.
+
+    The last one ended as `before` says of itself, else as its manager was told. `wish`: when somebody last said start, epoch seconds.
+    """
+    known = _ended(runs, before, fresh.boot, fresh.at, ended)
+    return (*known, replace(fresh, why=why(known[-1] if known else None, wish)))
+
+
+def why(before: Run | None, wish: float | None) -> Why:
+    """Return why the run after `before` was started."""
+    if before is None:
+        return "first"
+    if before.rebooted:
+        return "boot"
+    if wish is not None and wish >= before.at and before.code != own.RESTART_EXIT_CODE:
+        return "started"
+    if before.crashed:
+        return "crash"
+    return "asked" if before.code == own.RESTART_EXIT_CODE else "manager"
 
 
 def crashes_in_a_row(runs: Sequence[Run]) -> int:
@@ -86,28 +175,79 @@ def crashes_in_a_row(runs: Sequence[Run]) -> int:
     return count
 
 
+def last_ended(runs: Sequence[Run]) -> Run | None:
+    """Return the run before the present one."""
+    return next((run for run in reversed(runs) if run.ended_at is not None), None)
+
+
 def last_crash(runs: Sequence[Run]) -> Run | None:
     """Return the run before the present one if it crashed, else None."""
-    ended = [run for run in runs if run.ended_at is not None]
-    return ended[-1] if ended and ended[-1].crashed else None
+    last = last_ended(runs)
+    return last if last is not None and last.crashed else None
 
 
-def _ended(runs: Sequence[Run], before: own.GatewayInstance | None, boot: str | None, now: float) -> list[Run]:
-    known = list(runs)
-    if not known or known[-1].ended_at is not None:
-        return known
-    last = known[-1]
-    if before is None or before.identity.pid != last.pid:  # it says nothing of this run
-        known[-1] = replace(last, ended_at=now, rebooted=last.boot != boot)
-        return known
-    code = before.exit_code if before.state == "exited" else None
-    known[-1] = replace(
+def path_of(paths: Paths) -> str:
+    """Return the path of starts.json."""
+    return f"{paths.state}/starts.json"
+
+
+def _ended(
+    runs: Sequence[Run],
+    before: own.GatewayInstance | None,
+    boot: str | None,
+    now: float,
+    told: Iterable[End] = (),
+) -> list[Run]:
+    """Return the runs, the last one ended, and after it the starts that ended before they could add themselves."""
+    known, left = list(runs), list(told)
+    if known and known[-1].ended_at is None:
+        last = known[-1]
+        mine = next((end for end in left if _is_of(end, last)), None)
+        left = left[left.index(mine) + 1 :] if mine is not None else left
+        known[-1] = _with_end(last, before, mine, boot, now)
+    pids = {run.pid for run in known}
+    after = known[-1].at if known else 0.0
+    known += [
+        Run(end.pid, end.at, boot, ended_at=end.at, code=end.code)
+        for end in left
+        if end.at >= after - _EARLY and (not end.pid or end.pid not in pids) and end.code not in _ASKED_FOR
+    ]
+    return known
+
+
+def _with_end(last: Run, before: own.GatewayInstance | None, mine: End | None, boot: str | None, now: float) -> Run:
+    said = before if before is not None and before.identity.pid == last.pid else None
+    code = said.exit_code if said is not None and said.state == "exited" else None
+    code = mine.code if code is None and mine is not None else code
+    ended_at = said.heartbeat if said is not None else now
+    if mine is not None and (said is None or said.state != "exited"):
+        ended_at = mine.at
+    return replace(
         last,
-        ended_at=max(last.at, min(before.heartbeat, now)),
+        ended_at=max(last.at, min(ended_at, now)),
         code=code,
         rebooted=code is None and last.boot != boot,
+        marks=said.marks if said is not None else None,
     )
-    return known
+
+
+def _is_of(end: End, run: Run) -> bool:
+    return end.pid == run.pid or (not end.pid and end.at >= run.at - _EARLY)
+
+
+def _last_wish(paths: Paths) -> float | None:
+    """Return when somebody last said that the gateway is to run."""
+    found = durable.read_json(paths.desired) or {}
+    return durable.finite(found.get("at")) if found.get("state") == "running" else None
+
+
+def _document(paths: Paths) -> dict[str, Any]:
+    return durable.read_json(path_of(paths)) or {}
+
+
+def _runs(document: dict[str, Any]) -> list[Run]:
+    found = document.get("starts")
+    return [run for run in map(_run, found) if run is not None] if isinstance(found, list) else []
 
 
 def _run(found: Any) -> Run | None:
@@ -124,8 +264,6 @@ def _run(found: Any) -> Run | None:
         ended_at,
         code if type(code) is int else None,
         found.get("rebooted") is True,
+        next((one for one in _WHYS if one == found.get("why")), None),
+        own.marks(found.get("marks")),
     )
-
-
-def _path(paths: Paths) -> str:
-    return f"{paths.state}/starts.json"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hermes_cli.paths import Paths
+    from hermes_cli.services.base import ServiceManager
 
 
 # Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
@@ -88,23 +89,60 @@ def ask(
     )
 
 
-def send(paths: "Paths", record: "dict[str, Any]") -> Submitted:
-    """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError."""
+def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> Submitted:
+    """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError.
+
+    `looked`: the caller has seen just now that the next gateway would start.
+    """
     identifier = records.submit(paths.intents, record)
-    return begin(paths, Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"]))
+    submitted = Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
+    return begin(paths, submitted, looked=looked or record["force"])
 
 
-def begin(paths: "Paths", submitted: Submitted) -> Submitted:
-    """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good."""
-    with contextlib.suppress(OSError):
-        signal_target(paths, submitted.target)
-    from hermes_cli.restart.wake import start_driver
+def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
+    """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good.
+
+    Unless the caller has `looked`, nothing is signalled whose successor would not start; the driver then says why.
+    """
+    from hermes_cli.restart.wake import is_taken_up
     from hermes_cli.services import choose
 
-    if not choose(paths).poke("poke"):
+    manager = choose(paths)
+    obstacle = None if looked or submitted.target is None else _obstacle(manager)
+    if obstacle is None:
+        with contextlib.suppress(OSError):
+            signal_target(paths, submitted.target)
+    if not (manager.poke("poke") and is_taken_up(paths)):
+        _drive(paths, manager, submitted, obstacle)
+    return submitted
+
+
+def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted, obstacle: str | None) -> None:
+    """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome."""
+    if obstacle is None:
+        from hermes_cli.installation import entry_points
+        from hermes_cli.restart.wake import start_driver
+
+        if submitted.in_tree:  # it would go with the gateway's tree
+            argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
+            with contextlib.suppress(HermesError):
+                manager.run_outside("driver", argv, {})
+                return
         with contextlib.suppress(OSError):
             start_driver(paths, "poke")
-    return submitted
+        return
+    from hermes_cli.intents import sign_of_life
+    from hermes_cli.intents.decide import not_restarted
+
+    lock = sign_of_life.take(paths.queue.driver_lock)
+    if lock is None:
+        return
+    try:
+        for intent in paths.queue.unsettled():
+            if intent.id == submitted.id:
+                paths.queue.settle(intent, "failed", not_restarted(obstacle), trigger="cli")
+    finally:
+        lock.release()
 
 
 def request(
@@ -112,6 +150,31 @@ def request(
 ) -> Submitted:
     """Ask and send. Raises QueueError and TryAgainError."""
     return send(paths, ask(paths, reason=reason, command=command, origin=origin, force=force))
+
+
+def refuse_leap(paths: "Paths") -> bool:
+    """Refuse a restart whose gateway would not come up, before it is recorded (rule 10). Raises HermesError.
+
+    A definition whose program is gone is brought up to date with this installation. True: it is in force after a reload.
+    """
+    from hermes_cli.services import ahead, choose
+
+    manager = choose(paths)
+    why = _obstacle(manager)
+    if why is None:
+        return False
+    start = manager.next_start()
+    is_dead = bool(manager.drifted()) if start is None else not start.is_there
+    if is_dead and ahead.obstacle(ahead.of_this(paths)) is None:
+        return manager.install()
+    raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
+
+
+def _obstacle(manager: "ServiceManager") -> str | None:
+    try:
+        return manager.obstacle()
+    except HermesError:
+        return None  # unknown is no obstacle
 
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:

@@ -18,18 +18,26 @@ class LogLines:
     def last(self) -> tuple[str, ...]:
         """Return the last few whole lines that were written since; none when the log cannot be read."""
         length = self._length()
-        begin = self._size if length >= self._size else 0  # it was rotated meanwhile
-        try:
-            with open(self._path, "rb") as file:
-                file.seek(max(begin, length - _READ))
-                found = file.read(_READ)
-        except OSError:
-            return ()
-        lines = [printable(line).rstrip() for line in found.decode(errors="replace").splitlines()]
-        return tuple(line for line in lines if line)[-_SHOWN:]
+        return _last(self._path, self._size if length >= self._size else 0)  # shorter: it was rotated meanwhile
 
     def _length(self) -> int:
         try:
             return os.stat(self._path).st_size
         except OSError:
             return 0
+
+
+def last_lines(path: str) -> tuple[str, ...]:
+    """Return the last few lines of a log; none when it cannot be read."""
+    return _last(path, 0)
+
+
+def _last(path: str, begin: int) -> tuple[str, ...]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(begin, file.seek(0, os.SEEK_END) - _READ))
+            found = file.read(_READ)
+    except OSError:
+        return ()
+    lines = [printable(line).rstrip() for line in found.decode(errors="replace").splitlines()]
+    return tuple(line for line in lines if line)[-_SHOWN:]

@@ -9,9 +9,14 @@ import time
 from hermes_cli import mends
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
+from hermes_cli.intents.trace import live_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.restart import timeline
 from hermes_cli.restart.ask import Submitted
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
@@ -19,41 +24,53 @@ from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.services import choose
-from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
+from hermes_cli.system.terminal import is_utf8
 
 _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart out
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
-def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float) -> int:
-    """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError."""
+def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float, who: str = "") -> int:
+    """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError.
+
+    `who` begins the lines: a profile, where there are others.
+    """
     policy = policy_of(paths, choose(paths).spawn_interval)
     patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
     patience += policy.spawn_interval
     log = LogLines(paths.gateway_log)
     try:
-        settled = _watch(paths, submitted.id, time.monotonic() + patience)
+        settled = _watch(paths, submitted.id, time.monotonic() + patience, who)
     except KeyboardInterrupt:
         raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
     if settled is None:
         raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
-    return _print(settled, log)
+    return _print(settled, log, who)
 
 
-def _print(settled: Settled, log: LogLines) -> int:
+def _print(settled: Settled, log: LogLines, who: str) -> int:
     done = settled.outcome in {"restarted", "already-satisfied"}
     text = mends.shown(f"{settled.outcome}: {settled.detail} ({settled.took:.1f} s)", settled.intent.profile)
-    print(printable(text), file=sys.stdout if done else sys.stderr, flush=True)
+    print(printable(f"{who}{text}"), file=sys.stdout if done else sys.stderr, flush=True)
     if settled.outcome == "failed":
         for line in log.last():
             print(f"  {printable(line)}", file=sys.stderr, flush=True)
     return 0 if done else 1
 
 
-def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
-    line = ProgressLine("restarting")
+def _watch(paths: Paths, identifier: str, deadline: float, who: str) -> Settled | None:
+    with ProgressLine(f"{who}restarting") as line:
+        return _until_settled(paths, identifier, deadline, line)
+
+
+def _phases(intent: Intent, known: Progress, running: Instance | None, columns: int | None) -> list[str]:
+    return timeline.lines(live_trace(intent, known, running), time.time(), columns, plain=not is_utf8(sys.stderr))
+
+
+def _until_settled(paths: Paths, identifier: str, deadline: float, line: ProgressLine) -> Settled | None:
+    intent: Intent | None = None
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
     silent_until = time.monotonic() + _SAYS_NOTHING
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
@@ -61,9 +78,8 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
             found = paths.queue.find(identifier)
             now = time.monotonic()
             if found is not None or now >= deadline:
-                line.clear()
                 return found
-            if locks.is_held(paths.queue.driver_lock):
+            if paths.queue.is_driven():
                 drive_at = None
             elif drive_at is None:
                 drive_at = now + _DRIVER_TAKES_OVER
@@ -71,7 +87,11 @@ def _watch(paths: Paths, identifier: str, deadline: float) -> Settled | None:
                 start_driver(paths, "cli")
                 drive_at = now + _DRIVER_TAKES_OVER
             known = paths.queue.progress_of(identifier)
-            if known.waiting_for or now >= silent_until:
-                line.show(waiting(known, own.read_alive(paths), time.time()).text)
+            if known.waiting_for or now >= silent_until or line.columns is not None:
+                running = own.read_alive(paths)
+                if line.columns is not None and intent is None:
+                    intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
+                below = _phases(intent, known, running, line.columns) if intent is not None else []
+                line.show(waiting(known, running, time.time()).text, below)
             # Nobody tells when a driver is killed, so the lock is looked at again each second.
             watch.wait(min(deadline - now, _DRIVER_TAKES_OVER, line.interval or deadline))

@@ -6,14 +6,17 @@ One directory scan; nothing else is imported unless something is pending and no 
 import sys
 
 from hermes_cli.pending import is_restart_pending, is_something_pending
-from hermes_cli.system import locks
 from hermes_cli.system.printable import printable
 
+TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
+_LAST_LOOK = 1.0  # the same, of a gateway that exits
+_LOOK_AGAIN = 0.05
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_cli.paths import Paths
+    from hermes_cli.services.base import ServiceManager
 
 
 def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
@@ -31,7 +34,7 @@ def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
 
 def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending. Return the line that says so, or None if nothing is to be done."""
-    if not is_something_pending(paths) or locks.is_held(paths.queue.driver_lock):
+    if not is_something_pending(paths) or paths.queue.is_driven():
         return None
     what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError
@@ -39,12 +42,41 @@ def look(paths: "Paths") -> str | None:
 
     try:
         manager = choose(paths)
-        if manager.poke("cli"):
+        if manager.poke("cli") and is_taken_up(paths):
             return f"{what}, will be completed by {manager.completed_by}: see hermes gateway status"
         start_driver(paths, "cli")
     except (HermesError, OSError):
         return f"{what} and no driver could be started: hermes gateway intents drive"
     return f"{what}, a driver was started for it: see hermes gateway status"
+
+
+def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
+    """Say whether a driver is at work, or has done it, within `patience` seconds after a poke that was accepted.
+
+    A manager's yes is no driver that runs: it may die before its first line (rule 12).
+    """
+    import time
+
+    from hermes_cli.system.directory_watch import DirectoryWatch
+
+    deadline = time.monotonic() + patience
+    with DirectoryWatch(paths.pending, paths.queue.progress) as watch:
+        while is_something_pending(paths) and not paths.queue.is_driven():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            watch.wait(min(left, _LOOK_AGAIN))  # a lock that is taken wakes nobody
+    return True
+
+
+def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
+    """Have somebody go on when the calling gateway has exited with `code`: the restarter, or the manager itself."""
+    # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
+    if not code and not paths.queue.unsettled():
+        return
+    poked = manager.poke("exit")
+    if code and (poked is False or (poked and not is_taken_up(paths, _LAST_LOOK))):
+        manager.complete_exit()
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
+from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.job.definition import Definition
 
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
@@ -62,6 +63,18 @@ class ServiceManager(Protocol):
 
     def observe(self) -> Service:
         """Say whether the service runs: the driver's part of `status`."""
+
+    def next_start(self) -> NextStart | None:
+        """Return what the installed definition starts, or None when none is there that says it."""
+
+    def unfit(self) -> str | None:
+        """Return why what is installed can start nothing, with the mend, or None: missing, somebody else's, program gone.
+
+        Starts no process of hermes. Raises HermesError when the manager cannot be asked.
+        """
+
+    def obstacle(self) -> str | None:
+        """Return why another instance would not come up, with the mend; None if it would, or if that cannot be told."""
 
     def enable(self) -> None:
         """Let the next login start the service again, after a `stop`."""

@@ -9,7 +9,7 @@ import re
 import sys
 from itertools import pairwise
 
-from hermes_cli.errors import HermesError, Problem
+from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import origin
 from hermes_cli.programs import description
 from hermes_cli.services.job import definition
@@ -72,7 +72,9 @@ def problem(paths: "Paths", manager: "ServiceManager") -> Problem | None:
     if other is None:
         return None
     return Problem(
-        "installation", other.says(paths), f"{other.command(paths, 'gateway status')}, or hermes gateway install"
+        "installation",
+        other.says(paths),
+        Advice(f"{other.command(paths, 'gateway status')}, or hermes gateway install"),
     )
 
 

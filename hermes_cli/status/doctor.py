@@ -6,17 +6,20 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hermes_cli import user_environment
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import ConfigError, HermesError, Problem
+from hermes_cli.errors import Advice, ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
+from hermes_cli.intents import trial
+from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
-from hermes_cli.status.problems import problems
-from hermes_cli.system import durable
+from hermes_cli.status.document import problem_document
+from hermes_cli.status.problems import plain
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
@@ -31,10 +34,35 @@ class Check:
     problems: tuple[Problem, ...] = ()
 
 
-def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
-    """One after the other; the last one starts the installed code in fresh processes, which takes seconds."""
-    queue = tuple(_of_the_queue(paths))
-    yield Check(f"a request can be recorded durably below {paths.intents}", queue)
+def document(profile: str, found: list[Check], fixed: list[tuple[list[str], int]]) -> dict[str, Any]:
+    """Return what was found as JSON; `fixed`: the commands that were run before, with their exit codes."""
+    return {
+        "schema": 1,
+        "profile": profile,
+        "checks": [
+            {"check": one.passed, "passed": not one.problems, "problems": [problem_document(p) for p in one.problems]}
+            for one in found
+        ],
+        "fixed": [{"command": command, "exit_code": code} for command, code in fixed],
+    }
+
+
+def checks(
+    paths: Paths, manager: ServiceManager, revision: Callable[[], str | None], home: str | None
+) -> Iterator[Check]:
+    """One after the other; the last one starts the installed code in fresh processes, which takes seconds.
+
+    `home`: HERMES_HOME, where a pasted command would not have it by itself.
+    """
+    for one in _checks(paths, manager, revision):
+        yield Check(one.passed, tuple(said(problem, paths.profile, home) for problem in one.problems))
+
+
+def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
+    tried = trial.run(paths.intents) if os.path.lexists(paths.queue.staging) else trial.Trial()
+    queue = tuple(_of_the_queue(paths, tried))
+    without = "" if tried.has_links else ", without hard links"
+    yield Check(f"a request can be recorded durably below {paths.intents}{without}", queue)
     if not queue:
         yield Check("a request wakes who waits for it", tuple(_of_watches(paths)))
     yield Check(f"there is room below {paths.state}", tuple(_of_room(paths)))
@@ -46,7 +74,7 @@ def checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | N
     yield Check("the installed code starts", tuple(_of_code(paths, given)))
 
 
-def _of_the_queue(paths: Paths) -> Iterator[Problem]:
+def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
     for name in ("pending", "settled", "staging"):
         place = f"{paths.intents}/{name}"
         try:
@@ -54,33 +82,23 @@ def _of_the_queue(paths: Paths) -> Iterator[Problem]:
         except FileNotFoundError:
             continue  # whoever asks first makes them
         except OSError as error:
-            yield Problem("queue", f"{place} cannot be looked at ({error.strerror})", "mend its permissions")
+            yield Problem("queue", f"{place} cannot be looked at ({error.strerror})", Advice("mend its permissions"))
             return
         if not stat.S_ISDIR(found.st_mode):
-            yield Problem("queue", f"{place} is no directory", "move it away")
+            yield Problem("queue", f"{place} is no directory", f"mv {shlex.quote(place)} {shlex.quote(place)}.aside")
         elif found.st_uid != os.geteuid():
-            yield Problem("queue", f"{place} is owned by uid {found.st_uid}", "move it away")
+            yield Problem("queue", f"{place} is owned by uid {found.st_uid}", Advice("move it away"))
         elif found.st_mode & 0o022:
-            yield Problem("queue", f"{place} can be written by others", f"chmod 700 {place}")
-    try:
-        _record_something(paths.queue.staging)
-    except OSError as error:
-        mend = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "mend its permissions"
-        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({error.strerror})", mend)
+            yield Problem("queue", f"{place} can be written by others", f"chmod 700 {shlex.quote(place)}")
+    if tried.error is not None:
+        why = f"{tried.refused} is refused: {tried.error.strerror}"
+        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({why})", _mend(paths, tried.error))
 
 
-def _record_something(staging: str) -> None:
-    """Do what a requester does first, in a file that is no record. Raises OSError."""
-    if not os.path.lexists(staging):
-        return
-    place = f"{staging}/doctor.{os.getpid()}"
-    descriptor = durable.create(place, b"{}\n")
-    try:
-        durable.sync(descriptor)
-        durable.sync_directory(staging)
-    finally:
-        os.close(descriptor)
-        os.unlink(place)
+def _mend(paths: Paths, error: OSError) -> str:
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"chmod u+rwx {shlex.quote(paths.queue.staging)}"
+    return Advice(trial.mend(error))
 
 
 def _of_watches(paths: Paths) -> Iterator[Problem]:
@@ -100,23 +118,23 @@ def _of_room(paths: Paths) -> Iterator[Problem]:
         return
     free = found.f_bavail * found.f_frsize
     if free < _ROOM:
-        yield Problem("room", f"{free >> 20} MiB are free below {paths.state}", "free some space")
+        yield Problem("room", f"{free >> 20} MiB are free below {paths.state}", Advice("free some space"))
     if found.f_files and not found.f_favail:
-        yield Problem("room", f"no inodes are free below {paths.state}", "remove some files")
+        yield Problem("room", f"no inodes are free below {paths.state}", Advice("remove some files"))
 
 
 def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Problem]:
     try:
         found = gather.gather(paths, manager, revision)
     except (HermesError, OSError) as error:
-        yield Problem("status", f"{paths.pending} cannot be read ({error})", "mend its permissions")
+        yield Problem("status", f"{paths.pending} cannot be read ({error})", Advice("mend its permissions"))
         return
     if not found.service.installed:
         yield Problem("not-installed", "the service is not installed", "hermes gateway install")
     elif found.service.service.state == "unknown":
         text = f"{found.manager} does not say whether the gateway runs ({found.service.service.detail})"
-        yield Problem("unknown", text, "hermes gateway doctor, in a while")
-    yield from problems(found)
+        yield Problem("unknown", text, Advice("hermes gateway doctor, in a while"))
+    yield from plain(found)
 
 
 def _given(paths: Paths) -> dict[str, str] | None:
@@ -131,7 +149,7 @@ def _of_environment(paths: Paths, given: dict[str, str] | None) -> Iterator[Prob
         user_environment.read(paths)
         found = os.stat(user_environment.path_of(paths)).st_mode
     except ConfigError as error:
-        yield Problem("environment", str(error), "then hermes gateway restart")
+        yield Problem("environment", str(error), Advice("then hermes gateway restart"))
         return
     except OSError:  # there is none
         found = 0
@@ -152,4 +170,6 @@ def _of_code(paths: Paths, given: dict[str, str] | None) -> Iterator[Problem]:
         return  # said already
     why = proof.failure(paths.profile, origin.package(), environment)
     if why is not None:
-        yield Problem("code", f"the installed code does not start ({why})", "hermes update, or install it again")
+        yield Problem(
+            "code", f"the installed code does not start ({why})", Advice("hermes update, or install it again")
+        )

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from hermes_cli.errors import Problem
 from hermes_cli.intents.request import timestamp
-from hermes_cli.programs.starts import crashes_in_a_row
+from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
+from hermes_cli.system.process import signal_name
 
 
 def document(status: Status) -> dict[str, Any]:
@@ -29,9 +31,16 @@ def document(status: Status) -> dict[str, Any]:
         "pending": list(status.pending),
         "last": _last(status),
         "last_exit": _last_exit(status),
+        "restarts": restarts_of(status),
+        "starts": _starts(status),
         "adopted": _adopted(status),
-        "problems": [{"code": one.code, "text": one.text, "mend": one.mend} for one in problems(status)],
+        "problems": [problem_document(one) for one in problems(status)],
     }
+
+
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON; `command` is null where the mend is advice."""
+    return {"code": problem.code, "text": problem.text, "mend": problem.mend, "command": problem.command}
 
 
 def _instance(status: Status) -> dict[str, Any] | None:
@@ -64,15 +73,30 @@ def _adopted(status: Status) -> dict[str, Any] | None:
     }
 
 
-def _last_exit(status: Status) -> dict[str, Any] | None:
-    ended = [run for run in status.runs if run.ended_at is not None]
-    if not ended:
+def restarts_of(status: Status) -> int | None:
+    """Return how often the gateway was started again since somebody, or the machine, started it; None: nothing is known."""
+    return max(0, status.series.starts - 1) if status.series is not None else None
+
+
+def _starts(status: Status) -> dict[str, Any] | None:
+    if status.series is None:
         return None
-    last = ended[-1]
+    return {
+        "since": timestamp(status.series.since),
+        "count": status.series.starts,
+        "why": status.runs[-1].why if status.runs else None,
+    }
+
+
+def _last_exit(status: Status) -> dict[str, Any] | None:
+    last = last_ended(status.runs)
+    if last is None:
+        return None
     return {
         "pid": last.pid,
         "at": timestamp(last.ended_at or last.at),
-        "exit_code": last.code,
+        "exit_code": last.code if last.code is None or last.code >= 0 else None,
+        "signal": signal_name(-last.code) if last.code is not None and last.code < 0 else None,
         "crashed": last.crashed,
         "crashes_in_a_row": crashes_in_a_row(status.runs),
     }

@@ -1,7 +1,7 @@
 """Everything that `hermes gateway status` knows, gathered once."""
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hermes_cli.config import load
@@ -14,10 +14,12 @@ from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import chosen, own, starts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import other_installation
+from hermes_cli.services import other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
+from hermes_cli.system import durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,22 +53,27 @@ class Status:
     pending: tuple[dict[str, Any], ...]
     last: Settled | None
     drifted: tuple[str, ...]
+    gone: str | None  # the program that the definition names, if it is not there
     broken: tuple[queue.Broken, ...]
     config_error: str | None
     config_path: str
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
+    series: starts.Series | None = None
+    log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
     unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
+    silent_driver: int | None = None  # the pid of a driver that does nothing
+    is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.instance is not None and self.instance.ready:
+        if self.is_undescribed or (self.instance is not None and self.instance.ready):
             return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
@@ -93,29 +100,38 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     adopted = chosen.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
     files = (paths.desired, paths.instance) if adopted is None else ()
-    return Status(
+    service = manager.status()
+    is_undescribed = running is None and unmanaged.is_undescribed(paths)
+    pid = service.service.pid if is_undescribed else None
+    runs = starts.read(paths, running.identity.pid if running is not None else pid)
+    found = Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
         desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
-        service=manager.status(),
+        service=service,
         instance=running,
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
-        last=max(paths.queue.history(), key=lambda one: one.settled_at, default=None),
+        last=paths.queue.last(),
         drifted=manager.drifted(),
+        gone=_gone(manager),
         broken=scan.broken,
         config_error=_config_error(paths),
         config_path=paths.config,
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
-        runs=starts.read(paths, running.identity.pid if running is not None else None),
+        runs=runs,
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
+        series=starts.series(paths, runs),
+        is_undescribed=is_undescribed,
+        silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
+    return replace(found, log=last_lines(paths.gateway_log)) if found.is_crash_looping else found
 
 
 def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:
@@ -167,6 +183,11 @@ def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:
         return None
     passed, lasts = max(0.0, now - found.since), found.deadline - found.since
     return {"turns": found.turns, "elapsed": round(passed, 1), "limit": round(lasts, 1)}
+
+
+def _gone(manager: ServiceManager) -> str | None:
+    start = manager.next_start()
+    return None if start is None or start.is_there else f"{start.program}, which {start.named_by} names"
 
 
 def _config_error(paths: Paths) -> str | None:

@@ -3,8 +3,8 @@
 import os
 import shlex
 
-from hermes_cli.errors import Problem
-from hermes_cli.mends import pasteable, program
+from hermes_cli.errors import Advice, Problem
+from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 
@@ -19,18 +19,18 @@ _SILENT = 60.0  # seconds without a heartbeat; four of them
 
 def problems(status: "Status", home: str | None = None) -> list[Problem]:
     """Return what is wrong, each with its mend as it can be pasted: for this profile and, if given, this home."""
-
-    def said(text: str) -> str:
-        return pasteable(text, status.profile, program=program(), home=home)
-
-    return [Problem(one.code, said(one.text), said(one.mend)) for one in _problems(status)]
+    return [said(one, status.profile, home) for one in plain(status)]
 
 
-def _problems(status: "Status") -> "Iterator[Problem]":
+def plain(status: "Status") -> "Iterator[Problem]":
+    """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
+    if status.gone is not None:
+        text = f"the program is gone: {status.gone}; no start and no restart can succeed"
+        yield Problem("program-gone", text, "hermes gateway install")
     if status.elsewhere is not None:
         yield status.elsewhere
     for path in status.drifted if status.elsewhere is None else ():
@@ -44,7 +44,7 @@ def _problems(status: "Status") -> "Iterator[Problem]":
         text = f"{path} cannot be read: nothing is started or stopped by what it may say"
         yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
     if status.config_error is not None:
-        yield Problem("config", status.config_error, f"edit {status.config_path}")
+        yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
 
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
@@ -52,12 +52,19 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.service.installed and status.desired == "running":
         if status.adopted is not None and status.adopted.verdict is not None:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
-            yield Problem("down", why, status.adopted.mend or "nothing: the resident restarter sees to it")
+            mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
+            yield Problem("down", why, mend)
         elif status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.is_undescribed:
+        text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
+        yield Problem("undescribed", text, "hermes gateway status")
+    if status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")

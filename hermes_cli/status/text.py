@@ -1,7 +1,10 @@
 """Status for a person."""
 
+import time
+
 from hermes_cli.mends import home_to_name
-from hermes_cli.programs.starts import last_crash
+from hermes_cli.programs.own import RESTART_EXIT_CODE
+from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 from hermes_cli.system.printable import printable
@@ -15,17 +18,19 @@ def text(status: Status) -> str:
     lines = []
     if running is not None:
         turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = _span(status.now - running.started_at)
-        state = (
-            f"{running.state}, pid {running.identity.pid}, revision {running.revision or 'unknown'}, up {up}, {turns}"
-        )
-        crash = last_crash(status.runs)
-        if crash is not None and crash.ended_at is not None:
-            state += f"; the one before it, pid {crash.pid}: {crash.end}, {_span(status.now - crash.ended_at)} ago"
+        up = f"up {span(status.now - running.started_at)}{_starts(status)}"
+        state = running.state if not status.is_crash_looping else _tries(status)
+        state += f", pid {running.identity.pid}, revision {running.revision or 'unknown'}, {up}, {turns}"
+    elif status.is_undescribed:
+        pid = f", pid {service.pid}" if service.pid is not None else ""
+        state = f"running{pid}, and gateway.json, which describes it, is missing"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
+        if status.is_crash_looping and service.state == "running":
+            state = _tries(status)
         state += f", {service.detail}" if service.detail else ""
     lines.append(f"gateway    {state}")
+    lines += [f"           {line}" for line in status.log]
     where = f" in {status.service.domain}" if status.service.domain else ""
     installed = "installed" if status.service.installed else "not installed"
     lines.append(
@@ -39,21 +44,52 @@ def text(status: Status) -> str:
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
     lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {_span(one['age'])} ago, "
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
         f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
         for one in status.pending[:_SHOWN]
     ]
     if len(status.pending) > _SHOWN:
         lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
     if status.last is not None:
-        ago = _span(status.now - status.last.settled_at)
+        ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
-    lines += [f"problem    {one.text}: {one.mend}" for one in problems(status, home_to_name())]
+    for one in problems(status, home_to_name()):
+        lines += [f"problem    {one.text}", f"           {one.mend}"]
     return "\n".join(printable(line) for line in lines)
 
 
-def _span(seconds: float) -> str:
+def _tries(status: Status) -> str:
+    """Return what is said of a gateway that has ended soon after its start, and is started again."""
+    last = last_ended(status.runs)
+    how = f", last: {last.end}" if last is not None else ""
+    return f"starting, {ordinal(crashes_in_a_row(status.runs) + 1)} try{how}"
+
+
+def _starts(status: Status) -> str:
+    """Return how often it was started since somebody said so, and how the run before ended; "" for the first."""
+    last = last_ended(status.runs)
+    if status.series is None or status.series.starts < 2 or last is None or last.ended_at is None:
+        return ""
+    said = last.end if last.crashed else {0: "a stop", RESTART_EXIT_CODE: "a restart"}.get(last.code or 0, last.end)
+    count = f"{ordinal(status.series.starts)} start since {moment(status.series.since, status.now)}"
+    return f" ({count}; last exit: {said}, {span(status.now - last.ended_at)} ago)"
+
+
+def ordinal(number: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th and so on."""
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def moment(at: float, now: float) -> str:
+    """Return a local time as a person says it: with the date if that is not today's."""
+    then, today = time.localtime(at), time.localtime(now)
+    is_today = then[:3] == today[:3]
+    return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
+
+
+def span(seconds: float) -> str:
     """Return a duration as a person says it."""
     if seconds < 120:
         return f"{max(0.0, seconds):.0f} s"

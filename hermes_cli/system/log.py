@@ -109,7 +109,22 @@ def configure(path: str | None = None, bounds: Bounds | None = None, *, outputs:
     if _file is not None and outputs:
         _file.lead_outputs()
         sys.stdout = sys.stderr = _Output(_file)
-    _log_with(logging.StreamHandler(sys.stderr) if _file is None else _Handler(_file))
+    _log_with(
+        logging.StreamHandler(sys.stderr) if _file is None else _Handler(_file), None if _file is None else _journal()
+    )
+
+
+def _journal() -> logging.Handler | None:
+    """Return what sends to systemd's journal, where a manager that has one started us; else None."""
+    from hermes_cli.system import journal
+
+    if not journal.is_connected(os.environ):
+        return None
+    with contextlib.suppress(OSError):
+        handler = journal.Journal("hermes")
+        handler.setFormatter(_Line("%(name)s: %(message)s"))
+        return handler
+    return None
 
 
 def configure_by_output(path: str, bounds: Bounds | None = None, *, is_ours: bool = False) -> None:
@@ -147,9 +162,12 @@ def leads_nowhere() -> bool:
     return False
 
 
-def _log_with(handler: logging.Handler) -> None:
+def _log_with(handler: logging.Handler, also: logging.Handler | None) -> None:
     logging.raiseExceptions = False  # a reader of stderr that went away must not matter
     handler.setFormatter(_Line(f"%(asctime)s [{os.getpid()}] %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(_Rate())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    handlers = [handler] if also is None else [handler, also]
+    for one in handlers[1:]:
+        one.addFilter(_Rate())
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ from hermes_cli.update.candidate import Selection
 from hermes_cli.update.rollback import Rollback
 
 _FLAGS = ("check", "rollback", "pre", "stash", "rewritten", "no-restart", "all-profiles", "history", "help")
-_VALUES = ("to",)
+_VALUES = ("to", "order")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Options:
     check: bool = False
     no_restart: bool = False
     all_profiles: bool = False
+    order: str | None = None  # of the profiles
     back: Rollback | None = None
 
     @property
@@ -39,16 +40,19 @@ def compose(
     rewritten: bool = False,
     no_restart: bool = False,
     all_profiles: bool = False,
+    order: str | None = None,
 ) -> Options:
     """Return the options that were typed. Raises UsageError if they contradict each other."""
     if no_restart and all_profiles:
         raise UsageError("--no-restart and --all-profiles contradict each other: use one of them")
+    if order is not None and not all_profiles:
+        raise UsageError("--order is of --all-profiles: add it, or leave --order out")
     if rollback and (to is not None or pre):
         raise UsageError("--rollback goes to where the newest update began: leave --to and --pre out")
     if rollback and rewritten:
         raise UsageError("--rollback asks no remote: leave --rewritten out")
     back = Rollback() if rollback else None
-    return Options(Selection(to, pre, stash, rewritten), check, no_restart, all_profiles, back)
+    return Options(Selection(to, pre, stash, rewritten), check, no_restart, all_profiles, order, back)
 
 
 def parse(words: Sequence[str]) -> dict[str, Any]:

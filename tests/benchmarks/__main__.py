@@ -102,12 +102,19 @@ def _gateway(bench: "Bench") -> "list[Row | Figure]":
     return [status, row, ready, *figures, gateway_lines.in_tree_figure(bench, running)]
 
 
+def _list(bench: "Bench") -> "list[Row | Figure]":
+    import list_lines
+
+    return list(list_lines.rows(bench))
+
+
 _GROUPS: "dict[str, Callable[[Bench], list[Row | Figure]]]" = {
     "queue": _queue,
     "starts": _starts,
     "requests": _requests,
     "driver": _driver,
     "gateway": _gateway,
+    "list": _list,
 }
 
 if __name__ == "__main__":

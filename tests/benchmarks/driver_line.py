@@ -135,6 +135,9 @@ class _Manager:
     def observe(self) -> Service:
         return Service("stopped")
 
+    def obstacle(self) -> str | None:
+        return None
+
     def demand_start(self) -> None:
         os.write(self._moment, _MOMENT.pack(time.perf_counter()))
         desired.write(self._paths.desired, "stopped", "the benchmark")

@@ -102,7 +102,9 @@ def test_so_many_turns_run_at_once_and_the_others_follow(limited, tmp_path):
     assert clients[0].until(lambda event: event["event"] == "status")[-1]["active_turns"] == 2
     for number, client in enumerate(clients):
         while not any(one["role"] == "assistant" for one in client.history(f"s{number}")):
-            with contextlib.suppress(OSError):  # ENXIO: nobody reads at this moment, and an open that waits could wait for ever
+            with contextlib.suppress(
+                OSError
+            ):  # ENXIO: nobody reads at this moment, and an open that waits could wait for ever
                 os.close(os.open(tmp_path / "go", os.O_WRONLY | os.O_NONBLOCK))
 
 

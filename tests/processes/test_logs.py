@@ -2,15 +2,18 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pexpect
 import pytest
 from support import PATIENCE
 
@@ -340,6 +343,32 @@ def test_the_other_logs_are_read_as_well_and_in_the_order_of_their_time(logs, ho
     assert logs("--log", "restarter") == ["r"]
     assert logs("--log", "all") == ["a", "b" * 100000, "r", "c", "Traceback", "  more", "u", "d", "e", "half"]
     assert logs("--path") == [f"{home}/logs/gateway.log{end}" for end in (".2", ".1", "")]
+
+
+def test_a_script_gets_each_line_as_an_object_that_names_its_log(hermes, logs):
+    assert logs("--json")
+    done = hermes("gateway", "logs", "--log", "all", "--json", "-n", "4")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["log"], one["level"], one["message"][-4:]) for one in found] == [
+        ("update", None, "42 u"),
+        ("gateway", "INFO", "d"),
+        ("gateway", "WARNING", "e"),
+        ("gateway", None, "half"),
+    ]
+
+
+def test_on_a_terminal_times_are_local(logs, home):
+    pipe = logs("-n", "2")
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "hermes_cli", "gateway", "logs", "-n", "2"],
+        env={**os.environ, "HERMES_HOME": home, "TZ": "UTC-05:30"},
+        timeout=PATIENCE,
+    )
+    terminal.expect(pexpect.EOF)
+    shown = datetime.strptime(terminal.before.decode()[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert abs(shown - datetime.now(UTC) - timedelta(hours=5, minutes=30)) < timedelta(minutes=10)
+    assert pipe == ["e", "half"]
 
 
 @pytest.mark.parametrize("since", ["yesterday", "10 m", "-5m", ""])

@@ -117,6 +117,9 @@ class Protocol(RuleBasedStateMachine):
     def observe(self) -> Service:
         return Service("running" if self.gateway else "stopped")
 
+    def obstacle(self) -> str | None:
+        return None
+
     def demand_start(self) -> None:
         self.perhaps_die()
         assert desired.read(self.paths.desired) == "running", "started after stop"

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support import PATIENCE
@@ -29,19 +31,35 @@ def unopenable(world: World) -> None:
 def test_a_crash_is_told_by_the_gateway_that_follows(world: World) -> None:
     before = world.hermes.install()
     process.send(before.identity, signal.SIGSEGV)
-    world.hermes.ready(other_than=before)
-    assert (
-        f"; the one before it, pid {before.identity.pid}: killed, or crashed"
-        in world.hermes.run("gateway", "status").stdout
-    )
-    last = world.hermes.status()["last_exit"]
+    second = world.hermes.ready(other_than=before)
+
+    def told() -> dict | None:  # launchd is only asked when the next gateway is ready
+        found = world.hermes.status()
+        return found if found["last_exit"]["signal"] else None
+
+    found = world.hermes.until(told, "the signal")
+    last = found["last_exit"]
     assert (last["pid"], last["crashed"], last["crashes_in_a_row"]) == (before.identity.pid, True, 1)
+    assert (last["signal"], found["restarts"], found["starts"]["why"]) == ("SIGSEGV", 1, "crash")
+    said = world.hermes.run("gateway", "status").stdout
+    assert "(2nd start since " in said
+    assert "; last exit: killed by SIGSEGV, " in said
+    if world.manager is not None:
+        assert world.manager.show(world.hermes.units.service, "NRestarts") == str(found["restarts"])
+    assert world.hermes.run("gateway", "restart").returncode == 0
+    world.hermes.ready(other_than=second)
+    found = world.hermes.status()
+    assert (found["restarts"], found["last_exit"]["exit_code"], found["starts"]["why"]) == (2, 75, "asked")
+    rows = json.loads(world.hermes.run("gateway", "starts", "--json").stdout)["starts"]
+    assert [row["why"] for row in rows] == ["asked", "crash", "first"]
+    assert rows[-1]["signal"] == "SIGSEGV"
+    assert set(rows[1]["phases"]) == {"ready", "signalled", "draining", "exited"}
 
 
 def test_a_restart_that_was_asked_for_is_no_crash(world: World) -> None:
     before = world.hermes.install()
     assert world.hermes.run("gateway", "restart").returncode == 0
-    assert "the one before it" not in world.hermes.run("gateway", "status").stdout
+    assert "last exit: a restart, " in world.hermes.run("gateway", "status").stdout
     last = world.hermes.status()["last_exit"]
     assert (last["pid"], last["exit_code"], last["crashed"]) == (before.identity.pid, 75, False)
 
@@ -55,6 +73,21 @@ def test_a_crash_loop_is_a_problem_at_every_look(world: World) -> None:
         done = world.hermes.run("gateway", "status", "--json")
         found = json.loads(done.stdout)
         assert found["problems"], done.stdout
+        assert done.returncode == 3, done.stdout
+    shown = world.hermes.run("gateway", "status").stdout
+    assert re.search(r"(starting, [0-9]+(nd|rd|st|th) try, last: exited 1|not running, .*exited 1)", shown), shown
+    assert "           " in shown
+    assert "the gateway cannot start" in shown
+
+
+@pytest.mark.nightly
+def test_of_a_hundred_looks_at_a_crash_loop_each_finds_a_problem(world: World) -> None:
+    unopenable(world)
+    assert world.hermes.run("gateway", "install").returncode == 1
+    world.hermes.until(lambda: starts.last_crash(starts.read(world.hermes.paths)), "a start that failed")
+    for _ in range(100):
+        done = world.hermes.run("gateway", "status", "--json")
+        assert json.loads(done.stdout)["problems"], done.stdout
         assert done.returncode == 3, done.stdout
 
 
@@ -156,3 +189,16 @@ def test_a_supervisor_that_nothing_starts_at_boot_is_a_problem_where_machines_bo
     assert [one["code"] for one in problems] == ["no-boot"]
     assert "hermes gateway run --supervise" in problems[0]["mend"]
     assert "problem: nothing starts this gateway when the machine boots" in done.stderr
+
+
+def test_a_gateway_whose_description_was_removed_is_shown_as_running_and_can_be_stopped(world: World) -> None:
+    config = Path(world.hermes.paths.config)
+    config.write_text(config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_interval = 0\n", 1))
+    before = world.hermes.install()
+    os.unlink(world.hermes.paths.instance)
+    done = world.hermes.run("gateway", "status")
+    assert done.returncode == 0, done.stdout
+    assert f"running, pid {before.identity.pid}, and gateway.json, which describes it, is missing" in done.stdout
+    assert "undescribed" in [one["code"] for one in world.hermes.status()["problems"]]
+    assert world.hermes.run("gateway", "stop").stdout.startswith("stopped")
+    world.hermes.gone(before.identity)

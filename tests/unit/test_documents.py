@@ -92,7 +92,7 @@ def page_of(command: str) -> Path:
     for names, page in re.findall(r"^\| (.*?) \| \[[^]]*\]\((\w+\.md)\) \|$", index, re.MULTILINE):
         for name in re.findall(r"`([^`]*)`", names):
             full = name if name.startswith("hermes") else f"hermes gateway {name}"
-            if command.startswith(full.removesuffix(" …")):
+            if f"{command} ".startswith(f"{full.removesuffix(' …')} "):
                 return DOCS / "commands" / page
     return pytest.fail(f"no page of docs/commands has {command}")
 

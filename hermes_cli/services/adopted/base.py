@@ -7,6 +7,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.wishes import ManagerView
+from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.job.definition import Definition
 
 # Neither hermes-agent's own namespace nor openclaw's: their programs count, report or remove what lies there.
@@ -36,6 +37,18 @@ class Adopted(ABC):
     @abstractmethod
     def view(self) -> ManagerView:
         """Return what the manager says of the program. Raises HermesError."""
+
+    def next_start(self) -> NextStart | None:
+        """Return None: what the program's own job starts is its owner's business."""
+        return None
+
+    def unfit(self) -> str | None:
+        """Return None, as above."""
+        return None
+
+    def obstacle(self) -> str | None:
+        """Return None: whether another instance would start is not known of a program that is not ours."""
+        return None
 
     @abstractmethod
     def demand_start_of_resident(self) -> list[str]:

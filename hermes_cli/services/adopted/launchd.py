@@ -7,7 +7,7 @@ everything else, and a process that already runs is not held back (NousResearch/
 import os
 import time
 
-from hermes_cli.errors import CannotTellError, HermesError, Problem
+from hermes_cli.errors import Advice, CannotTellError, HermesError, Problem
 from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
@@ -71,7 +71,7 @@ class AdoptedLaunchd(Adopted):
         problems: list[Problem] = []
         if place.job is not None and place.job.pended is not None:
             text = f"launchd holds back its own starts in {place.domain} ({place.job.pended}); ours are admitted"
-            problems.append(Problem("start-held-back", text, "nothing: the resident restarter starts it"))
+            problems.append(Problem("start-held-back", text, Advice("nothing: the resident restarter starts it")))
         there = place.job is not None or os.path.exists(self.adoption.definition)
         return ServiceStatus(self.adoption.name, place.domain, there, place.service, tuple(problems))
 

@@ -40,6 +40,11 @@ class AdoptedSystemd(Adopted):
         """The resident's unit."""
         return f"hermesctl-{self._paths.profile}.service"
 
+    @property
+    def asked(self) -> tuple[Systemctl, tuple[str, ...]]:
+        """Return the client, and the units that a look asks it about: `systemctl.share` asks for many profiles at once."""
+        return self._systemctl, (self.adoption.name, self.unit)
+
     def view(self) -> ManagerView:
         """Return what systemd says of the program."""
         found = self._systemctl.show(self.adoption.name)

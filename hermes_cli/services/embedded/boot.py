@@ -7,7 +7,8 @@ in the background was started by a command, and nobody repeats that command at b
 import os
 import sys
 
-from hermes_cli.errors import Problem
+from hermes_cli.errors import Advice, Problem
+from hermes_cli.system import trust
 
 # Names of the process 1 of machines that boot; a container has its own program there (proc(5)).
 _INITS = {"systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit"}
@@ -29,11 +30,11 @@ def _mend() -> str:
     if sys.platform == "darwin":
         return "hermes gateway install --manager launchd"
     if _first_process() == "systemd":
-        import pwd
-
-        user = pwd.getpwuid(os.getuid()).pw_name
-        return f"as root: loginctl enable-linger {user}; log in again, then hermes gateway install --manager systemd"
-    return "have the machine's init run hermes gateway run --supervise"
+        user = trust.name_of(os.getuid()) or os.getuid()
+        return Advice(
+            f"as root: loginctl enable-linger {user}; log in again, then hermes gateway install --manager systemd"
+        )
+    return Advice("have the machine's init run hermes gateway run --supervise")
 
 
 def _first_process() -> str:

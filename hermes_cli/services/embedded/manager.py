@@ -4,9 +4,12 @@ Kernel locks say what runs: supervisor/lock for the supervisor, gateway.lock for
 restarter and service manager in one; see `hermes_cli.services.embedded.supervisor`.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -19,13 +22,14 @@ from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs import own
-from hermes_cli.services import registered, unmanaged
+from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
@@ -99,9 +103,55 @@ class Embedded:
         return definition.drifted(self.definitions(), is_installed=os.path.exists(registered.path_of(self._paths)))
 
     def install(self) -> bool:
-        """Write the definition; a supervisor that runs has no copy of it. Raises HermesError."""
+        """Write the definition, of which a supervisor has no copy; replace one whose program is gone. Raises HermesError."""
         registered.write(self._paths, self.name, program=supervisor_argv(self._paths))
+        self._replace_unfit()
         return False
+
+    def next_start(self) -> ahead.NextStart | None:
+        """Return what the supervisor that runs would start, in its own interpreter; None without a supervisor."""
+        try:
+            answer = self._ask({"op": "status"}, POKE, POKE)
+        except HermesError:
+            return None
+        return None if answer is None else self._next_of(answer)
+
+    def unfit(self) -> str | None:
+        """Return why the supervisor that runs can start nothing, or None."""
+        return ahead.unfit(None, self.next_start())
+
+    def obstacle(self) -> str | None:
+        """Return why the supervisor could not start another gateway, or None."""
+        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+
+    def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
+        python, who = answer.get("python"), f"the supervisor, pid {answer.get('supervisor')},"
+        if not isinstance(python, str):  # one of an older release
+            wanted = registered.read(self._paths).get("program")
+            python = wanted[0] if isinstance(wanted, list) and wanted else None
+        if not isinstance(python, str):
+            return None
+        argv = [python, *entry_points.gateway(self._paths.profile)[1:]]
+        return ahead.NextStart(tuple(argv), scrubbed(), who)
+
+    def _replace_unfit(self) -> None:
+        """End a supervisor whose program is gone: it can start neither a gateway nor a driver. Raises HermesError.
+
+        Its gateway goes on; the next supervisor adopts it.
+        """
+        answer = self._ask({"op": "status"})
+        start = self._next_of(answer) if answer is not None else None
+        if answer is None or start is None or start.is_there:
+            return
+        supervisor = answer.get("supervisor")
+        found = Identity.of(supervisor) if type(supervisor) is int else None
+        if answer.get("background") is not True or found is None:
+            text = f"the supervisor, pid {supervisor}, cannot start anything, its program {start.program} is gone"
+            raise HermesError(f"{text}: end it, and start it again with hermes gateway run --supervise")
+        with contextlib.suppress(ProcessLookupError), Handle(found) as handle:
+            handle.send(signal.SIGKILL)  # in order it would stop its gateway first
+            handle.wait(_SPAWN)
+        self._spawn_supervisor()
 
     def enable(self) -> None:
         """Do nothing: no login starts a supervisor."""
@@ -113,7 +163,11 @@ class Embedded:
 
     def demand_start(self) -> None:
         """Start the gateway through the supervisor, or start a supervisor. Raises HermesError."""
-        if self._ask({"op": "start"}) is not None:
+        answer = self._ask({"op": "start"})
+        if answer is not None and not answer.get("running"):
+            self._replace_unfit()
+            answer = self._ask({"op": "start"})
+        if answer is not None:
             return
         self._spawn_supervisor()
         if self._ask({"op": "start"}) is None and desired.seen(self._paths.desired) == "running":
@@ -170,6 +224,8 @@ class Embedded:
                 timeout=_SPAWN,
                 check=False,
             )
+        except OSError as error:
+            raise HermesError(f"{sys.executable} cannot be started ({error.strerror}): install hermes again") from None
         except subprocess.TimeoutExpired:
             raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
         finally:
@@ -182,11 +238,15 @@ class Embedded:
         """
         if not self._is_supervised():
             return None
+        try:  # without the watch, which costs ten times the exchange
+            return self._exchange(request, timeout)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+            pass
         deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
             while self._is_supervised():
                 try:
-                    return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+                    return self._exchange(request, timeout)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
@@ -194,9 +254,16 @@ class Embedded:
                             f"no supervisor answers after {patience:.0f} s: see {self._paths.gateway_log}"
                         ) from None
                     watch.wait(min(left, _LOOK_AGAIN))
-                except (OSError, ValueError) as error:
-                    raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
         return None
+
+    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        """Exchange one request for one answer. Raises OSError if nobody listens, CannotTellError if nobody answers."""
+        try:
+            return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+            raise
+        except (OSError, ValueError) as error:
+            raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
 
 
 def supervisor_argv(paths: Paths) -> list[str]:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hermes_cli.errors import HermesError, Problem
+from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.system.printable import printable
@@ -170,4 +170,4 @@ def _of_nobody(name: str, what: str) -> Problem:
 
 
 def _problem(text: str, mend: str) -> Problem:
-    return Problem(FOREIGN, f"{text}; it was left as it is", mend)
+    return Problem(FOREIGN, f"{text}; it was left as it is", Advice(mend))

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hermes_cli.errors import EX_CONFIG, Problem
+from hermes_cli.errors import EX_CONFIG, Advice, Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services import unmanaged
 from hermes_cli.services.base import RestarterStatus
@@ -109,7 +109,9 @@ def problems(unit: Unit, restarter: Unit, watch: Unit, service: Service, path: s
     elif not unit.is_there:
         yield Problem("service-unloaded", f"{unit.name} is installed but not loaded ({unit.load})", _MEND)
     elif unit.fragment != path:
-        yield Problem("service-foreign", f"systemd has {unit.name} from {unit.fragment}", f"remove it, then {_MEND}")
+        yield Problem(
+            "service-foreign", f"systemd has {unit.name} from {unit.fragment}", Advice(f"remove it, then {_MEND}")
+        )
     elif unit.enabled == "disabled":
         yield Problem("service-disabled", f"{unit.name} does not start at login", "hermes gateway start")
     for one in (unit, restarter, watch):

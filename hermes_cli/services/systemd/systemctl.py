@@ -2,6 +2,7 @@
 
 import os
 import pwd
+from collections.abc import Iterable
 
 from hermes_cli.environment import untranslated
 from hermes_cli.errors import CannotTellError, HermesError, UsageError
@@ -50,6 +51,7 @@ class Systemctl:
         if system and os.getuid() != 0:
             raise UsageError("only root can install into the system's systemd: leave --system out, or use sudo")
         self.system = system
+        self.known: dict[str, Unit] = {}  # what `show` need not ask again; see `share`
         self.switch = "--system" if system else "--user"
         # A shell that su, sudo or cron started has a manager, but not its address.
         self._variables = {} if system else {"XDG_RUNTIME_DIR": _runtime_directory()}
@@ -88,6 +90,8 @@ class Systemctl:
 
     def show(self, *names: str, timeout: float = TIMEOUT) -> dict[str, Unit] | str:
         """Return the units, or why nothing is known of them."""
+        if all(name in self.known for name in names):
+            return self.known
         answer = self("show", "--property", ",".join(PROPERTIES), *names, timeout=timeout)
         found = parse(answer.out) if answer.ok else {}
         if all(name in found for name in names):
@@ -128,6 +132,21 @@ class Systemctl:
         if self.system or has_user_manager():
             return "mend that and repeat"
         return f"log in as {user_name()}, or loginctl enable-linger {user_name()}, or use --manager embedded"
+
+
+def share(clients: Iterable[tuple[Systemctl, tuple[str, ...]]]) -> None:
+    """Ask about the units of many profiles in one call, and have the clients remember the answer.
+
+    Only for a look: a client that acts must have a fresh one.
+    """
+    asked = list(clients)
+    for system in (False, True):
+        of_scope = [(client, names) for client, names in asked if client.system is system]
+        if len(of_scope) < 2:
+            continue
+        found = of_scope[0][0].show(*(name for _, names in of_scope for name in names))
+        for client, _ in of_scope:
+            client.known = found if isinstance(found, dict) else {}
 
 
 def _runtime_directory() -> str:

@@ -12,6 +12,7 @@ from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
+from hermes_cli.programs import ends
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
 from hermes_cli.services.job import environment, names, output, restarter_program
 from hermes_cli.services.job.definition import Definition
@@ -83,6 +84,8 @@ def service(
                 "Type=notify",
                 "NotifyAccess=main",
                 f"ExecStart={command(argv)}",
+                f"ExecStopPost=-{command(ends.argv(paths))}",  # systemd tells nobody else how it ended
+                f"ExecReload={command(entry_points.restart(paths.profile))}",
                 "WorkingDirectory=/",
                 *_environment(paths),
                 "Restart=always",

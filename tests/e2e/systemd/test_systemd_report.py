@@ -92,3 +92,17 @@ def test_ten_requests_at_once_cause_one_restart(hermes: Installation) -> None:
     after = hermes.ready(other_than=before)
     assert all(answer.startswith(f"restarted: pid {after.identity.pid}") for answer in answers), answers
     assert hermes.starts() == 2
+
+
+def test_a_reload_by_systemctl_is_a_restart_that_lets_a_turn_finish(
+    hermes: Installation, user_manager: UserManager
+) -> None:
+    before = hermes.install()
+    let_go = hermes.busy()
+    done = user_manager.systemctl("reload", hermes.units.service)
+    assert done.returncode == 0, done.stderr
+    hermes.in_state("draining")
+    let_go()
+    hermes.ready(other_than=before)
+    (settled,) = hermes.settled()
+    assert settled.outcome == "restarted"

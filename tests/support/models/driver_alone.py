@@ -27,6 +27,9 @@ class Alone:
     def observe(self) -> Service:
         return Service("running" if locks.is_held(self.paths.gateway_lock) else "stopped")
 
+    def obstacle(self) -> str | None:
+        return None
+
     def demand_start(self) -> None:
         if self.observe().state == "running":
             return

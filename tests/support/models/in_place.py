@@ -31,6 +31,9 @@ class InPlace:
     def observe(self) -> Service:
         return Service("stopped")
 
+    def obstacle(self) -> str | None:
+        return None
+
     def demand_start(self) -> None:
         self.starts += 1
         me = own.new(os.getpid(), "new", "0", time.time())

@@ -16,7 +16,7 @@ from support.machines.interpreter import FAULTS, Python
 from support.releases.changes import Change
 
 SLOW = 120.0  # seconds for pip and venv, which tests of ours do not hurry
-NEEDED = ("click", "filelock", "platformdirs", "psutil")
+NEEDED = ("click", "filelock", "platformdirs", "psutil", "tomlkit")
 DISTRIBUTION = "hermes-gateway"
 _MAIN = "hermes_cli.__main__:main"
 _SCRIPTS = f"[console_scripts]\nhermes = {_MAIN}\nhermesctl = {_MAIN}\n"

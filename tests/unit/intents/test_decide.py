@@ -77,7 +77,7 @@ def draining(since=NOW - 5, deadline=NOW + 175, turns=1, **changes):
 
 
 def seen(instance=None, **changes):
-    return replace(Observation(now=NOW, instance=instance, service=STOPPED), **changes)
+    return replace(Observation(now=NOW, instance=instance, service=STOPPED, looked_ahead=True), **changes)
 
 
 def step(asked=None, world=None, progress=None, policy=POLICY):
@@ -623,7 +623,9 @@ def test_a_gateway_that_shows_nothing_after_the_signal_is_signalled_again_then_w
     begun = replace(BEGUN, repeats=0, signalled_at=NOW - 1)
     waits = decide(Facts(intent(), begun, Observation(NOW, instance=running()), POLICY))
     assert waits == Wait("the gateway to begin its drain", NOW + 4)
-    assert decide(Facts(intent(), begun, Observation(NOW + 4, instance=running()), POLICY)) == Signal(OLD)
+    assert decide(
+        Facts(intent(), begun, Observation(NOW + 4, instance=running(), looked_ahead=True), POLICY)
+    ) == Signal(OLD)
     tired = decide(Facts(intent(), replace(begun, repeats=3), Observation(NOW + 4, instance=running()), POLICY))
     assert tired == Wait("the gateway to begin its drain", NOW - 1 + POLICY.clocks(intent()).driver_deadline)
 

@@ -14,7 +14,7 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent, Requester
 from hermes_cli.intents.service import Service
-from hermes_cli.intents.step import Kill, Settle, Signal, Start, Wait
+from hermes_cli.intents.step import Kill, LookAhead, Settle, Signal, Start, Wait
 from hermes_cli.intents.witness import with_step
 from hermes_cli.system.process import Identity
 
@@ -99,19 +99,20 @@ class World:
             drain=drain,
         )
 
-    def observe(self, installed):
+    def observe(self, installed, *, looked_ahead):
         running = self.instance()
         service = Service("unknown")
         if self.answers:
             service = Service("running", self.pid) if running else Service("stopped", None, self.code, "exited")
-        return Observation(self.now, instance=running, service=service, installed=installed)
+        return Observation(self.now, instance=running, service=service, installed=installed, looked_ahead=looked_ahead)
 
 
 def live(world, asked, installed, hints):
     """Drive until the intent settles: the step, and whom it signalled."""
-    progress, signalled = Progress(since=world.now), []
+    progress, signalled, looked_ahead = Progress(since=world.now), [], False
     for number in range(STEPS):
-        found = decide(Facts(asked, progress, world.observe(installed), POLICY))
+        found = decide(Facts(asked, progress, world.observe(installed, looked_ahead=looked_ahead), POLICY))
+        looked_ahead = isinstance(found, LookAhead)
         if isinstance(found, Settle):
             return found, signalled
         if isinstance(found, Wait):

@@ -6,7 +6,8 @@ import pytest
 
 from hermes_cli.intents.instance import State
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import ends, own, starts
+from hermes_cli.programs.ends import End
 from hermes_cli.programs.starts import Run, with_start
 from hermes_cli.system.process import Identity
 
@@ -31,7 +32,7 @@ def described(state: State, code: int | None = None, pid: int = 8, heartbeat: fl
 )
 def test_the_end_of_a_run_is_what_it_said_of_itself(before, crashed, end) -> None:
     ended, fresh = with_start([Run(8, 980.0, "boot")], before, FRESH)
-    assert (ended.crashed, ended.end, fresh) == (crashed, end, FRESH)
+    assert (ended.crashed, ended.end, fresh.pid) == (crashed, end, FRESH.pid)
 
 
 def test_the_end_of_the_machine_is_no_crash() -> None:
@@ -65,3 +66,72 @@ def test_a_file_that_says_nothing_is_no_history(paths: Paths, place, text: str) 
     starts.record(paths, 5, 1.0)
     with open(f"{paths.state}/starts.json", encoding="utf-8") as file:
         assert [one["pid"] for one in json.load(file)["starts"]] == [5]
+
+
+@pytest.mark.parametrize("pid", [8, 0])
+def test_whoever_waited_for_the_process_knows_what_ended_it(pid: int) -> None:
+    told = [End(985.0, pid, -11)]
+    ended, fresh = with_start([Run(8, 980.0, "boot")], described("ready"), FRESH, told)
+    assert (ended.end, ended.ended_at, ended.crashed, fresh.why) == ("killed by SIGSEGV", 985.0, True, "crash")
+
+
+def test_starts_that_failed_before_they_could_say_anything_are_runs_too() -> None:
+    told = [End(985.0, 8, 75), End(986.0, 20, 1), End(988.0, 21, 1)]
+    found = with_start([Run(8, 980.0, "boot")], described("exited", 75, heartbeat=984.5), FRESH, told)
+    assert [(run.pid, run.code) for run in found] == [(8, 75), (20, 1), (21, 1), (9, None)]
+    assert (starts.crashes_in_a_row(found), found[-1].why) == (2, "crash")
+
+
+def test_an_end_of_long_ago_is_nobodys() -> None:
+    told = [End(100.0, 0, -9), End(101.0, 7, -9)]
+    ended, _ = with_start([Run(8, 980.0, "boot")], described("ready"), FRESH, told)
+    assert ended.code is None
+
+
+@pytest.mark.parametrize(
+    ("before", "wish", "why"),
+    [
+        (None, 5.0, "first"),
+        (Run(8, 980.0, ended_at=990.0, code=75), 970.0, "asked"),
+        (Run(8, 980.0, ended_at=990.0, code=75), 985.0, "asked"),  # a stopped gateway that was asked to restart
+        (Run(8, 980.0, ended_at=990.0, code=0), 995.0, "started"),
+        (Run(8, 980.0, ended_at=990.0, code=0), 970.0, "manager"),
+        (Run(8, 980.0, ended_at=990.0, code=1), 970.0, "crash"),
+        (Run(8, 980.0, ended_at=990.0, code=1), 995.0, "started"),
+        (Run(8, 980.0, ended_at=990.0, rebooted=True), 970.0, "boot"),
+    ],
+)
+def test_why_a_gateway_was_started_follows_from_the_end_before_it_and_from_who_said_start(before, wish, why) -> None:
+    assert starts.why(before, wish) == why
+
+
+def test_the_number_of_starts_counts_on_though_the_file_is_bounded(paths: Paths) -> None:
+    for number in range(starts.KEPT + 5):
+        ends.note(paths, End(float(number), 100 + number, -9))
+        starts.record(paths, 101 + number, float(number) + 0.5)
+    found = starts.read(paths, 101 + number)
+    assert len(found) == starts.KEPT
+    series = starts.series(paths, found)
+    assert series is not None
+    # The first end is of a run that nobody has recorded.
+    assert (series.since, series.starts) == (0.5, starts.KEPT + 5)
+    assert ends.read(paths) == ()
+
+
+def test_a_file_of_an_older_release_counts_what_it_has(paths: Paths, place) -> None:
+    with open(starts.path_of(paths), "w", encoding="utf-8") as file:
+        json.dump(
+            {"schema": 1, "starts": [{"pid": 1, "at": 5.0, "code": 75, "ended_at": 6.0}, {"pid": 2, "at": 7.0}]}, file
+        )
+    found = starts.read(paths, 2)
+    assert (found[-1].why, starts.series(paths, found)) == (None, starts.Series(5.0, 2))
+
+
+def test_what_a_manager_tells_afterwards_is_added(paths: Paths) -> None:
+    starts.record(paths, 1, 1.0)
+    starts.record(paths, 2, 2.0)
+    assert starts.is_end_unknown(paths)
+    starts.complete(paths, -11)
+    assert starts.read(paths, 2)[0].end == "killed by SIGSEGV"
+    starts.complete(paths, -9)
+    assert starts.read(paths, 2)[0].end == "killed by SIGSEGV"
