@@ -73,7 +73,7 @@ class Status:
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.is_undescribed or (self.instance is not None and self.instance.ready):
+        if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
