@@ -5,6 +5,7 @@ Of the profile whose program.toml has `argv`. Its definition, its restarter and 
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 
@@ -43,6 +44,12 @@ class TakenOver:
         self.argv = [self._fill(word) for word in program.get("argv")][:_MOST_WORDS]
         self.signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
         self.exit_limit = float(program.get("restart", "exit_limit") or _EXIT_LIMIT)
+
+    def missing(self) -> str | None:
+        """Return why it cannot be started, with the mend, or None: its program is not where its file says."""
+        if shutil.which(self.argv[0]) is not None:
+            return None
+        return f"the program of {self.name} is gone, {self.argv[0]}: install it again, or edit program.toml"
 
     def ask(self, age: float) -> Answer:
         """Ask its probe. `age`: how long it has run, in seconds."""

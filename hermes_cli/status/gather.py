@@ -16,7 +16,7 @@ from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import other_installation
+from hermes_cli.services import other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 
@@ -63,13 +63,15 @@ class Status:
     log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
     elsewhere: Problem | None = None  # the service runs another installation
+    silent_driver: int | None = None  # the pid of a driver that does nothing
+    is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.instance is not None and self.instance.ready:
+        if self.is_undescribed or (self.instance is not None and self.instance.ready):
             return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
@@ -95,13 +97,16 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     scan = paths.queue.scan()
     adopted = chosen.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
-    runs = starts.read(paths, running.identity.pid if running is not None else None)
+    service = manager.status()
+    is_undescribed = running is None and unmanaged.is_undescribed(paths)
+    pid = service.service.pid if is_undescribed else None
+    runs = starts.read(paths, running.identity.pid if running is not None else pid)
     found = Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
         desired=desired.read(paths.desired) if adopted is None else adopted.desired(),
-        service=manager.status(),
+        service=service,
         instance=running,
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
@@ -115,6 +120,8 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         elsewhere=other_installation.problem(paths, manager),
         runs=runs,
         series=starts.series(paths, runs),
+        is_undescribed=is_undescribed,
+        silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,

@@ -55,6 +55,12 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.is_undescribed:
+        text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
+        yield Problem("undescribed", text, "hermes gateway status")
+    if status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")

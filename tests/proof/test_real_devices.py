@@ -217,6 +217,7 @@ def test_a_disk_without_hard_links(
         return
     assert hermes.run("gateway", "restart").stdout.startswith("restarted")
     assert not hermes.pending()
+    assert f"below {hermes.paths.intents}, without hard links" in hermes.run("gateway", "doctor").stdout
 
 
 def test_a_directory_that_ignores_case(

@@ -46,11 +46,16 @@ _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no proce
 class Supervisor:
     """The only owner of the supervision's state."""
 
-    def __init__(self, paths: Paths, *, background: bool) -> None:
-        """Take the supervisor's lock. Raises TryAgainError when another supervisor has it."""
+    def __init__(self, paths: Paths, *, background: bool, stay: bool = False) -> None:
+        """Take the supervisor's lock. Raises TryAgainError when another supervisor has it.
+
+        `stay`: also in the foreground when the gateway cannot start.
+        """
         self._paths = paths
         self._background = background
         carried = reexecution.inherited()
+        self._stays = stay or background or bool(carried.stays)
+        self._gives_up: int | None = None  # the exit code, when the gateway cannot start
         self._lock_descriptor = self._take_lock() if carried.lock is None else carried.lock
         os.set_inheritable(self._lock_descriptor, False)
         self._gateway: Child | None = None
@@ -85,15 +90,25 @@ class Supervisor:
         self._drivers.look("login")
         while True:
             self._fire_timers()
-            if self._leaving and self._gateway is None:
+            code = 0 if self._leaving and self._gateway is None else self._last_code()
+            if code is not None:
                 self._answer_stop_calls()
                 self._control.close()
-                return 0
+                return code
             for key, _ in self._selector.select(self._timeout()):
                 handler: Callable[[], None] = key.data
                 handler()
             if self._watch.is_blind:
                 self._directories_changed()
+
+    def _last_code(self) -> int | None:
+        """Return the exit code when there is nothing left to try, and nobody at work who may start the gateway yet."""
+        if self._gives_up is None or self._stays or self._gateway is not None or self._start_at is not None:
+            return None
+        if self._drivers.is_busy or locks.is_held(self._paths.update_lock):
+            return None
+        _log.error("giving up: %s; --stay waits for a hermes gateway start instead", self._why)
+        return self._gives_up
 
     def _take_lock(self) -> int:
         lock = locks.take(f"{self._paths.supervisor}/lock")
@@ -175,7 +190,7 @@ class Supervisor:
                 self._start_at = time.monotonic() + _SPAWN_PAUSE
 
     def _start(self) -> None:
-        self._start_at = None
+        self._start_at = self._gives_up = None
         if self._gateway is not None or self._leaving:
             return
         if desired.read(self._paths.desired) == "stopped":  # looked at last, right before a start (rule 7)
@@ -218,6 +233,7 @@ class Supervisor:
         self._exit_code, self._why = code, move.why
         _log.info("the gateway, pid %d, %s", pid, describe_exit(code))
         if isinstance(move, Rest):
+            self._gives_up = move.gives_up
             _log.info("at rest: %s", move.why)
             self._answer_stop_calls()
             if self._background and desired.read(self._paths.desired) == "stopped":
@@ -250,7 +266,7 @@ class Supervisor:
             self._proof.put_off()
             return
         _log.info("executing the new code, %s", self._proof.revision)
-        carried = Carried(self._lock_descriptor, crashes=self._crashes)
+        carried = Carried(self._lock_descriptor, crashes=self._crashes, stays=int(self._stays))
         if self._gateway.own:
             carried = replace(carried, gateway=self._gateway.pid, since=self._gateway.since)
         reexecution.become(self._paths, carried, ["--background"] if self._background else [], _HANDLED)
@@ -333,11 +349,11 @@ class Supervisor:
         )
 
 
-def main(paths: Paths, *, background: bool, resumed: bool) -> int:
+def main(paths: Paths, *, background: bool, resumed: bool, stay: bool = False) -> int:
     """Supervise `paths`. Return the exit code. Raises TryAgainError when another supervisor does it."""
     up = _detach() if background and not resumed else None
     log.configure_by_output(paths.gateway_log, load_or_defaults(paths.config).log.bounds, is_ours=background)
-    supervisor = Supervisor(paths, background=background)
+    supervisor = Supervisor(paths, background=background, stay=stay)
     if up is not None:
         os.close(up)
     return supervisor.run()
