@@ -113,6 +113,7 @@ _GATEWAY = {
     "ls": ("hermes_cli.cli.list_", "list_", ""),
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "starts": ("hermes_cli.cli.starts", "starts_", "Show when the gateway was started, why, and how each run ended."),
+    "dashboard": ("hermes_cli.cli.dashboard", "dashboard", "Show every profile in the browser, live."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
     "notify": ("hermes_cli.cli.notify", "notify", "Tell outcomes to the command of [notify] now."),
