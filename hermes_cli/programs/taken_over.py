@@ -79,8 +79,11 @@ class TakenOver:
             os.unlink(self._leftover)
 
     def end_leftover(self) -> None:
-        """End a program that outlived whoever ran it, if it is that very process."""
-        identity = Identity.parse(durable.read_json(self._leftover))
+        """End a program that outlived whoever ran it, if it is that very process.
+
+        Raises OSError when it cannot be told whether one did.
+        """
+        identity = Identity.parse(durable.read_json(self._leftover, strict=True))
         if identity is None:
             return
         for number, patience in ((self.signal, self.exit_limit), (signal.SIGKILL, 5.0)):

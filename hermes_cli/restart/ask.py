@@ -246,7 +246,7 @@ def _refuse_stopped(paths: "Paths") -> None:
     """Refuse what would be cancelled: the gateway was stopped, and only its service manager has started it since."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths.desired) == "stopped":
+    if desired.seen(paths.desired) == "stopped":
         text = "the gateway was stopped and then started without hermes, so a restart would be cancelled"
         raise HermesError(f"{text}: hermes gateway start")
 

@@ -219,7 +219,7 @@ class Restarts:
         """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""
         if own.read_alive(self._paths) is not None:
             return True
-        if desired.read(self._paths.desired) == "stopped":
+        if desired.seen(self._paths.desired) == "stopped":
             return False
         try:
             return self._manager.status().installed
