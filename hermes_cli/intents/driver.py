@@ -279,6 +279,7 @@ class Driver:
         timeout = max(0.0, until - time.time())
         if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
+        timeout = min(timeout, self._policy.look_again)
         with contextlib.ExitStack() as stack:
             poller = select.poll()
             poller.register(watch.fileno(), select.POLLIN)

@@ -12,22 +12,22 @@ from typing import Any
 from hermes_cli.errors import ConfigError
 
 PLACEHOLDERS = ("home", "state", "profile", "uid", "label", "unit", "pid", "port", "python", "install", "definition")
-BUILT_IN = ("hermes-agent",)
+BUILT_IN = ("hermes-agent", "openclaw")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIMIT = 65536
 
-# What a value may be. A dict is a table with these keys, "?" before a key says that it may be missing.
+# What a value may be. A dict is a table with these keys, "?" before a key says that it may be missing. There is no key
+# that nothing reads: whoever writes one would rely on it.
 _TEXTS, _NUMBERS = [str], [int]
+_QUESTIONS = ("json", "exists", "http", "command", "alive_for")  # a probe asks one of them
 _PROBE = {
     "?json": str,
     "?field": str,
     "?is": (str, bool, int, float, type(None)),
     "?start": str,
-    "?unit": str,
     "?exists": str,
     "?pid": str,
-    "?changed": str,
     "?fresh": float,
     "?http": str,
     "?status": _NUMBERS,
@@ -36,37 +36,44 @@ _PROBE = {
     "?alive_for": float,
 }
 _STATES = {f"?{name}": _TEXTS for name in ("starting", "ready", "draining", "stopped", "refused")}
-_SERVICE = {"?label": str, "?unit": str, "?profile": str, "?domains": _TEXTS, "?home": str}
-SCHEMA: dict[str, Any] = {
+_EXITS = {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused")}
+_PORT = {"?json": str, "?field": str, "?default": int}
+_ADOPTED: dict[str, Any] = {
     "schema": int,
     "name": str,
-    "?argv": _TEXTS,
-    "?home": {"?env": str, "default": str},
-    "?service": {"?launchd": _SERVICE, "?systemd": _SERVICE, "?spawn_interval": str, "?reserved": str},
+    "?home": {"?env": str, "default": str, "?profile": str},
+    "service": {"?launchd": {"label": str, "?profile": str}, "?systemd": {"unit": str, "?profile": str}},
     "instance": {
         "pid": "probes",
-        "?state": {**_PROBE, **_STATES},
+        "?state": {"json": str, "field": str, **_STATES},
         "?ready": "probe",
-        "?port": {**_PROBE, "?default": int},
+        "?generation": "probe",
+        "?port": _PORT,
         "?revision": "probes",
-        "?in_tree": _TEXTS,
     },
     "?restart": {
         "?signal": str,
         "?signal_when": "probe",
         "?drain_limit": float,
         "?exit_limit": float,
-        "?exits": {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused", "upgrade")},
-        "?handoff": {"?capabilities": _TEXTS, "?consume": _TEXTS, "?only": str},
+        "?exits": _EXITS,
     },
-    "?watch": {"?wanted": "probes", "?stopped": "probes", "?reload": "probes", "?paths": _TEXTS},
+    "?watch": {"?wanted": "probes", "?paths": _TEXTS},
     "?patience": {"?helper": float, "?manager": float},
-    "?update": {"?command": _TEXTS, "?ended": {"?in_tree": int}, "?under_way": "probe"},
+    "?update": {"?command": _TEXTS, "?under_way": "probe"},
     "?limits": {
         "?start_timeout": float,
         "?starts": {"count": int, "window": float, "?log": str, "?start_timeout": float},
     },
     "?hook": {"folder": str, "kind": str},
+}
+_TAKEN_OVER: dict[str, Any] = {
+    "schema": int,
+    "name": str,
+    "argv": _TEXTS,
+    "?home": {"default": str},
+    "instance": {"pid": "probes", "?ready": "probe", "?port": _PORT},
+    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS},
 }
 
 
@@ -123,7 +130,8 @@ def parse(path: str, text: str) -> ProgramFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend it") from None
-    complaint = _table(document, SCHEMA, ()) or _sense(document)
+    complaint = _kind(document) or _table(document, _ADOPTED if "service" in document else _TAKEN_OVER, ())
+    complaint = complaint or _sense(document)
     if complaint is not None:
         keys, what = complaint
         line, column = _position(text, keys)
@@ -145,7 +153,7 @@ def _table(found: Any, schema: dict[str, Any], keys: tuple[str, ...]) -> _Compla
     known = {key.lstrip("?"): kind for key, kind in schema.items()}
     for key, value in found.items():
         if key not in known:
-            return (*keys, key), f"is not a key; known are {', '.join(known)}"
+            return (*keys, key), f"is not a key here; known are {', '.join(known)}"
         if (complaint := _value(value, known[key], (*keys, key))) is not None:
             return complaint
     missing = [key for key in schema if not key.startswith("?") and key not in found]
@@ -160,7 +168,7 @@ def _value(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
         return next((one for value in several if (one := _value(value, "probe", keys)) is not None), None)
     if kind == "probe":
         if isinstance(found, dict):
-            return _table(found, _PROBE, keys)
+            return _table(found, _PROBE, keys) or _question(found, keys)
         fits = found in {"manager", "always", "state"}
         return None if fits else (keys, 'must be a probe, "manager", "state" or "always"')
     if isinstance(kind, list):
@@ -168,6 +176,11 @@ def _value(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
             return keys, "must be a list"
         return next((one for value in found if (one := _value(value, kind[0], keys)) is not None), None)
     return _number(found, kind, keys) if kind in {int, float} else _text(found, kind, keys)
+
+
+def _question(probe: dict[str, Any], keys: tuple[str, ...]) -> _Complaint | None:
+    asked = [name for name in _QUESTIONS if name in probe]
+    return None if len(asked) == 1 else (keys, f"must ask one thing, one of {', '.join(_QUESTIONS)}")
 
 
 def _number(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
@@ -188,6 +201,15 @@ def _text(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
     return (keys, "holds a NUL") if "\0" in found else None
 
 
+def _kind(document: dict[str, Any]) -> _Complaint | None:
+    """Find that it is neither of a program that is adopted nor of one that is taken over, or both."""
+    if "argv" not in document and "service" not in document:
+        return ("argv",), "is missing, and so is [service]: one of them says what runs the program"
+    if "argv" in document and "service" in document:
+        return ("argv",), "cannot be told beside [service]: one of them says what runs the program"
+    return None
+
+
 def _sense(document: dict[str, Any]) -> _Complaint | None:
     """Find what has the right type and can still not be meant."""
     import signal
@@ -199,8 +221,6 @@ def _sense(document: dict[str, Any]) -> _Complaint | None:
     number = document.get("restart", {}).get("signal")
     if number is not None and number not in signal.Signals.__members__:
         return ("restart", "signal"), f"{number!r} is no signal of this system"
-    if "argv" not in document and "service" not in document:
-        return ("argv",), "is missing, and so is [service]: one of them says what runs the program"
     return None
 
 
