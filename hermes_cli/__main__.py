@@ -5,6 +5,9 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from hermes_cli.cli import streams
+
+    streams.mend()
     from hermes_cli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from hermes_cli.intents.queue import Queue
 
 DEFAULT_PROFILE = "default"
+_NO_HOME = (
+    "there is no home directory (HOME is not set, and this user is not in passwd): set HERMES_HOME to a directory"
+)
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -144,8 +147,13 @@ def resolve(profile: str | None = None) -> Paths:
             _absolute(variable)
     from platformdirs import user_config_path, user_log_path, user_state_path
 
-    root = str(user_state_path("hermes"))
-    found = Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+    try:
+        root = str(user_state_path("hermes"))
+        found = Paths(name, root, str(user_config_path("hermes")), str(user_log_path("hermes")))
+    except RuntimeError:  # platformdirs: neither HOME nor an entry in passwd, as in many containers
+        raise UsageError(_NO_HOME) from None
+    if root.startswith("~"):
+        raise UsageError(_NO_HOME)
     homes.check(found, root)
     homes.check_name(found, DEFAULT_PROFILE)
     return found

@@ -24,8 +24,9 @@ from hermes_cli.gateway.conversations.notices import Notices
 from hermes_cli.gateway.exit import Backstop
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.run import Gateway
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.installation import copy as installed_copy
-from hermes_cli.intents import decide
+from hermes_cli.intents import decide, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.programs import description
@@ -43,6 +44,7 @@ from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.manager import Systemd
 from hermes_cli.update import change
+from hermes_cli.update.restarts import Restarts
 from hermes_cli.update.sources.wheel import distributions
 
 TESTS = Path(__file__).parent
@@ -90,7 +92,50 @@ CELL = "e2e/launchd/test_matrix.py::test_the_gateway_comes_back and "
 
 TRIAL = "e2e/test_update_on_trial.py::test_"
 MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
+LOOKS = "services/test_look_ahead.py::test_"
 ROWS = [
+    Row(
+        "look ahead: who asks looks before the record",
+        ask.refuse_leap,
+        "if why is None:",
+        "if True:",
+        f"{LOOKS}a_restart_into_a_broken_configuration_is_refused and embedded",
+    ),
+    Row(
+        "look ahead: the driver looks before the signal",
+        decide.next_would_not_start,
+        "facts.seen.obstacle is None:",
+        "True:",
+        f"{LOOKS}a_driver_looks_before_it_signals and embedded",
+    ),
+    Row(
+        "look ahead: the gateway looks before it leaves",
+        Staying.begins,
+        "if found is None or",
+        "if True or",
+        f"{LOOKS}a_gateway_that_is_signalled_stays and embedded",
+    ),
+    Row(
+        "look ahead: an update asks for every profile",
+        Restarts.obstacle_for_others,
+        "self._first(self.of_others,",
+        "self._first([],",
+        "update/test_update_looks_ahead.py::test_new_code_that_another_profile",
+    ),
+    Row(
+        "look after: a driver that does nothing is ended",
+        sign_of_life.take,
+        "and end_silent(path) is not None",
+        "and False",
+        "processes/intents/test_driver.py::test_a_driver_that_is_stopped_is_ended",
+    ),
+    Row(
+        "look after: an accepted poke may come to nothing",
+        wake.is_taken_up,
+        "return False",
+        "return True",
+        "services/test_done_not_accepted.py::test_a_restart_is_completed_though and launchd and no-wait",
+    ),
     Row(
         "the record is written before the signal",
         ask.send,
@@ -149,9 +194,9 @@ ROWS = [
     ),
     Row(
         "the exit handler demands a start when nobody can be poked",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),
     Row(
@@ -352,9 +397,9 @@ ROWS = [
     ),
     Row(
         "systemd: without a restarter the gateway has systemd restart it",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
@@ -513,9 +558,9 @@ ROWS = [
     ),
     Row(
         "launchd: without a restarter the gateway has launchd restart it",
-        Gateway._poke,
-        'if manager.poke("exit") is False and code:',
-        "if False:",
+        wake.leave_to,
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{JOBS}a_gateway_that_drains_without_a_restarter",
     ),
     Row(

@@ -11,6 +11,7 @@ import click
 from hermes_cli.errors import HermesError
 from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
+from hermes_cli.system.printable import printable_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _exchange(conversation: Conversation, paths: Paths, text: str) -> int:
     if not restart:
         return 0
     outcome = outcomes.get(str(restart)) or _await_outcome(conversation, paths, str(restart))
-    print(outcome.get("text"), flush=True)
+    print(printable_lines(outcome.get("text")), flush=True)
     return 1 if outcome.get("outcome") in _BAD_OUTCOMES else 0
 
 
@@ -114,7 +115,7 @@ def _await_outcome(conversation: Conversation, paths: Paths, intent: str) -> Eve
         if event.get("event") == "message" and event.get("id") == f"outcome:{intent}":
             return event
         if event.get("event") == "message" and str(event.get("id")).startswith("update:"):
-            print(event.get("text"), flush=True)
+            print(printable_lines(event.get("text")), flush=True)
     raise HermesError(f"restart {intent} has no outcome after {seconds:.0f} s: hermes gateway status")
 
 
@@ -208,7 +209,9 @@ def _history(path: str) -> "Iterator[None]":
 def _line(event: Event) -> str:
     """Return a message as it stands in the conversation."""
     marks = {"user": _PROMPT, "notice": "* "}
-    return f"{marks.get(str(event.get('role')), '')}{event.get('text')}"
+    text = event.get("text")
+    shown = printable_lines(text) if event.get("role") == "notice" else text
+    return f"{marks.get(str(event.get('role')), '')}{shown}"
 
 
 def _aside(text: str) -> None:

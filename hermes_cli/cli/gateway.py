@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--supervise", is_flag=True, help="Supervise a gateway instead of being one; works as PID 1.")
 @click.option("--check", is_flag=True, help="Load everything, serve nothing, exit 0 when it would start.")
+@click.option("--stay", is_flag=True, help="With --supervise: go on when the gateway cannot start, instead of ending.")
 @click.option("--background", is_flag=True, hidden=True)
 @click.option("--resume", is_flag=True, hidden=True)
 @click.pass_obj
-def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume: bool) -> int:
+def run(paths: Paths, *, supervise: bool, check: bool, stay: bool, background: bool, resume: bool) -> int:
     """Run the gateway in the foreground: what a service manager starts."""
     if check:
         return _check(paths)
@@ -27,7 +28,7 @@ def run(paths: Paths, *, supervise: bool, check: bool, background: bool, resume:
         if not (background or resume):
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
-        return supervisor.main(paths, background=background, resumed=resume)
+        return supervisor.main(paths, background=background, resumed=resume, stay=stay)
     program = _taken_over(paths)
     if program is not None:
         from hermes_cli.gateway import taken_over
@@ -55,8 +56,8 @@ def _check(paths: Paths) -> int:
 
     user_environment.apply(paths)
     load(paths.config)
-    _taken_over(paths)
-    why = ahead.places(paths)
+    program = _taken_over(paths)
+    why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:
         raise HermesError(why)
     return 0 if callable(main) else 1

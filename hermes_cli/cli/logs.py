@@ -8,6 +8,7 @@ import click
 
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
+from hermes_cli.system.printable import printable_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def _form(names: tuple[str, ...], *, as_json: bool) -> Callable[[int, bytes], by
     if as_json:
         return lambda log, line: log_view.as_json(line, names[log])
     if sys.stdout.isatty():
-        return lambda _, line: log_view.local(line)
-    return lambda _, line: line
+        return lambda _, line: printable_log(log_view.local(line))
+    return lambda _, line: printable_log(line)
 
 
 def _print(lines: "Iterator[Line]", form: Callable[[int, bytes], bytes]) -> None:

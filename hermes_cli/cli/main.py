@@ -110,6 +110,7 @@ _GATEWAY = {
     "ls": ("hermes_cli.cli.list_", "list_", ""),
     "status": ("hermes_cli.cli.status", "status", "Show service, instance, restarter and pending intents."),
     "starts": ("hermes_cli.cli.starts", "starts_", "Show when the gateway was started, why, and how each run ended."),
+    "dashboard": ("hermes_cli.cli.dashboard", "dashboard", "Show every profile in the browser, live."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
     "adopt": ("hermes_cli.cli.adopt", "adopt", "Keep another program's gateway alive beside its own service."),

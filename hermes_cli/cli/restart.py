@@ -87,5 +87,5 @@ def _want_running(paths: Paths) -> None:
     """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths.desired) == "stopped":
+    if desired.seen(paths.desired) == "stopped":
         desired.write(paths.desired, "running", "hermes gateway restart")

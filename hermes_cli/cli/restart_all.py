@@ -33,7 +33,10 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
             say("not installed")
             return None
     record = ask.ask(one, reason="manual", command=_COMMAND, force=force, drain_timeout=timeout)
-    submitted = ask.send(one, record)
+    in_tree = record["requester"]["in_tree"]
+    if not (in_tree or force) and ask.refuse_leap(one):
+        record["action"] = "reload"
+    submitted = ask.send(one, record, looked=not in_tree)
     if submitted.in_tree:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
         return None

@@ -9,7 +9,7 @@ import click
 from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
-from hermes_cli.intents import desired
+from hermes_cli.intents import desired, trial
 from hermes_cli.intents.decide import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption, own
@@ -17,6 +17,7 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
 from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
@@ -61,6 +62,8 @@ def install(
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
+    if (why := trial.refusal(paths.intents)) is not None:
+        raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
     before = {one.path: definition.read(one.path) for one in service.definitions()}
@@ -165,9 +168,7 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     else:
         _cancel_pending(paths, "hermes gateway stop", say)
     running = own.read_alive(paths) is not None or service.status().service.state != "stopped"
-    with ProgressLine("stopping") as line:
-        line.show("")
-        service.stop()
+    show_while(paths, service.stop)
     say("stopped" if running else "was not running")
     if unwritten is not None:
         why = f"that it is to stay so could not be written ({unwritten.strerror})"
@@ -276,7 +277,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
             found = own.read_alive(paths)
             if found is not None and found.ready:
                 return found
-            if desired.read(paths.desired) == "stopped":
+            if desired.seen(paths.desired) == "stopped":
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.

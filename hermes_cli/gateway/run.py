@@ -22,17 +22,19 @@ from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
-from hermes_cli.gateway.drain import Drain, names
+from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.skew_watch import SkewWatch
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.paths import Paths
+from hermes_cli.pending import is_something_pending
 from hermes_cli.programs import own, starts
-from hermes_cli.restart.wake import look
+from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.update import crashes
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hermes.gateway")
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _TEND_LOG = 15.0  # seconds
+_LOOK_AGAIN = 60.0  # seconds between two looks at what is pending
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 
@@ -99,10 +102,17 @@ class Gateway:
         self._drain: Drain | None = None
         self._early: list[signal.Signals] = []
         self._stops = 0
-        self._looks_ahead = False
         self._lifecycle: Lifecycle
         self._reception: Reception
         self._manager: ServiceManager | None = None
+        self._staying = Staying(
+            paths,
+            lambda: ahead.glance(paths, ahead.of_this(paths)),
+            me=lambda: self._lifecycle.described.identity,
+            manager=lambda: self._manager,
+            spawn=self._spawn,
+            decided=self._decided,
+        )
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> NoReturn:
@@ -179,7 +189,7 @@ class Gateway:
                 self._early.append(number)
             return
         stop = number != signal.SIGUSR1
-        if not stop and self._drain is None and self._is_looking_ahead():
+        if not stop and self._drain is None and self._staying.begins():
             return
         self._begin(stop=stop)
 
@@ -197,43 +207,13 @@ class Gateway:
             self._drain.look()
         self._backstop.arm(Clocks(self._drain.left, gateway.teardown_timeout).exit_backstop)
 
-    def _is_looking_ahead(self) -> bool:
-        """Say whether a restart must wait, because something is seen that would keep the next gateway from starting.
-
-        A look costs microseconds and is done by this release's rules. Only if it finds something is the program asked
-        that the definition names, in a process of its own.
-        """
-        if self._looks_ahead:
-            return True
-        found = ahead.glance(self._paths, ahead.of_this(self._paths))
-        if found is None or self._is_forced():
-            return False
-        self._looks_ahead = True
-        self._spawn(self._look_ahead(found))
-        return True
-
-    async def _look_ahead(self, found: str) -> None:
-        obstacle: str | None = found
-        try:
-            if self._manager is not None:
-                obstacle = await asyncio.to_thread(self._manager.obstacle)
-        except HermesError as error:
-            _log.warning("it cannot be told whether another gateway would start: %s", error)
-        self._looks_ahead = False
+    def _decided(self, stays: bool) -> None:
         if self._drain is not None:  # a stop has come meanwhile
             return
-        if obstacle is None or self._is_forced():
+        if stays:
+            self._backstop.disarm()
+        else:
             self._begin(stop=False)
-            return
-        _log.error("SIGUSR1: staying, the next gateway would not start: %s", obstacle)
-        self._backstop.disarm()
-
-    def _is_forced(self) -> bool:
-        me = self._lifecycle.described.identity
-        try:
-            return any(intent.force and names(intent, me) for intent in self._paths.queue.unsettled())
-        except OSError:
-            return False
 
     def _leave_now(self) -> NoReturn:
         code = self._drain.code if self._drain is not None else 0
@@ -248,12 +228,7 @@ class Gateway:
         ]
 
     def _poke(self, code: int) -> None:
-        # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
-        if not code and not self._paths.queue.unsettled():
-            return
-        manager = self._manager or choose(self._paths)
-        if manager.poke("exit") is False and code:
-            manager.complete_exit()
+        leave_to(self._paths, self._manager or choose(self._paths), code)
 
     # --- what runs beside the turns
 
@@ -283,9 +258,19 @@ class Gateway:
             _log.warning("nobody to poke at the exit: %s", error)
         await asyncio.to_thread(self._complete_starts)
         # The driver that started this instance may have died with the one before. Like every command, start another.
+        await self._look()
+
+    async def _look(self) -> None:
         line = await asyncio.to_thread(look, self._paths)
         if line is not None:
             _log.info("%s", line)
+        asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        if self._drain is None and is_something_pending(self._paths):
+            self._spawn(self._look())
+        else:
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
 
     def _complete_starts(self) -> None:
         """Ask the manager how the run before ended, if nobody has said so, and make the journal durable."""

@@ -8,9 +8,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from hermes_cli import services
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import copy, origin
 from hermes_cli.intents import driver, queue
+from hermes_cli.intents.decide import not_restarted
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import policy, skew, wake
@@ -50,5 +52,8 @@ class SkewWatch:
         why = proof.failure(self._paths.profile, origin.package())
         if why is not None:
             raise HermesError(f"it does not start ({why})")
+        obstacle = services.choose(self._paths).unfit()  # the proof has looked at all the rest
+        if obstacle is not None:
+            raise HermesError(not_restarted(obstacle))
         submitted = request(self._paths, reason="skew", command="hermes gateway, restart_on_skew")
         _log.info("%s is installed: restart %s", revision, submitted.id)

@@ -20,6 +20,7 @@ from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
 from hermes_cli.gateway import notify, supervisor_watch
 from hermes_cli.gateway.exit import Backstop, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
+from hermes_cli.gateway.staying import Staying
 from hermes_cli.installation.revision import RevisionQuery
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.instance import DrainState
@@ -27,7 +28,8 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.taken_over import TakenOver
-from hermes_cli.services import choose
+from hermes_cli.restart.wake import leave_to
+from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import describe_exit
@@ -85,6 +87,14 @@ class _Keeper:
         self._child: asyncio.subprocess.Process | None = None
         self._lifecycle: Lifecycle
         self._background: set[asyncio.Task[None]] = set()
+        self._staying = Staying(
+            paths,
+            lambda: ahead.glance(paths, ahead.of_this(paths)) or program.missing(),
+            me=lambda: self._lifecycle.described.identity,
+            manager=lambda: choose(paths),
+            spawn=self._spawn,
+            decided=self._decided,
+        )
 
     async def run(self) -> NoReturn:
         """Start the program, keep it, end it, and end the process. Raises OSError when nothing can be written."""
@@ -97,8 +107,8 @@ class _Keeper:
         self._lifecycle = Lifecycle(self._paths, own.new(os.getpid(), None, __version__, time.time()))
         # Ours, not the program's: an update of ours is proven by it.
         self._lifecycle.revised(await asyncio.to_thread(query.collect))
-        await asyncio.to_thread(self._program.end_leftover)
         try:
+            await asyncio.to_thread(self._program.end_leftover)
             await self._start()
         except OSError as error:
             _log.error("%s cannot be started: %s", self._program.argv[0], error.strerror)
@@ -170,12 +180,22 @@ class _Keeper:
     def _handle(self, number: signal.Signals) -> None:
         _log.info("%s", number.name)
         if number == signal.SIGUSR1:
+            if self._code is None and self._lifecycle.state == "ready" and self._staying.begins():
+                return
             self._lifecycle.signalled()
             self._code = RESTART_EXIT_CODE if self._code is None else self._code
         else:  # a stop wins over a restart
             self._code, self._stops = 0, self._stops + 1
             if self._stops > 1:
                 self._kill()
+        self._begin_end()
+
+    def _decided(self, stays: bool) -> None:
+        if self._code is None and not stays:
+            self._code = RESTART_EXIT_CODE
+            self._begin_end()
+
+    def _begin_end(self) -> None:
         self._backstop.arm(Clocks(self._limit(), self._config.gateway.teardown_timeout).exit_backstop)
         self._ending.set()
 
@@ -196,17 +216,10 @@ class _Keeper:
                 ("its children", self._kill),
                 ("leftover", self._program.forget),
                 ("state", lambda: self._lifecycle.exited(code)),
-                ("poke", lambda: self._poke(code)),
+                ("poke", lambda: leave_to(self._paths, choose(self._paths), code)),
             ],
             code,
         )
-
-    def _poke(self, code: int) -> None:
-        if not code and not self._paths.queue.unsettled():
-            return
-        manager = choose(self._paths)
-        if manager.poke("exit") is False and code:
-            manager.complete_exit()
 
     # --- beside it
 

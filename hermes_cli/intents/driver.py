@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from hermes_cli.intents import witness
+from hermes_cli.intents import sign_of_life, witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
@@ -24,13 +24,15 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, boot_time
 from hermes_cli.intents.service import Service
 from hermes_cli.intents.settled import Settled, restart_times
+from hermes_cli.intents.sign_of_life import LONG_STEP, STEP, SignOfLife
 from hermes_cli.intents.step import Kill, LookAhead, PutBack, Settle, Signal, Start, Step, Wait
 from hermes_cli.intents.trace import reached, turns_of
-from hermes_cli.system import locks, process, process_table
+from hermes_cli.system import process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
 _log = logging.getLogger(__name__)
+_HEARD = 30.0  # seconds that a driver is silent at most while it waits
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
 _LOOK_AGAIN = 1.0
 
@@ -52,12 +54,14 @@ def drive(
     """
     queue.make_directories()
     while True:
-        lock = locks.take(queue.driver_lock)
+        lock = sign_of_life.take(queue.driver_lock)
         if lock is None:
             return False
+        sign = SignOfLife(lock)
         try:
-            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew).run()
+            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew, sign=sign.give).run()
         finally:
+            sign.withdraw()
             lock.release()
         if not queue.scan().intents:
             return True
@@ -76,7 +80,9 @@ class Driver:
         policy: Policy,
         trigger: str,
         renew: Callable[[], object] = lambda: None,
+        sign: Callable[[float], object] = lambda _: None,
     ) -> None:
+        self._heard_within = sign
         self._queue = queue
         self._program = program
         self._manager = manager
@@ -90,7 +96,7 @@ class Driver:
         self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
-        self._ahead: tuple[str | None] | None = None  # the answer of the last step, if that was to look ahead
+        self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
     def run(self) -> None:
@@ -110,6 +116,7 @@ class Driver:
 
         A `Wait` says when to look again; everything else has been carried out. Raises OSError when the queue is unusable.
         """
+        self._heard_within(STEP)
         found = self._clear()
         if not found.intents:
             return None
@@ -127,6 +134,9 @@ class Driver:
         if ends:
             return ends[-1][1]
         act = next((step for _, step in steps if not isinstance(step, Settle | Wait)), None)
+        if isinstance(act, LookAhead):  # and act on the answer at once: a driver may live for one step only
+            self._ahead = (self._obstacle(),)
+            return self.step()
         if act is not None:
             return self._act(*_merged(act, steps))
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
@@ -171,6 +181,8 @@ class Driver:
     def _observe(self, intents: tuple[Intent, ...]) -> Observation:
         held = bool(self._queue.holders())
         updates = [intent for intent in intents if intent.reason == UPDATE]
+        if updates:
+            self._heard_within(LONG_STEP)
         whys = [] if held else [self._stuck.get(update.id) or self._recovery.recover(update.id) for update in updates]
         running = self._program.observe()
         service = Service()
@@ -221,8 +233,6 @@ class Driver:
         for intent in intents:
             self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
         match step:
-            case LookAhead():
-                self._ahead = (self._obstacle(),)
             case Signal(target):
                 _log.info("%s to pid %d", self._program.restart_signal.name, target.pid)
                 process.send(target, self._program.restart_signal)
@@ -276,10 +286,11 @@ class Driver:
         concerned.extend(self._queue.holders() if self._seen.held else ())
         if instance is None and service.pid is not None:
             concerned.append(Identity.of(service.pid))
-        timeout = max(0.0, until - time.time())
+        timeout = min(max(0.0, until - time.time()), _HEARD)
         if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
         timeout = min(timeout, self._policy.look_again)
+        self._heard_within(timeout + STEP)
         with contextlib.ExitStack() as stack:
             poller = select.poll()
             poller.register(watch.fileno(), select.POLLIN)

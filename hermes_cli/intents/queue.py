@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cli.intents import hold, progress
+from hermes_cli.intents import hold, progress, sign_of_life
 from hermes_cli.intents.directories import Directories
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
 
 _KEPT = 200
+_LOOK_AGAIN = 5.0  # seconds; nobody tells when a driver that holds the lock does nothing any more
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _LOOKED_AT = 4  # of the newest settled files, by either order
 _SUFFIX = ".json"
 # What link(2) says on Android, exFAT, SMB and FUSE; what is the matter with the directory shows in the rename.
-_NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 
 
@@ -78,8 +79,17 @@ class Queue(Directories):
         self.profile = profile
 
     def is_driven(self) -> bool:
-        """Say whether a driver holds the lock."""
-        return locks.is_held(self.driver_lock)
+        """Say whether a driver is at work: it holds the lock, and was heard of in time."""
+        return locks.is_held(self.driver_lock) and self.silent_driver() is None
+
+    def silent_driver(self) -> Identity | None:
+        """Return the driver that holds the lock and does nothing, or None."""
+        return sign_of_life.silent(self.driver_lock)
+
+    def await_driver(self) -> None:
+        """Return when no driver is at work any more."""
+        while self.is_driven():
+            locks.await_release(self.driver_lock, _LOOK_AGAIN)
 
     def scan(self) -> Scan:
         """Look at pending/ once. Raises OSError when the directory cannot be read, or the process has no descriptor left."""
@@ -150,7 +160,7 @@ class Queue(Directories):
             except FileExistsError:
                 won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in NO_LINKS:
                     raise
                 won = self._publish_without_link(name, staged)
             else:

@@ -21,7 +21,6 @@ from hermes_cli.programs.declared import DeclaredProgram, Memory
 from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
 from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
-from hermes_cli.system import locks
 
 _log = logging.getLogger("hermes.resident")
 OBSERVED = "observed"
@@ -87,7 +86,7 @@ def _drive(paths: Paths) -> None:
     while is_restart_pending(paths):
         if restarter.drive(paths, "watch"):
             return
-        locks.await_release(paths.queue.driver_lock)
+        paths.queue.await_driver()
 
 
 def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:

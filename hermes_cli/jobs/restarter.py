@@ -75,19 +75,13 @@ def main(arguments: list[str]) -> int:
         while not drive(paths, trigger):
             if options.get("--busy") != "wait":
                 return EX_TEMPFAIL
-            _await_other_driver(paths)
+            paths.queue.await_driver()
             if not is_something_pending(paths):
                 break
         return 0  # noqa: TRY300  the loop's end
     except HermesError as error:
         print(f"hermes: {error}", file=sys.stderr)
         return error.exit_code
-
-
-def _await_other_driver(paths: "Paths") -> None:
-    from hermes_cli.system import locks
-
-    locks.await_release(paths.queue.driver_lock)
 
 
 def log_to(paths: "Paths") -> None:

@@ -5,6 +5,7 @@ Of the profile whose program.toml has `argv`. Its definition, its restarter and 
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 
@@ -44,6 +45,12 @@ class TakenOver:
         self.signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
         self.exit_limit = float(program.get("restart", "exit_limit") or _EXIT_LIMIT)
 
+    def missing(self) -> str | None:
+        """Return why it cannot be started, with the mend, or None: its program is not where its file says."""
+        if shutil.which(self.argv[0]) is not None:
+            return None
+        return f"the program of {self.name} is gone, {self.argv[0]}: install it again, or edit program.toml"
+
     def ask(self, age: float) -> Answer:
         """Ask its probe. `age`: how long it has run, in seconds."""
         return probes.ask(self._ready, self._fill, age)
@@ -72,8 +79,11 @@ class TakenOver:
             os.unlink(self._leftover)
 
     def end_leftover(self) -> None:
-        """End a program that outlived whoever ran it, if it is that very process."""
-        identity = Identity.parse(durable.read_json(self._leftover))
+        """End a program that outlived whoever ran it, if it is that very process.
+
+        Raises OSError when it cannot be told whether one did.
+        """
+        identity = Identity.parse(durable.read_json(self._leftover, strict=True))
         if identity is None:
             return
         for number, patience in ((self.signal, self.exit_limit), (signal.SIGKILL, 5.0)):

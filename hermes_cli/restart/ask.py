@@ -119,12 +119,10 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
 
 def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted, obstacle: str | None) -> None:
     """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome."""
-    from hermes_cli.installation import entry_points
-    from hermes_cli.intents.decide import not_restarted
-    from hermes_cli.restart.wake import start_driver
-    from hermes_cli.system import locks
-
     if obstacle is None:
+        from hermes_cli.installation import entry_points
+        from hermes_cli.restart.wake import start_driver
+
         if submitted.in_tree:  # it would go with the gateway's tree
             argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
             with contextlib.suppress(HermesError):
@@ -133,7 +131,10 @@ def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted, obst
         with contextlib.suppress(OSError):
             start_driver(paths, "poke")
         return
-    lock = locks.take(paths.queue.driver_lock)
+    from hermes_cli.intents import sign_of_life
+    from hermes_cli.intents.decide import not_restarted
+
+    lock = sign_of_life.take(paths.queue.driver_lock)
     if lock is None:
         return
     try:
@@ -159,11 +160,12 @@ def refuse_leap(paths: "Paths") -> bool:
     from hermes_cli.services import ahead, choose
 
     manager = choose(paths)
-    why = manager.obstacle()
+    why = _obstacle(manager)
     if why is None:
         return False
     start = manager.next_start()
-    if start is not None and not start.is_there and ahead.obstacle(ahead.of_this(paths)) is None:
+    is_dead = bool(manager.drifted()) if start is None else not start.is_there
+    if is_dead and ahead.obstacle(ahead.of_this(paths)) is None:
         return manager.install()
     raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
 
@@ -228,7 +230,7 @@ def _refuse_stopped(paths: "Paths") -> None:
     """Refuse what would be cancelled: the gateway was stopped, and only its service manager has started it since."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths.desired) == "stopped":
+    if desired.seen(paths.desired) == "stopped":
         text = "the gateway was stopped and then started without hermes, so a restart would be cancelled"
         raise HermesError(f"{text}: hermes gateway start")
 

@@ -10,6 +10,7 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
 
 NOBODY = "a driver"  # nobody has looked at the intent yet
+OVER = "a driver to look again: the drain is over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class Waiting:
 def waiting(known: Progress, running: Instance | None, now: float) -> Waiting:
     """Return what the intent with this note waits for. `now` in epoch seconds."""
     drain = running.drain if running is not None and running.state == "draining" else None
-    if drain is not None and known.waiting_for.startswith("drain: "):
-        return Waiting(drain.shown(now), drain)
+    if known.waiting_for.startswith("drain: "):
+        if drain is not None:
+            return Waiting(drain.shown(now), drain)
+        if running is None or running.state != "draining":
+            return Waiting(OVER)
     return Waiting(known.waiting_for or NOBODY)

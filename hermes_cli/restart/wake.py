@@ -9,12 +9,14 @@ from hermes_cli.pending import is_restart_pending, is_something_pending
 from hermes_cli.system.printable import printable
 
 TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
+_LAST_LOOK = 1.0  # the same, of a gateway that exits
 _LOOK_AGAIN = 0.05
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_cli.paths import Paths
+    from hermes_cli.services.base import ServiceManager
 
 
 def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
@@ -65,6 +67,16 @@ def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
                 return False
             watch.wait(min(left, _LOOK_AGAIN))  # a lock that is taken wakes nobody
     return True
+
+
+def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
+    """Have somebody go on when the calling gateway has exited with `code`: the restarter, or the manager itself."""
+    # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
+    if not code and not paths.queue.unsettled():
+        return
+    poked = manager.poke("exit")
+    if code and (poked is False or (poked and not is_taken_up(paths, _LAST_LOOK))):
+        manager.complete_exit()
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:

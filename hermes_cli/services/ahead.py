@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import ConfigError
+from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.services.job.owner import Said
@@ -69,6 +69,18 @@ def named(said: Said, named_by: str) -> NextStart | None:
     return None
 
 
+def missing(path: str) -> str:
+    """Return what is said of a definition that is not there."""
+    return f"the definition is gone, {path}: {_MEND}"
+
+
+def unfit(stranger: Problem | None, start: NextStart | None) -> str | None:
+    """Return why a definition can start no gateway of ours, with the mend, or None. Starts no process."""
+    if stranger is not None:
+        return f"{stranger.text}: {stranger.mend}"
+    return None if start is None or start.is_there else start.gone
+
+
 def obstacle(start: NextStart) -> str | None:
     """Return why it would not come up, with the mend; None if it would, or if that cannot be told."""
     if not start.is_there:
@@ -86,8 +98,8 @@ def obstacle(start: NextStart) -> str | None:
         _log.warning("the check of what would be started says nothing: %s", ended.why)
         return None
     why = ended.why.removeprefix("hermes: ")
-    if ended.code == ConfigError.exit_code:
-        return why  # it names the file, the key and the mend
+    if ended.code == ConfigError.exit_code or why != ended.why:
+        return why  # one line of ours, which names the mend
     return f"{start.program} of {start.named_by} does not start it ({why}): {_MEND}"
 
 

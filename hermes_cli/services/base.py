@@ -67,6 +67,12 @@ class ServiceManager(Protocol):
     def next_start(self) -> NextStart | None:
         """Return what the installed definition starts, or None when none is there that says it."""
 
+    def unfit(self) -> str | None:
+        """Return why what is installed can start nothing, with the mend, or None: missing, somebody else's, program gone.
+
+        Starts no process of hermes. Raises HermesError when the manager cannot be asked.
+        """
+
     def obstacle(self) -> str | None:
         """Return why another instance would not come up, with the mend; None if it would, or if that cannot be told."""
 

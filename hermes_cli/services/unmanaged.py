@@ -1,22 +1,37 @@
 """A gateway that runs without its service manager: started by hand, or left over from another one."""
 
+import os
 import signal
+import time
 
-from hermes_cli.errors import Problem
+from hermes_cli.config import load_or_defaults
+from hermes_cli.errors import CannotTellError, Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.system import locks
+from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
 
 _OUTSIDE = "outside"
+_LOOK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
 _LAST = 5.0  # seconds for the kernel after SIGKILL
 
 
 def seen(paths: Paths, said: Service, label: str) -> Service:
     """Return the manager's answer, or, if it runs nothing, the gateway that runs without it."""
-    if said.state == "stopped" and (running := own.read_alive(paths)) is not None:
+    if said.state != "stopped":
+        return said
+    if (running := own.read_alive(paths)) is not None:
         return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
+    if is_undescribed(paths):
+        return Service("running", detail=f"{_OUTSIDE} {label}")
     return said
+
+
+def is_undescribed(paths: Paths) -> bool:
+    """Say whether a gateway runs whose gateway.json somebody has removed; it writes it again with its heartbeat."""
+    return not os.path.lexists(paths.instance) and locks.is_held(paths.gateway_lock)
 
 
 def is_outside(service: Service) -> bool:
@@ -30,8 +45,11 @@ def problem(service: Service) -> Problem:
 
 
 def stop(paths: Paths, timeout: float) -> bool:
-    """End the profile's gateway: SIGTERM, then SIGKILL after `timeout` seconds. Return whether one ran."""
-    running = own.read_alive(paths)
+    """End the profile's gateway: SIGTERM, then SIGKILL after `timeout` seconds. Return whether one ran.
+
+    Raises CannotTellError if one runs that does not say which process it is.
+    """
+    running = own.read_alive(paths) or _described_soon(paths)
     if running is None:
         return False
     try:
@@ -43,3 +61,20 @@ def stop(paths: Paths, timeout: float) -> bool:
     except ProcessLookupError:
         pass
     return True
+
+
+def _described_soon(paths: Paths) -> own.GatewayInstance | None:
+    """Return None if no gateway runs; else wait until it describes itself. Raises CannotTellError."""
+    if not is_undescribed(paths):
+        return None
+    deadline = time.monotonic() + load_or_defaults(paths.config).gateway.heartbeat_interval + _LAST
+    with DirectoryWatch(paths.state) as watch:
+        while is_undescribed(paths):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                who = f"which process it is, says whoever holds {paths.gateway_lock}"
+                raise CannotTellError(
+                    f"a gateway runs and gateway.json is missing, so it was not stopped: end it; {who}"
+                )
+            watch.wait(min(left, _LOOK_AGAIN))
+    return own.read_alive(paths)

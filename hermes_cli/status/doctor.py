@@ -12,6 +12,7 @@ from hermes_cli import user_environment
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import Advice, ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
+from hermes_cli.intents import trial
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -19,7 +20,6 @@ from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather
 from hermes_cli.status.document import problem_document
 from hermes_cli.status.problems import plain
-from hermes_cli.system import durable
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
@@ -59,8 +59,10 @@ def checks(
 
 
 def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
-    queue = tuple(_of_the_queue(paths))
-    yield Check(f"a request can be recorded durably below {paths.intents}", queue)
+    tried = trial.run(paths.intents) if os.path.lexists(paths.queue.staging) else trial.Trial()
+    queue = tuple(_of_the_queue(paths, tried))
+    without = "" if tried.has_links else ", without hard links"
+    yield Check(f"a request can be recorded durably below {paths.intents}{without}", queue)
     if not queue:
         yield Check("a request wakes who waits for it", tuple(_of_watches(paths)))
     yield Check(f"there is room below {paths.state}", tuple(_of_room(paths)))
@@ -72,7 +74,7 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     yield Check("the installed code starts", tuple(_of_code(paths, given)))
 
 
-def _of_the_queue(paths: Paths) -> Iterator[Problem]:
+def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
     for name in ("pending", "settled", "staging"):
         place = f"{paths.intents}/{name}"
         try:
@@ -88,34 +90,15 @@ def _of_the_queue(paths: Paths) -> Iterator[Problem]:
             yield Problem("queue", f"{place} is owned by uid {found.st_uid}", Advice("move it away"))
         elif found.st_mode & 0o022:
             yield Problem("queue", f"{place} can be written by others", f"chmod 700 {shlex.quote(place)}")
-    try:
-        _record_something(paths.queue.staging)
-    except OSError as error:
-        yield Problem(
-            "queue", f"nothing can be recorded below {paths.intents} ({error.strerror})", _room_or_right(paths, error)
-        )
+    if tried.error is not None:
+        why = f"{tried.refused} is refused: {tried.error.strerror}"
+        yield Problem("queue", f"nothing can be recorded below {paths.intents} ({why})", _mend(paths, tried.error))
 
 
-def _room_or_right(paths: Paths, error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return Advice("free some space")
+def _mend(paths: Paths, error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"chmod u+rwx {shlex.quote(paths.queue.staging)}"
-    return Advice("mend its permissions")
-
-
-def _record_something(staging: str) -> None:
-    """Do what a requester does first, in a file that is no record. Raises OSError."""
-    if not os.path.lexists(staging):
-        return
-    place = f"{staging}/doctor.{os.getpid()}"
-    descriptor = durable.create(place, b"{}\n")
-    try:
-        durable.sync(descriptor)
-        durable.sync_directory(staging)
-    finally:
-        os.close(descriptor)
-        os.unlink(place)
+    return Advice(trial.mend(error))
 
 
 def _of_watches(paths: Paths) -> Iterator[Problem]:

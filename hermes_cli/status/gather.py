@@ -16,9 +16,10 @@ from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import kept, other_installation
+from hermes_cli.services import kept, other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
+from hermes_cli.system import durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,14 +63,17 @@ class Status:
     series: starts.Series | None = None
     log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
+    unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
+    silent_driver: int | None = None  # the pid of a driver that does nothing
+    is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
     is_profile: bool = True  # somebody has made it
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.instance is not None and self.instance.ready:
+        if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
@@ -84,7 +88,7 @@ class Status:
             return 3
         if self.instance is not None or self.service.service.state == "running":
             return 0
-        if self.service.service.state == "unknown":
+        if self.service.service.state == "unknown" or self.unreadable:
             return 5
         return 3 if self.service.installed else 4
 
@@ -95,13 +99,17 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     scan = paths.queue.scan()
     adopted = kept.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
-    runs = starts.read(paths, running.identity.pid if running is not None else None)
+    files = (paths.desired, paths.instance) if adopted is None else ()
+    service = manager.status()
+    is_undescribed = running is None and unmanaged.is_undescribed(paths)
+    pid = service.service.pid if is_undescribed else None
+    runs = starts.read(paths, running.identity.pid if running is not None else pid)
     found = Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=desired.read(paths.desired) if adopted is None else adopted.desired(),
-        service=manager.status(),
+        desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
+        service=service,
         instance=running,
         restarter=manager.restarter(),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
@@ -114,7 +122,10 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
         runs=runs,
+        unreadable=tuple(path for path in files if durable.is_unreadable(path)),
         series=starts.series(paths, runs),
+        is_undescribed=is_undescribed,
+        silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,

@@ -53,7 +53,7 @@ def as_json(line: bytes, log: str) -> bytes:
     if found is None and _STAMP.match(line):
         at, _, message = text.partition(" ")
     document = {"at": at, "log": log, "pid": int(pid) if pid else None, "level": level, "logger": logger}
-    return json.dumps({**document, "message": message}, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return json.dumps({**document, "message": message}).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What is wrong with what was gathered, each with its mend."""
 
 import os
+import shlex
 
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.mends import said
@@ -39,6 +40,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
     yield from status.updates
     if status.instance is not None:
         yield from _of_instance(status, status.instance)
+    for path in status.unreadable:
+        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
+        yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
 
@@ -55,6 +59,12 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.is_undescribed:
+        text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
+        yield Problem("undescribed", text, "hermes gateway status")
+    if status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")

@@ -21,6 +21,9 @@ def text(status: Status) -> str:
         up = f"up {span(status.now - running.started_at)}{_starts(status)}"
         state = running.state if not status.is_crash_looping else _tries(status)
         state += f", pid {running.identity.pid}, revision {running.revision or 'unknown'}, {up}, {turns}"
+    elif status.is_undescribed:
+        pid = f", pid {service.pid}" if service.pid is not None else ""
+        state = f"running{pid}, and gateway.json, which describes it, is missing"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":

@@ -27,16 +27,24 @@ def is_held(path: str) -> bool:
     return False
 
 
-def await_release(path: str) -> None:
-    """Return when nobody holds the lock. The kernel wakes the caller, also when the holder is killed."""
+def await_release(path: str, patience: float) -> None:
+    """Return when nobody holds the lock, or after `patience` seconds. The kernel tells, also when the holder is killed."""
+    import threading
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
+
+    def wait() -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
+    waiter = threading.Thread(target=wait, daemon=True)  # flock(2) waits for ever or not at all
+    waiter.start()
+    waiter.join(patience)
 
 
 class Lock:

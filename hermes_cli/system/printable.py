@@ -14,3 +14,15 @@ def printable(text: object, limit: int = _LIMIT) -> str:
     if found.isprintable():
         return found
     return "".join(letter if letter.isprintable() else "?" for letter in found)
+
+
+def printable_lines(text: object) -> str:
+    """Return `text` with its ends of lines, each line made fit."""
+    return "\n".join(printable(line) for line in str(text).split("\n"))
+
+
+def printable_log(line: bytes, limit: int = 1 << 20) -> bytes:
+    """Return a line of a log, which a child may have written, made fit for a terminal; tabs become spaces."""
+    if line.isascii() and line.rstrip(b"\n").decode("ascii").isprintable():
+        return line
+    return printable(line.decode("utf-8", "replace").rstrip("\n").expandtabs(), limit).encode() + b"\n"

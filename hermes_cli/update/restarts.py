@@ -5,7 +5,7 @@ first the one that updates, which takes the code back where its gateway does not
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from hermes_cli.restart import ask
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.one_by_one import ordered, why_not_ready
 from hermes_cli.restart.wait import await_outcome
+from hermes_cli.services import ahead, choose
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update.candidate import LineSink
 
@@ -33,6 +34,11 @@ class PlannedRestart:
     def id(self) -> str:
         """The id of the intent."""
         return str(self.record["id"])
+
+    @property
+    def shown(self) -> str:
+        """Whose gateway."""
+        return f"the gateway of profile {self.paths.profile}"
 
 
 class Restarts:
@@ -76,6 +82,35 @@ class Restarts:
                 continue
             self._planned[-1].record["origin"] = None  # the conversation is another gateway's
 
+    def lines(self) -> list[str]:
+        """Return what is to restart, in which order and under which service manager, a line for each."""
+        return [f"then restarts {one.shown}, {self._manager_of(one).name}" for one in self._planned]
+
+    def obstacle(self) -> str | None:
+        """Return why a gateway that is to restart would not come up again, with the mend. Starts none of its code."""
+        return self._first(self._planned, lambda one, manager: ahead.glance(one.paths, None) or manager.unfit())
+
+    def obstacle_for_others(self) -> str | None:
+        """Return why the code that is there now does not start as another profile's service starts it, or None."""
+        return self._first(self.of_others, lambda _, manager: manager.obstacle())
+
+    def _first(
+        self, planned: list[PlannedRestart], look: Callable[[PlannedRestart, ServiceManager], str | None]
+    ) -> str | None:
+        for one in planned:
+            if one.record["target"] is None:
+                continue
+            try:
+                why = look(one, self._manager_of(one))
+            except HermesError:
+                continue  # unknown is no obstacle
+            if why is not None:
+                return f"{one.shown} would not come up again: {why}"
+        return None
+
+    def _manager_of(self, one: PlannedRestart) -> ServiceManager:
+        return self._manager if one.paths is self._paths else choose(one.paths)
+
     @contextlib.contextmanager
     def held(self) -> Iterator[list[int]]:
         """Hold the intents: no driver acts on them before the code is whole. Yields the locked descriptors.
@@ -102,6 +137,10 @@ class Restarts:
         """Settle as cancelled what was submitted, and forget every plan."""
         for one in self._planned:
             cancel(one.paths, why, only={one.id})
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget every plan."""
         self._planned.clear()
 
     def let_go(self) -> None:
@@ -153,7 +192,7 @@ class Restarts:
         if one.id in self._waiting:
             self._waiting.pop(one.id).close()
         target = ask.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
-        return ask.begin(one.paths, target)
+        return ask.begin(one.paths, target, looked=one is self.own)  # that its code starts is proven
 
     def _begin_all(self) -> int:
         for one in self._planned:
@@ -179,7 +218,7 @@ class Restarts:
         """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""
         if own.read_alive(self._paths) is not None:
             return True
-        if desired.read(self._paths.desired) == "stopped":
+        if desired.seen(self._paths.desired) == "stopped":
             return False
         try:
             return self._manager.status().installed

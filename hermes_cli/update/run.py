@@ -75,8 +75,12 @@ class Update:
             candidate = self._candidate(source)
             if candidate is None:
                 return
+            if self._options.check:
+                self._show_restarts(source, candidate)
+                return
             source.refuse(candidate, self._options.selection)
             self._plan_restarts(source, candidate)
+            self._refuse_leap()
             done = self._change(source, candidate)
         if done.new == done.old:
             self._report.say(f"already up to date ({done.old_shown})")
@@ -119,17 +123,40 @@ class Update:
         refused = rollback.refusal(self._paths, candidate, selection) if self._back is None else None
         if refused is not None:
             say(refused)
-        return None if self._options.check or refused is not None else candidate
+        return None if refused is not None else candidate
+
+    def _show_restarts(self, source: Source, candidate: Candidate) -> None:
+        """Say who would restart, in which order, and what keeps the update from beginning."""
+        try:
+            self._plan(source, candidate)
+            why = self._restarts.obstacle()
+        except HermesError as error:
+            why = str(error)
+        for line in self._restarts.lines():
+            self._report.say(f"  {line}")
+        self._restarts.forget()
+        if why is not None:
+            self._report.say(f"  is refused now: {why}")
+
+    def _refuse_leap(self) -> None:
+        """Refuse an update after which a gateway that runs would not come up again (rule 10). Raises HermesError."""
+        if (why := self._restarts.obstacle()) is not None:
+            raise HermesError(f"nothing was changed, {why}")
+
+    def _plan(self, source: Source, candidate: Candidate) -> None:
+        """Plan who is to restart. Raises HermesError."""
+        if self._options.no_restart:
+            return
+        # A rollback restarts the profiles that the update restarted.
+        everybody = self._options.all_profiles or bool(self._back and self._back.others)
+        # A command's names for revisions are not what a gateway on that code calls itself.
+        revision = candidate.old_shown if source.kind != "command" else None
+        order = self._options.order
+        self._restarts.plan(self._options.command, revision, all_profiles=everybody, order=order)
 
     def _plan_restarts(self, source: Source, candidate: Candidate) -> None:
         """Plan who is to restart, and keep for each of them a copy of the restarter that no update changes."""
-        if not self._options.no_restart:
-            # A rollback restarts the profiles that the update restarted.
-            everybody = self._options.all_profiles or bool(self._back and self._back.others)
-            # A command's names for revisions are not what a gateway on that code calls itself.
-            revision = candidate.old_shown if source.kind != "command" else None
-            order = self._options.order
-            self._restarts.plan(self._options.command, revision, all_profiles=everybody, order=order)
+        self._plan(source, candidate)
         for owner in (self._paths, *(one.paths for one in self._restarts.of_others)):
             copy.keep(owner)
 
@@ -175,11 +202,21 @@ class Update:
         try:
             self._restarts.submit()
             change.apply(source, begun, self._paths.profile, self._report.say)
+            if begun.new != begun.old:
+                self._refuse_new_code(begun)
         except BaseException as error:
             end = self._undo(source, begun, str(error) or f"interrupted by {type(error).__name__}")
             if isinstance(error, HermesError | OSError):
                 raise HermesError(end) from None
             raise
+
+    def _refuse_new_code(self, begun: Journal) -> None:
+        """Raise HermesError if another profile's gateway would not come up again with it (rule 10).
+
+        That it starts for this profile is proven.
+        """
+        if (why := self._restarts.obstacle_for_others()) is not None:
+            raise HermesError(f"with {begun.new_shown} {why}")
 
     def _undo(self, source: Source, begun: Journal, why: str) -> str:
         """Put the old revision back and cancel the intents. Return a line that says what became of it.

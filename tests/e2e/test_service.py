@@ -163,6 +163,21 @@ def test_the_timeout_is_how_long_running_turns_may_go_on(hermes: Installation) -
     assert hermes.ready(other_than=before)
 
 
+def test_a_stop_shows_the_drain_that_it_waits_for(make_installation: Callable[..., Installation]) -> None:
+    hermes = make_installation(config=SHORT_CLOCKS.replace("stop_timeout = 2", "stop_timeout = 60"))
+    before = hermes.install()
+    release = hermes.busy()
+    stopping = hermes.start("gateway", "stop")
+    assert stopping.stderr is not None
+    line = stopping.stderr.readline()
+    assert line.startswith("stopping: waiting for drain: 1 turn, ")
+    assert line.rstrip().endswith("s of 60 s")
+    release()
+    out, _ = stopping.communicate(timeout=PATIENCE)
+    assert (stopping.returncode, out) == (0, "stopped\n")
+    hermes.gone(before.identity)
+
+
 def test_without_a_terminal_each_thing_waited_for_is_one_plain_line(hermes: Installation) -> None:
     hermes.install()
     release = hermes.busy()
@@ -182,6 +197,18 @@ def test_ctrl_c_in_a_supervisors_terminal_stops_it_and_the_gateway(hermes: Insta
     assert supervising.wait(PATIENCE) == 0
     assert hermes.processes() == []
     assert hermes.status()["desired"] == "stopped"
+
+
+def test_a_gateway_by_hand_whose_description_was_removed_is_waited_for_and_stopped(
+    make_installation: Callable[..., Installation],
+) -> None:
+    hermes = make_installation(config=SHORT_CLOCKS.replace("[gateway]", "[gateway]\nheartbeat_interval = 0.5", 1))
+    running = hermes.start("gateway", "run")
+    hermes.ready()
+    Path(hermes.paths.instance).unlink()
+    done = hermes.run("gateway", "stop")
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+    assert running.wait(PATIENCE) == 0
 
 
 def test_the_supervisor_is_small(hermes: Installation) -> None:

@@ -74,12 +74,17 @@ def test_new_code_that_crashes_at_import_never_reaches_the_gateway(hermes: Insta
     assert [one.outcome for one in hermes.settled()] == ["cancelled"]
 
 
-def test_code_that_crashes_at_import_and_was_pulled_by_hand_ends_as_failed_with_the_reason(
+def test_code_that_crashes_at_import_and_was_pulled_by_hand_is_refused_or_ends_as_failed_with_the_reason(
     hermes: Installation, checkout: Checkout
 ) -> None:
+    before = hermes.ready()
     checkout.release(*CRASHES_AT_IMPORT)
     git(checkout.path, "pull", "-q")
     done = hermes.run("gateway", "restart")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("hermes: nothing was restarted, the next gateway would not start: ")
+    assert hermes.ready().identity == before.identity
+    done = hermes.run("gateway", "restart", "--force")
     assert done.returncode == 1
     assert any(line.startswith("failed: no ready gateway after ") for line in done.stderr.splitlines())
     assert "exited 1" in done.stderr

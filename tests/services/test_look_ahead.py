@@ -166,3 +166,29 @@ def test_a_state_directory_that_cannot_be_made_is_an_obstacle(world: World) -> N
     os.rename(world.hermes.paths.logs, f"{world.hermes.paths.logs}.away")
     assert world.call("obstacle") is None  # it is made
     assert os.path.isdir(world.hermes.paths.logs)
+
+
+def test_a_definition_that_is_gone_is_an_obstacle_and_a_restart_brings_it_back(world: World) -> None:
+    if world.name == "embedded":
+        pytest.skip("the supervisor that runs is the definition")
+    before = world.hermes.install()
+    definition = world.definitions()[0]
+    text = definition.read_text()
+    definition.unlink()
+    if world.manager is not None:
+        world.manager.systemctl("daemon-reload")
+        assert str(definition) in world.call("unfit")
+        done = world.hermes.run("chat", "/restart")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "the definition is gone" in done.stdout
+        assert world.hermes.ready().identity == before.identity
+    else:
+        assert world.call("unfit") is None  # launchd has what it loaded
+    done = world.hermes.run("gateway", "restart")
+    assert done.returncode == 0, done.stdout + done.stderr + world.hermes.log()
+    world.hermes.ready(other_than=before)
+    if world.manager is not None:
+        assert definition.read_text() == text
+    definition.write_text(text.replace("hermes_cli", "somebody").replace("HERMES_", "SOME_"))
+    assert "is not hermes's" in world.call("unfit")
+    definition.write_text(text)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support import PATIENCE
@@ -188,3 +189,16 @@ def test_a_supervisor_that_nothing_starts_at_boot_is_a_problem_where_machines_bo
     assert [one["code"] for one in problems] == ["no-boot"]
     assert "hermes gateway run --supervise" in problems[0]["mend"]
     assert "problem: nothing starts this gateway when the machine boots" in done.stderr
+
+
+def test_a_gateway_whose_description_was_removed_is_shown_as_running_and_can_be_stopped(world: World) -> None:
+    config = Path(world.hermes.paths.config)
+    config.write_text(config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_interval = 0\n", 1))
+    before = world.hermes.install()
+    os.unlink(world.hermes.paths.instance)
+    done = world.hermes.run("gateway", "status")
+    assert done.returncode == 0, done.stdout
+    assert f"running, pid {before.identity.pid}, and gateway.json, which describes it, is missing" in done.stdout
+    assert "undescribed" in [one["code"] for one in world.hermes.status()["problems"]]
+    assert world.hermes.run("gateway", "stop").stdout.startswith("stopped")
+    world.hermes.gone(before.identity)

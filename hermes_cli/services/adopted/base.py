@@ -42,6 +42,10 @@ class Adopted(ABC):
         """Return None: what the program's own job starts is its owner's business."""
         return None
 
+    def unfit(self) -> str | None:
+        """Return None, as above."""
+        return None
+
     def obstacle(self) -> str | None:
         """Return None: whether another instance would start is not known of a program that is not ours."""
         return None

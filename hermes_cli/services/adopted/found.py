@@ -69,8 +69,15 @@ def _profile(program: ProgramFile, home: str) -> str | None:
     return name if os.path.basename(parent) == "profiles" else None
 
 
+def _home_in_passwd() -> list[str]:
+    try:
+        return [pwd.getpwuid(os.getuid()).pw_dir]
+    except KeyError:
+        return []
+
+
 def _plist(label: str) -> str | None:
-    homes = dict.fromkeys([pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser("~")])
+    homes = dict.fromkeys([*_home_in_passwd(), os.path.expanduser("~")])
     places = [f"{home}/Library/LaunchAgents/{label}.plist" for home in homes]
     return next((place for place in places if os.path.isfile(place)), None)
 

@@ -21,12 +21,16 @@ class StartAgain:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Leave the gateway stopped until somebody demands a start."""
+    """Leave the gateway stopped until somebody demands a start.
+
+    `gives_up`: what a supervisor ends with that somebody else keeps alive, a container's runtime for example.
+    """
 
     why: str
+    gives_up: int | None = None
 
 
-def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:
+def after_exit(code: int, uptime: float, crashes: int, desired: Desired | None) -> StartAgain | Rest:
     """Return the next move. `crashes` counts those in a row before this one, each sooner than CRASH_WINDOW seconds."""
     what = f"{describe_exit(code)} after {uptime:.1f} s"
     if desired == "stopped":
@@ -34,11 +38,11 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> Star
     if code == RESTART_EXIT_CODE:
         return StartAgain(0.0, what)
     if code == REFUSAL_EXIT_CODE:
-        return Rest(f"configuration error: {what}; see hermes gateway logs")
+        return Rest(f"configuration error: {what}; see hermes gateway logs", REFUSAL_EXIT_CODE)
     if uptime >= CRASH_WINDOW:
         return StartAgain(0.0, what)
     if crashes + 1 >= CRASH_LIMIT:
-        return Rest(f"crash loop: {what}, {crashes + 1} times in a row; see hermes gateway logs")
+        return Rest(f"crash loop: {what}, {crashes + 1} times in a row; see hermes gateway logs", 1)
     # The first crash is most often an accident; only a repeated one earns a pause.
     return StartAgain(min(LONGEST_PAUSE, float(2 ** (crashes - 1))) if crashes else 0.0, what)
 

@@ -8,6 +8,7 @@ import os
 import sys
 
 from hermes_cli.errors import Advice, Problem
+from hermes_cli.system import trust
 
 # Names of the process 1 of machines that boot; a container has its own program there (proc(5)).
 _INITS = {"systemd", "init", "openrc-init", "runit", "s6-svscan", "dinit"}
@@ -29,9 +30,7 @@ def _mend() -> str:
     if sys.platform == "darwin":
         return "hermes gateway install --manager launchd"
     if _first_process() == "systemd":
-        import pwd
-
-        user = pwd.getpwuid(os.getuid()).pw_name
+        user = trust.name_of(os.getuid()) or os.getuid()
         return Advice(
             f"as root: loginctl enable-linger {user}; log in again, then hermes gateway install --manager systemd"
         )

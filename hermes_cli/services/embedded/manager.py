@@ -116,6 +116,10 @@ class Embedded:
             return None
         return None if answer is None else self._next_of(answer)
 
+    def unfit(self) -> str | None:
+        """Return why the supervisor that runs can start nothing, or None."""
+        return ahead.unfit(None, self.next_start())
+
     def obstacle(self) -> str | None:
         """Return why the supervisor could not start another gateway, or None."""
         return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
@@ -166,7 +170,7 @@ class Embedded:
         if answer is not None:
             return
         self._spawn_supervisor()
-        if self._ask({"op": "start"}) is None and desired.read(self._paths.desired) == "running":
+        if self._ask({"op": "start"}) is None and desired.seen(self._paths.desired) == "running":
             raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
 
     def stop(self) -> None:

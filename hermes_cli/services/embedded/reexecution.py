@@ -26,18 +26,19 @@ _VARIABLE = "HERMES_SUPERVISOR_STATE"
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What is handed over: the lock's descriptor, the child, and how often it has crashed in a row."""
+    """What is handed over: the lock's descriptor, the child, how often it has crashed in a row, and an option."""
 
     lock: int | None = None
     gateway: int | None = None  # pid
     since: float | None = None  # monotonic, when it was started
     crashes: int = 0
+    stays: int = 0  # 1: also with a gateway that cannot start
 
 
 def inherited() -> Carried:
     """Return what was handed to this process; nothing is, if it is no supervisor's successor."""
     found = json.loads(os.environ.pop(_VARIABLE, "{}"))
-    numbers = {name: found[name] for name in ("lock", "gateway", "crashes") if type(found.get(name)) is int}
+    numbers = {name: found[name] for name in ("lock", "gateway", "crashes", "stays") if type(found.get(name)) is int}
     return Carried(**numbers, since=finite(found.get("since")))
 
 

@@ -46,11 +46,16 @@ _SPAWN_PAUSE = 5.0  # seconds before another try when the kernel starts no proce
 class Supervisor:
     """The only owner of the supervision's state."""
 
-    def __init__(self, paths: Paths, *, background: bool) -> None:
-        """Take the supervisor's lock. Raises TryAgainError when another supervisor has it."""
+    def __init__(self, paths: Paths, *, background: bool, stay: bool = False) -> None:
+        """Take the supervisor's lock. Raises TryAgainError when another supervisor has it.
+
+        `stay`: also in the foreground when the gateway cannot start.
+        """
         self._paths = paths
         self._background = background
         carried = reexecution.inherited()
+        self._stays = stay or background or bool(carried.stays)
+        self._gives_up: int | None = None  # the exit code, when the gateway cannot start
         self._lock_descriptor = self._take_lock() if carried.lock is None else carried.lock
         os.set_inheritable(self._lock_descriptor, False)
         self._gateway: Child | None = None
@@ -79,21 +84,31 @@ class Supervisor:
         self._reap()
         self._adopt()
         if self._gateway is None and self._exit_code is None:
-            wanted = desired.read(self._paths.desired) == "running"
+            wanted = desired.seen(self._paths.desired) != "stopped"  # if it cannot be told, the start looks again
             self._start_at = 0.0 if wanted else None
             self._leaving = self._background and not wanted  # there is nothing to supervise
         self._drivers.look("login")
         while True:
             self._fire_timers()
-            if self._leaving and self._gateway is None:
+            code = 0 if self._leaving and self._gateway is None else self._last_code()
+            if code is not None:
                 self._answer_stop_calls()
                 self._control.close()
-                return 0
+                return code
             for key, _ in self._selector.select(self._timeout()):
                 handler: Callable[[], None] = key.data
                 handler()
             if self._watch.is_blind:
                 self._directories_changed()
+
+    def _last_code(self) -> int | None:
+        """Return the exit code when there is nothing left to try, and nobody at work who may start the gateway yet."""
+        if self._gives_up is None or self._stays or self._gateway is not None or self._start_at is not None:
+            return None
+        if self._drivers.is_busy or locks.is_held(self._paths.update_lock):
+            return None
+        _log.error("giving up: %s; --stay waits for a hermes gateway start instead", self._why)
+        return self._gives_up
 
     def _take_lock(self) -> int:
         lock = locks.take(f"{self._paths.supervisor}/lock")
@@ -127,7 +142,10 @@ class Supervisor:
     def _leave(self, number: signal.Signals) -> None:
         _log.info("%s: stopping", number.name)
         if number == signal.SIGINT:
-            desired.write(self._paths.desired, "stopped", "Ctrl-C")
+            try:
+                desired.write(self._paths.desired, "stopped", "Ctrl-C")
+            except OSError as error:  # a stop is carried out also when it cannot be written (rule 7)
+                _log.error("%s: %s: the next login starts the gateway again", self._paths.desired, error.strerror)
         if self._leaving and self._gateway is not None:  # a second signal means now
             self._gateway.send(signal.SIGTERM)
         self._leaving = True
@@ -175,11 +193,15 @@ class Supervisor:
                 self._start_at = time.monotonic() + _SPAWN_PAUSE
 
     def _start(self) -> None:
-        self._start_at = None
+        self._start_at = self._gives_up = None
         if self._gateway is not None or self._leaving:
             return
-        if desired.read(self._paths.desired) == "stopped":  # looked at last, right before a start (rule 7)
+        wanted = desired.seen(self._paths.desired)  # looked at last, right before a start (rule 7)
+        if wanted == "stopped":
             self._why = "stopped by the user"
+            return
+        if wanted is None:
+            self._put_off(f"{self._paths.desired} cannot be read, so nobody can tell whether it was stopped")
             return
         self._adopt()
         if self._gateway is not None:
@@ -187,12 +209,16 @@ class Supervisor:
         try:
             pid = child.start(self._paths, self._spawn)
         except OSError as error:  # no memory, no processes, or the interpreter is being replaced
-            self._why = f"{sys.executable} cannot be started: {error.strerror}"
-            _log.error("%s", self._why)
-            self._start_at = time.monotonic() + _SPAWN_PAUSE
+            self._put_off(f"{sys.executable} cannot be started: {error.strerror}")
             return
         _log.info("started the gateway, pid %d", pid)
         self._own(pid)
+
+    def _put_off(self, why: str) -> None:
+        if why != self._why:
+            _log.error("%s", why)
+        self._why = why
+        self._start_at = time.monotonic() + _SPAWN_PAUSE
 
     def _gateway_exited(self, code: int) -> None:
         gateway = self._gateway
@@ -212,15 +238,16 @@ class Supervisor:
             code,
             uptime,
             self._crashes,
-            "stopped" if self._leaving or self._is_held else desired.read(self._paths.desired),
+            "stopped" if self._leaving or self._is_held else desired.seen(self._paths.desired),
         )
         self._crashes = self._crashes + 1 if counts_as_crash(code, uptime) else 0
         self._exit_code, self._why = code, move.why
         _log.info("the gateway, pid %d, %s", pid, describe_exit(code))
         if isinstance(move, Rest):
+            self._gives_up = move.gives_up
             _log.info("at rest: %s", move.why)
             self._answer_stop_calls()
-            if self._background and desired.read(self._paths.desired) == "stopped":
+            if self._background and desired.seen(self._paths.desired) == "stopped":
                 self._leaving = True  # there is nothing to supervise
             return
         self._start_at = time.monotonic() + move.pause
@@ -250,7 +277,7 @@ class Supervisor:
             self._proof.put_off()
             return
         _log.info("executing the new code, %s", self._proof.revision)
-        carried = Carried(self._lock_descriptor, crashes=self._crashes)
+        carried = Carried(self._lock_descriptor, crashes=self._crashes, stays=int(self._stays))
         if self._gateway.own:
             carried = replace(carried, gateway=self._gateway.pid, since=self._gateway.since)
         reexecution.become(self._paths, carried, ["--background"] if self._background else [], _HANDLED)
@@ -333,11 +360,11 @@ class Supervisor:
         )
 
 
-def main(paths: Paths, *, background: bool, resumed: bool) -> int:
+def main(paths: Paths, *, background: bool, resumed: bool, stay: bool = False) -> int:
     """Supervise `paths`. Return the exit code. Raises TryAgainError when another supervisor does it."""
     up = _detach() if background and not resumed else None
     log.configure_by_output(paths.gateway_log, load_or_defaults(paths.config).log.bounds, is_ours=background)
-    supervisor = Supervisor(paths, background=background)
+    supervisor = Supervisor(paths, background=background, stay=stay)
     if up is not None:
         os.close(up)
     return supervisor.run()

@@ -76,7 +76,7 @@ class Launchd:
             place.domain,
             is_defined or place.job is not None or bool(self._registration),
             service,
-            tuple(problems) if place.foreign or desired.read(self._paths.desired) != "stopped" else (),
+            tuple(problems) if place.foreign or desired.seen(self._paths.desired) != "stopped" else (),
         )
 
     def observe(self) -> Service:
@@ -113,9 +113,18 @@ class Launchd:
         text = definition.read(path)
         return None if text is None else ahead.named(plists.said(text), path)
 
+    def unfit(self) -> str | None:
+        """Return why the installed definition can start nothing, or None. Raises HermesError."""
+        path = plists.path_of(self._label)
+        text = definition.read(path)
+        if text is None:
+            place = self._find(self._label)
+            return None if place.job is not None or not place.known else ahead.missing(path)
+        return ahead.unfit(self._stranger_in_file(self._label), ahead.named(plists.said(text), path))
+
     def obstacle(self) -> str | None:
-        """Return why the installed definition would not come up, or None."""
-        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        """Return why the installed definition would not come up, or None. Raises HermesError."""
+        return self.unfit() or ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
 
     def _is_disabled(self, place: Location) -> bool:
         """Say whether a label that is not loaded is switched off; launchd is asked only where that matters."""

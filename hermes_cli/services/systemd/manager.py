@@ -67,7 +67,7 @@ class Systemd:
             is_installed = bool(self._registration)
             return ServiceStatus(unit.name, self._systemctl.domain, is_installed, service, (foreign,))
         problems: list[Problem] = []
-        if there and desired.read(self._paths.desired) != "stopped":
+        if there and desired.seen(self._paths.desired) != "stopped":
             problems += shown.problems(unit, restarter, watch, service, self._path_of(unit.name))
             if not self._systemctl.system and linger.ends_at_logout():
                 mend = f"loginctl enable-linger {systemctl.user_name()}"
@@ -116,9 +116,17 @@ class Systemd:
         text = definition.read(path)
         return None if text is None else ahead.named(units.said(text), path)
 
+    def unfit(self) -> str | None:
+        """Return why the installed unit can start nothing, or None. Raises HermesError."""
+        path = self._path_of(self._names.service)
+        text = definition.read(path)
+        if text is None:
+            return None if self._look().is_there else ahead.missing(path)
+        return ahead.unfit(self._stranger_in(self._names.service, text), ahead.named(units.said(text), path))
+
     def obstacle(self) -> str | None:
-        """Return why the installed unit would not come up, or None."""
-        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        """Return why the installed unit would not come up, or None. Raises HermesError."""
+        return self.unfit() or ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
 
     def _service(self, unit: Unit) -> Service:
         foreign = self._stranger(unit)
@@ -132,7 +140,7 @@ class Systemd:
         for path in dict.fromkeys([own, unit.fragment]):
             text = definition.read(path) if path else None
             if text:
-                found = owner.stranger(unit.name, units.said(text), self._paths, is_installed=installed)
+                found = self._stranger_in(unit.name, text)
                 if found is not None or path == unit.fragment:
                     return found
         if unit.active not in {"active", "activating", "reloading", "deactivating"} and unit.said.is_silent:
@@ -141,6 +149,9 @@ class Systemd:
         if unit.pid is not None and running is not None and running.identity.pid == unit.pid:
             return None
         return owner.stranger(unit.name, unit.said, self._paths, is_installed=installed)
+
+    def _stranger_in(self, name: str, text: str) -> Problem | None:
+        return owner.stranger(name, units.said(text), self._paths, is_installed=bool(self._registration))
 
     def _is_ours(self, suffix: str) -> bool:
         """Say whether there is a unit's file under that name that serves this profile. Asks no manager."""

@@ -339,7 +339,7 @@ def test_code_that_crashes_at_import_is_settled_as_failed_with_its_exit_and_rest
     hermes.install()
     sound = (code / "gateway" / "run.py").read_text()
     (code / "gateway" / "run.py").write_text('raise ImportError("a bad day")\n')
-    done = hermes.run("gateway", "restart")
+    done = hermes.run("gateway", "restart", "--force")
     assert done.returncode == 1
     assert any(line.startswith("failed: no ready gateway after ") for line in done.stderr.splitlines())
     assert "exited 1" in done.stderr

@@ -77,3 +77,14 @@ def test_no_text_of_a_file_reaches_the_terminal_as_it_is(hermes, home, record, c
         assert b"\nhermes: all is well" not in raw
     for log in Path(paths.logs).glob("*.log"):
         assert not BAD.search(log.read_bytes())
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_what_a_child_wrote_into_a_log_is_shown_without_what_a_terminal_obeys(hermes, home, options) -> None:
+    log = Path(home, "logs", "gateway.log")
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.write_bytes(f"first\twörd {HOSTILE}\n".encode() + b"\xff\x1b[31m without an end")
+    done = hermes("gateway", "logs", *options)
+    assert done.returncode == 0, done.stderr
+    assert not BAD.search(done.stdout.encode())
+    assert "wörd" in done.stdout or "w\\u00f6rd" in done.stdout

@@ -20,7 +20,7 @@ from hermes_cli.intents import desired, driver
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.protocols import NoUpdates
-from hermes_cli.intents.request import submit
+from hermes_cli.intents.request import boot_time, submit
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -707,3 +707,41 @@ def test_restarts_that_satisfied_several_intents_count_once(paths, record, gatew
         )
     drive()
     assert len(driver.restart_times(paths.queue.history())) == 1
+
+
+def age_sign(path: str) -> None:
+    """The time by which the holder of this lock was to be heard of is over."""
+    with open(path, "r+", encoding="ascii") as file:
+        document = json.loads(file.readline())
+        file.seek(0)
+        file.write(json.dumps({**document, "heard_by": 0.0}) + "\n")
+
+
+def test_a_driver_that_is_stopped_is_ended_once_its_time_is_over_and_another_goes_on(
+    paths, publish, gateways, other_driver, drive
+):
+    gateways.options = ["drain=1"]
+    old = gateways.start_ready()
+    identifier = publish(target=gateways.target(), drain_timeout=30.0)
+    first = other_driver()
+    await_progress(paths, identifier, "drain")
+    first.send_signal(signal.SIGSTOP)
+    assert paths.queue.is_driven()
+    assert drive(FORGIVING) is False
+    age_sign(paths.queue.driver_lock)
+    assert not paths.queue.is_driven()
+    assert paths.queue.silent_driver().pid == first.pid
+    assert drive(FORGIVING)
+    assert first.wait(PATIENCE) == -signal.SIGKILL
+    assert outcome(paths, identifier) == "restarted"
+    assert gateways.ran() == [old.pid, gateways.child.pid]
+
+
+def test_a_driver_that_waits_says_by_when_it_is_heard_of_again(paths, publish, gateways, other_driver):
+    gateways.options = ["drain=1"]
+    gateways.start_ready()
+    identifier = publish(target=gateways.target(), drain_timeout=3600.0)
+    other_driver()
+    await_progress(paths, identifier, "drain")
+    with open(paths.queue.driver_lock, encoding="ascii") as file:
+        assert 0 < json.loads(file.readline())["heard_by"] - boot_time() <= 120

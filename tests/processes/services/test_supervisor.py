@@ -13,6 +13,7 @@ from datetime import datetime
 import pytest
 from support import PATIENCE
 
+from hermes_cli.intents import request
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.embedded.manager import Embedded
@@ -85,8 +86,8 @@ def paths(at_home, hermes):
 def supervise(children, home):
     """A supervisor in the foreground."""
 
-    def start():
-        arguments = ("-m", "hermes_cli", "gateway", "run", "--supervise")
+    def start(*more):
+        arguments = ("-m", "hermes_cli", "gateway", "run", "--supervise", *more)
         # Its log would fill a pipe that nobody reads.
         with open(f"{home}/supervisor.log", "ab") as log:
             return children(
@@ -127,7 +128,7 @@ def test_a_gateway_that_crashed_is_started_again_and_a_second_crash_earns_a_paus
 
 def test_a_crash_loop_comes_to_rest_and_start_revives_it(paths, supervise, hermes):
     durable.make_private_directory(paths.socket)  # a directory where the gateway wants its socket
-    supervisor = supervise()
+    supervisor = supervise("--stay")
     durable.make_private_directory(paths.supervisor)
     found = await_status(paths, lambda found: "crash loop" in found.detail)
     assert found.state == "stopped"
@@ -143,7 +144,7 @@ def test_a_configuration_error_rests_until_it_is_mended(paths, supervise, hermes
         sound = file.read()
     with open(paths.config, "a", encoding="ascii") as file:
         file.write("[gateway")
-    supervise()
+    supervise("--stay")
     durable.make_private_directory(paths.supervisor)
     found = await_status(paths, lambda found: found.exit_code == 78)
     assert "configuration error" in found.detail
@@ -151,6 +152,22 @@ def test_a_configuration_error_rests_until_it_is_mended(paths, supervise, hermes
         file.write(sound)
     assert hermes("gateway", "start").returncode == 0
     await_ready(paths)
+
+
+def test_a_supervisor_whose_gateway_cannot_start_ends_with_its_exit_code_once_nothing_is_pending(
+    paths, supervise, home
+):
+    with open(paths.config, "a", encoding="ascii") as file:
+        file.write("[gateway")
+    record = request.compose(paths.profile, reason="manual", command="test", target=None, in_tree=False)
+    request.submit(paths.intents, record)
+    supervisor = supervise()
+    assert supervisor.wait(PATIENCE) == 78
+    (settled,) = paths.queue.history()
+    assert settled.outcome == "failed"
+    assert paths.queue.unsettled() == []
+    with open(f"{home}/supervisor.log", encoding="ascii") as file:
+        assert "giving up: configuration error" in file.read()
 
 
 def test_a_second_supervisor_is_refused_in_one_line(paths, supervise, hermes):

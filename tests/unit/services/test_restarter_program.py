@@ -206,3 +206,20 @@ def test_it_is_what_every_posix_shell_reads(program):
                 [shell, "-n", restarter_program.path_of(program.paths)], capture_output=True, check=False
             )
             assert done.stderr == b""
+
+
+def test_what_no_driver_can_finish_is_tried_seldom_after_a_while(program, gone, tmp_path, monkeypatch):
+    program.record(gone)
+    program.interpreter("exit 1")
+    sleeps, starts = tmp_path / "sleeps", tmp_path / "starts"
+    pauses = [10, 20, 40, 80, 160, 320, 600, 600]
+    asleep = tmp_path / "bin" / "sleep"
+    asleep.parent.mkdir()
+    asleep.write_text(
+        f'#!/bin/sh\n[ "$1" = 10 ] || exec /bin/sleep "$1"\necho >> {sleeps}\n'
+        f"[ $(wc -l < {sleeps}) -lt {sum(pauses) // 10} ] || rm -f {shlex.quote(program.paths.pending)}/one.json\n"
+    )
+    asleep.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{asleep.parent}:{os.environ['PATH']}")
+    program.run("sh", "-c", f"echo >> {starts}")
+    assert len(starts.read_text()) == len(pauses)

@@ -21,7 +21,9 @@ CODES = st.sampled_from([0, 1, 2, 75, 78, -9, -15, -11, 127, 255])
 
 @given(CODES, st.floats(0, 1e6), st.integers(0, 20))
 def test_after_a_stop_it_always_rests(code, uptime, crashes):
-    assert isinstance(after_exit(code, uptime, crashes, "stopped"), Rest)
+    found = after_exit(code, uptime, crashes, "stopped")
+    assert isinstance(found, Rest)
+    assert found.gives_up is None  # whoever keeps it alive is not to start it again
 
 
 @given(st.floats(0, 1e6), st.integers(0, 20))
@@ -36,6 +38,7 @@ def test_a_configuration_error_rests_and_says_so(uptime, crashes):
     found = after_exit(78, uptime, crashes, "running")
     assert isinstance(found, Rest)
     assert "configuration" in found.why
+    assert found.gives_up == 78
 
 
 @pytest.mark.parametrize("code", [0, 1, -9, -11])
@@ -52,6 +55,7 @@ def test_a_crash_loop_rests_and_names_the_exit():
     found = after_exit(-signal.SIGSEGV, 0.1, CRASH_LIMIT - 1, "running")
     assert isinstance(found, Rest)
     assert "crash loop" in found.why
+    assert found.gives_up == 1
     assert "SIGSEGV" in found.why
 
 

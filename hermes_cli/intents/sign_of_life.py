@@ -1,0 +1,88 @@
+"""A driver's sign of life, in the file of its lock: who it is, and by when it is heard of again.
+
+The kernel says that somebody holds the lock, not that anything is done: the holder may be stopped, or hang. Times are of
+the boot's clock, which nobody sets. What cannot be read, or is of a release that writes none, says nothing.
+"""
+
+import contextlib
+import json
+import os
+import signal
+
+from hermes_cli.intents.request import boot_time
+from hermes_cli.system import locks
+from hermes_cli.system.locks import Lock
+from hermes_cli.system.process import Handle, Identity
+
+STEP = 60.0  # seconds that one step may take: each call of a service manager is bounded far below
+LONG_STEP = 3600.0  # one that may change code: git, pip and what a user has configured have their own bounds below
+_LONGEST = 1024  # bytes
+_GONE = 5.0  # seconds for a killed process to be gone
+
+
+def take(path: str) -> Lock | None:
+    """Take a driver's lock, also from one that does nothing, which is ended. Return None if one is at work. Raises OSError."""
+    lock = locks.take(path)
+    if lock is None and end_silent(path) is not None:
+        lock = locks.take(path)
+    return lock
+
+
+class SignOfLife:
+    """What the holder of a lock says of itself while it works."""
+
+    def __init__(self, lock: Lock) -> None:
+        """`lock` is held by this process."""
+        self._descriptor = lock.descriptor
+        self._me = Identity.of(os.getpid())
+
+    def give(self, seconds: float) -> None:
+        """Say that something is heard again within so many seconds."""
+        if self._me is None:
+            return
+        line = json.dumps({**self._me.document(), "heard_by": round(boot_time() + seconds, 1)}) + "\n"
+        try:
+            os.pwrite(self._descriptor, line.encode(), 0)
+        except OSError:  # a full disk; an old sign must not stand for a new one
+            self.withdraw()
+
+    def withdraw(self) -> None:
+        """Say nothing any more: the lock is let go, and its next holder may be of a release that says nothing."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+
+
+def silent(path: str) -> Identity | None:
+    """Return the process that holds the lock at `path` and has not been heard of in time, or None."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        document = json.loads(os.read(descriptor, _LONGEST).partition(b"\n")[0])
+        holder = Identity.parse(document)
+        heard_by = document.get("heard_by") if holder is not None else None
+    except (OSError, ValueError, AttributeError):
+        return None
+    finally:
+        os.close(descriptor)
+    if holder is None or type(heard_by) is not float or heard_by >= boot_time() or holder.pid == os.getpid():
+        return None
+    return holder if holder.is_alive() and locks.is_held(path) else None
+
+
+def end_silent(path: str) -> Identity | None:
+    """Kill the holder of the lock that was not heard of in time. Return it, or None when there is none."""
+    holder = silent(path)
+    if holder is None:
+        return None
+    try:
+        with Handle(holder) as handle:
+            handle.send(signal.SIGKILL)  # it may be killed anywhere: the next driver looks afresh
+            handle.wait(_GONE)
+    except ProcessLookupError:
+        pass
+    import logging  # who only looks does without
+
+    logging.getLogger(__name__).warning("the driver, pid %d, did nothing any more: it was ended", holder.pid)
+    return holder
