@@ -1,7 +1,10 @@
 """`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
 
+import contextlib
+import json
 import math
 import os
+import sys
 
 import click
 
@@ -11,6 +14,8 @@ from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hermes_cli.services.base import ServiceManager, ServiceStatus
 
 
@@ -20,11 +25,19 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
 )
+@click.option("--json", "as_json", is_flag=True, help="For scripts: the outcome; the format is in docs/status-json.md.")
 @click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
 @click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
 def restart(
-    paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None
+    paths: Paths,
+    *,
+    no_wait: bool,
+    force: bool,
+    timeout: float | None,
+    as_json: bool,
+    everybody: bool,
+    order: str | None,
 ) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
@@ -32,6 +45,8 @@ def restart(
     if everybody or order is not None:
         from hermes_cli.cli import restart_all
 
+        if as_json:
+            raise UsageError("--json is of one profile: leave --all out, and look at hermes gateway list --json")
         if no_wait:
             raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
         return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
@@ -46,6 +61,17 @@ def restart(
             record["action"] = "reload"
         _want_running(paths)
     submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
+    if as_json:
+        with contextlib.redirect_stdout(sys.stderr):
+            code = _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+        click.echo(json.dumps(_document(paths, submitted.id), indent=2))
+        return code
+    return _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+
+
+def _finish(paths: Paths, submitted: ask.Submitted, drain_timeout: float, *, no_wait: bool) -> int:
+    from hermes_cli.services import choose
+
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
@@ -54,7 +80,21 @@ def restart(
 
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
-    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+    return await_outcome(paths, submitted, drain_timeout)
+
+
+def _document(paths: Paths, identifier: str) -> "dict[str, Any]":
+    """Return what became of the request as JSON; the outcome is null while it is pending."""
+    found = paths.queue.find(identifier)
+    return {
+        "schema": 1,
+        "id": identifier,
+        "profile": paths.profile,
+        "outcome": found.outcome if found else None,
+        "detail": found.detail if found else None,
+        "took": found.took if found else None,
+        "trigger": found.trigger if found else None,
+    }
 
 
 def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
