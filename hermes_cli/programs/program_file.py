@@ -70,7 +70,7 @@ _ADOPTED: dict[str, Any] = {
 _TAKEN_OVER: dict[str, Any] = {
     "schema": int,
     "name": str,
-    "argv": _TEXTS,
+    "?argv": _TEXTS,
     "?home": {"default": str},
     "instance": {"pid": "probes", "?ready": "probe", "?port": _PORT},
     "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS},
@@ -130,8 +130,7 @@ def parse(path: str, text: str) -> ProgramFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend it") from None
-    complaint = _kind(document) or _table(document, _ADOPTED if "service" in document else _TAKEN_OVER, ())
-    complaint = complaint or _sense(document)
+    complaint = _table(document, _ADOPTED if "service" in document else _TAKEN_OVER, ()) or _sense(document)
     if complaint is not None:
         keys, what = complaint
         line, column = _position(text, keys)
@@ -201,15 +200,6 @@ def _text(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
     return (keys, "holds a NUL") if "\0" in found else None
 
 
-def _kind(document: dict[str, Any]) -> _Complaint | None:
-    """Find that it is neither of a program that is adopted nor of one that is taken over, or both."""
-    if "argv" not in document and "service" not in document:
-        return ("argv",), "is missing, and so is [service]: one of them says what runs the program"
-    if "argv" in document and "service" in document:
-        return ("argv",), "cannot be told beside [service]: one of them says what runs the program"
-    return None
-
-
 def _sense(document: dict[str, Any]) -> _Complaint | None:
     """Find what has the right type and can still not be meant."""
     import signal
@@ -221,6 +211,8 @@ def _sense(document: dict[str, Any]) -> _Complaint | None:
     number = document.get("restart", {}).get("signal")
     if number is not None and number not in signal.Signals.__members__:
         return ("restart", "signal"), f"{number!r} is no signal of this system"
+    if "argv" not in document and "service" not in document:
+        return ("argv",), "is missing, and so is [service]: one of them says what runs the program"
     return None
 
 

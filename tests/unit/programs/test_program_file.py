@@ -27,7 +27,7 @@ def test_the_built_in_ones_are_right(name: str) -> None:
         ("[patience]", "[patients]", "patients is not a key"),
         ("helper = 6.0", "helper = 6.0\nspawn_interval = 3", "patience.spawn_interval is not a key here"),
         ('exists = "{home}/gateway.pid"', "fresh = 3.0", "restart.signal_when must ask one thing, one of json, exists"),
-        ("schema = 1", 'argv = ["x"]', "argv cannot be told beside [service]"),
+        ("schema = 1\n", 'schema = 1\nargv = ["x"]\n', "argv is not a key here; known are schema, name, home, service"),
         ('name = "hermes-agent"', "", "name is missing"),
     ],
 )
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, said: str) -> 
     assert said in complaint
     line = int(place.split(":")[1])
     if new:
-        assert new.split(" =", maxsplit=1)[0].strip("[]") in text.splitlines()[line - 1]
+        assert new.rstrip().splitlines()[-1].split(" =", maxsplit=1)[0].strip("[]") in text.splitlines()[line - 1]
 
 
 TAKEN_OVER = """\
