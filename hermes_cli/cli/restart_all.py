@@ -39,6 +39,7 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
     submitted = ask.send(one, record, looked=not in_tree)
     if submitted.in_tree:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
+        ask.look_after(one, submitted)
         return None
     return await_outcome(one, submitted, float(record["drain_timeout"]), f"{one.profile}: ")
 
