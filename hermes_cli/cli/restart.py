@@ -2,16 +2,19 @@
 
 import math
 import os
+import time
 
 import click
 
-from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, UsageError
+from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, NotRunningError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.services.base import ServiceManager, ServiceStatus
+
+_FURTHEST = 30 * 86400.0  # seconds
 
 
 @click.command()
@@ -20,21 +23,45 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
 )
+@click.option("--when-idle", is_flag=True, help="Not before no turn runs.")
+@click.option("--at", metavar="TIME", help="Not before 04:00, or 2026-11-23T16:05; local, unless it names a zone.")
 @click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
 @click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
 def restart(
-    paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None
+    paths: Paths,
+    *,
+    no_wait: bool,
+    force: bool,
+    timeout: float | None,
+    when_idle: bool,
+    at: str | None,
+    everybody: bool,
+    order: str | None,
 ) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
+    later = when_idle or at is not None
+    of_all = everybody or order is not None
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
-    if everybody or order is not None:
-        from hermes_cli.cli import restart_all
+    if later and (force or of_all):
+        raise UsageError("--when-idle and --at are of one profile, and not with --force: leave one of them out")
+    if later:
+        return _later(paths, timeout=timeout, idle=when_idle, at=None if at is None else moment(at, time.time()))
+    if of_all:
+        return _all(paths, no_wait=no_wait, force=force, timeout=timeout, everybody=everybody, order=order)
+    return _now(paths, no_wait=no_wait, force=force, timeout=timeout)
 
-        if no_wait:
-            raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
-        return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+
+def _all(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None) -> int:
+    from hermes_cli.cli import restart_all
+
+    if no_wait:
+        raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
+    return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+
+
+def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
     from hermes_cli.services import check, choose
 
     check()  # the managers themselves are only imported when the record is on the disk
@@ -55,6 +82,40 @@ def restart(
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
+
+
+def moment(text: str, now: float) -> float:
+    """Return when `text` is next, in epoch seconds: a time of day, or a date and time. Raises UsageError."""
+    from datetime import datetime, timedelta
+
+    try:
+        if "T" not in text and "-" not in text:
+            clock = datetime.strptime(text, "%H:%M").astimezone()
+            today = datetime.fromtimestamp(now).astimezone()
+            found = today.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
+            return (found if found.timestamp() > now else found + timedelta(days=1)).timestamp()
+        found = datetime.fromisoformat(text)
+        at = (found if found.tzinfo else found.astimezone()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"--at {text!r} is no time: use for example 04:00 or 2026-11-23T16:05") from None
+    if not now < at < now + _FURTHEST:
+        raise UsageError(f"--at {text!r} is not within the next 30 days")
+    return at
+
+
+def _later(paths: Paths, *, timeout: float | None, idle: bool, at: float | None) -> int:
+    """Record a restart that is to wait, and return at once."""
+    from hermes_cli.services import choose
+
+    record = ask.ask(paths, reason="manual", command="hermes gateway restart", drain_timeout=timeout)
+    if record["target"] is None:
+        raise NotRunningError("nothing runs that could be restarted later: hermes gateway start")
+    submitted = ask.send_for_later(paths, record, idle=idle, at=at)
+    when = [] if at is None else [time.strftime("from %Y-%m-%d %H:%M on", time.localtime(at))]
+    when += ["when no turn runs"] if idle else []
+    by = choose(paths).completed_by
+    click.echo(f"recorded, will be completed by {by} {', '.join(when)} (intent {submitted.id})")
+    return 0
 
 
 def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
