@@ -85,6 +85,18 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Section [notify]: `command` gets each event of `events` (none named: all) on stdin, within `timeout` seconds."""
+
+    command: tuple[str, ...] = ()
+    timeout: float = 30.0
+    events: tuple[str, ...] = ()
+
+
+EVENTS = ("restarted", "failed", "crashed", "crash-loop", "rolled-back", "update-available")
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """Section [limits]: what clients, commands and messages may take of a gateway."""
 
@@ -109,6 +121,7 @@ class Config:
     update: UpdateConfig = field(default_factory=UpdateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
 
 
 _LEAST = {
@@ -129,8 +142,10 @@ _LEAST = {
 }
 _LONGEST = 1024 * 1024  # bytes
 _MOST = {"files": 100, "clients": 10000}
-_OF_OTHER_RELEASES = ("log", "model", "notify", "telegram")  # a release that goes back must still start
-Section = TypeVar("Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig, LimitsConfig)
+_OF_OTHER_RELEASES = ("model", "telegram")  # a release that goes back must still start
+Section = TypeVar(
+    "Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig, LimitsConfig, NotifyConfig
+)
 
 
 def load(path: str) -> Config:
@@ -157,6 +172,12 @@ def parse(path: str, text: bytes) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
     _check_names(path, document)
+    notify = _section(path, "notify", NotifyConfig, document)
+    for name in notify.events:
+        if name not in EVENTS:
+            raise ConfigError(
+                f"{path}: notify.events: {name} is no event{_meant(name, EVENTS)}; known are {', '.join(EVENTS)}"
+            )
     return Config(
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
@@ -164,6 +185,7 @@ def parse(path: str, text: bytes) -> Config:
         update=_section(path, "update", UpdateConfig, document),
         log=_section(path, "log", LogConfig, document),
         limits=_section(path, "limits", LimitsConfig, document),
+        notify=notify,
     )
 
 

@@ -1,20 +1,22 @@
 """`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
 
+import contextlib
+import json
 import math
 import os
-import time
+import sys
 
 import click
 
-from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, NotRunningError, UsageError
+from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hermes_cli.services.base import ServiceManager, ServiceStatus
+    from typing import Any
 
-_FURTHEST = 30 * 86400.0  # seconds
+    from hermes_cli.services.base import ServiceManager, ServiceStatus
 
 
 @click.command()
@@ -25,6 +27,7 @@ _FURTHEST = 30 * 86400.0  # seconds
 )
 @click.option("--when-idle", is_flag=True, help="Not before no turn runs.")
 @click.option("--at", metavar="TIME", help="Not before 04:00, or 2026-11-23T16:05; local, unless it names a zone.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: the outcome; the format is in docs/status-json.md.")
 @click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
 @click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
@@ -36,21 +39,23 @@ def restart(
     timeout: float | None,
     when_idle: bool,
     at: str | None,
+    as_json: bool,
     everybody: bool,
     order: str | None,
 ) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
-    later = when_idle or at is not None
-    of_all = everybody or order is not None
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
-    if later and (force or of_all):
-        raise UsageError("--when-idle and --at are of one profile, and not with --force: leave one of them out")
-    if later:
-        return _later(paths, timeout=timeout, idle=when_idle, at=None if at is None else moment(at, time.time()))
+    of_all = everybody or order is not None
+    if of_all and as_json:
+        raise UsageError("--json is of one profile: leave --all out, and look at hermes gateway list --json")
+    if when_idle or at is not None:
+        if force or of_all:
+            raise UsageError("--when-idle and --at are of one profile, and not with --force: leave one of them out")
+        return _later(paths, timeout=timeout, when_idle=when_idle, at=at, as_json=as_json)
     if of_all:
         return _all(paths, no_wait=no_wait, force=force, timeout=timeout, everybody=everybody, order=order)
-    return _now(paths, no_wait=no_wait, force=force, timeout=timeout)
+    return _now(paths, no_wait=no_wait, force=force, timeout=timeout, as_json=as_json)
 
 
 def _all(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None) -> int:
@@ -61,7 +66,15 @@ def _all(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, eve
     return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
 
 
-def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> int:
+def _later(paths: Paths, *, timeout: float | None, when_idle: bool, at: str | None, as_json: bool) -> int:
+    from hermes_cli.cli import restart_later
+
+    submitted, said = restart_later.restart_later(paths, timeout=timeout, idle=when_idle, at=at)
+    click.echo(json.dumps(_document(paths, submitted.id), indent=2) if as_json else said)
+    return 0
+
+
+def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_json: bool) -> int:
     from hermes_cli.services import check, choose
 
     check()  # the managers themselves are only imported when the record is on the disk
@@ -73,6 +86,17 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> 
             record["action"] = "reload"
         _want_running(paths)
     submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
+    if as_json:
+        with contextlib.redirect_stdout(sys.stderr):
+            code = _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+        click.echo(json.dumps(_document(paths, submitted.id), indent=2))
+        return code
+    return _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+
+
+def _finish(paths: Paths, submitted: ask.Submitted, drain_timeout: float, *, no_wait: bool) -> int:
+    from hermes_cli.services import choose
+
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
         return 0
@@ -81,41 +105,21 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None) -> 
 
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
-    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+    return await_outcome(paths, submitted, drain_timeout)
 
 
-def moment(text: str, now: float) -> float:
-    """Return when `text` is next, in epoch seconds: a time of day, or a date and time. Raises UsageError."""
-    from datetime import datetime, timedelta
-
-    try:
-        if "T" not in text and "-" not in text:
-            clock = datetime.strptime(text, "%H:%M").astimezone()
-            today = datetime.fromtimestamp(now).astimezone()
-            found = today.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
-            return (found if found.timestamp() > now else found + timedelta(days=1)).timestamp()
-        found = datetime.fromisoformat(text)
-        at = (found if found.tzinfo else found.astimezone()).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(f"--at {text!r} is no time: use for example 04:00 or 2026-11-23T16:05") from None
-    if not now < at < now + _FURTHEST:
-        raise UsageError(f"--at {text!r} is not within the next 30 days")
-    return at
-
-
-def _later(paths: Paths, *, timeout: float | None, idle: bool, at: float | None) -> int:
-    """Record a restart that is to wait, and return at once."""
-    from hermes_cli.services import choose
-
-    record = ask.ask(paths, reason="manual", command="hermes gateway restart", drain_timeout=timeout)
-    if record["target"] is None:
-        raise NotRunningError("nothing runs that could be restarted later: hermes gateway start")
-    submitted = ask.send_for_later(paths, record, idle=idle, at=at)
-    when = [] if at is None else [time.strftime("from %Y-%m-%d %H:%M on", time.localtime(at))]
-    when += ["when no turn runs"] if idle else []
-    by = choose(paths).completed_by
-    click.echo(f"recorded, will be completed by {by} {', '.join(when)} (intent {submitted.id})")
-    return 0
+def _document(paths: Paths, identifier: str) -> "dict[str, Any]":
+    """Return what became of the request as JSON; the outcome is null while it is pending."""
+    found = paths.queue.find(identifier)
+    return {
+        "schema": 1,
+        "id": identifier,
+        "profile": paths.profile,
+        "outcome": found.outcome if found else None,
+        "detail": found.detail if found else None,
+        "took": found.took if found else None,
+        "trigger": found.trigger if found else None,
+    }
 
 
 def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:

@@ -5,7 +5,7 @@ import time
 import pytest
 from support.machines.installation import Installation
 
-from hermes_cli.cli.restart import moment
+from hermes_cli.cli.restart_later import moment
 from hermes_cli.errors import UsageError
 
 pytestmark = pytest.mark.e2e

@@ -37,6 +37,13 @@ def update(hermes: Installation, *arguments: str) -> str:
     return done.stdout
 
 
+def news(hermes: Installation, *arguments: str) -> str:
+    """What an update would bring in; what it says."""
+    done = hermes.run("update", *arguments, "--check")
+    assert done.returncode == 100, done.stderr
+    return done.stdout
+
+
 def refused(hermes: Installation, *arguments: str, code: int = 1) -> str:
     """A rollback that is not made; the one line that says why."""
     done = hermes.run("update", "--rollback", *arguments)
@@ -93,7 +100,7 @@ def test_a_newer_release_is_taken(hermes: Installation, source: Source) -> None:
 
 def test_check_says_where_it_would_go_and_changes_nothing(hermes: Installation, source: Source) -> None:
     old, new = published(hermes, source)
-    assert f"{source.short(new)} → {source.short(old)}, 1 commit back" in update(hermes, "--rollback", "--check")
+    assert f"{source.short(new)} → {source.short(old)}, 1 commit back" in news(hermes, "--rollback")
     assert source.is_exactly(new)
 
 
