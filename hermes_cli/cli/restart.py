@@ -99,6 +99,7 @@ def _finish(paths: Paths, submitted: ask.Submitted, drain_timeout: float, *, no_
 
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+        ask.look_after(paths, submitted)
         return 0
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation

@@ -244,6 +244,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     submitted = ask.send(paths, record)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
+        ask.look_after(paths, submitted)
         return 0
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 

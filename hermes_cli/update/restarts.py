@@ -200,6 +200,7 @@ class Restarts:
             if sent is not None:
                 by = self._manager.completed_by
                 self._say(f"restart{self._who(one)} recorded, will be completed by {by} (intent {sent.id})")
+                ask.look_after(one.paths, sent)
         return 0
 
     def _leave(self, left: list[PlannedRestart], why: str) -> None:
