@@ -11,12 +11,12 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import chosen, own, starts
+from hermes_cli.programs import own, starts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import other_installation, unmanaged
+from hermes_cli.services import kept, other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 from hermes_cli.system import durable
@@ -97,7 +97,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     """Look at everything once. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
     scan = paths.queue.scan()
-    adopted = chosen.adopted(paths)
+    adopted = kept.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
     files = (paths.desired, paths.instance) if adopted is None else ()
     service = manager.status()

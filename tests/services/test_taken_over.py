@@ -25,7 +25,7 @@ argv = ["{{python}}", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1", "-
 
 [instance]
 pid = "manager"
-port = {{ exists = "/", default = {number} }}
+port = {{ default = {number} }}
 ready = {{ http = "http://127.0.0.1:{{port}}/", timeout = 2.0 }}
 
 [restart]
