@@ -8,6 +8,12 @@ def main() -> None:
     from hermes_cli.cli import streams
 
     streams.mend()
+    if "probe" in sys.argv:
+        from hermes_cli.status.probe import quick
+
+        code = quick(sys.argv[1:])
+        if code is not None:
+            sys.exit(code)
     from hermes_cli.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -90,6 +90,18 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Section [notify]: `command` gets each event of `events` (none named: all) on stdin, within `timeout` seconds."""
+
+    command: tuple[str, ...] = ()
+    timeout: float = 30.0
+    events: tuple[str, ...] = ()
+
+
+EVENTS = ("restarted", "failed", "crashed", "crash-loop", "rolled-back", "update-available")
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """Section [limits]: what clients, commands and messages may take of a gateway."""
 
@@ -136,6 +148,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     telegram: TelegramConfig = field(default_factory=TelegramConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
 
 
 _LEAST = {
@@ -158,7 +171,7 @@ _LEAST = {
 _LONGEST = 1024 * 1024  # bytes
 _CHOICES = {"approval": ("dangerous", "always", "never")}
 _MOST = {"files": 100, "clients": 10000}
-_OF_OTHER_RELEASES = ("log", "model", "notify")  # a release that goes back must still start
+_OF_OTHER_RELEASES = ("model",)  # a release that goes back must still start
 _NUMBERS = ("allow", "terminal", "groups")  # lists of ids; other lists are of words
 Section = TypeVar(
     "Section",
@@ -168,6 +181,7 @@ Section = TypeVar(
     UpdateConfig,
     LogConfig,
     LimitsConfig,
+    NotifyConfig,
     TelegramConfig,
 )
 
@@ -196,6 +210,12 @@ def parse(path: str, text: bytes) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend or remove it") from None
     _check_names(path, document)
+    notify = _section(path, "notify", NotifyConfig, document)
+    for name in notify.events:
+        if name not in EVENTS:
+            raise ConfigError(
+                f"{path}: notify.events: {name} is no event{_meant(name, EVENTS)}; known are {', '.join(EVENTS)}"
+            )
     return Config(
         gateway=_section(path, "gateway", GatewayConfig, document),
         restart=_section(path, "restart", RestartConfig, document),
@@ -204,6 +224,7 @@ def parse(path: str, text: bytes) -> Config:
         log=_section(path, "log", LogConfig, document),
         limits=_section(path, "limits", LimitsConfig, document),
         telegram=_section(path, "telegram", TelegramConfig, document),
+        notify=notify,
     )
 
 

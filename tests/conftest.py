@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support import FULL
 
 if TYPE_CHECKING:
     from support.faults.gates import Gate
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["launchd_emulator.fixture", "support.commands.one_profile", "support.commands.bad_input"]
 
 TESTS = Path(__file__).parent
-FULL = os.environ.get("HERMES_PROOF") == "full"  # nothing is passed over
 
 # No test is red by chance: random examples are for the night, and what they find becomes an @example.
 # Nor by a busy machine: what takes long there says nothing.

@@ -106,14 +106,14 @@ ROWS = [
         decide.next_would_not_start,
         "facts.seen.obstacle is None:",
         "True:",
-        f"{LOOKS}a_driver_looks_before_it_signals and embedded",
+        f"{LOOKS}a_driver_looks_before_it_signals and launchd",
     ),
     Row(
         "look ahead: the gateway looks before it leaves",
         Staying.begins,
         "if found is None or",
         "if True or",
-        f"{LOOKS}a_gateway_that_is_signalled_stays and embedded",
+        f"{LOOKS}a_gateway_that_is_signalled_stays and systemd",
     ),
     Row(
         "look ahead: an update asks for every profile",
@@ -134,7 +134,7 @@ ROWS = [
         wake.is_taken_up,
         "return False",
         "return True",
-        "services/test_done_not_accepted.py::test_a_restart_is_completed_though and launchd and no-wait",
+        "services/test_done_not_accepted.py::test_a_restart_is_completed_though and launchd and ask0",
     ),
     Row(
         "the record is written before the signal",

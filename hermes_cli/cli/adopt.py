@@ -11,8 +11,8 @@ from hermes_cli.paths import DEFAULT_PROFILE, Paths, resolve
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs import program_file
 from hermes_cli.programs.adoption import Adoption
-from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.program_file import ProgramFile
+from hermes_cli.services import kept
 from hermes_cli.services.adopted import found, hook
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system import durable
@@ -35,7 +35,7 @@ from hermes_cli.system import durable
 def adopt(
     paths: Paths, *, program: str, home: str | None, name: str | None, unloaded: str, no_hook: bool, only_print: bool
 ) -> int:
-    """Keep another program's gateway alive: NAME is hermes-agent, FILE any program file.
+    """Keep another program's gateway alive: NAME is hermes-agent or openclaw, FILE any program file.
 
     Its own definition stays as it is. One job of ours runs beside it and starts it again when it was asked to restart,
     or ended by itself, and did not come back. hermesctl gateway release undoes it.
@@ -94,7 +94,7 @@ def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted
     for one in manager.definitions():
         click.echo(f"wrote {one.path}")
     manager.install()
-    running = DeclaredProgram(paths, adoption, what).observe()
+    running = kept.declared(paths, adoption, what).observe()
     state = f"{running.state}, pid {running.identity.pid}" if running is not None else "not running"
     click.echo(f"adopted {what.name} ({adoption.name}, {state}): its definition {adoption.definition} stays as it is")
     if running is not None and adoption.hook and hook.folder(adoption, what) is not None:

@@ -105,6 +105,7 @@ def retry(paths: Paths, identifier: str) -> None:
         record["action"] = "reload"
     submitted = ask.send(paths, record, looked=not record["requester"]["in_tree"])
     click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+    ask.look_after(paths, submitted)
 
 
 @click.command()

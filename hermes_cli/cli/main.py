@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"}, {"completion"})
 # What makes a profile, or shows that there is none.
 _TAKES_ANY_PROFILE = (
-    *({"gateway", name} for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list", "ls")),
+    *(
+        {"gateway", name}
+        for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list", "ls", "probe", "metrics")
+    ),
     {"update"},  # it is of the installation
     {"config"},
     {"completion"},
@@ -113,8 +116,11 @@ _GATEWAY = {
     "dashboard": ("hermes_cli.cli.dashboard", "dashboard", "Show every profile in the browser, live."),
     "intents": ("hermes_cli.cli.main", "intents", "The queue of restart intents."),
     "logs": ("hermes_cli.cli.logs", "logs", "Show the gateway's log."),
+    "notify": ("hermes_cli.cli.notify", "notify", "Tell outcomes to the command of [notify] now."),
     "adopt": ("hermes_cli.cli.adopt", "adopt", "Keep another program's gateway alive beside its own service."),
     "release": ("hermes_cli.cli.adopt", "release", "Stop keeping an adopted gateway alive."),
+    "probe": ("hermes_cli.cli.probe", "probe", "Say whether the gateway is live or ready."),
+    "metrics": ("hermes_cli.cli.metrics", "metrics", "Print figures for Prometheus."),
     "doctor": ("hermes_cli.cli.doctor", "doctor", "Check what can keep a restart from happening."),
 }
 _CONFIG = {

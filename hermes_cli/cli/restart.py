@@ -1,7 +1,10 @@
 """`hermes gateway restart`: record, signal, poke; then, out of tree, wait for what is seen."""
 
+import contextlib
+import json
 import math
 import os
+import sys
 
 import click
 
@@ -11,6 +14,8 @@ from hermes_cli.restart import ask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hermes_cli.services.base import ServiceManager, ServiceStatus
 
 
@@ -20,21 +25,56 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
 )
+@click.option("--when-idle", is_flag=True, help="Not before no turn runs.")
+@click.option("--at", metavar="TIME", help="Not before 04:00, or 2026-11-23T16:05; local, unless it names a zone.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: the outcome; the format is in docs/status-json.md.")
 @click.option("--all", "everybody", is_flag=True, help="Every profile that runs, or should: one after the other.")
 @click.option("--order", metavar="NAME[,NAME]", help="With --all: these first, in this order.")
 @click.pass_obj
 def restart(
-    paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None
+    paths: Paths,
+    *,
+    no_wait: bool,
+    force: bool,
+    timeout: float | None,
+    when_idle: bool,
+    at: str | None,
+    as_json: bool,
+    everybody: bool,
+    order: str | None,
 ) -> int:
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
-    if everybody or order is not None:
-        from hermes_cli.cli import restart_all
+    of_all = everybody or order is not None
+    if of_all and as_json:
+        raise UsageError("--json is of one profile: leave --all out, and look at hermes gateway list --json")
+    if when_idle or at is not None:
+        if force or of_all:
+            raise UsageError("--when-idle and --at are of one profile, and not with --force: leave one of them out")
+        return _later(paths, timeout=timeout, when_idle=when_idle, at=at, as_json=as_json)
+    if of_all:
+        return _all(paths, no_wait=no_wait, force=force, timeout=timeout, everybody=everybody, order=order)
+    return _now(paths, no_wait=no_wait, force=force, timeout=timeout, as_json=as_json)
 
-        if no_wait:
-            raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
-        return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+
+def _all(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None) -> int:
+    from hermes_cli.cli import restart_all
+
+    if no_wait:
+        raise UsageError("--all waits for one profile before it goes on to the next: leave --no-wait out")
+    return restart_all.restart_all(paths, everybody=everybody, order=order, force=force, timeout=timeout)
+
+
+def _later(paths: Paths, *, timeout: float | None, when_idle: bool, at: str | None, as_json: bool) -> int:
+    from hermes_cli.cli import restart_later
+
+    submitted, said = restart_later.restart_later(paths, timeout=timeout, idle=when_idle, at=at)
+    click.echo(json.dumps(_document(paths, submitted.id), indent=2) if as_json else said)
+    return 0
+
+
+def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_json: bool) -> int:
     from hermes_cli.services import check, choose
 
     check()  # the managers themselves are only imported when the record is on the disk
@@ -46,15 +86,41 @@ def restart(
             record["action"] = "reload"
         _want_running(paths)
     submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
+    if as_json:
+        with contextlib.redirect_stdout(sys.stderr):
+            code = _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+        click.echo(json.dumps(_document(paths, submitted.id), indent=2))
+        return code
+    return _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+
+
+def _finish(paths: Paths, submitted: ask.Submitted, drain_timeout: float, *, no_wait: bool) -> int:
+    from hermes_cli.services import choose
+
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+        ask.look_after(paths, submitted)
         return 0
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation
 
     if (other := other_installation.find(paths, choose(paths))) is not None:
         click.echo(other.says(paths), err=True)
-    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+    return await_outcome(paths, submitted, drain_timeout)
+
+
+def _document(paths: Paths, identifier: str) -> "dict[str, Any]":
+    """Return what became of the request as JSON; the outcome is null while it is pending."""
+    found = paths.queue.find(identifier)
+    return {
+        "schema": 1,
+        "id": identifier,
+        "profile": paths.profile,
+        "outcome": found.outcome if found else None,
+        "detail": found.detail if found else None,
+        "took": found.took if found else None,
+        "trigger": found.trigger if found else None,
+    }
 
 
 def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
@@ -87,5 +153,5 @@ def _want_running(paths: Paths) -> None:
     """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths.desired) == "stopped":
+    if desired.seen(paths.desired) == "stopped":
         desired.write(paths.desired, "running", "hermes gateway restart")

@@ -3,11 +3,10 @@
 from hermes_cli.cli import all_profiles
 from hermes_cli.errors import UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.programs import chosen
 from hermes_cli.restart import ask
 from hermes_cli.restart.in_tree import is_in_tree
 from hermes_cli.restart.wait import await_outcome
-from hermes_cli.services import choose
+from hermes_cli.services import choose, kept
 
 _COMMAND = "hermes gateway restart --all"
 
@@ -25,7 +24,7 @@ def restart_all(paths: Paths, *, everybody: bool, order: str | None, force: bool
 
 def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
     say, manager = all_profiles.of(one), choose(one)
-    program = chosen.program_of(one)
+    program = kept.program_of(one)
     if program.observe() is None:
         if program.desired() == "stopped":
             say("stopped, left so")
@@ -40,13 +39,14 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
     submitted = ask.send(one, record, looked=not in_tree)
     if submitted.in_tree:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
+        ask.look_after(one, submitted)
         return None
     return await_outcome(one, submitted, float(record["drain_timeout"]), f"{one.profile}: ")
 
 
 def _is_around_us(one: Paths) -> bool:
     try:
-        running = chosen.program_of(one).observe()
+        running = kept.program_of(one).observe()
     except (UsageError, OSError):
         return False
     if running is None:

@@ -244,6 +244,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     submitted = ask.send(paths, record)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
+        ask.look_after(paths, submitted)
         return 0
     return await_outcome(paths, submitted, float(record["drain_timeout"]))
 
@@ -277,7 +278,7 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
             found = own.read_alive(paths)
             if found is not None and found.ready:
                 return found
-            if desired.read(paths.desired) == "stopped":
+            if desired.seen(paths.desired) == "stopped":
                 raise HermesError("the gateway was stopped meanwhile: hermes gateway start")
             seen = service.observe()
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.

@@ -155,6 +155,10 @@ class Gateway:
         if self._config.update.restart_on_skew:
             interval = self._config.gateway.heartbeat_interval or 15.0
             self._spawn(SkewWatch(self._paths, lambda: self._lifecycle.described, interval).run())
+        if self._config.notify.command:
+            from hermes_cli.gateway.notify_watch import NotifyWatch
+
+            self._spawn(NotifyWatch(self._paths).run())
         for number in self._early:
             self._handle(number)
         await self._ending.wait()

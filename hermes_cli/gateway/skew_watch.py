@@ -16,7 +16,7 @@ from hermes_cli.intents.decide import not_restarted
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import policy, skew, wake
-from hermes_cli.restart.ask import request
+from hermes_cli.restart.ask import look_after, request
 from hermes_cli.update import proof
 
 _log = logging.getLogger("hermes.skew")
@@ -56,4 +56,5 @@ class SkewWatch:
         if obstacle is not None:
             raise HermesError(not_restarted(obstacle))
         submitted = request(self._paths, reason="skew", command="hermes gateway, restart_on_skew")
+        look_after(self._paths, submitted)
         _log.info("%s is installed: restart %s", revision, submitted.id)

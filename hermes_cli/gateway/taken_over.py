@@ -107,8 +107,8 @@ class _Keeper:
         self._lifecycle = Lifecycle(self._paths, own.new(os.getpid(), None, __version__, time.time()))
         # Ours, not the program's: an update of ours is proven by it.
         self._lifecycle.revised(await asyncio.to_thread(query.collect))
-        await asyncio.to_thread(self._program.end_leftover)
         try:
+            await asyncio.to_thread(self._program.end_leftover)
             await self._start()
         except OSError as error:
             _log.error("%s cannot be started: %s", self._program.argv[0], error.strerror)

@@ -9,13 +9,21 @@ from hermes_cli.system import durable
 Desired = Literal["running", "stopped"]
 
 
-def read(path: str, *, strict: bool = False) -> Desired:
+def read(path: str) -> Desired:
     """Return the desired state in the file `path`; nothing written, or nonsense, means running: nobody said stop.
 
-    With `strict`, raise OSError when that cannot be told: a start must not be built on it.
+    Raises OSError when that cannot be told: a start must not be built on it.
     """
-    document = durable.read_json(path, strict=strict)
+    document = durable.read_json(path, strict=True)
     return "stopped" if document is not None and document.get("state") == "stopped" else "running"
+
+
+def seen(path: str) -> Desired | None:
+    """Return what `read` returns, or None when it cannot be told now: for whoever only reports, or looks again."""
+    try:
+        return read(path)
+    except OSError:
+        return None
 
 
 def write(path: str, state: Desired, by: str) -> None:

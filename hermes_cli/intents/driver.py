@@ -289,6 +289,7 @@ class Driver:
         timeout = min(max(0.0, until - time.time()), _HEARD)
         if instance is None or self._seen.held:  # a dead updater's git may keep the hold, and its end wakes nobody
             timeout = min(timeout, _LOOK_AGAIN)
+        timeout = min(timeout, self._policy.look_again)
         self._heard_within(timeout + STEP)
         with contextlib.ExitStack() as stack:
             poller = select.poll()

@@ -65,7 +65,10 @@ class Mends:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either."""
+    """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either.
+
+    `look_again`: how often a program is looked at that has to be asked, since nothing tells of its changes.
+    """
 
     drain_timeout: float = DRAIN_TIMEOUT
     teardown_timeout: float = 10.0
@@ -76,6 +79,7 @@ class Policy:
     storm_limit: int = STORM_LIMIT
     storm_window: float = STORM_WINDOW
     stay_ready: float = 3.0
+    look_again: float = float("inf")
     refusal_codes: frozenset[int] = frozenset()
     may_kill: bool = True  # what is not ours is never killed
     mends: Mends = Mends()

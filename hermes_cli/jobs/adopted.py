@@ -17,15 +17,15 @@ from hermes_cli.intents import request
 from hermes_cli.jobs import restarter
 from hermes_cli.paths import Paths, resolve
 from hermes_cli.pending import is_restart_pending
-from hermes_cli.programs import chosen
 from hermes_cli.programs.declared import DeclaredProgram, Memory
 from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
-from hermes_cli.services import choose
+from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
 
 _log = logging.getLogger("hermes.resident")
 OBSERVED = "observed"
 _RUNS = ManagerView(loaded=True)
+_SILENT = 300.0  # seconds; of a program that may write nothing when it starts
 _ROUNDS = 3  # intents that one look may make; more of them are a matter for the next
 
 
@@ -35,7 +35,7 @@ def main(profile: str) -> int:
     try:
         paths = resolve(profile)
         restarter.log_to(paths)
-        program = chosen.adopted(paths)
+        program = kept.adopted(paths)
         manager = choose(paths)
     except (HermesError, OSError) as error:
         print(f"hermesctl: {error}", file=sys.stderr)
@@ -68,15 +68,11 @@ def look(paths: Paths, program: DeclaredProgram, manager: Adopted) -> Verdict:
 
 def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) -> str:
     """Make the wish an intent. It counts as a program's own: whoever wished it may do so again and again."""
-    identity = memory.identity
-    target = None
-    if identity is not None:
-        target = {"pid": identity.pid, "create_time": identity.create_time, "start_ticks": identity.start_ticks}
     record = request.compose(
         paths.profile,
         reason=OBSERVED,
         command=f"{program.file.name} (observed: {why})",
-        target=target,
+        target=memory.target,
         in_tree=True,
         drain_timeout=float(program.file.get("restart", "drain_limit") or 0.0),
     )
@@ -104,9 +100,12 @@ def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
         yield f"watch {place}"
     for path in program.files():
         yield f"file {path}"
-    if not isinstance(verdict, Leave) or verdict.rule == it_runs.__name__:  # it has ended since the look
-        until = verdict.until if isinstance(verdict, Later) else 0.0
-        yield f"until {max(0.05, until - time.time()):.3f}"
+    if isinstance(verdict, Leave) and verdict.rule != it_runs.__name__:
+        if program.is_silent:
+            yield f"until {_SILENT}"
+        return
+    until = verdict.until if isinstance(verdict, Later) else 0.0  # else it has ended since the look
+    yield f"until {max(0.05, until - time.time()):.3f}"
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ def _update(paths: Paths, words: tuple[str, ...]) -> int:
 
     wake.announce(paths)
     typed = parse(words)
+    typed.pop("json", None)  # somebody reads it
     if typed.pop("help", False):
         usage = entry_points.argv(entry_points.HERMES, "-p", paths.profile, "update", "--help")
         os.execv(sys.executable, usage)  # noqa: S606  an argv list of our own

@@ -28,7 +28,7 @@ def main(profile: str) -> int:
             drifted = manager.drifted()
             if drifted and manager.install():
                 record = ask.ask(owner, reason="definitions", command="hermes update", action="reload")
-                ask.send(owner, record)
+                ask.look_after(owner, ask.send(owner, record))
         except HermesError as error:
             print(f"profile {name}: {error}")
             code = 1

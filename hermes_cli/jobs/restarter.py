@@ -21,9 +21,9 @@ def drive(paths: "Paths", trigger: str) -> bool:
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import driver
     from hermes_cli.intents.protocols import NoUpdates
-    from hermes_cli.programs import chosen
+    from hermes_cli.notify import deliver
     from hermes_cli.restart.policy import policy_of
-    from hermes_cli.services import choose
+    from hermes_cli.services import choose, kept
     from hermes_cli.update.recovery import UpdateRecovery
 
     def renew() -> None:
@@ -31,13 +31,14 @@ def drive(paths: "Paths", trigger: str) -> bool:
 
     updates = UpdateRecovery(paths, renew)
     try:
-        adopted = chosen.adopted(paths)
+        adopted = kept.adopted(paths)
         whole = adopted is not None or updates.finish_left_behind()
         manager = choose(paths)
-        program = adopted or chosen.program_of(paths)
-        policy = chosen.with_program(policy_of(paths, manager.spawn_interval), program)
+        program = adopted or kept.program_of(paths)
+        policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
         recovery = updates if adopted is None else NoUpdates()
         driven = driver.drive(paths.queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew)
+        deliver.by_driver(paths)
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
     if not whole:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.instance import Instance, State
 from hermes_cli.paths import Paths
+from hermes_cli.programs import probes
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.program_file import ProgramFile
 from hermes_cli.programs.wishes import Look, ManagerView, Word
@@ -18,6 +20,7 @@ from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import Identity
 
 _STATES: tuple[tuple[str, State], ...] = (("starting", "starting"), ("ready", "ready"), ("draining", "draining"))
+_ASK_AGAIN = 0.5  # seconds between two probes of a program that tells of its changes in no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Memory:
     definition: str = ""  # as it was when that instance was first seen
     gone_since: float = 0.0
     asked: str | None = None  # the intent that was made of its end
+
+    @property
+    def target(self) -> dict[str, Any] | None:
+        """Which instance a record names that is made of its end; its process is gone, so that the run does not matter."""
+        return _named(self.identity) if self.identity is not None else None
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -44,10 +52,16 @@ class Memory:
 class DeclaredProgram:
     """One adopted program, as the driver and the resident ask about it."""
 
-    def __init__(self, paths: Paths, adoption: Adoption, program: ProgramFile) -> None:
+    def __init__(
+        self, paths: Paths, adoption: Adoption, program: ProgramFile, view: Callable[[], ManagerView] = ManagerView
+    ) -> None:
+        """`view` asks its service manager; a program that describes itself in files needs none."""
         self._paths = paths
-        self.adoption = adoption
+        port = probes.port(program.get("instance", "port"), adoption.fill)
+        self.adoption = replace(adoption, values={**adoption.values, "port": port})
         self.file = program
+        self._view = probes.Lately(view)
+        self._answers: dict[str, probes.Lately[probes.Answer]] = {}
         self.restart_signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
 
     # --- what the driver asks
@@ -57,12 +71,23 @@ class DeclaredProgram:
         identity = self._described()
         if identity is None or not identity.is_alive():
             return None
+        began = identity.create_time or process_table.create_time(identity.pid) or 0.0
+        generation = self._generation()
         return Instance(
             identity,
-            self._state(),
-            started_at=identity.create_time or process_table.create_time(identity.pid) or 0.0,
+            self._state(time.time() - began),
+            revision=self._revision(),
+            started_at=generation or began,
             handles_signal=self._handles_signal(),
+            generation=generation,
         )
+
+    def target(self, running: Instance | None) -> dict[str, Any] | None:
+        """Return which instance a record names; None when nothing runs."""
+        if running is None:
+            return None
+        named = _named(running.identity)
+        return named if running.generation is None else {**named, "generation": running.generation}
 
     def may_be(self, target: Identity) -> bool:
         """Say whether the named process still runs."""
@@ -92,11 +117,17 @@ class DeclaredProgram:
             drain_timeout=float(self.file.get("restart", "drain_limit") or 0.0),
             teardown_timeout=float(self.file.get("restart", "exit_limit") or policy.teardown_timeout),
             start_timeout=start_timeout,
+            look_again=policy.look_again if self.file.get("instance", "state") is not None else _ASK_AGAIN,
             refusal_codes=frozenset(refused),
             may_kill=False,
         )
 
     # --- what the resident asks
+
+    @property
+    def is_silent(self) -> bool:
+        """Say whether only its service manager tells that it runs, so that no file has to change when it starts."""
+        return not any(isinstance(probe, dict) for probe in self.file.probes("instance", "pid"))
 
     def files(self) -> tuple[str, ...]:
         """Return the paths whose changes are a reason to look again."""
@@ -170,9 +201,11 @@ class DeclaredProgram:
     # --- its files
 
     def _described(self) -> Identity | None:
-        """Return the instance that its files name, alive or not."""
+        """Return the instance that its files, or its service manager, name, alive or not."""
         for probe in self.file.probes("instance", "pid"):
             if not isinstance(probe, dict):
+                if (identity := self._managed()) is not None:
+                    return identity
                 continue
             found = self._json(probe)
             pid, start = found.get(probe.get("field", "pid")), found.get(probe.get("start", ""))
@@ -182,6 +215,11 @@ class DeclaredProgram:
                 return Identity(pid, None, start, process_table.boot_id())
             return self._by_birth(pid)
         return None
+
+    def _managed(self) -> Identity | None:
+        """Return the process that its service manager runs, else the one remembered."""
+        pid = self._view().running
+        return (Identity.of(pid) if pid is not None else None) or self.memory().identity
 
     def _by_birth(self, pid: int) -> Identity:
         """Return the process with the birth that the kernel knows, or the one remembered: the file does not say it."""
@@ -195,12 +233,37 @@ class DeclaredProgram:
         said = self._json(probe).get(probe.get("field", "state")) if probe is not None else None
         return said if isinstance(said, str) else None
 
-    def _state(self) -> State:
-        """Return the state of a living instance: whoever says "stopped" has still to exit."""
-        states, said = self.file.get("instance", "state") or {}, self._said_state()
+    def _state(self, age: float) -> State:
+        """Return the state of a living instance: whoever says "stopped" has still to exit. `age` in seconds."""
+        if self.file.get("instance", "state") is None:
+            return self._probed_state(age)
+        states, said = self.file.get("instance", "state"), self._said_state()
         return next(
             (state for name, state in _STATES if said in states.get(name, ())), "exited" if said else "starting"
         )
+
+    def _probed_state(self, age: float) -> State:
+        """Return what its probe says; who is not ready and too old to be starting, and takes no signal, drains."""
+        ready = self.file.get("instance", "ready")
+        if not isinstance(ready, dict) or self._ask(ready, age).holds:
+            return "ready"
+        starts = age < float(self.file.get("limits", "start_timeout") or 60.0)
+        return "starting" if starts or self._handles_signal() else "draining"
+
+    def _generation(self) -> float | None:
+        """Return when this run began, of a program that restarts in its own process and says how old the run is."""
+        probe = self.file.get("instance", "generation")
+        if not isinstance(probe, dict):
+            return None
+        age = durable.finite(probes.value(self._ask(probe).document, probe.get("field", "")))
+        return time.time() - age / 1000 if age is not None and age >= 0 else None
+
+    def _revision(self) -> str | None:
+        for probe in self.file.probes("instance", "revision"):
+            found = probes.value(self._ask(probe).document, probe.get("field", "")) if isinstance(probe, dict) else None
+            if isinstance(found, str):
+                return found
+        return None
 
     def _handles_signal(self) -> bool:
         if self.file.get("restart", "signal") is None:
@@ -209,11 +272,18 @@ class DeclaredProgram:
         return when in {None, "always"} if not isinstance(when, dict) else self._holds(when)
 
     def _holds(self, probe: dict[str, Any]) -> bool:
-        if "exists" in probe:
-            return os.path.exists(self.adoption.fill(probe["exists"]))
         if "json" in probe:
             return "is" in probe and self._json(probe).get(probe.get("field", "")) == probe["is"]
-        return False
+        return self._ask(probe).holds is True
+
+    def _ask(self, probe: dict[str, Any], age: float | None = None) -> probes.Answer:
+        """Ask, once for one look."""
+        if "alive_for" in probe:
+            return probes.ask(probe, self.adoption.fill, age)
+        key = str(probe)
+        if key not in self._answers:
+            self._answers[key] = probes.Lately(lambda: probes.ask(probe, self.adoption.fill))
+        return self._answers[key]()
 
     def _json(self, probe: dict[str, Any]) -> dict[str, Any]:
         path = probe.get("json")
@@ -249,3 +319,7 @@ class DeclaredProgram:
             lines = durable.read_small(self.adoption.fill(path), 1 << 20).decode(errors="replace").split()
             return sum(time.time() - starts["window"] < float(at) for at in lines)
         return 0
+
+
+def _named(identity: Identity) -> dict[str, Any]:
+    return {"pid": identity.pid, "create_time": identity.create_time, "start_ticks": identity.start_ticks}

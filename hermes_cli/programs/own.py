@@ -80,7 +80,7 @@ class OwnGateway:
 
     def desired(self) -> desired.Desired:
         """Return what the user wants. Raises OSError when that cannot be told."""
-        return desired.read(self._paths.desired, strict=True)
+        return desired.read(self._paths.desired)
 
     def watched(self) -> tuple[str, ...]:
         """Return the directory in which gateway.json is replaced."""

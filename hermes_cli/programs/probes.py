@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from hermes_cli.environment import scrubbed
 from hermes_cli.system import durable
@@ -21,6 +21,8 @@ from hermes_cli.system import durable
 TIMEOUT, LONGEST = 2.0, 10.0  # seconds: what a probe may take by default, and at the most
 _FILE, _BODY = 1 << 20, 1 << 16  # bytes that are read
 _URL = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(?::([0-9]{1,5}))?(/[!-~]*)?")
+_SAME_LOOK = 0.1  # seconds for which one answer serves
+Found = TypeVar("Found")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 
 
@@ -31,6 +33,22 @@ class Answer:
     holds: bool | None
     why: str = ""
     document: dict[str, Any] = field(default_factory=dict)
+
+
+class Lately(Generic[Found]):
+    """A question that one look asks once: whoever asks again within a moment has the same answer."""
+
+    def __init__(self, ask: Callable[[], Found]) -> None:
+        """Ask nothing yet."""
+        self._ask = ask
+        self._found: tuple[float, Found] | None = None
+
+    def __call__(self) -> Found:
+        """Return the answer."""
+        if self._found is None or time.monotonic() - self._found[0] >= _SAME_LOOK:
+            found = self._ask()
+            self._found = time.monotonic(), found
+        return self._found[1]
 
 
 def ask(probe: dict[str, Any], fill: Callable[[str], str], age: float | None = None) -> Answer:
@@ -54,6 +72,14 @@ def value(document: dict[str, Any], name: str) -> Any:
     for part in name.split("."):
         found = found.get(part) if isinstance(found, dict) else None
     return found
+
+
+def port(probe: dict[str, Any] | None, fill: Callable[[str], str]) -> str:
+    """Return what {port} stands for: what the JSON file says, else the default."""
+    if probe is None:
+        return ""
+    found = value(ask(probe, fill).document, probe.get("field", "")) if "json" in probe else None
+    return str(found if type(found) is int else probe.get("default", ""))
 
 
 def complaint(url: str) -> str | None:

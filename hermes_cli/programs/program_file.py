@@ -12,22 +12,22 @@ from typing import Any
 from hermes_cli.errors import ConfigError
 
 PLACEHOLDERS = ("home", "state", "profile", "uid", "label", "unit", "pid", "port", "python", "install", "definition")
-BUILT_IN = ("hermes-agent",)
+BUILT_IN = ("hermes-agent", "openclaw")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIMIT = 65536
 
-# What a value may be. A dict is a table with these keys, "?" before a key says that it may be missing.
+# What a value may be. A dict is a table with these keys, "?" before a key says that it may be missing. There is no key
+# that nothing reads: whoever writes one would rely on it.
 _TEXTS, _NUMBERS = [str], [int]
+_QUESTIONS = ("json", "exists", "http", "command", "alive_for")  # a probe asks one of them
 _PROBE = {
     "?json": str,
     "?field": str,
     "?is": (str, bool, int, float, type(None)),
     "?start": str,
-    "?unit": str,
     "?exists": str,
     "?pid": str,
-    "?changed": str,
     "?fresh": float,
     "?http": str,
     "?status": _NUMBERS,
@@ -36,37 +36,44 @@ _PROBE = {
     "?alive_for": float,
 }
 _STATES = {f"?{name}": _TEXTS for name in ("starting", "ready", "draining", "stopped", "refused")}
-_SERVICE = {"?label": str, "?unit": str, "?profile": str, "?domains": _TEXTS, "?home": str}
-SCHEMA: dict[str, Any] = {
+_EXITS = {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused")}
+_PORT = {"?json": str, "?field": str, "?default": int}
+_ADOPTED: dict[str, Any] = {
     "schema": int,
     "name": str,
-    "?argv": _TEXTS,
-    "?home": {"?env": str, "default": str},
-    "?service": {"?launchd": _SERVICE, "?systemd": _SERVICE, "?spawn_interval": str, "?reserved": str},
+    "?home": {"?env": str, "default": str, "?profile": str},
+    "service": {"?launchd": {"label": str, "?profile": str}, "?systemd": {"unit": str, "?profile": str}},
     "instance": {
         "pid": "probes",
-        "?state": {**_PROBE, **_STATES},
+        "?state": {"json": str, "field": str, **_STATES},
         "?ready": "probe",
-        "?port": {**_PROBE, "?default": int},
+        "?generation": "probe",
+        "?port": _PORT,
         "?revision": "probes",
-        "?in_tree": _TEXTS,
     },
     "?restart": {
         "?signal": str,
         "?signal_when": "probe",
         "?drain_limit": float,
         "?exit_limit": float,
-        "?exits": {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused", "upgrade")},
-        "?handoff": {"?capabilities": _TEXTS, "?consume": _TEXTS, "?only": str},
+        "?exits": _EXITS,
     },
-    "?watch": {"?wanted": "probes", "?stopped": "probes", "?reload": "probes", "?paths": _TEXTS},
+    "?watch": {"?wanted": "probes", "?paths": _TEXTS},
     "?patience": {"?helper": float, "?manager": float},
-    "?update": {"?command": _TEXTS, "?ended": {"?in_tree": int}, "?under_way": "probe"},
+    "?update": {"?command": _TEXTS, "?under_way": "probe"},
     "?limits": {
         "?start_timeout": float,
         "?starts": {"count": int, "window": float, "?log": str, "?start_timeout": float},
     },
     "?hook": {"folder": str, "kind": str},
+}
+_TAKEN_OVER: dict[str, Any] = {
+    "schema": int,
+    "name": str,
+    "?argv": _TEXTS,
+    "?home": {"default": str},
+    "instance": {"pid": "probes", "?ready": "probe", "?port": _PORT},
+    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS},
 }
 
 
@@ -123,7 +130,7 @@ def parse(path: str, text: str) -> ProgramFile:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): mend it") from None
-    complaint = _table(document, SCHEMA, ()) or _sense(document)
+    complaint = _table(document, _ADOPTED if "service" in document else _TAKEN_OVER, ()) or _sense(document)
     if complaint is not None:
         keys, what = complaint
         line, column = _position(text, keys)
@@ -145,7 +152,7 @@ def _table(found: Any, schema: dict[str, Any], keys: tuple[str, ...]) -> _Compla
     known = {key.lstrip("?"): kind for key, kind in schema.items()}
     for key, value in found.items():
         if key not in known:
-            return (*keys, key), f"is not a key; known are {', '.join(known)}"
+            return (*keys, key), f"is not a key here; known are {', '.join(known)}"
         if (complaint := _value(value, known[key], (*keys, key))) is not None:
             return complaint
     missing = [key for key in schema if not key.startswith("?") and key not in found]
@@ -160,7 +167,7 @@ def _value(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
         return next((one for value in several if (one := _value(value, "probe", keys)) is not None), None)
     if kind == "probe":
         if isinstance(found, dict):
-            return _table(found, _PROBE, keys)
+            return _table(found, _PROBE, keys) or _question(found, keys)
         fits = found in {"manager", "always", "state"}
         return None if fits else (keys, 'must be a probe, "manager", "state" or "always"')
     if isinstance(kind, list):
@@ -168,6 +175,11 @@ def _value(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:
             return keys, "must be a list"
         return next((one for value in found if (one := _value(value, kind[0], keys)) is not None), None)
     return _number(found, kind, keys) if kind in {int, float} else _text(found, kind, keys)
+
+
+def _question(probe: dict[str, Any], keys: tuple[str, ...]) -> _Complaint | None:
+    asked = [name for name in _QUESTIONS if name in probe]
+    return None if len(asked) == 1 else (keys, f"must ask one thing, one of {', '.join(_QUESTIONS)}")
 
 
 def _number(found: Any, kind: Any, keys: tuple[str, ...]) -> _Complaint | None:

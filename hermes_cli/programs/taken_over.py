@@ -39,7 +39,7 @@ class TakenOver:
             "uid": str(os.getuid()),
             "python": sys.executable,
         }
-        self._values["port"] = str(self._port(program.get("instance", "port")))
+        self._values["port"] = probes.port(program.get("instance", "port"), self._fill)
         self.name = program.name
         self.argv = [self._fill(word) for word in program.get("argv")][:_MOST_WORDS]
         self.signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
@@ -79,8 +79,11 @@ class TakenOver:
             os.unlink(self._leftover)
 
     def end_leftover(self) -> None:
-        """End a program that outlived whoever ran it, if it is that very process."""
-        identity = Identity.parse(durable.read_json(self._leftover))
+        """End a program that outlived whoever ran it, if it is that very process.
+
+        Raises OSError when it cannot be told whether one did.
+        """
+        identity = Identity.parse(durable.read_json(self._leftover, strict=True))
         if identity is None:
             return
         for number, patience in ((self.signal, self.exit_limit), (signal.SIGKILL, 5.0)):
@@ -91,13 +94,6 @@ class TakenOver:
 
     def _fill(self, text: str) -> str:
         return fill(text, self._values)
-
-    def _port(self, probe: dict[str, object] | None) -> object:
-        if probe is None:
-            return ""
-        found = probes.ask(dict(probe), self._fill).document if "json" in probe else {}
-        port = probes.value(found, str(probe.get("field", "")))
-        return port if type(port) is int else probe.get("default", "")
 
 
 def of(paths: Paths) -> TakenOver | None:

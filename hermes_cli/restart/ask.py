@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 # Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
 _LOCK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
 _DESCRIBES = 2.0
+_LONGEST_TURN = 86400.0  # a request for an idle gateway that never is one ends
+_IN_TREE = 1.0  # seconds from a poke to a driver
 
 
 class Submitted:
     """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
 
-    __slots__ = ("id", "in_tree", "target")
+    __slots__ = ("id", "in_tree", "is_poked", "obstacle", "target")
 
     def __init__(self, identifier: str, target: "dict[str, Any] | None", *, in_tree: bool) -> None:
         """Only made once the record is durable."""
         self.id = identifier
         self.target = target
         self.in_tree = in_tree
+        self.is_poked = False  # the service manager has accepted it, which is no driver that runs yet
+        self.obstacle: str | None = None  # why nothing was signalled
 
 
 def ask(
@@ -89,6 +93,26 @@ def ask(
     )
 
 
+def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: float | None) -> Submitted:
+    """Make a record durable that is not to be acted on yet, and have a driver wait. Raises QueueError.
+
+    `idle`: not before no turn runs; `at`: nor before then, epoch seconds.
+    """
+    import time
+
+    from hermes_cli.restart.wake import look
+
+    wait = max(0.0, at - time.time()) if at is not None else 0.0
+    record["when_idle"] = idle
+    record["not_before"] = None if at is None else records.timestamp(at)
+    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_TURN if idle else records.EXPIRY))
+    submitted = Submitted(
+        records.submit(paths.intents, record), record["target"], in_tree=record["requester"]["in_tree"]
+    )
+    look(paths)
+    return submitted
+
+
 def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> Submitted:
     """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError.
 
@@ -103,23 +127,36 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
     """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good.
 
     Unless the caller has `looked`, nothing is signalled whose successor would not start; the driver then says why.
+    Who does not wait for the outcome calls `look_after` once the answer is given.
     """
-    from hermes_cli.restart.wake import is_taken_up
     from hermes_cli.services import choose
 
     manager = choose(paths)
-    obstacle = None if looked or submitted.target is None else _obstacle(manager)
-    if obstacle is None:
+    submitted.obstacle = None if looked or submitted.target is None else _obstacle(manager)
+    if submitted.obstacle is None:
         with contextlib.suppress(OSError):
             signal_target(paths, submitted.target)
-    if not (manager.poke("poke") and is_taken_up(paths)):
-        _drive(paths, manager, submitted, obstacle)
+    submitted.is_poked = bool(manager.poke("poke"))
+    if not submitted.is_poked:
+        _drive(paths, manager, submitted)
     return submitted
 
 
-def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted, obstacle: str | None) -> None:
+def look_after(paths: "Paths", submitted: Submitted) -> None:
+    """See that a poke that was accepted becomes a driver, within a bound; otherwise start one (rule 12).
+
+    In-tree the bound is shorter than the grace of the turn that asked.
+    """
+    from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
+    from hermes_cli.services import choose
+
+    if submitted.is_poked and not is_taken_up(paths, _IN_TREE if submitted.in_tree else TAKEN_UP):
+        _drive(paths, choose(paths), submitted)
+
+
+def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted) -> None:
     """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome."""
-    if obstacle is None:
+    if submitted.obstacle is None:
         from hermes_cli.installation import entry_points
         from hermes_cli.restart.wake import start_driver
 
@@ -140,7 +177,7 @@ def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted, obst
     try:
         for intent in paths.queue.unsettled():
             if intent.id == submitted.id:
-                paths.queue.settle(intent, "failed", not_restarted(obstacle), trigger="cli")
+                paths.queue.settle(intent, "failed", not_restarted(submitted.obstacle), trigger="cli")
     finally:
         lock.release()
 
@@ -230,7 +267,7 @@ def _refuse_stopped(paths: "Paths") -> None:
     """Refuse what would be cancelled: the gateway was stopped, and only its service manager has started it since."""
     from hermes_cli.intents import desired
 
-    if desired.read(paths.desired) == "stopped":
+    if desired.seen(paths.desired) == "stopped":
         text = "the gateway was stopped and then started without hermes, so a restart would be cancelled"
         raise HermesError(f"{text}: hermes gateway start")
 

@@ -5,8 +5,8 @@ from typing import Any
 from hermes_cli.errors import QueueError
 from hermes_cli.intents import request as records
 from hermes_cli.paths import Paths
-from hermes_cli.programs import chosen
 from hermes_cli.restart.in_tree import is_in_tree
+from hermes_cli.services import kept
 from hermes_cli.system import process
 from hermes_cli.system.process import Identity
 
@@ -15,12 +15,11 @@ def ask(
     paths: Paths, *, reason: str, command: str, force: bool = False, drain_timeout: float | None = None
 ) -> dict[str, Any]:
     """Return a record of a restart of the adopted program, not written yet. Raises QueueError, ConfigError."""
-    program = chosen.adopted(paths)
+    program = kept.adopted(paths)
     running = program.observe() if program is not None else None
-    identity = running.identity if running is not None else None
-    target, in_tree = None, False
-    if identity is not None:
-        target = {"pid": identity.pid, "create_time": identity.create_time, "start_ticks": identity.start_ticks}
+    in_tree = False
+    if running is not None:
+        identity = running.identity
         try:
             in_tree = is_in_tree(paths.state, identity.pid, identity.start_ticks)
         except OSError as error:
@@ -32,7 +31,7 @@ def ask(
         paths.profile,
         reason=reason,
         command=command,
-        target=target,
+        target=program.target(running) if program is not None else None,
         in_tree=in_tree,
         force=force,
         drain_timeout=float(limit or 0.0) if drain_timeout is None else drain_timeout,
@@ -41,7 +40,7 @@ def ask(
 
 def signal_target(paths: Paths, target: dict[str, Any] | None) -> bool:
     """Send the program's own restart signal to the instance that the record names, if its handlers are there."""
-    program, named = chosen.adopted(paths), Identity.parse(target)
+    program, named = kept.adopted(paths), Identity.parse(target)
     running = program.observe() if program is not None else None
     if program is None or running is None or named is None:
         return False

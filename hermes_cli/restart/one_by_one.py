@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hermes_cli.config import load_or_defaults
 from hermes_cli.errors import UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.programs import chosen
+from hermes_cli.services import kept
 from hermes_cli.system.process import Handle
 
 
@@ -21,7 +21,7 @@ def ordered(there: Iterable[str], first: str | None) -> list[str]:
 
 def why_not_ready(paths: Paths) -> str | None:
     """Wait `stay_ready` seconds. Return why the profile's instance is not one that is ready and stays so, or None."""
-    program = chosen.program_of(paths)
+    program = kept.program_of(paths)
     fresh = program.observe()
     if fresh is None or not fresh.ready:
         return f"it is {fresh.state if fresh is not None else 'gone'} again"

@@ -51,8 +51,17 @@ def path_of(paths: "Paths") -> str:
 
 
 def read(paths: "Paths") -> "dict[str, Any]":
-    """Return the facts of service.json; none when nothing is installed."""
-    return durable.read_json(path_of(paths)) or {}
+    """Return the facts of service.json; none when nothing is installed.
+
+    Raises CannotTellError: another manager must not be taken for the responsible one.
+    """
+    try:
+        return durable.read_json(path_of(paths), strict=True) or {}
+    except OSError as error:
+        from hermes_cli.errors import CannotTellError
+
+        text = f"{path_of(paths)} cannot be read ({error.strerror}), so nobody can tell which service manager has the gateway"
+        raise CannotTellError(f"{text}: mend it and repeat") from error
 
 
 def wanted(paths: "Paths", manager: str, **facts: "Any") -> Definition:

@@ -11,14 +11,15 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import chosen, own, starts
+from hermes_cli.programs import own, starts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import other_installation, unmanaged
+from hermes_cli.services import kept, other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
+from hermes_cli.system import durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Status:
     series: starts.Series | None = None
     log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
+    unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
     silent_driver: int | None = None  # the pid of a driver that does nothing
     is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
@@ -71,7 +73,7 @@ class Status:
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.is_undescribed or (self.instance is not None and self.instance.ready):
+        if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
         return (
             bool(starts.crashes_in_a_row(self.runs))
@@ -86,7 +88,7 @@ class Status:
             return 3
         if self.instance is not None or self.service.service.state == "running":
             return 0
-        if self.service.service.state == "unknown":
+        if self.service.service.state == "unknown" or self.unreadable:
             return 5
         return 3 if self.service.installed else 4
 
@@ -95,8 +97,9 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     """Look at everything once. Raises OSError only when pending/ cannot be listed."""
     now = time.time()
     scan = paths.queue.scan()
-    adopted = chosen.adopted(paths)
+    adopted = kept.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
+    files = (paths.desired, paths.instance) if adopted is None else ()
     service = manager.status()
     is_undescribed = running is None and unmanaged.is_undescribed(paths)
     pid = service.service.pid if is_undescribed else None
@@ -105,7 +108,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=desired.read(paths.desired) if adopted is None else adopted.desired(),
+        desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
         service=service,
         instance=running,
         restarter=manager.restarter(),
@@ -119,6 +122,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
         runs=runs,
+        unreadable=tuple(path for path in files if durable.is_unreadable(path)),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,

@@ -1,6 +1,7 @@
 """What is wrong with what was gathered, each with its mend."""
 
 import os
+import shlex
 
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.mends import said
@@ -39,6 +40,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
     yield from status.updates
     if status.instance is not None:
         yield from _of_instance(status, status.instance)
+    for path in status.unreadable:
+        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
+        yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
 

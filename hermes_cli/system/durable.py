@@ -201,6 +201,15 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
     return document if isinstance(document, dict) else None
 
 
+def is_unreadable(path: str) -> bool:
+    """Say whether a small JSON file is there but what it says cannot be told now."""
+    try:
+        read_json(path, strict=True)
+    except OSError:
+        return True
+    return False
+
+
 def is_unknown(error: OSError) -> bool:
     """Say whether the error says nothing about the file that was to be read."""
     return error.errno not in _OF_THE_FILE

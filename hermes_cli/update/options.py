@@ -9,7 +9,7 @@ from hermes_cli.errors import UsageError
 from hermes_cli.update.candidate import Selection
 from hermes_cli.update.rollback import Rollback
 
-_FLAGS = ("check", "rollback", "pre", "stash", "rewritten", "no-restart", "all-profiles", "history", "help")
+_FLAGS = ("check", "rollback", "pre", "stash", "rewritten", "no-restart", "all-profiles", "history", "json", "help")
 _VALUES = ("to", "order")
 
 

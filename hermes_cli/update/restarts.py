@@ -200,6 +200,7 @@ class Restarts:
             if sent is not None:
                 by = self._manager.completed_by
                 self._say(f"restart{self._who(one)} recorded, will be completed by {by} (intent {sent.id})")
+                ask.look_after(one.paths, sent)
         return 0
 
     def _leave(self, left: list[PlannedRestart], why: str) -> None:
@@ -218,7 +219,7 @@ class Restarts:
         """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""
         if own.read_alive(self._paths) is not None:
             return True
-        if desired.read(self._paths.desired) == "stopped":
+        if desired.seen(self._paths.desired) == "stopped":
             return False
         try:
             return self._manager.status().installed

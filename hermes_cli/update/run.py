@@ -10,7 +10,7 @@ Whatever this process needs is imported before the code changes (law: imports be
 import os
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import copy
@@ -40,6 +40,8 @@ class Update:
         self._manager = choose(paths)
         self._restarts = Restarts(paths, self._manager, self._report.say)
         self._back: Journal | None = None  # the receipt of the update that is taken back
+        self.found: Candidate | None = None  # what `run` has looked at
+        self.has_news = False  # it is new, and would be taken
 
     def run(self) -> int:
         """Update the installation, restart the gateway, and return the exit code. Raises HermesError."""
@@ -47,6 +49,18 @@ class Update:
             return self._run()
         finally:
             self._restarts.let_go()
+
+    def document(self) -> dict[str, Any]:
+        """Return what `--check` has found as JSON."""
+        found = self.found
+        return {
+            "schema": 1,
+            "news": self.has_news,
+            "installed": found.old_shown if found else None,
+            "offered": found.new_shown if found and self.has_news else None,
+            "headline": found.headline if found and found.is_new else "",
+            "details": list(found.details) if found and found.is_new else [],
+        }
 
     def _run(self) -> int:
         with self._report:
@@ -113,6 +127,7 @@ class Update:
             candidate = source.candidate(selection, say)
         else:
             candidate = rollback.candidate(source, self._back, selection, say)
+        self.found = candidate
         if not candidate.is_new:
             say(f"already up to date ({candidate.old_shown})")
             self._say_what_is_stale()
@@ -121,6 +136,7 @@ class Update:
         for line in candidate.details if self._options.check else ():
             say(f"  {line}")
         refused = rollback.refusal(self._paths, candidate, selection) if self._back is None else None
+        self.has_news = refused is None
         if refused is not None:
             say(refused)
         return None if refused is not None else candidate

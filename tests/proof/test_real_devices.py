@@ -276,9 +276,6 @@ def test_a_command_that_takes_all_that_the_service_may_have(
     assert hermes.run("gateway", "status").returncode == 3
 
 
-@pytest.mark.xfail(
-    reason="a request from another time is told as already satisfied although its gateway was restarted", strict=False
-)
 @pytest.mark.parametrize("shift", ["+3h", "-3h", "+400d"])
 def test_clocks_that_differ(make_installation: Callable[..., Installation], tmp_path: Path, shift: str) -> None:
     """Whoever asks lives at another time than the gateway and its supervisor."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from support.machines.installation import Installation
-from support.machines.worlds import World
+from support.machines.worlds import World, mostly
 
 pytestmark = pytest.mark.e2e
 
@@ -39,12 +39,19 @@ def stop_driver(hermes: Installation) -> psutil.Process:
     return driver
 
 
-@pytest.mark.parametrize("ask", [("gateway", "restart", "--no-wait"), ("chat", "/restart")], ids=["no-wait", "chat"])
+@pytest.mark.parametrize(
+    ("world", "ask"),
+    [
+        ("launchd", ("gateway", "restart", "--no-wait")),
+        ("systemd", ("chat", "/restart")),
+        pytest.param("launchd", ("chat", "/restart"), marks=pytest.mark.nightly),
+        pytest.param("systemd", ("gateway", "restart", "--no-wait"), marks=pytest.mark.nightly),
+    ],
+    indirect=["world"],
+)
 def test_a_restart_is_completed_though_the_restarter_dies_before_its_first_line(
     world: World, ask: tuple[str, ...]
 ) -> None:
-    if world.name == "embedded":
-        pytest.skip("the supervisor is the restarter")
     before = world.hermes.install()
     tear(world.hermes)
     done = world.hermes.run(*ask)
@@ -54,6 +61,7 @@ def test_a_restart_is_completed_though_the_restarter_dies_before_its_first_line(
     assert world.hermes.starts() == 2
 
 
+@mostly("embedded", "systemd")
 def test_a_driver_that_is_stopped_is_shown_and_the_next_command_has_another_go_on(world: World) -> None:
     before = world.hermes.install()
     let_go = world.hermes.busy()

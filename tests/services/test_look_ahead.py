@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.machines.interpreter import Interpreter
-from support.machines.worlds import World
+from support.machines.worlds import World, mostly
 
 from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
@@ -65,6 +65,7 @@ def test_a_restart_into_a_broken_configuration_is_refused_in_one_line_before_it_
     assert is_untouched(world.hermes, before)
 
 
+@mostly("launchd", "systemd")
 def test_a_restart_from_the_chat_into_a_broken_configuration_is_refused_and_the_chat_is_told(world: World) -> None:
     before = world.hermes.install()
     break_config(world.hermes)
@@ -76,6 +77,7 @@ def test_a_restart_from_the_chat_into_a_broken_configuration_is_refused_and_the_
     assert is_untouched(world.hermes, before)
 
 
+@mostly("launchd")
 def test_a_driver_looks_before_it_signals(world: World) -> None:
     before = world.hermes.install()
     break_config(world.hermes)
@@ -87,6 +89,7 @@ def test_a_driver_looks_before_it_signals(world: World) -> None:
     assert is_untouched(world.hermes, before)
 
 
+@mostly("systemd")
 def test_a_gateway_that_is_signalled_stays_if_no_other_could_start(world: World) -> None:
     before = world.hermes.install()
     break_config(world.hermes)
@@ -98,6 +101,7 @@ def test_a_gateway_that_is_signalled_stays_if_no_other_could_start(world: World)
     world.hermes.gone(before.identity)
 
 
+@mostly("embedded")
 def test_force_restarts_all_the_same(world: World) -> None:
     before = world.hermes.install()
     break_config(world.hermes)
@@ -121,6 +125,7 @@ def test_a_restart_whose_program_is_gone_is_made_one_into_the_environment_that_a
     assert here.status()["problems"] == []
 
 
+@mostly("launchd")
 def test_a_start_whose_program_is_gone_starts_from_the_environment_that_asks(world: World) -> None:
     before = world.hermes.install()
     gone(world.hermes)
@@ -135,6 +140,7 @@ def test_a_start_whose_program_is_gone_starts_from_the_environment_that_asks(wor
     assert here.status()["problems"] == []
 
 
+@mostly("systemd")
 def test_a_restart_from_the_chat_whose_program_is_gone_leaves_the_gateway_alone_and_says_so(world: World) -> None:
     before = world.hermes.install()
     gone(world.hermes)
@@ -146,6 +152,7 @@ def test_a_restart_from_the_chat_whose_program_is_gone_leaves_the_gateway_alone_
     assert here.ready().identity == before.identity
 
 
+@mostly("systemd")
 def test_an_install_that_could_start_no_other_gateway_changes_nothing(world: World) -> None:
     before = world.hermes.install()
     texts = [path.read_text() for path in world.definitions()]
@@ -160,6 +167,7 @@ def test_an_install_that_could_start_no_other_gateway_changes_nothing(world: Wor
     assert is_untouched(world.hermes, before)
 
 
+@mostly("embedded")
 def test_a_state_directory_that_cannot_be_made_is_an_obstacle(world: World) -> None:
     world.hermes.install()
     assert world.call("obstacle") is None
@@ -168,6 +176,7 @@ def test_a_state_directory_that_cannot_be_made_is_an_obstacle(world: World) -> N
     assert os.path.isdir(world.hermes.paths.logs)
 
 
+@mostly("systemd")
 def test_a_definition_that_is_gone_is_an_obstacle_and_a_restart_brings_it_back(world: World) -> None:
     if world.name == "embedded":
         pytest.skip("the supervisor that runs is the definition")

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support.machines.worlds import World
+from support.machines.worlds import World, mostly
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -25,7 +25,7 @@ argv = ["{{python}}", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1", "-
 
 [instance]
 pid = "manager"
-port = {{ exists = "/", default = {number} }}
+port = {{ default = {number} }}
 ready = {{ http = "http://127.0.0.1:{{port}}/", timeout = 2.0 }}
 
 [restart]
@@ -123,3 +123,23 @@ def test_a_program_whose_keeper_is_killed_runs_once_when_it_is_back(files: Files
 def _other(paths: Paths, before: own.GatewayInstance) -> bool:
     found = own.read_alive(paths)
     return found is not None and found.ready and not found.identity.is_same_as(before.identity)
+
+
+@mostly("embedded")
+def test_a_program_that_is_gone_is_not_ended_for_a_restart(world: World, tmp_path: Path) -> None:
+    script = tmp_path / "files.sh"
+    script.write_text('#!/bin/sh\nexec "$@"\n')
+    script.chmod(0o755)
+    files = Files(world, tmp_path)
+    files.write(FILE.replace("argv = [", f'argv = ["{script}", '))
+    keeper = files.install()
+    program = files.program()
+    script.unlink()
+    done = files.run("restart")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert f"the program of files is gone, {script}" in done.stderr
+    os.kill(keeper.identity.pid, signal.SIGUSR1)
+    world.hermes.until(lambda: "SIGUSR1: staying" in files.log(), "the keeper's word")
+    assert files.keeper().identity == keeper.identity
+    assert program.is_running()
+    assert files.answers()

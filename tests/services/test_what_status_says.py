@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
-from support.machines.worlds import World
+from support.machines.worlds import World, mostly
 
 from hermes_cli.programs import starts
 from hermes_cli.system import process
@@ -191,6 +191,7 @@ def test_a_supervisor_that_nothing_starts_at_boot_is_a_problem_where_machines_bo
     assert "problem: nothing starts this gateway when the machine boots" in done.stderr
 
 
+@mostly("launchd")
 def test_a_gateway_whose_description_was_removed_is_shown_as_running_and_can_be_stopped(world: World) -> None:
     config = Path(world.hermes.paths.config)
     config.write_text(config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_interval = 0\n", 1))

@@ -34,7 +34,7 @@ def test_what_is_set_is_set_and_the_rest_stays(written):
 
 
 def test_unknown_sections_are_somebody_elses(written):
-    assert load(written("[notify]\ntoken = 'x'")) == Config()
+    assert load(written("[model]\ntoken = 'x'")) == Config()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An update from end to end, short of a real gateway."""
 
+import json
 import os
 import py_compile
 import signal
@@ -65,12 +66,29 @@ def test_check_says_what_is_new_and_changes_nothing(hermes: Installation, source
     source.publish({"new.txt": "1"}, "Add a file")
     new = source.publish({"new.txt": "2"}, "Change \x1b[2Jit")
     done = hermes.run("update", "--check")
-    assert done.returncode == 0
+    assert done.returncode == 100
     lines = done.stdout.splitlines()
     assert lines[1] == f"{source.short()} → {source.short(new)}, 2 commits"
     assert lines[2].endswith("Change ?[2Jit")
     assert lines[3].endswith("Add a file")
+    done = hermes.run("update", "--check", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["news"], found["offered"]) == (100, True, source.short(new))
+    assert len(found["details"]) == 2
     assert source.is_exactly(old)
+
+
+def test_check_is_0_where_nothing_is_new(hermes: Installation, source: Source) -> None:
+    assert hermes.run("update", "--check").returncode == 0
+    found = json.loads(hermes.run("update", "--check", "--json").stdout)
+    assert found == {
+        "schema": 1,
+        "news": False,
+        "installed": source.short(),
+        "offered": None,
+        "headline": "",
+        "details": [],
+    }
 
 
 def test_the_checkout_is_brought_to_the_upstream_commit(hermes: Installation, source: Source) -> None:

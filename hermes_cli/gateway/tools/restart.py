@@ -1,11 +1,12 @@
 """`/restart`: a restart on request of a turn; the outcome comes as a notice."""
 
 import asyncio
+import contextlib
 
 from hermes_cli.errors import HermesError
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.paths import Paths
-from hermes_cli.restart.ask import request
+from hermes_cli.restart.ask import look_after, request
 from hermes_cli.services import choose
 
 
@@ -17,4 +18,6 @@ async def request_restart(turn: Turn, paths: Paths) -> str:
         submitted = await asyncio.to_thread(request, paths, reason="chat", command="/restart", origin=origin)
     except HermesError as error:
         return f"no restart: {error}"
+    with contextlib.suppress(RuntimeError):  # no thread can be started
+        asyncio.get_running_loop().run_in_executor(None, look_after, paths, submitted)
     return f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})"

@@ -27,7 +27,7 @@ def find(program: ProgramFile, home: str | None) -> Adoption:
     service = program.get("service", kind)
     if service is None:
         raise NotInstalledError(f"{program.name} has no service under {kind}: hermes gateway install --program FILE")
-    profile = _profile(place)
+    profile = _profile(program, place)
     key = "profile" if profile and "profile" in service else "label" if kind == "launchd" else "unit"
     name = fill(service[key], {"profile": profile or "default"})
     definition = _plist(name) if kind == "launchd" else _unit(name)
@@ -58,8 +58,13 @@ def _foreign_home(variable: str | None) -> str | None:
     return value if is_foreign(value) else None
 
 
-def _profile(home: str) -> str | None:
-    """Return the profile of a home below `profiles/`, as hermes-agent lays them out."""
+def _profile(program: ProgramFile, home: str) -> str | None:
+    """Return the profile whose home this is: as the program file lays them out, else a folder below `profiles/`."""
+    layout = program.get("home", "profile")
+    if layout is not None:
+        before, _, after = os.path.expanduser(layout).partition("{profile}")
+        is_one = home.startswith(before) and home.endswith(after) and len(home) > len(before + after)
+        return home[len(before) : len(home) - len(after)] if is_one else None
     parent, name = os.path.split(home)
     return name if os.path.basename(parent) == "profiles" else None
 

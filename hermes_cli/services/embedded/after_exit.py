@@ -30,7 +30,7 @@ class Rest:
     gives_up: int | None = None
 
 
-def after_exit(code: int, uptime: float, crashes: int, desired: Desired) -> StartAgain | Rest:
+def after_exit(code: int, uptime: float, crashes: int, desired: Desired | None) -> StartAgain | Rest:
     """Return the next move. `crashes` counts those in a row before this one, each sooner than CRASH_WINDOW seconds."""
     what = f"{describe_exit(code)} after {uptime:.1f} s"
     if desired == "stopped":

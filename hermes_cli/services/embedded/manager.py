@@ -170,7 +170,7 @@ class Embedded:
         if answer is not None:
             return
         self._spawn_supervisor()
-        if self._ask({"op": "start"}) is None and desired.read(self._paths.desired) == "running":
+        if self._ask({"op": "start"}) is None and desired.seen(self._paths.desired) == "running":
             raise HermesError(f"the supervisor does not stay: see {self._paths.gateway_log}")
 
     def stop(self) -> None:

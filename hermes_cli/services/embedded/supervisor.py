@@ -84,7 +84,7 @@ class Supervisor:
         self._reap()
         self._adopt()
         if self._gateway is None and self._exit_code is None:
-            wanted = desired.read(self._paths.desired) == "running"
+            wanted = desired.seen(self._paths.desired) != "stopped"  # if it cannot be told, the start looks again
             self._start_at = 0.0 if wanted else None
             self._leaving = self._background and not wanted  # there is nothing to supervise
         self._drivers.look("login")
@@ -142,7 +142,10 @@ class Supervisor:
     def _leave(self, number: signal.Signals) -> None:
         _log.info("%s: stopping", number.name)
         if number == signal.SIGINT:
-            desired.write(self._paths.desired, "stopped", "Ctrl-C")
+            try:
+                desired.write(self._paths.desired, "stopped", "Ctrl-C")
+            except OSError as error:  # a stop is carried out also when it cannot be written (rule 7)
+                _log.error("%s: %s: the next login starts the gateway again", self._paths.desired, error.strerror)
         if self._leaving and self._gateway is not None:  # a second signal means now
             self._gateway.send(signal.SIGTERM)
         self._leaving = True
@@ -193,8 +196,12 @@ class Supervisor:
         self._start_at = self._gives_up = None
         if self._gateway is not None or self._leaving:
             return
-        if desired.read(self._paths.desired) == "stopped":  # looked at last, right before a start (rule 7)
+        wanted = desired.seen(self._paths.desired)  # looked at last, right before a start (rule 7)
+        if wanted == "stopped":
             self._why = "stopped by the user"
+            return
+        if wanted is None:
+            self._put_off(f"{self._paths.desired} cannot be read, so nobody can tell whether it was stopped")
             return
         self._adopt()
         if self._gateway is not None:
@@ -202,12 +209,16 @@ class Supervisor:
         try:
             pid = child.start(self._paths, self._spawn)
         except OSError as error:  # no memory, no processes, or the interpreter is being replaced
-            self._why = f"{sys.executable} cannot be started: {error.strerror}"
-            _log.error("%s", self._why)
-            self._start_at = time.monotonic() + _SPAWN_PAUSE
+            self._put_off(f"{sys.executable} cannot be started: {error.strerror}")
             return
         _log.info("started the gateway, pid %d", pid)
         self._own(pid)
+
+    def _put_off(self, why: str) -> None:
+        if why != self._why:
+            _log.error("%s", why)
+        self._why = why
+        self._start_at = time.monotonic() + _SPAWN_PAUSE
 
     def _gateway_exited(self, code: int) -> None:
         gateway = self._gateway
@@ -227,7 +238,7 @@ class Supervisor:
             code,
             uptime,
             self._crashes,
-            "stopped" if self._leaving or self._is_held else desired.read(self._paths.desired),
+            "stopped" if self._leaving or self._is_held else desired.seen(self._paths.desired),
         )
         self._crashes = self._crashes + 1 if counts_as_crash(code, uptime) else 0
         self._exit_code, self._why = code, move.why
@@ -236,7 +247,7 @@ class Supervisor:
             self._gives_up = move.gives_up
             _log.info("at rest: %s", move.why)
             self._answer_stop_calls()
-            if self._background and desired.read(self._paths.desired) == "stopped":
+            if self._background and desired.seen(self._paths.desired) == "stopped":
                 self._leaving = True  # there is nothing to supervise
             return
         self._start_at = time.monotonic() + move.pause

@@ -76,7 +76,7 @@ class Launchd:
             place.domain,
             is_defined or place.job is not None or bool(self._registration),
             service,
-            tuple(problems) if place.foreign or desired.read(self._paths.desired) != "stopped" else (),
+            tuple(problems) if place.foreign or desired.seen(self._paths.desired) != "stopped" else (),
         )
 
     def observe(self) -> Service:

@@ -67,7 +67,7 @@ class Systemd:
             is_installed = bool(self._registration)
             return ServiceStatus(unit.name, self._systemctl.domain, is_installed, service, (foreign,))
         problems: list[Problem] = []
-        if there and desired.read(self._paths.desired) != "stopped":
+        if there and desired.seen(self._paths.desired) != "stopped":
             problems += shown.problems(unit, restarter, watch, service, self._path_of(unit.name))
             if not self._systemctl.system and linger.ends_at_logout():
                 mend = f"loginctl enable-linger {systemctl.user_name()}"

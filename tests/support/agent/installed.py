@@ -21,7 +21,7 @@ from typing import TypeVar
 from filelock import FileLock
 
 RELEASE = "hermes-agent==0.19.0"
-GIVEN = "HERMES_TEST_AGENT"  # a virtual environment that has it already, to be used as it is
+GIVEN = "HERMES_TEST_AGENT"  # a virtual environment that has it already
 _PATIENCE = 900
 _CLONE_NEWNET = 0x40000000
 _SIOCSIFFLAGS, _UP = 0x8914, 0x1
@@ -38,6 +38,7 @@ def installed(folder: Path) -> Path:
     Raises NotToBeHadError.
     """
     if given := os.environ.get(GIVEN):
+        _answer_for_the_machine(Path(given))
         return Path(given) / "bin" / "python"
     environment = folder / "hermes-agent"
     python, refused = environment / "bin" / "python", folder / "hermes-agent.refused"
@@ -62,6 +63,10 @@ def _install(environment: Path, python: Path) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no word"]
         raise NotToBeHadError(f"{RELEASE} cannot be installed here: {lines[-1]}")
+    _answer_for_the_machine(environment)
+
+
+def _answer_for_the_machine(environment: Path) -> None:
     (site,) = environment.glob("lib/python*/site-packages")
     shutil.copy(Path(__file__).parent / "on_a_mac" / "sitecustomize.py", site)
 

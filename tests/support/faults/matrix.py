@@ -24,6 +24,20 @@ WORLDS = [dict(zip(KNOBS, values, strict=True)) for values in itertools.product(
 KIND, HOSTILE = WORLDS[0], WORLDS[-1]
 
 
+def pairwise() -> list[dict[str, Any]]:
+    """Return so few worlds that any two knobs still meet in each of their positions."""
+
+    def pairs(world: dict[str, Any]) -> set[frozenset[tuple[str, Any]]]:
+        return {frozenset(two) for two in itertools.combinations(world.items(), 2)}
+
+    left = set().union(*map(pairs, WORLDS))
+    chosen = []
+    while left:
+        chosen.append(max(WORLDS, key=lambda world: len(pairs(world) & left)))
+        left -= pairs(chosen[-1])
+    return chosen
+
+
 def name_of(world: dict[str, Any]) -> str:
     """A world in one word: what is in its worse position."""
     worse = [name for name, (_, bad) in KNOBS.items() if world[name] == bad]

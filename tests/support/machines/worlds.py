@@ -132,3 +132,9 @@ def _for_test(name: str) -> Callable[..., World]:
 
 # As a test asks for them: `WORLDS[name](request)`; skipped with the reason where there is no such manager.
 WORLDS: dict[str, Callable[..., World]] = {name: _for_test(name) for name in ("embedded", "systemd", "launchd")}
+
+
+def mostly(*names: str) -> pytest.MarkDecorator:
+    """Let a test run under these managers, and under the others at night: for what is alike under each."""
+    cells = [pytest.param(name, marks=[] if name in names else [pytest.mark.nightly]) for name in WORLDS]
+    return pytest.mark.parametrize("world", cells, indirect=True)

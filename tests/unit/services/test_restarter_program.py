@@ -223,3 +223,35 @@ def test_what_no_driver_can_finish_is_tried_seldom_after_a_while(program, gone, 
     monkeypatch.setenv("PATH", f"{asleep.parent}:{os.environ['PATH']}")
     program.run("sh", "-c", f"echo >> {starts}")
     assert len(starts.read_text()) == len(pauses)
+
+
+@pytest.fixture
+def any_python(program, tmp_path, monkeypatch):
+    """A Python on PATH beside the one that is gone, and the restarter's copy, which it can run."""
+    Path(program.paths.restarter, "lib").mkdir()
+    found = tmp_path / "bin" / "python3"
+    found.parent.mkdir()
+    note = f'echo "${{PYTHONPATH:-installed}} $*" >> {program.runs}'
+    found.write_text(f'#!/bin/sh\n[ "$1" != -c ] || exit 0\n{note}\n{program.settles}\n')
+    found.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{found.parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("any_python")
+def test_where_the_interpreter_is_gone_any_other_runs_the_copy(program, gone):
+    program.record(gone)
+    program.run()
+    run = "-P -m hermes_cli.restarter -p default --trigger watch --busy wait"
+    assert program.noted() == [f"{program.paths.restarter}/lib {run}"]
+
+
+@pytest.mark.usefixtures("any_python")
+def test_what_an_update_was_changing_is_left_to_the_interpreter_that_is_gone(program, gone):
+    program.record(gone)
+    journal = Path(program.paths.updates_under_way, "one.json")
+    journal.parent.mkdir(parents=True)
+    journal.write_text('{"step": "begun"}')
+    started = program.folder / "started"
+    program.run("sh", "-c", f"touch {started}; find {shlex.quote(program.paths.pending)} -type f -delete")
+    assert started.exists()
+    assert program.noted() == []

@@ -193,7 +193,7 @@ class Conversation:
         return True
 
     def _check_hope(self, *, first: bool) -> None:
-        if desired.read(self._paths.desired) == "stopped" and own.read_alive(self._paths) is None:
+        if desired.seen(self._paths.desired) == "stopped" and own.read_alive(self._paths) is None:
             raise NotRunningError("the gateway was stopped, what was accepted stays: hermes gateway start")
         if not first or self._paths.queue.unsettled():
             return

@@ -1,0 +1,89 @@
+"""openclaw adopted: exit code 0 means both, a restart may keep the process, and SIGUSR1 must never reach it.
+
+A stand-in that speaks its contract, under the emulated launchd and a real `systemd --user`; the real one where
+HERMES_TEST_OPENCLAW names its prefix.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.machines.openclaw import GIVEN, SLOW, OnLaunchd, OnSystemd, OpenClaw
+
+pytestmark = [pytest.mark.timeout(120 * SLOW)]
+
+
+@pytest.fixture(params=["launchd", "systemd"])
+def openclaw(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenClaw]:
+    """One that is not installed yet; nobody may have sent it SIGUSR1 at the end."""
+    if request.param == "launchd":
+        found: OpenClaw = OnLaunchd(tmp_path, request.getfixturevalue("make_launchd"))
+    else:
+        found = OnSystemd(request.getfixturevalue("user_manager"))
+    yield found
+    assert not found.inspected(), "SIGUSR1 has node open its inspector"
+
+
+def test_a_restart_is_its_own_signal_and_ends_with_another_process(openclaw: OpenClaw) -> None:
+    before = openclaw.install()
+    definition = openclaw.definition()
+    openclaw.adopt()
+    said = openclaw.ours("-p", "openclaw", "gateway", "restart").stdout
+    assert "restarted" in said
+    openclaw.ready(other_than=before)
+    assert [one["outcome"] for one in openclaw.intents()] == ["restarted"]
+    assert openclaw.definition() == definition
+    assert openclaw.status()["instance"]["state"] == "ready"
+
+
+def test_a_restart_in_its_own_process_is_seen_by_its_generation_and_kills_nobody(openclaw: OpenClaw) -> None:
+    before = openclaw.install(managed=False)
+    openclaw.adopt()
+    openclaw.until(lambda: (openclaw.answers() or {}).get("uptimeMs", 0) > 2500, "a run that is told from the next one")
+    said = openclaw.ours("-p", "openclaw", "gateway", "restart").stdout
+    assert "restarted" in said
+    assert openclaw.ready().is_same_as(before)
+    (intent,) = openclaw.intents()
+    assert (intent["outcome"], intent["target"]["pid"]) == ("restarted", before.pid)
+    assert openclaw.answers()["uptimeMs"] < 1000 * (time.time() - before.create_time)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGKILL], ids=["restart", "crash"])
+def test_it_comes_back_where_its_manager_does_not_start_it(openclaw: OpenClaw, number: signal.Signals) -> None:
+    if openclaw.kind == "systemd" and number == signal.SIGUSR2:
+        pytest.skip("with Restart=no, exit code 0 leaves the unit as a stop by hand does")
+    before = openclaw.install(comes_back=False)
+    openclaw.adopt()
+    openclaw.signal(before, number)
+    openclaw.ready(other_than=before)
+    (intent,) = openclaw.until(lambda: [one for one in openclaw.intents() if one["outcome"]], "a settled intent")
+    assert (intent["reason"], intent["outcome"], intent["target"]["pid"]) == ("observed", "restarted", before.pid)
+
+
+def test_what_a_person_takes_down_stays_down_and_is_kept_alive_again_when_it_is_started(openclaw: OpenClaw) -> None:
+    before = openclaw.install()
+    openclaw.adopt()
+    openclaw.unload()
+    openclaw.until(lambda: not before.is_alive(), "its end")
+    openclaw.until(lambda: "openclaw: it " in openclaw.log(), "the look at its end")
+    assert openclaw.pid() is None
+    assert openclaw.intents() == []
+    after = openclaw.install(comes_back=False)
+    openclaw.until(lambda: str(after.pid) in openclaw.log(), "a look at what a person has started")
+    openclaw.signal(after, signal.SIGKILL)
+    openclaw.ready(other_than=after)
+
+
+@pytest.mark.skipif(GIVEN is not None, reason="the real one has a configuration of its own to refuse")
+def test_a_configuration_that_it_refuses_is_said_and_not_tried_again(openclaw: OpenClaw) -> None:
+    before = openclaw.install(comes_back=False)
+    openclaw.adopt()
+    openclaw.configure(broken=True)
+    os.kill(before.pid, signal.SIGKILL)
+    openclaw.until(lambda: "it refuses to start" in openclaw.log(), "the look at its refusal")
+    status = openclaw.status()
+    assert any("it refuses to start" in one["text"] for one in status["problems"])
+    assert len([one for one in openclaw.intents() if one["outcome"]]) == 1
