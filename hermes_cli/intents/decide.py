@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
-from hermes_cli.intents.request import UPDATE
+from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 
 LONGEST_DRAIN = 86400.0  # seconds; what a program says of its own drain is believed up to this
@@ -111,6 +111,19 @@ def old_instance_was_signalled(facts: Facts) -> Step | None:
     if facts.now >= repeat_at:  # the gateway may have refused the first one
         return look_ahead(facts) or next_would_not_start(facts) or _signal(facts, old)
     return Wait("the gateway to begin its drain", min(repeat_at, kill_at))
+
+
+def not_yet(facts: Facts) -> Step | None:
+    """Wait for the time, or for the end of the last turn, that the request has set."""
+    old, intent = facts.outdated, facts.intent
+    if old is None:
+        return None
+    if intent.not_before is not None and facts.now < intent.not_before:
+        return Wait(f"its time, {timestamp(intent.not_before)[:16]} UTC", intent.not_before)
+    if intent.when_idle and old.active_turns:
+        turns = f"{old.active_turns} turn{'' if old.active_turns == 1 else 's'}"
+        return Wait(f"the gateway to be idle: {turns}", facts.now + facts.policy.start_timeout)
+    return None
 
 
 def restart_refused(facts: Facts) -> Step | None:
@@ -277,6 +290,7 @@ RULES: tuple[Rule, ...] = (
     update_changed_nothing,
     old_instance_leaves,
     old_instance_was_signalled,
+    not_yet,
     restart_refused,
     old_code_stays,
     old_instance_still_starts,

@@ -73,6 +73,8 @@ class Intent:
     expires_at: float | None
     document: dict[str, Any]
     generation: float | None = None
+    when_idle: bool = False  # not before no turn runs
+    not_before: float | None = None
     boot_time: float | None = None  # seconds since the boot `boot_id` when it was asked; None in records of 0.1.0
 
     @property
@@ -124,6 +126,8 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         expires_at=_time(document.get("expires_at")),
         document=document,
         generation=_generation(document.get("target")),
+        when_idle=document.get("when_idle") is True,
+        not_before=_time(document.get("not_before")),
         boot_time=finite(document.get("boot_time")),
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
 _LOCK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
 _DESCRIBES = 2.0
+_LONGEST_TURN = 86400.0  # a request for an idle gateway that never is one ends
 _IN_TREE = 1.0  # seconds from a poke to a driver
 
 
@@ -90,6 +91,26 @@ def ask(
         drain_timeout=limits.drain if drain_timeout is None else drain_timeout,
         expiry=limits.expiry,
     )
+
+
+def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: float | None) -> Submitted:
+    """Make a record durable that is not to be acted on yet, and have a driver wait. Raises QueueError.
+
+    `idle`: not before no turn runs; `at`: nor before then, epoch seconds.
+    """
+    import time
+
+    from hermes_cli.restart.wake import look
+
+    wait = max(0.0, at - time.time()) if at is not None else 0.0
+    record["when_idle"] = idle
+    record["not_before"] = None if at is None else records.timestamp(at)
+    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_TURN if idle else records.EXPIRY))
+    submitted = Submitted(
+        records.submit(paths.intents, record), record["target"], in_tree=record["requester"]["in_tree"]
+    )
+    look(paths)
+    return submitted
 
 
 def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> Submitted:

@@ -294,3 +294,63 @@ def test_as_process_1_it_reaps_orphans_and_ends_with_sigterm(paths, as_pid_1, tm
         handle.send(signal.SIGTERM)
         assert handle.wait(PATIENCE)
     assert own.read(paths).exit_code == 0
+
+
+def pod(home, *arguments):
+    """Another container on the same volume: its own process ids, the same kernel."""
+    argv = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        sys.executable,
+        "-m",
+        "hermes_cli",
+        *arguments,
+    ]
+    return subprocess.Popen(
+        argv,
+        env={**os.environ, "HERMES_HOME": home},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pid namespaces are Linux's")
+@pytest.mark.parametrize(("arguments", "code"), [(("gateway", "run", "--supervise"), 75), (("gateway", "run"), 1)])
+def test_a_second_pod_on_one_volume_is_refused_and_the_first_goes_on(paths, as_pid_1, home, arguments, code):
+    before = own.read(paths)
+    with pod(home, *arguments) as second:
+        _, said = second.communicate(timeout=PATIENCE)
+    assert second.returncode == code, said
+    assert said.startswith("hermes: another ") or "another gateway" in said
+    assert own.read(paths).identity == before.identity
+    assert children_of(as_pid_1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pid namespaces are Linux's")
+def test_what_is_pending_on_a_volume_is_settled_by_the_next_pod(paths, as_pid_1, home):
+    (gateway,) = children_of(as_pid_1)
+    os.kill(gateway, signal.SIGSTOP)  # nothing of the restart happens in this pod
+    inside = ["nsenter", "-t", str(as_pid_1), "-p", "-m", sys.executable, "-m", "hermes_cli"]
+    asked = [*inside, "gateway", "restart", "--no-wait"]
+    subprocess.run(asked, env={**os.environ, "HERMES_HOME": home}, check=True, timeout=PATIENCE, capture_output=True)
+    with Handle(Identity.of(as_pid_1)) as handle:
+        handle.send(signal.SIGKILL)
+        assert handle.wait(PATIENCE)
+    assert len(os.listdir(paths.pending)) == 1
+    with pod(home, "gateway", "run", "--supervise") as second:
+        try:
+            with DirectoryWatch(paths.queue.settled) as watch:
+                deadline = time.monotonic() + PATIENCE
+                while not (found := paths.queue.history()):
+                    assert time.monotonic() < deadline
+                    watch.wait(1.0)
+            assert [one.outcome for one in found] == ["restarted"]
+        finally:
+            for child in children_of(second.pid):
+                os.kill(child, signal.SIGKILL)
+            second.communicate(timeout=PATIENCE)
