@@ -65,10 +65,15 @@ class UpdateConfig:
 
 @dataclass(frozen=True, slots=True)
 class TerminalConfig:
-    """Section [terminal]; seconds."""
+    """Section [terminal]; seconds.
+
+    `approval`: which commands that an agent thought of a person has to approve within `approval_timeout`.
+    """
 
     timeout: float = 1800.0
     shell: str = "/bin/sh"
+    approval: str = "dangerous"
+    approval_timeout: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,27 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TelegramConfig:
+    """Section [telegram]: a bot, whose token is in a file or in a variable; with neither there is no Telegram here.
+
+    `allow`: ids of users who may write to it; `terminal`: those who may have commands run, restart and approve as well.
+    `groups`: ids of groups in which it answers who is allowed and mentions it. `api`: a Bot API server of one's own.
+    """
+
+    token_file: str = ""
+    token_env: str = ""
+    api: str = "https://api.telegram.org"
+    allow: tuple[int, ...] = ()
+    terminal: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a bot."""
+        return bool(self.token_file or self.token_env)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of config.toml."""
 
@@ -121,6 +147,7 @@ class Config:
     update: UpdateConfig = field(default_factory=UpdateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    telegram: TelegramConfig = field(default_factory=TelegramConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
 
 
@@ -130,6 +157,7 @@ _LEAST = {
     "storm_limit": 1,
     "expiry": 1.0,
     "timeout": 0.1,
+    "approval_timeout": 1.0,
     "size": 4096,
     "files": 1,
     "clients": 1,
@@ -141,10 +169,20 @@ _LEAST = {
     "store": 1024 * 1024,
 }
 _LONGEST = 1024 * 1024  # bytes
+_CHOICES = {"approval": ("dangerous", "always", "never")}
 _MOST = {"files": 100, "clients": 10000}
-_OF_OTHER_RELEASES = ("model", "telegram")  # a release that goes back must still start
+_OF_OTHER_RELEASES = ("model",)  # a release that goes back must still start
+_NUMBERS = ("allow", "terminal", "groups")  # lists of ids; other lists are of words
 Section = TypeVar(
-    "Section", GatewayConfig, RestartConfig, TerminalConfig, UpdateConfig, LogConfig, LimitsConfig, NotifyConfig
+    "Section",
+    GatewayConfig,
+    RestartConfig,
+    TerminalConfig,
+    UpdateConfig,
+    LogConfig,
+    LimitsConfig,
+    NotifyConfig,
+    TelegramConfig,
 )
 
 
@@ -185,6 +223,7 @@ def parse(path: str, text: bytes) -> Config:
         update=_section(path, "update", UpdateConfig, document),
         log=_section(path, "log", LogConfig, document),
         limits=_section(path, "limits", LimitsConfig, document),
+        telegram=_section(path, "telegram", TelegramConfig, document),
         notify=notify,
     )
 
@@ -251,7 +290,11 @@ def _value(where: str, value: Any, default: Any, least: float) -> Any:
     if isinstance(default, bool):
         fits, what = isinstance(value, bool), "true or false"
     elif isinstance(default, str):
-        fits, what = isinstance(value, str), "a string"
+        choices = _CHOICES.get(where.rpartition(".")[2])
+        fits = isinstance(value, str) and (choices is None or value in choices)
+        what = "a string" if choices is None else f"one of {', '.join(choices)}"
+    elif isinstance(default, tuple) and where.rpartition(".")[2] in _NUMBERS:
+        fits, what = isinstance(value, list) and all(type(entry) is int for entry in value), "a list of whole numbers"
     elif isinstance(default, tuple):
         fits = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
         what = "a list of strings"

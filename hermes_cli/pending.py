@@ -2,6 +2,9 @@
 
 import os
 
+RESIDENT_LOCK = (
+    "resident.lock"  # in the state directory of a profile that adopts: held while its resident restarter lives
+)
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.paths import Paths

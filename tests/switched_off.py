@@ -188,8 +188,8 @@ ROWS = [
     Row(
         "the look that every command takes",
         wake.look,
-        "if not is_something_pending(paths) or",
-        "if True or",
+        "if not is_something_pending(paths):",
+        "if True:",
         f"{KILLED}gateway_and_supervisor_killed_together",
     ),
     Row(

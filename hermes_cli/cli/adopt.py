@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
+from hermes_cli.installation import shared
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, resolve
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs import program_file
@@ -40,6 +41,7 @@ def adopt(
     Its own definition stays as it is. One job of ours runs beside it and starts it again when it was asked to restart,
     or ended by itself, and did not come back. hermesctl gateway release undoes it.
     """
+    shared.refuse()
     is_file = os.sep in program or program.endswith(".toml")
     if not is_file and program not in program_file.BUILT_IN:
         raise UsageError(f"{program!r} is not known: use {', '.join(program_file.BUILT_IN)}, or a program file")

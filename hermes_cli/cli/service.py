@@ -9,6 +9,7 @@ import click
 from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
+from hermes_cli.installation import shared
 from hermes_cli.intents import desired, trial
 from hermes_cli.intents.decide import LONGEST_DRAIN
 from hermes_cli.paths import Paths
@@ -51,6 +52,7 @@ def install(
         from hermes_cli.cli.take_over import take_over
 
         paths = take_over(paths, program, only_look=only_print)
+    shared.refuse()
     _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":

@@ -43,6 +43,7 @@ def update(paths: Paths, /, *, history: bool, **typed: Any) -> int:
         for line in lines(paths):
             click.echo(line)
         return 0
+    _refuse_adopted(paths)
     from hermes_cli.update.options import compose
     from hermes_cli.update.run import Update
 
@@ -59,3 +60,25 @@ def update(paths: Paths, /, *, history: bool, **typed: Any) -> int:
         note_update(paths, asked.found.new_shown, asked.found.headline)
         return NEWS
     return code
+
+
+def _refuse_adopted(paths: Paths) -> None:
+    """Refuse on a profile that stands for another program, whose code is not ours to change. Raises UsageError."""
+    import os
+
+    if not os.path.exists(f"{paths.state}/adopted.json"):
+        return
+    import shlex
+
+    from hermes_cli.errors import UsageError
+    from hermes_cli.services import kept
+
+    program = kept.adopted(paths)
+    if program is None:
+        return
+    words = [program.adoption.fill(word) for word in program.file.get("update", "command") or ()]
+    how = shlex.join(words) if words and not any("{" in word for word in words) else "with its own command"
+    raise UsageError(
+        f"profile {paths.profile} keeps {program.adoption.program} alive, whose code is its own: update it there, {how}; "
+        "hermesctl itself is updated without -p"
+    )

@@ -7,23 +7,28 @@
 `run` decides when it opens, drains and closes.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from hermes_cli.config import Config, LimitsConfig
-from hermes_cli.gateway.agents.base import Tools
+from hermes_cli.gateway.agents.base import Agent, Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
+from hermes_cli.gateway.approvals import NO_RIGHT, Approvals
 from hermes_cli.gateway.channels.base import Channel, Desk
 from hermes_cli.gateway.channels.local.server import LocalChannel
-from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.gateway.commands import Commands, named
+from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.notices import Notices
 from hermes_cli.gateway.conversations.store import Room, Store, open_store
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.conversations.turns import Turns, interrupt_left_behind
 from hermes_cli.gateway.conversations.updates import Updates
 from hermes_cli.gateway.exit import LastStep
+from hermes_cli.gateway.rights import Rights
 from hermes_cli.gateway.tools import terminal
 from hermes_cli.gateway.tools.restart import request_restart
 from hermes_cli.gateway.tools.session import run_command
@@ -65,10 +70,18 @@ class Reception:
         self._channels = channels(paths, self._store, self, config.limits)
         self._notices = Notices(paths, self._store, me, self._publish)
         self._updates = Updates(paths, self._store, self._publish)
+        self.rights = Rights()
+        self.rights.add(TELEGRAM, lambda origin: origin.user in {str(user) for user in config.telegram.terminal})
+        self._approvals = Approvals(
+            self.rights, self._tell, ask=config.terminal.approval, patience=config.terminal.approval_timeout
+        )
+        tools = self._tools()
+        self._agent: Agent = BuiltinAgent(tools)
+        self._commands = Commands(tools, self._approvals, self.rights, stop=self._stop, renew=self._renew)
         identity = me().identity
         self.turns = Turns(
             self._store,
-            BuiltinAgent(self._tools()).answer,
+            self._answer,
             f"{identity.pid}:{identity.start_ticks or identity.create_time}",
             publish=self._publish,
             stream=self._stream,
@@ -106,8 +119,13 @@ class Reception:
     # --- what the channels ask
 
     def accepted(self, message: Message) -> None:
-        """Show a stored message to every channel and have it answered."""
+        """Show a stored message to every channel and have it answered: a command at once, others in their order."""
         self._publish(message)
+        try:
+            if named(message.text) is not None and self.turns.beside(message):
+                return
+        except sqlite3.Error as error:  # it stays queued
+            _log.error("a command could not be begun: %s", error)
         self.turns.wake(message.session)
 
     def is_draining(self) -> bool:
@@ -116,7 +134,7 @@ class Reception:
 
     def running_turn(self, session: str) -> Turn | None:
         """Return the session's running turn."""
-        return next((turn for turn in self.turns.active.values() if turn.message.session == session), None)
+        return self.turns.of(session)
 
     def report(self) -> dict[str, Any]:
         """Describe the instance, its pending restarts and its channels."""
@@ -136,13 +154,47 @@ class Reception:
         for channel in self._channels:
             channel.stream(message, offset, text)
 
+    def _tell(self, about: Message, identifier: str, text: str) -> None:
+        stored = self._store.notice(about.session, identifier, text, origin=about.origin.of_notice())
+        if stored is not None:
+            self._publish(stored)
+
+    def _answer(self, turn: Turn) -> Coroutine[Any, Any, str]:
+        return (self._commands if named(turn.message.text) is not None else self._agent).answer(turn)
+
+    def _stop(self, message: Message, everything: bool) -> str:
+        """End the turn of the message's session and, if asked, drop what waits there."""
+        dropped = (
+            self._store.drop_queued(message.session, "dropped by /stop all; it was not begun") if everything else []
+        )
+        for reply in dropped:
+            self._publish(reply)
+        turn = self.turns.of(message.session)
+        if turn is not None:
+            turn.cut_off("/stop", asyncio.get_running_loop().time())
+        waiting = self._store.count_queued(message.session)
+        words = ["nothing runs here" if turn is None else "stopped"]
+        words += [f"{len(dropped)} dropped"] if dropped else []
+        words += [f"{waiting} more {'waits' if waiting == 1 else 'wait'}: /stop all drops them too"] if waiting else []
+        return "; ".join(words)
+
+    def _renew(self, message: Message) -> str:
+        self._store.renew(message)
+        return "a new conversation begins here"
+
     def _tools(self) -> Tools:
         return Tools(
-            terminal=lambda turn, command: run_command(turn, command, self._paths, self._config, self._me().identity),
+            terminal=self._typed,
             status=lambda: status_text(self._paths, self._me()),
             restart=partial(request_restart, paths=self._paths),
             update=self._update,
+            permit=self._approvals.permit,
         )
+
+    async def _typed(self, turn: Turn, command: str) -> str:
+        if not self.rights.terminal(turn.message.origin):
+            return NO_RIGHT
+        return await run_command(turn, command, self._paths, self._config, self._me().identity)
 
     async def _update(self, turn: Turn, options: Sequence[str]) -> str:
         try:

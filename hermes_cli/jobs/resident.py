@@ -11,12 +11,14 @@ It stays small, and of no release: it only waits. Every look is a process of its
     until SECONDS     at the latest after so long
 """
 
+import fcntl
 import os
 import select
 import signal
 import sys
 import time
 
+from hermes_cli.pending import RESIDENT_LOCK
 from hermes_cli.system import process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 
@@ -27,7 +29,8 @@ _LOOK = 86400.0  # seconds; a look drives a restart to its end, whose own deadli
 
 
 def main(profile: str, state: str) -> None:
-    """Wait and look, for ever."""
+    """Wait and look, for ever; one at a time."""
+    _lock(f"{state}/{RESIDENT_LOCK}")
     pause = _AGAIN
     while True:
         orders = _look(profile)
@@ -37,6 +40,14 @@ def main(profile: str, state: str) -> None:
             continue
         pause = _AGAIN
         _wait(orders, f"{state}/restart-intents/pending")
+
+
+def _lock(path: str) -> None:
+    """Hold the lock by which everybody sees that a resident is at work; this process holds it to its end."""
+    try:
+        fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), fcntl.LOCK_EX)
+    except OSError as error:
+        print(f"hermesctl: {path}: {error}", file=sys.stderr, flush=True)  # it is only missed by who asks
 
 
 def _look(profile: str) -> "list[tuple[str, str]] | None":

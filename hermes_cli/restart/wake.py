@@ -5,7 +5,7 @@ One directory scan; nothing else is imported unless something is pending and no 
 
 import sys
 
-from hermes_cli.pending import is_restart_pending, is_something_pending
+from hermes_cli.pending import RESIDENT_LOCK, is_restart_pending, is_something_pending
 from hermes_cli.system.printable import printable
 
 TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
@@ -34,7 +34,9 @@ def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
 
 def look(paths: "Paths") -> str | None:
     """Have somebody finish what is pending. Return the line that says so, or None if nothing is to be done."""
-    if not is_something_pending(paths) or paths.queue.is_driven():
+    if not is_something_pending(paths):
+        return _missed_resident(paths)
+    if paths.queue.is_driven():
         return None
     what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
     from hermes_cli.errors import HermesError
@@ -48,6 +50,29 @@ def look(paths: "Paths") -> str | None:
     except (HermesError, OSError):
         return f"{what} and no driver could be started: hermes gateway intents drive"
     return f"{what}, a driver was started for it: see hermes gateway status"
+
+
+def _missed_resident(paths: "Paths") -> str | None:
+    """Start the resident restarter of an adopted program if it has died. Return the line that says so, or None.
+
+    While launchd holds everything back, nobody else would: the wish that it has not recorded yet is in no pending/.
+    """
+    import os
+
+    if not os.path.exists(f"{paths.state}/adopted.json"):
+        return None
+    from hermes_cli.system import locks
+
+    if locks.is_held(f"{paths.state}/{RESIDENT_LOCK}"):
+        return None
+    from hermes_cli.services import choose
+
+    manager = choose(paths)
+    if manager.restarter().state == "running":  # it has just begun
+        return None
+    if manager.poke("cli"):
+        return "the resident restarter did not run and was started: see hermes gateway status"
+    return "the resident restarter does not run and cannot be started: see hermes gateway status"
 
 
 def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:

@@ -16,8 +16,10 @@ from hermes_cli.intents import trial
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.services import kept
+from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.status import gather
+from hermes_cli.status import gather, of_adopted
 from hermes_cli.status.document import problem_document
 from hermes_cli.status.problems import plain
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -69,6 +71,11 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     yield Check(
         "the service, its restarter and the queue are as they should be", tuple(_of_status(paths, manager, revision))
     )
+    adopted = kept.adopted(paths)
+    if adopted is not None and isinstance(manager, Adopted):
+        name = adopted.adoption.program
+        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(paths, adopted, manager)))
+        return
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
     yield Check("the installed code starts", tuple(_of_code(paths, given)))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.machines.installation import PATIENCE
 from support.machines.openclaw import GIVEN, SLOW, OnLaunchd, OnSystemd, OpenClaw
 
 pytestmark = [pytest.mark.timeout(120 * SLOW)]
@@ -87,3 +88,37 @@ def test_a_configuration_that_it_refuses_is_said_and_not_tried_again(openclaw: O
     status = openclaw.status()
     assert any("it refuses to start" in one["text"] for one in status["problems"])
     assert len([one for one in openclaw.intents() if one["outcome"]]) == 1
+
+
+def test_any_command_starts_a_resident_that_died_while_launchd_holds_everything_back(
+    tmp_path: Path, make_launchd
+) -> None:
+    openclaw = OnLaunchd(tmp_path, make_launchd)
+    before = openclaw.install(comes_back=False)
+    openclaw.adopt()
+    (resident,) = openclaw.residents()
+    resident.kill()
+    resident.wait(PATIENCE)
+    openclaw.signal(before, signal.SIGKILL)
+    openclaw.launchd.wait_for("pended", openclaw.label)
+    assert openclaw.pid() is None
+    said = openclaw.ours("-p", "openclaw", "gateway", "intents", "list")
+    assert "the resident restarter did not run and was started" in said.stderr
+    openclaw.ready(other_than=before)
+
+
+def test_doctor_says_which_fact_of_the_program_file_does_not_hold_and_update_how_it_is_updated(
+    tmp_path: Path, make_launchd
+) -> None:
+    openclaw = OnLaunchd(tmp_path, make_launchd)
+    openclaw.install()
+    openclaw.adopt()
+    done = openclaw.ours("-p", "openclaw", "gateway", "doctor", check=False)
+    assert "ok       openclaw is as its program file says" in done.stdout, done.stdout + done.stderr
+    openclaw.launchd.launchctl("disable", f"{openclaw.launchd.domain}/{openclaw.label}", check=True)
+    done = openclaw.ours("-p", "openclaw", "gateway", "doctor", check=False)
+    assert done.returncode == 1
+    assert "problem  ai.openclaw.gateway is disabled in launchd" in done.stdout
+    done = openclaw.ours("-p", "openclaw", "update", check=False)
+    assert done.returncode == 2
+    assert "update it there, openclaw update;" in done.stderr

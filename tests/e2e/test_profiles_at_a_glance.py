@@ -56,6 +56,8 @@ def test_five_profiles_are_told_truly_in_one_screen(make_installation: Callable[
     finish = hermes.busy()
     assert hermes.run("gateway", "restart", "--no-wait").returncode == 0
     assert hermes.in_state("draining")
+    intent = hermes.pending()[0]
+    hermes.until(lambda: hermes.paths.queue.progress_of(intent.id).waiting_for.startswith("drain: "), "a driver's look")
 
     found = rows(hermes, 5)
     states = {name: (row["state"], row["exit_code"]) for name, row in found.items()}

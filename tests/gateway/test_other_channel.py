@@ -21,8 +21,9 @@ HERMES = f"'{sys.executable}' -m hermes_cli"
 
 
 @pytest.fixture
-def start_with(start, paths):
-    """Start a gateway that finds a message of that channel in its store."""
+def start_with(start, paths, configure):
+    """Start a gateway that finds a message of that channel in its store, by somebody who may use the terminal."""
+    configure("[telegram]\nterminal = [4711]")
 
     def begin(text, **variables):
         first = start(**variables).ready()
@@ -72,6 +73,18 @@ def test_a_restart_in_its_terminal_does_not_wait_for_the_turn_and_is_told_to_the
     second.settle(intent.id, "restarted")
     notice = notice_of(second, paths)
     assert (notice.id, notice.origin) == (f"outcome:{intent.id}", MessageOrigin("telegram", "99", "-100", "7"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("!echo hi", "[not run: who asked may not use the terminal]"),
+        ("/restart", "/restart is for those who may use the terminal"),
+    ],
+)
+def test_who_is_not_named_may_not_use_the_terminal(start_with, configure, text, said):
+    configure("[telegram]\nterminal = [4712]")
+    assert start_with(text).following(SESSION).reply_to(ID)["text"] == said
 
 
 def test_restart_is_recorded_for_the_topic(start_with, start, paths):

@@ -68,6 +68,7 @@ def served(paths):
             return (*channels_of(paths, store, desk, limits), *loft)
 
         reception = Reception(paths, Config(), lambda: me, lambda _: None, channels)
+        reception.rights.add("pigeon", lambda _: True)
         await reception.open()
         reception.serve()
         try:

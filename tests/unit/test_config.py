@@ -34,7 +34,7 @@ def test_what_is_set_is_set_and_the_rest_stays(written):
 
 
 def test_unknown_sections_are_somebody_elses(written):
-    assert load(written("[telegram]\ntoken = 'x'")) == Config()
+    assert load(written("[model]\ntoken = 'x'")) == Config()
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,10 @@ def test_unknown_sections_are_somebody_elses(written):
         ("[update]\ncommand = 'rm'", "update.command must be a list of strings"),
         ("[update]\ncommand = ['a', 1]", "update.command must be a list of strings"),
         ('[update]\ncommand = ["\\u0000"]', "update.command must be a list of strings"),
+        ("[telegram]\ntoken = 'x'", "telegram.token is not a setting, did you mean token_"),
+        ("[telegram]\nallow = ['@me']", "telegram.allow must be a list of whole numbers"),
+        ("[telegram]\ngroups = [true]", "telegram.groups must be a list of whole numbers"),
+        ("[terminal]\napproval = 'yes'", "terminal.approval must be one of dangerous, always, never"),
         ("[gateway", "not valid TOML"),
         (b"\xff\xfe\x00", "not valid TOML"),
         ("x = " + "[" * 5000, "not valid TOML"),

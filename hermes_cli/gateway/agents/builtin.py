@@ -1,6 +1,6 @@
 """The built-in agent: no key, no model, the same answer to the same message every time.
 
-`!COMMAND`, or "run `COMMAND`" anywhere in the text, runs in the terminal; slash commands ask about the gateway.
+`!COMMAND`, or "run `COMMAND`" anywhere in the text, runs in the terminal.
 """
 
 import re
@@ -9,12 +9,6 @@ from hermes_cli.gateway.agents.base import Tools
 from hermes_cli.gateway.conversations.turn import Turn
 
 _RUN = re.compile(r"\brun `([^`]+)`", re.IGNORECASE)
-_HELP = """\
-!COMMAND or "run `COMMAND`"  run it in the terminal
-/status                      this gateway, its turns, pending restarts
-/restart                     restart the gateway; the outcome comes here
-/update                      update hermes and restart; takes the options of hermes update
-/help                        this text"""
 
 
 class BuiltinAgent:
@@ -31,19 +25,8 @@ class BuiltinAgent:
         if quoted := _RUN.search(text):
             return await self._run(turn, quoted[1])
         if text.startswith("/"):
-            return await self._slash(turn, *text.split())
+            return f"{text.split()[0]} is not a command. Type /help."
         return f"You said: {text}. Type /help."
-
-    async def _slash(self, turn: Turn, command: str, *options: str) -> str:
-        if command == "/help":
-            return _HELP
-        if command == "/status":
-            return self._tools.status()
-        if command == "/restart":
-            return await self._tools.restart(turn)
-        if command == "/update":
-            return await self._tools.update(turn, list(options))
-        return f"{command} is not a command. Type /help."
 
     async def _run(self, turn: Turn, command: str) -> str:
         closing = await self._tools.terminal(turn, command)

@@ -13,6 +13,7 @@ from hermes_cli.intents.record import Intent
 Role = Literal["user", "assistant", "notice"]
 Ended = Literal["answered", "interrupted"]
 LOCAL = "local"  # the channel of every message that no origin was stored for
+TELEGRAM = "telegram"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ CREATE TABLE IF NOT EXISTS origins (
     user TEXT,
     external TEXT
 );
+CREATE TABLE IF NOT EXISTS beginnings (
+    session TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+);
 CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
 CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
 """
@@ -146,6 +150,26 @@ class Store:
                 rest=reply.rest,
                 restart=reply.restart,
             )
+
+    def drop_queued(self, session: str, why: str) -> list[Message]:
+        """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""
+        waiting = self._select("session = ? AND state = 'queued' ORDER BY seq", session)
+        replies = [self.finish(message, Reply(why), "interrupted") for message in waiting]
+        return [reply for reply in replies if reply is not None]
+
+    def count_queued(self, session: str) -> int:
+        """Return how many messages of a session wait for their turn."""
+        query = "SELECT count(*) FROM messages WHERE session = ? AND state = 'queued'"
+        return int(self._database.execute(query, (session,)).fetchone()[0])
+
+    def renew(self, message: Message) -> None:
+        """Begin a new conversation in the message's session, behind that message."""
+        self._database.execute("INSERT OR REPLACE INTO beginnings VALUES (?, ?)", (message.session, message.seq))
+
+    def beginning(self, session: str) -> int:
+        """Return the `seq` that the session's conversation begins behind, 0 if it is all one."""
+        row = self._database.execute("SELECT seq FROM beginnings WHERE session = ?", (session,)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def running(self) -> list[Message]:
         """List the messages whose turn was begun and not finished: at start-up, those of dead instances."""

@@ -17,14 +17,21 @@ class Turn:
     """
 
     def __init__(
-        self, message: Message, since: float, stream: "Callable[[Message, int, str], None]", most: int
+        self,
+        message: Message,
+        since: float,
+        stream: "Callable[[Message, int, str], None]",
+        most: int,
+        *,
+        beside: bool = False,
     ) -> None:
         """Begin at `since` (event loop seconds). `most`: characters that are streamed.
 
-        `stream` is called with the message, the number of characters that were streamed before, and the new text.
+        `beside`: it answers a command while its session's own turn runs. `stream` is called with the message, the number of characters that were streamed before, and the new text.
         """
         self.message = message
         self.since = since
+        self.beside = beside
         self.cut_at: float | None = None
         self.task: asyncio.Task[str] | None = None
         self.streamed = 0
@@ -51,7 +58,7 @@ class Turn:
             self._stream(self.message, offset, shown)
 
     def cut_off(self, why: str, now: float) -> None:
-        """Cancel the turn at `now` (event loop seconds); `why` is "restart" or "stop"."""
+        """Cancel the turn at `now` (event loop seconds); `why` is "restart", "stop" or "/stop"."""
         if self.cut_at is None and self.task is not None:
             self.cut_at = now
             self._why = why
@@ -67,7 +74,8 @@ class Turn:
     def cut_reply(self) -> Reply:
         """Return the reply of a turn that was cut off."""
         after = (self.cut_at or self.since) - self.since
-        what = f"cut off by the {self._why or 'gateway'} after {after:.1f} s"
+        by = self._why if self._why.startswith("/") else f"the {self._why or 'gateway'}"
+        what = f"cut off by {by} after {after:.1f} s"
         if not self.streamed:
             return Reply(f"{what}; it had printed nothing. It is not run again.")
         rest = f"[{what}; it is not run again]"

@@ -1,7 +1,8 @@
-"""All turns of an instance: one at a time within a session, sessions side by side."""
+"""All turns of an instance: one at a time within a session, sessions side by side, and commands beside them."""
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,6 +12,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
 
 _log = logging.getLogger("hermes.turns")
+_BESIDE = 32  # commands that are answered beside the turns at once; more of them wait in their sessions' queues
 
 
 class Turns:
@@ -43,6 +45,7 @@ class Turns:
         self._output = limits.output
         self._seats = asyncio.Semaphore(limits.turns)
         self._workers: dict[str, asyncio.Task[None]] = {}
+        self._besides: set[asyncio.Task[None]] = set()
         self._open = False
 
     def open(self) -> None:
@@ -60,6 +63,22 @@ class Turns:
         if self._open and session not in self._workers:
             self._workers[session] = asyncio.create_task(self._serve(session), name=f"session {session}")
 
+    def beside(self, message: Message) -> bool:
+        """Answer a queued message now, whatever runs in its session. Return False to leave it in the queue."""
+        if sum(turn.beside for turn in self.active.values()) >= _BESIDE:
+            return False
+        self._store.begin(message, self._instance)
+        turn = self._begun(message, beside=True)
+        task = asyncio.create_task(self._end(turn), name=f"beside {message.id}")
+        self._besides.add(task)
+        task.add_done_callback(self._besides.discard)
+        return True
+
+    def of(self, session: str) -> Turn | None:
+        """Return the session's own turn that runs, None if it is idle."""
+        found = (turn for turn in self.active.values() if turn.message.session == session and not turn.beside)
+        return next(found, None)
+
     async def _serve(self, session: str) -> None:
         try:
             while self._open and self._store.next_queued(session) is not None:
@@ -76,16 +95,27 @@ class Turns:
 
     async def _run(self, message: Message) -> None:
         self._store.begin(message, self._instance)
+        await self._end(self._begun(message, beside=False))
+
+    def _begun(self, message: Message, *, beside: bool) -> Turn:
         loop = asyncio.get_running_loop()
-        turn = Turn(message, loop.time(), self._stream, self._output)
+        turn = Turn(message, loop.time(), self._stream, self._output, beside=beside)
         turn.task = loop.create_task(self._answer(turn), name=f"turn {message.id}")
         self.active[message.seq] = turn
         self._changed()
+        return turn
+
+    async def _end(self, turn: Turn) -> None:
+        assert turn.task is not None
         try:
             await asyncio.wait({turn.task})
             self._finish(turn, turn.task)
+        except sqlite3.Error:
+            if not turn.beside:
+                raise
+            _log.exception("the answer to a command could not be kept on disk")
         finally:
-            del self.active[message.seq]
+            del self.active[turn.message.seq]
             self._changed()
 
     def _finish(self, turn: Turn, task: asyncio.Task[str]) -> None:

@@ -3,6 +3,7 @@
 HERMES_TEST_OPENCLAW names the prefix below which npm has installed it, with a node that can run it beside it in bin/.
 """
 
+import contextlib
 import json
 import os
 import plistlib
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 from launchd_emulator.emulator import Launchd
 
 from hermes_cli.system.process import Identity
@@ -142,6 +144,16 @@ class OpenClaw:
         """What was logged of it."""
         logs = [*self.user.rglob("restarter.log"), *self.user.rglob("seen.json")]
         return "\n".join(f"--- {path}\n{path.read_text()[-3000:]}" for path in logs)
+
+    def residents(self) -> list[psutil.Process]:
+        """Our resident processes in this home."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                argv = process.cmdline()
+                if "hermes_cli.jobs.resident" in argv and str(self.user) in argv[-1]:
+                    found.append(process)
+        return found
 
     def inspected(self) -> bool:
         """Whether anybody has sent it SIGUSR1."""
