@@ -143,7 +143,7 @@ Written by its last run, {{cells}} of {{whole}} cells, on the emulated launchd (
   python -m pytest -n 2 tests/e2e/launchd/test_matrix.py
 ```
 
-Without more it takes every world without a fault, and every fault in the kindest and in the worst world; with
+Without more it takes as many worlds without a fault as any two of their ways meet in, and every fault in the kindest and in the worst; with
 `HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each cell is the report's case: a restart asked for in the agent's
 terminal, whose caller is killed as soon as the record is on the disk. A cell passes when exactly one fresh instance came up,
 under launchd, within the bound, the record settled, nothing stayed pending, and nobody but the named instance was signalled.
