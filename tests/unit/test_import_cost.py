@@ -59,3 +59,26 @@ def test_a_request_from_the_command_line_imports_no_driver(imported):
         "asyncio",
         "rich",
     }
+
+
+def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
+    found = imported(
+        "import os\n"
+        "os.environ['HERMES_SERVICE_MANAGER'] = 'embedded'\n"
+        "from hermes_cli.cli.main import run\n"
+        "assert run(['gateway', 'status']) == 4"
+    )
+    assert not found & {
+        "ctypes",
+        "hashlib",
+        "logging",
+        "plistlib",
+        "psutil",
+        "filelock",
+        "asyncio",
+        "hermes_cli.intents.step",
+        "hermes_cli.programs.declared",
+        "hermes_cli.services.adopted.found",
+        "hermes_cli.services.launchd.manager",
+        "hermes_cli.services.systemd.manager",
+    }
