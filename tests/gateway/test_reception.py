@@ -32,10 +32,10 @@ class Pigeons:
         self.told.append(("open",))
 
     def serve(self):
-        self.told.append(("serve",))
+        """Pigeons need no network."""
 
     async def finish(self):
-        self.told.append(("finish",))
+        """Nor are they in a hurry."""
 
     def arrive(self, identifier, text, origin=COOP):
         message = self._store.accept(SESSION, identifier, text, origin)
