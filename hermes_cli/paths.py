@@ -60,6 +60,11 @@ class Paths:
         return f"{self.state}/gateway.sock"
 
     @property
+    def telegram(self) -> str:
+        """How the running gateway stands with Telegram, if it has a bot."""
+        return f"{self.state}/telegram.json"
+
+    @property
     def desired(self) -> str:
         """Whether the user wants the gateway running."""
         return f"{self.state}/desired.json"

@@ -3,10 +3,16 @@
 import os
 import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 from telegram_emulator import User
+
+from hermes_cli.programs import telegram as states
+from hermes_cli.system import locks
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")
 pytestmark = pytest.mark.e2e
@@ -159,3 +165,151 @@ def test_ready_does_not_wait_for_telegram(telegram, bot, ann, start, paths):
     telegram.back()
     telegram.say(ann, "back")
     answered(telegram, ann, "You said: back. Type /help.")
+
+
+@pytest.fixture
+def standing(paths):
+    """What status knows of the bot, waiting for a certain word."""
+
+    def find(pid, *wanted):
+        def look():
+            found = states.read(paths, pid)
+            return found if found is not None and found.state in wanted else None
+
+        deadline = time.monotonic() + PATIENCE
+        with DirectoryWatch(paths.state) as watch:
+            while (found := look()) is None:
+                assert time.monotonic() < deadline, states.read(paths, pid)
+                watch.wait(0.5)
+        return found
+
+    return find
+
+
+def test_status_knows_the_bot_a_second_poller_and_that_it_is_over(telegram, bot, ann, start, standing):
+    gateway = start().ready()
+    found = standing(gateway.pid, "polling")
+    assert (found.username, found.problem) == ("hermes_test_bot", None)
+    telegram.refuse("getUpdates", 409, "Conflict: terminated by other getUpdates request", 2)
+    telegram.say(ann, "hello")
+    answered(telegram, ann, "You said: hello. Type /help.")
+    assert standing(gateway.pid, "conflict").problem == (
+        "another program polls this bot",
+        "end it, or give this gateway a bot of its own",
+    )
+    standing(gateway.pid, "polling")
+    telegram.say(ann, "again")
+    answered(telegram, ann, "You said: again. Type /help.")
+
+
+def test_a_refused_token_is_a_problem_and_no_end(telegram, bot, start, standing, tmp_path):
+    (tmp_path / "token").write_text("123456:AAE-this-one-is-not-known")
+    gateway = start().ready()
+    assert standing(gateway.pid, "refused").problem[0] == "the bot's token is refused"
+    assert gateway.following().say("hello", "m1")["event"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda token: token.unlink(), "cannot be read (No such file or directory)"),
+        (lambda token: token.chmod(0o644), "can be read or changed by somebody else"),
+        (lambda token: token.write_text("hunter2"), "has no token of BotFather's, which looks like 123456"),
+    ],
+    ids=["missing", "readable", "nonsense"],
+)
+def test_a_token_that_is_none_is_said_without_it(bot, start, standing, tmp_path, write, said):
+    write(tmp_path / "token")
+    gateway = start().ready()
+    text, mend = standing(gateway.pid, "no-token").problem
+    assert said in text
+    assert mend
+    assert "hunter2" not in gateway.log
+
+
+def test_one_gateway_of_this_machine_polls_a_bot(telegram, bot, start, standing, paths):
+    lock = locks.take(f"{paths.root}/telegram-123456.lock")
+    gateway = start().ready()
+    assert standing(gateway.pid, "conflict").problem[0] == "another gateway of this machine polls this bot"
+    assert not telegram.calls()
+    lock.release()
+    standing(gateway.pid, "polling")
+
+
+def test_a_webhook_is_taken_away_without_dropping_anything(telegram, bot, ann, start):
+    telegram.bot.updates.webhook = "https://example.org"
+    telegram.say(ann, "hello")
+    start().ready()
+    answered(telegram, ann, "You said: hello. Type /help.")
+    assert "drop_pending_updates" not in telegram.calls("deleteWebhook")[0].arguments
+
+
+def test_flood_control_is_a_chats_own_and_no_call_falls_into_its_penalty(telegram, bot, ann, start):
+    bob = telegram.person(12, "Bob")
+    bot(f"allow = [{ANN}, 12]")
+    start().ready()
+    telegram.flood("sendMessage", 3)
+    telegram.say(ann, "hello")
+    telegram.until(lambda: telegram.calls("sendMessage"), "the refusal")
+    refused = telegram.calls("sendMessage")[0]
+    telegram.say(bob, "and I?")
+    answered(telegram, bob, "You said: and I?. Type /help.")
+    answered(telegram, ann, "You said: hello. Type /help.")
+    later = [call.at for call in telegram.calls() if call.arguments.get("chat_id") == ANN and call.at > refused.at]
+    assert min(later) - refused.at >= 2.9
+    assert ann.of_bots() == ["You said: hello. Type /help."]
+
+
+def test_who_blocks_the_bot_holds_up_nobody(telegram, bot, ann, start, standing):
+    bob = telegram.person(12, "Bob")
+    bot(f"terminal = [{ANN}, 12]")
+    gateway = start().ready()
+    telegram.say(ann, "!cat; sleep 0.2")
+    ann.blocked = True
+    telegram.say(bob, "hello")
+    answered(telegram, bob, "You said: hello. Type /help.")
+    telegram.until(lambda: states_of(gateway).undeliverable == 1, "what cannot be delivered")
+
+
+def states_of(gateway):
+    found = states.read(gateway.paths, gateway.pid)
+    assert found is not None
+    return found
+
+
+def test_a_topic_that_is_gone_and_a_group_that_has_moved_are_told_all_the_same(telegram, bot, start):
+    bot(f"terminal = [{ANN}]\ngroups = [-100123, -5]")
+    team, small = telegram.group(-100123, "Team", topics=(7,)), telegram.group(-5, "Small")
+    user = User(ANN, "Ann")
+    start().ready()
+    telegram.say(team, "@hermes_test_bot !sleep 0.3; echo late", 7, user=user)
+    telegram.until(lambda: telegram.calls("sendChatAction"), "the turn")
+    team.topics.clear()
+    answered(telegram, team, "late")
+    telegram.say(small, "@hermes_test_bot !sleep 0.3; echo moved", user=user)
+    telegram.until(lambda: len(telegram.calls("sendChatAction")) > 1, "the turn")
+    big = telegram.upgrade(small, -100555)
+    answered(telegram, big, "moved")
+
+
+def test_a_long_answer_comes_in_parts_whole_and_once(telegram, bot, ann, start):
+    telegram.flood("sendMessage", 1, 1, skip=1)
+    telegram.fault("editMessageText", "drop-after", skip=1)
+    start().ready()
+    telegram.say(ann, "!seq 1 2500")
+    whole = "\n".join(str(number) for number in range(1, 2501))
+    telegram.until(lambda: "\n".join(ann.of_bots()) == whole, "all of it")
+    assert len(ann.of_bots()) == 3
+
+
+def test_ten_thousand_queued_updates_are_taken_as_there_is_room(telegram, bot, ann, start):
+    bot(rest="[limits]\nqueued = 50\n")
+    mallory = telegram.person(666, "Mallory")
+    for _ in range(3000):
+        telegram.say(mallory, "spam")
+    for number in range(60):
+        telegram.say(ann, f"{number}")
+    start().ready()
+    answered(telegram, ann, "You said: 59. Type /help.")
+    assert ann.of_bots() == [f"You said: {number}. Type /help." for number in range(60)]
+    assert mallory.of_bots() == []

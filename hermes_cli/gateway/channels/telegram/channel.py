@@ -7,13 +7,14 @@ import os
 from typing import Any
 
 from hermes_cli.config import TelegramConfig
+from hermes_cli.credentials import CredentialError
 from hermes_cli.gateway.channels.base import Desk
 from hermes_cli.gateway.channels.telegram import inbox, token
 from hermes_cli.gateway.channels.telegram.access import Access
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outbox import Outbox
 from hermes_cli.gateway.channels.telegram.poll import Poller, text_of
-from hermes_cli.gateway.channels.telegram.standing import NAME, Standing
+from hermes_cli.gateway.channels.telegram.standing import Standing
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.paths import Paths
@@ -36,7 +37,7 @@ class TelegramChannel:
         self._config = config
         self._store = store
         self._desk = desk
-        self._standing = Standing(f"{paths.state}/{NAME}", self._counts)
+        self._standing = Standing(paths.telegram, self._counts)
         self._access = Access(frozenset(config.allow) | frozenset(config.terminal), frozenset(config.groups))
         self._token = ""
         self._me = inbox.Me("")
@@ -53,8 +54,8 @@ class TelegramChannel:
             self._token = token.claim(self._config, os.environ)
             self._me = inbox.Me(token.bot_of(self._token))
             self._standing.is_bot(self._me.account)
-        except token.NoTokenError as error:
-            self._standing.now("off", str(error))
+        except CredentialError as error:
+            self._standing.now("no-token", *str(error).rsplit(": ", 1))
 
     def serve(self) -> None:
         """Connect, and poll from now on, beside everything else."""
@@ -95,7 +96,7 @@ class TelegramChannel:
         if self._outbox is not None:
             self._outbox.close()
         with contextlib.suppress(OSError):
-            os.unlink(f"{self._paths.state}/{NAME}")
+            os.unlink(self._paths.telegram)
 
     def state(self) -> dict[str, Any]:
         """Describe how the bot stands."""
@@ -107,7 +108,8 @@ class TelegramChannel:
     def _counts(self) -> dict[str, Any]:
         return {
             "undelivered": self._outbox.undelivered if self._outbox is not None else 0,
-            "held_up": self._outbox.held_up if self._outbox is not None else {},
+            "undeliverable": self._ledger.count_undeliverable() if self._ledger is not None else 0,
+            "held_up": self._outbox.held_up if self._outbox is not None else [],
         }
 
     async def _run(self) -> None:
@@ -115,7 +117,7 @@ class TelegramChannel:
             await self._locked()
             self._api = api = await asyncio.to_thread(_connect, self._config.api, self._token)
             self._ledger = Ledger(self._store, self._me.account, self._config.api)
-            self._outbox = Outbox(api, self._ledger, self._store, lambda: None)
+            self._outbox = Outbox(api, self._ledger, self._store, self._standing.touch)
             self._outbox.open()
             self._standing.recovered = self._outbox.retry_now
             poller = Poller(api, self._ledger, self._store, standing=self._standing, take=self._take, named=self._named)
@@ -123,10 +125,12 @@ class TelegramChannel:
                 return
             self._poll = asyncio.get_running_loop().create_task(self._polling(poller), name="telegram poll")
         except ImportError:
-            self._standing.now("off", "Telegram needs httpx2: pip install 'hermes-gateway[telegram]', then restart")
+            self._standing.now(
+                "not-installed", "the extra for Telegram is not installed", "pip install httpx2, then restart"
+            )
         except Exception as error:  # noqa: BLE001  logged; the gateway goes on without the channel
             _log.exception("Telegram cannot be used")
-            self._standing.now("off", f"Telegram cannot be used ({type(error).__name__}): hermes gateway logs")
+            self._standing.now("failed", f"Telegram cannot be used ({type(error).__name__})", "hermes gateway logs")
 
     async def _polling(self, poller: Poller) -> None:
         try:
@@ -134,7 +138,7 @@ class TelegramChannel:
         except Exception as error:  # noqa: BLE001  logged
             _log.exception("Telegram is not polled any more")
             self._standing.now(
-                "off", f"Telegram is not polled any more ({type(error).__name__}): hermes gateway restart"
+                "failed", f"Telegram is not polled any more ({type(error).__name__})", "hermes gateway restart"
             )
 
     def _named(self, username: str) -> None:
@@ -145,7 +149,9 @@ class TelegramChannel:
         """Become the one who polls this bot on this machine, as soon as nobody else does."""
         path = f"{self._paths.root}/telegram-{self._me.account}.lock"
         while (lock := locks.take(path, timeout=0.0)) is None:
-            self._standing.now("conflict", "another gateway of this machine polls this bot: one of the two is too many")
+            self._standing.now(
+                "conflict", "another gateway of this machine polls this bot", "give one of the two a bot of its own"
+            )
             await asyncio.sleep(_LOCK)
         self._lock = lock
 

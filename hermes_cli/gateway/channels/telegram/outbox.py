@@ -44,9 +44,9 @@ class Outbox:
         return sum(len(lane.due) for lane in self._lanes.values())
 
     @property
-    def held_up(self) -> dict[str, str]:
-        """What keeps which chat from getting its messages."""
-        return {chat: lane.why for chat, lane in self._lanes.items() if lane.why and lane.due}
+    def held_up(self) -> list[str]:
+        """What keeps chats from getting their messages."""
+        return sorted({lane.why for lane in self._lanes.values() if lane.why and lane.due})
 
     def expect(self, message: Message) -> None:
         """Show that somebody works on a user's message, until it is answered."""

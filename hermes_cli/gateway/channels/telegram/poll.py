@@ -57,7 +57,11 @@ class Poller:
         while True:
             room = self._store.room()
             if not room:
-                self._standing.now("full", "the queue of messages is full: no more are fetched until turns have ended")
+                self._standing.now(
+                    "full",
+                    "the queue of messages is full: no more are fetched",
+                    "nothing: it empties as turns end; /stop all drops what waits",
+                )
                 await asyncio.sleep(_FULL)
                 continue
             if self._is_named:
@@ -84,7 +88,7 @@ class Poller:
             self._take(updates)
         except sqlite3.Error as error:
             _log.error("messages could not be stored, so they are not confirmed: %s", error)
-            self._standing.now("disk", f"messages cannot be stored ({error}): make room on the disk")
+            self._standing.now("disk", f"messages cannot be stored ({error})", "make room on the disk")
             return self._longer(_OFFLINE)
         self._pause = 0.0
         self._standing.polled()
@@ -94,9 +98,11 @@ class Poller:
         if refused.code == 409:
             return await self._conflict(refused)
         if refused.code in {401, 404}:
-            self._standing.now("refused", "the bot's token is refused: get another one from BotFather, then restart")
+            self._standing.now(
+                "refused", "the bot's token is refused", "get another one from BotFather, then hermes gateway restart"
+            )
             return _TOKEN
-        self._standing.now("refused", f"Telegram refuses to be polled: {refused.description}")
+        self._standing.now("refused", f"Telegram refuses to be polled: {refused.description}", "hermes gateway logs")
         return refused.retry_after or self._longer(_OFFLINE)
 
     async def _conflict(self, refused: Refused) -> float:
@@ -106,11 +112,13 @@ class Poller:
             if isinstance(found, Done) and found.result.get("url"):
                 _log.warning("the bot had a webhook, which keeps it from being polled: it is removed")
                 await self._api.call("deleteWebhook")
-        self._standing.now("conflict", "another program polls this bot: end it, or give this gateway a bot of its own")
+        self._standing.now(
+            "conflict", "another program polls this bot", "end it, or give this gateway a bot of its own"
+        )
         return self._longer(_CONFLICT)
 
     def _offline(self, outcome: NotSent | Unknown) -> float:
-        self._standing.now("offline", f"Telegram cannot be reached ({outcome.why}): it is tried again")
+        self._standing.now("offline", f"Telegram cannot be reached ({outcome.why})", "nothing: it is tried again")
         return self._longer(_OFFLINE)
 
     def _longer(self, bounds: tuple[float, float]) -> float:
