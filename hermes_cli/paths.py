@@ -65,6 +65,11 @@ class Paths:
         return f"{self.state}/telegram.json"
 
     @property
+    def adopted(self) -> str:
+        """That this profile keeps another program's gateway alive; not there when it keeps our own."""
+        return f"{self.state}/adopted.json"
+
+    @property
     def desired(self) -> str:
         """Whether the user wants the gateway running."""
         return f"{self.state}/desired.json"

@@ -74,7 +74,7 @@ def release(paths: Paths) -> int:
     what = adoptions.read_program(paths)
     found.manager(paths, adoption).uninstall()
     hook.remove(adoption, what)
-    for path in (adoptions.path_of(paths), adoptions.program_path(paths)):
+    for path in (paths.adopted, adoptions.program_path(paths)):
         if os.path.exists(path):
             os.unlink(path)
     click.echo(f"released {what.name}: {adoption.name} is as it was, nothing of ours watches it")
@@ -86,7 +86,7 @@ def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted
         for place in (paths.state, os.path.dirname(paths.config)):
             durable.make_private_directory(place)
         durable.publish_text(adoptions.program_path(paths), what.text, 0o600)
-        durable.publish(adoptions.path_of(paths), adoption.document())
+        durable.publish(paths.adopted, adoption.document())
     except OSError as error:
         raise HermesError(
             f"{error.filename or paths.state} cannot be written ({error.strerror}): mend it and repeat"
@@ -105,7 +105,7 @@ def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted
 
 
 def _print(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted) -> None:
-    click.echo(f"# {adoptions.path_of(paths)}\n{json.dumps(adoption.document(), indent=2)}")
+    click.echo(f"# {paths.adopted}\n{json.dumps(adoption.document(), indent=2)}")
     for one in manager.definitions():
         click.echo(f"# {one.path}\n{one.text}", nl=False)
     for path, text in hook.files(adoption, what, manager.demand_start_of_resident()).items():

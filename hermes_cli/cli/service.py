@@ -147,7 +147,7 @@ def stop(paths: Paths, *, everybody: bool, order: str | None) -> int:
 def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
     """Act on one of many profiles, unless there is nothing to act on."""
     say = all_profiles.of(one)
-    if os.path.exists(adoption.path_of(one)):
+    if os.path.exists(one.adopted):
         say("adopted, left to its own service")
         return None
     if not choose(one).status().installed:
@@ -201,8 +201,6 @@ def _say_what_is_missing(paths: Paths) -> None:
 
 def _refuse_adopted(paths: Paths, instead: str) -> None:
     """Refuse to do to another program's service what only its owner does. Raises HermesError."""
-    from hermes_cli.programs import adoption
-
     found = adoption.read(paths)
     if found is not None:
         from hermes_cli.services.adopted.base import refusal

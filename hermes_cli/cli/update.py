@@ -66,7 +66,7 @@ def _refuse_adopted(paths: Paths) -> None:
     """Refuse on a profile that stands for another program, whose code is not ours to change. Raises UsageError."""
     import os
 
-    if not os.path.exists(f"{paths.state}/adopted.json"):
+    if not os.path.exists(paths.adopted):
         return
     import shlex
 

@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b": here\n\n" if seen == last else b"data: " + seen + b"\n\n")
             self.wfile.flush()
             last = seen
-            time.sleep(_EVERY)
+            time.sleep(_EVERY)  # between two looks; a manager tells nobody of what it does
 
     def _history(self, query: dict[str, str]) -> None:
         self._send(200, _json(facts.history(self._profile(query))))

@@ -27,7 +27,7 @@ class NotifyWatch:
                 await self._look()
             except (OSError, ValueError) as error:
                 _log.warning("nothing can be told: %s", error)
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(INTERVAL)  # other processes write the records
 
     async def _look(self) -> None:
         seen = self._times()

@@ -27,7 +27,6 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT, Intent, RecordError, is_id, parse
 from hermes_cli.intents.request import make_directories, timestamp
 from hermes_cli.intents.settled import Settled, settled_of
-from hermes_cli.intents.step import Outcome
 from hermes_cli.system import durable, locks
 from hermes_cli.system.process import Identity
 
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from hermes_cli.intents.step import Outcome
 
 _KEPT = 200
 _LOOK_AGAIN = 5.0  # seconds; nobody tells when a driver that holds the lock does nothing any more
@@ -123,7 +123,7 @@ class Queue(Directories):
     def settle(
         self,
         intent: Intent,
-        outcome: Outcome,
+        outcome: "Outcome",
         detail: str,
         *,
         trigger: str,

@@ -66,11 +66,6 @@ class Adoption:
         )
 
 
-def path_of(paths: Paths) -> str:
-    """Return the path of adopted.json."""
-    return f"{paths.state}/adopted.json"
-
-
 def program_path(paths: Paths) -> str:
     """Return the path of program.toml."""
     return f"{os.path.dirname(paths.config)}/program.toml"
@@ -82,12 +77,12 @@ def read(paths: Paths) -> Adoption | None:
     Raises OSError when that cannot be told, ConfigError for a file that says nothing.
     """
     try:
-        os.stat(path_of(paths))
+        os.stat(paths.adopted)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    found = Adoption.parse(durable.read_json(path_of(paths), strict=True))
+    found = Adoption.parse(durable.read_json(paths.adopted, strict=True))
     if found is None:
-        raise ConfigError(f"{path_of(paths)} says nothing of use: hermes gateway adopt NAME writes it anew")
+        raise ConfigError(f"{paths.adopted} says nothing of use: hermes gateway adopt NAME writes it anew")
     return found
 
 

@@ -98,7 +98,7 @@ class TakenOver:
 
 def of(paths: Paths) -> TakenOver | None:
     """Return the program that this profile has taken over, or None. Raises ConfigError."""
-    if os.path.exists(adoption.path_of(paths)) or not os.path.exists(adoption.program_path(paths)):
+    if os.path.exists(paths.adopted) or not os.path.exists(adoption.program_path(paths)):
         return None
     program = adoption.read_program(paths)
     return TakenOver(paths, program) if program.get("argv") is not None else None

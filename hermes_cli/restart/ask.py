@@ -58,7 +58,7 @@ def ask(
     Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a
     name would ask for nothing.
     """
-    if os.path.exists(f"{paths.state}/adopted.json"):
+    if os.path.exists(paths.adopted):
         from hermes_cli.restart import ask_adopted
 
         return ask_adopted.ask(paths, reason=reason, command=command, force=force, drain_timeout=drain_timeout)
@@ -216,7 +216,7 @@ def _obstacle(manager: "ServiceManager") -> str | None:
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
     """Signal the instance that the record names, if that very process has said that it handles it (rule 5)."""
-    if os.path.exists(f"{paths.state}/adopted.json"):
+    if os.path.exists(paths.adopted):
         from hermes_cli.restart import ask_adopted
 
         return ask_adopted.signal_target(paths, target)

@@ -59,7 +59,7 @@ def _missed_resident(paths: "Paths") -> str | None:
     """
     import os
 
-    if not os.path.exists(f"{paths.state}/adopted.json"):
+    if not os.path.exists(paths.adopted):
         return None
     from hermes_cli.system import locks
 

@@ -19,7 +19,7 @@ def choose(paths: "Paths", name: str | None = None, *, system: bool | None = Non
     `system`: root's own systemd instead of the user's. Raises UsageError.
     """
     asked = _asked(name)
-    if os.path.exists(f"{paths.state}/adopted.json"):
+    if os.path.exists(paths.adopted):
         return _adopted(paths)
     if asked == "auto":
         from hermes_cli.services import registered

@@ -7,7 +7,6 @@ machine that is too busy to answer must not make a restart impossible, and a res
 
 import contextlib
 import errno
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,10 @@ from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 from hermes_cli.system.command import run
 
-_log = logging.getLogger("hermes.ahead")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+
 BOUND = 10.0  # seconds for a check that takes a quarter of one
 _MEND = "hermes gateway install"
 _INHERITED = ("HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR")  # what every job has of its manager
@@ -90,12 +92,12 @@ def obstacle(start: NextStart) -> str | None:
     except OSError as error:
         if error.errno in _NO_PROGRAM:
             return start.gone
-        _log.warning("it cannot be checked whether a gateway would start: %s", error.strerror)
+        _log().warning("it cannot be checked whether a gateway would start: %s", error.strerror)
         return None
     if ended.ok:
         return None
     if ended.code is None or ended.code in _KILLED:
-        _log.warning("the check of what would be started says nothing: %s", ended.why)
+        _log().warning("the check of what would be started says nothing: %s", ended.why)
         return None
     why = ended.why.removeprefix("hermes: ")
     if ended.code == ConfigError.exit_code or why != ended.why:
@@ -124,3 +126,9 @@ def places(paths: Paths) -> str | None:
         if error.errno in _NO_PLACE:
             return f"{error.filename or paths.state} cannot be made ({error.strerror}): mend it and repeat"
     return None
+
+
+def _log() -> "Logger":
+    import logging
+
+    return logging.getLogger("hermes.ahead")

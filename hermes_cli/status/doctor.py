@@ -78,7 +78,8 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
         return
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
-    yield Check("the installed code starts", tuple(_of_code(paths, given)))
+    if paths.is_there:  # a start makes the profile's directories, and nobody makes a profile by a typo
+        yield Check("the installed code starts", tuple(_of_code(paths, given)))
 
 
 def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:

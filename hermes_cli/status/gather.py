@@ -12,7 +12,6 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import own, starts, telegram
-from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.restart.log_lines import last_lines
@@ -25,6 +24,8 @@ from hermes_cli.system import durable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hermes_cli.programs.declared import DeclaredProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _as_ours(found: Instance | None, now: float) -> GatewayInstance | None:
     return GatewayInstance(**known, heartbeat=now)
 
 
-def _adopted(program: DeclaredProgram, manager: ServiceManager, running: GatewayInstance | None) -> AdoptedStatus:
+def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: GatewayInstance | None) -> AdoptedStatus:
     adoption, verdict = program.adoption, None
     if running is None:
         from hermes_cli.programs.wishes import judge

@@ -146,7 +146,7 @@ def _row(paths: Paths, manager: ServiceManager, installed_revision: Callable[[],
 
 
 def _kind(paths: Paths) -> Literal["own", "adopted", "taken-over"]:
-    if os.path.exists(adoption.path_of(paths)):
+    if os.path.exists(paths.adopted):
         return "adopted"
     return "taken-over" if os.path.exists(adoption.program_path(paths)) else "own"
 

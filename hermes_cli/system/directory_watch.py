@@ -4,7 +4,6 @@ The watch is only a hint: every reader looks at the directory before it waits an
 watch left (inotify's limits are small and shared), the watch is blind and its readers look again every half second.
 """
 
-import ctypes
 import errno
 import os
 import select
@@ -40,6 +39,8 @@ class DirectoryWatch:
             self._directories.append(unused)
 
     def _watch_by_inotify(self, paths: tuple[str, ...], events: int) -> None:
+        import ctypes  # here, for many import this and watch nothing; whoever watches does so from its start on
+
         libc = ctypes.CDLL(None, use_errno=True)
         self._descriptor = int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         if self._descriptor < 0:

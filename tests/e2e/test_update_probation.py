@@ -199,12 +199,12 @@ def test_a_rollback_that_is_refused_is_said_and_asked_for_again(hermes: Installa
 def test_the_end_of_the_probation_is_the_end_of_it(
     checkout: Checkout, make_installation: Callable[..., Installation]
 ) -> None:
-    config = SHORT_CLOCKS.replace("[update]\n", "heartbeat_interval = 0.5\n\n[update]\nprobation = 4\n")
+    config = SHORT_CLOCKS.replace("[update]\n", "heartbeat_interval = 0.5\n\n[update]\nprobation = 12\n")
     hermes = make_installation(code=checkout.path, config=config)
     hermes.install()
     receipt = updated(hermes, checkout)
     assert killed(hermes).crashes == Crashes(receipt.intent, 1)
-    hermes.until(lambda: hermes.ready().heartbeat > receipt.ended_at + 4, "the end of the probation")
+    hermes.until(lambda: hermes.ready().heartbeat > receipt.ended_at + 12, "the end of the probation")
     for _ in range(3):
         assert killed(hermes).crashes == Crashes(receipt.intent, 1)
     assert not rollbacks(hermes)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from support import PATIENCE
 
-from hermes_cli.intents import queue, request
+from hermes_cli.intents import request
+from hermes_cli.intents.step import Outcome
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system import durable, locks, sockets
@@ -153,7 +154,7 @@ class Gateway:
         )
         return request.submit(self.paths.intents, record)
 
-    def settle(self, identifier: str, outcome: queue.Outcome, detail: str = "") -> None:
+    def settle(self, identifier: str, outcome: Outcome, detail: str = "") -> None:
         """What a driver does at the end."""
         intent = next(one for one in self.paths.queue.unsettled() if one.id == identifier)
         assert self.paths.queue.settle(intent, outcome, detail, trigger="test")

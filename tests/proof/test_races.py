@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import TESTS
 from support.faults.gates import Gate
-from support.faults.places import Function, Place, fault, on_return
+from support.faults.places import Function, Place, all_of, fault, on_return
 from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installation
 from support.models import driver_alone
 from support.models.driver_alone import GATEWAY, paths_below
@@ -17,7 +17,7 @@ from support.models.driver_alone import GATEWAY, paths_below
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
 from hermes_cli.intents.request import compose, make_directories, submit
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, wake
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import process
@@ -56,9 +56,9 @@ def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Insta
 def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes: Installation, gate) -> None:
     last = gate("last")
     # Nobody else drives: this driver's own rescan after it has let go of the lock is what is tried.
-    skip = fault("skip", DriverRuns.run)
+    skip = all_of(fault("skip", DriverRuns.run), fault("skip", wake.start_driver))
     before = hermes.install(fault=skip)
-    hermes.run("gateway", "restart", "--no-wait")
+    hermes.run("gateway", "restart", "--no-wait", fault=skip)
     driving = hermes.start(
         "gateway",
         "intents",

@@ -199,6 +199,7 @@ def halves(make_installation, tmp_path) -> Halves:
     return found
 
 
+@pytest.mark.nightly
 def test_an_updater_killed_at_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
     some = chosen(kills(halves.points()), 90)
     outcomes = {halves.struck(point.killed(), str(point), lives=False) for point in some}

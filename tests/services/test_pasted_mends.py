@@ -27,6 +27,10 @@ from hermes_cli.status.fixes import words_of
 pytestmark = pytest.mark.e2e
 
 WHY_NOT = {
+    **dict.fromkeys(
+        ("adopted-disabled", "adopted-files", "adopted-home", "adopted-hook", "adopted-probe", "adopted-undescribed"),
+        "of an adopted program, which is not ours to mend; most are advice",
+    ),
     "config": "no command knows what was meant: the file has to be edited",
     "crash-loop": "why it crashes is in its log, which is what the command shows",
     "crashes": "walked by tests/e2e/test_update_probation.py: update --rollback",

@@ -72,3 +72,26 @@ def test_a_gateway_without_telegram_imports_nothing_of_it(imported):
     assert not {
         name for name in found if name.startswith(("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele"))
     }
+
+
+def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
+    found = imported(
+        "import os\n"
+        "os.environ['HERMES_SERVICE_MANAGER'] = 'embedded'\n"
+        "from hermes_cli.cli.main import run\n"
+        "assert run(['gateway', 'status']) == 4"
+    )
+    assert not found & {
+        "ctypes",
+        "hashlib",
+        "logging",
+        "plistlib",
+        "psutil",
+        "filelock",
+        "asyncio",
+        "hermes_cli.intents.step",
+        "hermes_cli.programs.declared",
+        "hermes_cli.services.adopted.found",
+        "hermes_cli.services.launchd.manager",
+        "hermes_cli.services.systemd.manager",
+    }

@@ -66,7 +66,7 @@ def name(request):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (("gateway", "st"), {"start", "stop", "status"}),
+        (("gateway", "st"), {"start", "starts", "stop", "status"}),
         (("-p", ""), {"default", "ops", "work"}),
         (("gateway", "status", "-p", "w"), {"work"}),
         (("gateway", "intents", "cancel", ""), {"20261126T3"}),

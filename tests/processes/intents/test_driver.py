@@ -20,6 +20,7 @@ from hermes_cli.intents import desired, driver
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.protocols import NoUpdates
+from hermes_cli.intents.queue import Queue
 from hermes_cli.intents.request import boot_time, submit
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
@@ -436,28 +437,20 @@ def test_a_record_published_while_the_driver_works_is_settled_by_the_same_run(pa
 
 
 def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_the_same_run(
-    paths, publish, gateways, drive
+    paths, publish, gateways, drive, monkeypatch
 ):
     gateways.start_ready()
     publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
-    # A run's very last act is to tidy, under the lock. So much is left to tidy that there is time to publish.
-    stale = [f"{paths.queue.staging}/stale-{number}" for number in range(4000)]
-    for path in stale:
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
-        os.utime(path, (0, 0))
     late: list[str] = []
+    tidy = Queue.tidy  # a run's very last act, under the lock
 
-    def publish_late() -> None:
-        deadline = time.monotonic() + PATIENCE
-        with DirectoryWatch(paths.queue.staging) as watch:
-            while len(os.listdir(paths.queue.staging)) >= len(stale) and time.monotonic() < deadline:
-                watch.wait(1.0)
-        late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
+    def tidy_and_be_late(queue: Queue, window: float) -> None:
+        tidy(queue, window)
+        if not late:
+            late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
 
-    publisher = threading.Thread(target=publish_late, daemon=True)
-    publisher.start()
+    monkeypatch.setattr(Queue, "tidy", tidy_and_be_late)
     assert drive()
-    publisher.join(PATIENCE)
     assert outcome(paths, late[0]) == "restarted"
 
 

@@ -143,10 +143,11 @@ Written by its last run, {{cells}} of {{whole}} cells, on the emulated launchd (
   python -m pytest -n 2 tests/e2e/launchd/test_matrix.py
 ```
 
-Without more it takes every world without a fault, and every fault in the kindest and in the worst world; with
-`HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each cell is the report's case: a restart asked for in the agent's
-terminal, whose caller is killed as soon as the record is on the disk. A cell passes when exactly one fresh instance came up,
-under launchd, within the bound, the record settled, nothing stayed pending, and nobody but the named instance was signalled.
+Without more it takes so many worlds without a fault that any two of their ways meet, and every fault in the kindest and in
+the worst; with `HERMES_LAUNCHD_MATRIX=whole` every fault in every world. Each cell is the report's case: a restart asked
+for in the agent's terminal, whose caller is killed as soon as the record is on the disk. A cell passes when exactly one
+fresh instance came up, under launchd, within the bound, the record settled, nothing stayed pending, and nobody but the
+named instance was signalled.
 
 **{{passed}} of {{cells}} passed.** Seconds are from the request to the fresh, settled instance, the emulator's own durations
 scaled by {TIME_SCALE}: median {{median:.1f}}, slowest {{slowest:.1f}}. In the {{next}} cells with a star a `hermes` command was needed, which is what

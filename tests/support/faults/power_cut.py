@@ -95,7 +95,7 @@ class Disk:
         if call.name == "write" and call.descriptor == 1:
             self.said += call.data.decode().split("\n")[:-1]
             return True
-        if call.name in {"write", "fsync", "close", "ftruncate"}:
+        if call.name in {"write", "pwrite", "fsync", "close", "ftruncate"}:
             return self._by_descriptor(call)
         places = [self._place(path) for path in call.paths]
         if not places or None in places:
@@ -119,8 +119,11 @@ class Disk:
                     name.synced = len(name.history) - 1
             return True
         assert isinstance(entry, File)
-        assert call.name == "write", "a truncated file is not modelled"
-        entry.versions.append(entry.versions[-1] + call.data)
+        if call.name == "write":
+            entry.versions.append(entry.versions[-1] + call.data)
+            return True
+        # In place: the sign of life in a lock, which is of a process that no power cut leaves alive. One state stands for all.
+        entry.versions[entry.synced + 1 :] = [call.data]
         return True
 
     def _by_name(self, call: Call, places: list[tuple[Directory, str]]) -> bool:

@@ -98,7 +98,8 @@ def _call(name: str, arguments: str, result: int) -> Call:
     texts = [bytes.fromhex(text.replace("\\x", "")) for text, _ in _TEXT.findall(arguments)]
     rest = _TEXT.sub("", arguments)
     if name in {"write", "pwrite64"}:
-        return Call("write", descriptor=int(arguments.partition(",")[0]), data=texts[0][:result])
+        assert name == "write" or rest.rstrip().endswith(", 0"), "only what is written at the beginning is modelled"
+        return Call(name.removesuffix("64"), descriptor=int(arguments.partition(",")[0]), data=texts[0][:result])
     assert name not in {"writev", "truncate", "dup", "dup2", "dup3"} or not texts, f"{name} is not modelled"
     if name in {"fsync", "fdatasync", "close", "ftruncate"}:
         return Call(name.replace("fdata", "f"), descriptor=int(arguments.partition(",")[0]))

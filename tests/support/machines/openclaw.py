@@ -3,6 +3,7 @@
 HERMES_TEST_OPENCLAW names the prefix below which npm has installed it, with a node that can run it beside it in bin/.
 """
 
+import abc
 import contextlib
 import json
 import os
@@ -39,7 +40,7 @@ KillMode=mixed
 """
 
 
-class OpenClaw:
+class OpenClaw(abc.ABC):
     """One openclaw; `start` and the like act on its service as a person would."""
 
     label = ""
@@ -137,7 +138,7 @@ class OpenClaw:
         deadline = time.monotonic() + (PATIENCE if GIVEN else 40.0) * SLOW
         while not (found := look()):
             assert time.monotonic() < deadline, f"{what}\n{self.log()}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # it tells nobody that its answers have changed
         return found
 
     def log(self) -> str:
@@ -165,21 +166,21 @@ class OpenClaw:
 
     # --- its service
 
+    @abc.abstractmethod
     def install(self, *, managed: bool = True, comes_back: bool = True) -> Identity:
         """Load its definition, to a gateway that has started. Not `comes_back`: its manager starts it only on demand."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def pid(self) -> int | None:
         """Of what its manager runs."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def unload(self) -> None:
         """As a person takes it down."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def definition(self) -> bytes:
         """Byte for byte."""
-        raise NotImplementedError
 
 
 class OnLaunchd(OpenClaw):

@@ -128,7 +128,7 @@ class Environment(Python):
         done = subprocess.run(
             [*argv, *where, *arguments[1:]], capture_output=True, text=True, timeout=SLOW, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, f"{done.args} ended with {done.returncode}: {done.stdout}{done.stderr}"
 
     def release(self, *change: str, needs: tuple[str, ...] = ()) -> str:
         """Publish the next release, with at most one change; its version."""
