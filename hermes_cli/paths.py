@@ -60,6 +60,11 @@ class Paths:
         return f"{self.state}/gateway.sock"
 
     @property
+    def telegram(self) -> str:
+        """How the running gateway stands with Telegram, if it has a bot."""
+        return f"{self.state}/telegram.json"
+
+    @property
     def adopted(self) -> str:
         """That this profile keeps another program's gateway alive; not there when it keeps our own."""
         return f"{self.state}/adopted.json"

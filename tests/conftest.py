@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from support.releases.wheels import Environment
 
 # Fixtures of the latter two are found by their names, below any folder that has none of that name.
-pytest_plugins = ["launchd_emulator.fixture", "support.commands.one_profile", "support.commands.bad_input"]
+pytest_plugins = [
+    "launchd_emulator.fixture",
+    "telegram_emulator.fixture",
+    "support.commands.one_profile",
+    "support.commands.bad_input",
+]
 
 TESTS = Path(__file__).parent
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from hermes_cli.config import Config, LimitsConfig
+from hermes_cli.config import Config
 from hermes_cli.gateway.agents.base import Agent, Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
 from hermes_cli.gateway.approvals import NO_RIGHT, Approvals
@@ -40,9 +40,14 @@ from hermes_cli.programs.own import GatewayInstance
 _log = logging.getLogger("hermes.gateway")
 
 
-def channels_of(paths: Paths, store: Store, desk: Desk, limits: LimitsConfig) -> tuple[Channel, ...]:
+def channels_of(paths: Paths, store: Store, desk: Desk, config: Config) -> tuple[Channel, ...]:
     """Return the channels of this profile, in the order in which they open."""
-    return (LocalChannel(paths.socket, store, desk, limits),)
+    local = LocalChannel(paths.socket, store, desk, config.limits)
+    if not config.telegram.is_on:
+        return (local,)
+    from hermes_cli.gateway.channels.telegram.channel import TelegramChannel
+
+    return (local, TelegramChannel(paths, config.telegram, store, desk))
 
 
 class Reception:
@@ -54,7 +59,7 @@ class Reception:
         config: Config,
         me: Callable[[], GatewayInstance],
         turns_changed: Callable[[int], None],
-        channels: Callable[[Paths, Store, Desk, LimitsConfig], tuple[Channel, ...]] = channels_of,
+        channels: Callable[[Paths, Store, Desk, Config], tuple[Channel, ...]] = channels_of,
     ) -> None:
         """Open the store. Raises OSError and sqlite3.Error.
 
@@ -67,7 +72,7 @@ class Reception:
         self._store, aside = open_store(paths.messages, Room(config.limits.queued, config.limits.store))
         if aside is not None:
             _log.error("%s was corrupt and is kept as %s: a new one was begun", paths.messages, aside)
-        self._channels = channels(paths, self._store, self, config.limits)
+        self._channels = channels(paths, self._store, self, config)
         self._notices = Notices(paths, self._store, me, self._publish)
         self._updates = Updates(paths, self._store, self._publish)
         self.rights = Rights()
@@ -103,6 +108,12 @@ class Reception:
         self.turns.open()
         self._notices.follow()
         self._updates.follow()
+        for channel in self._channels:
+            channel.serve()
+
+    async def finish(self) -> None:
+        """Give the channels a moment for what is due: no turn runs any more."""
+        await asyncio.gather(*(channel.finish() for channel in self._channels), return_exceptions=True)
 
     def drain(self) -> None:
         """Begin no turn any more: what is accepted from now on is answered by the next instance."""

@@ -132,6 +132,7 @@ class Gateway:
             await self._serve()
             assert self._drain is not None
             await self._drain.wait()
+            await self._reception.finish()
         except Exception:  # noqa: BLE001  logged; whatever it is, the process ends in order
             _log.exception("the gateway failed")
             leave(self._last_steps(1), 1)

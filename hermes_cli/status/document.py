@@ -34,6 +34,7 @@ def document(status: Status) -> dict[str, Any]:
         "restarts": restarts_of(status),
         "starts": _starts(status),
         "adopted": _adopted(status),
+        "telegram": _telegram(status),
         "problems": [problem_document(one) for one in problems(status)],
     }
 
@@ -70,6 +71,22 @@ def _adopted(status: Status) -> dict[str, Any] | None:
         "unloaded": found.unloaded,
         "wish": found.wish,
         "verdict": found.verdict,
+    }
+
+
+def _telegram(status: Status) -> dict[str, Any] | None:
+    found = status.telegram
+    if found is None:
+        return None
+    return {
+        "bot": found.bot,
+        "username": found.username,
+        "state": found.state,
+        "since": None if found.since is None else timestamp(found.since),
+        "last_poll": None if found.last_poll is None else timestamp(found.last_poll),
+        "undelivered": found.undelivered,
+        "undeliverable": found.undeliverable,
+        "held_up": list(found.held_up),
     }
 
 

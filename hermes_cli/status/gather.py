@@ -11,8 +11,9 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import own, starts, telegram
 from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import kept, other_installation, unmanaged
@@ -69,6 +70,7 @@ class Status:
     silent_driver: int | None = None  # the pid of a driver that does nothing
     is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
     is_profile: bool = True  # somebody has made it
+    telegram: TelegramState | None = None  # None: it has no bot, or does not run
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
 
     @property
@@ -126,6 +128,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
+        telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
         silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),

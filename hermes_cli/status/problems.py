@@ -40,6 +40,10 @@ def plain(status: "Status") -> "Iterator[Problem]":
     yield from status.updates
     if status.instance is not None:
         yield from _of_instance(status, status.instance)
+    if status.telegram is not None and status.telegram.problem is not None:
+        text, mend = status.telegram.problem
+        is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
+        yield Problem("telegram", text, mend if is_command else Advice(mend))
     for path in status.unreadable:
         text = f"{path} cannot be read: nothing is started or stopped by what it may say"
         yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")

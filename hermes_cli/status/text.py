@@ -5,6 +5,7 @@ import time
 from hermes_cli.mends import home_to_name
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
+from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 from hermes_cli.system.printable import printable
@@ -40,6 +41,8 @@ def text(status: Status) -> str:
     if status.adopted is not None:
         wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
         lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
+    if status.telegram is not None:
+        lines.append(f"telegram   {_telegram(status.telegram, status.now)}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
@@ -57,6 +60,15 @@ def text(status: Status) -> str:
     for one in problems(status, home_to_name()):
         lines += [f"problem    {one.text}", f"           {one.mend}"]
     return "\n".join(printable(line) for line in lines)
+
+
+def _telegram(found: TelegramState, now: float) -> str:
+    words = [f"{found.state} as @{found.username}" if found.username else found.state]
+    words += [f"last poll {span(now - found.last_poll)} ago"] if found.last_poll is not None else []
+    held_up = f" ({', '.join(found.held_up)})" if found.held_up else ""
+    words += [f"{found.undelivered} undelivered{held_up}"]
+    words += [f"{found.undeliverable} undeliverable"] if found.undeliverable else []
+    return ", ".join(words)
 
 
 def _tries(status: Status) -> str:

@@ -31,6 +31,12 @@ class Pigeons:
     async def open(self):
         self.told.append(("open",))
 
+    def serve(self):
+        """Pigeons need no network."""
+
+    async def finish(self):
+        """Nor are they in a hurry."""
+
     def arrive(self, identifier, text, origin=COOP):
         message = self._store.accept(SESSION, identifier, text, origin)
         if message is not None:
@@ -63,9 +69,9 @@ def served(paths):
         me = own.new(os.getpid(), None, __version__, time.time())
         loft = []
 
-        def channels(paths, store, desk, limits):
+        def channels(paths, store, desk, config):
             loft.append(Pigeons(store, desk))
-            return (*channels_of(paths, store, desk, limits), *loft)
+            return (*channels_of(paths, store, desk, config), *loft)
 
         reception = Reception(paths, Config(), lambda: me, lambda _: None, channels)
         reception.rights.add("pigeon", lambda _: True)

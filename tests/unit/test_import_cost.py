@@ -61,6 +61,19 @@ def test_a_request_from_the_command_line_imports_no_driver(imported):
     }
 
 
+def test_a_gateway_without_telegram_imports_nothing_of_it(imported):
+    found = imported(
+        "from hermes_cli.config import Config\n"
+        "from hermes_cli.gateway.reception import channels_of\n"
+        "from hermes_cli.gateway import run\n"
+        "from hermes_cli.paths import resolve\n"
+        "assert len(channels_of(resolve(), None, None, Config())) == 1"
+    )
+    assert not {
+        name for name in found if name.startswith(("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele"))
+    }
+
+
 def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
     found = imported(
         "import os\n"

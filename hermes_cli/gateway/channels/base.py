@@ -37,6 +37,9 @@ class Channel(Protocol):
         The gateway is ready when this returns. What needs a network is left to a task that goes on by itself.
         """
 
+    def serve(self) -> None:
+        """Begin what needs a network: the gateway is ready, and does not wait for it."""
+
     def publish(self, message: Message) -> None:
         """Show a message that was stored. It is this channel's to deliver if `message.origin` names it."""
 
@@ -47,6 +50,12 @@ class Channel(Protocol):
         """Know that no turn begins any more: what is accepted from now on is stored for the next instance.
 
         A channel that fetches messages from a server fetches no more of them. Running turns are still shown.
+        """
+
+    async def finish(self) -> None:
+        """Say what is due, within a second: no turn runs any more, and the process ends then.
+
+        Nothing has to be said: the next instance delivers what this one has not.
         """
 
     def close(self) -> None:

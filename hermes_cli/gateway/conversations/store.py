@@ -16,7 +16,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -76,6 +76,16 @@ class Room:
     bytes: int = 256 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A user's message that has come in."""
+
+    session: str
+    id: str
+    text: str
+    origin: MessageOrigin
+
+
 class FullError(sqlite3.OperationalError):
     """So many messages wait already that no more is accepted."""
 
@@ -112,8 +122,44 @@ class Store:
         if waiting >= self._room.queued:
             raise FullError(f"{waiting} messages wait for their turn already: repeat later")
         self._make_room()
-        with self._transaction():
+        with self.transaction():
             return self._insert(session, free, "user", text, origin, state="queued")
+
+    def accept_batch(self, arrivals: Sequence[Arrival], beside: Callable[[], None]) -> list[Message]:
+        """Store messages, queued, and what `beside` writes into other tables of this file, in one commit.
+
+        Return those that were not stored already. There must be `room` for them.
+        """
+        self._make_room()
+        stored = []
+        with self.transaction():
+            for one in arrivals:
+                known, free = self._place(one.session, one.id)
+                if known is None:
+                    stored.append(self._insert(one.session, free, "user", one.text, one.origin, state="queued"))
+            beside()
+        return [message for message in stored if message is not None]
+
+    def room(self) -> int:
+        """Return how many more messages may wait for their turn."""
+        waiting = self._database.execute("SELECT count(*) FROM messages WHERE state = 'queued'").fetchone()[0]
+        return max(0, self._room.queued - int(waiting))
+
+    def beside(self, schema: str) -> sqlite3.Connection:
+        """Return the connection, for tables of a channel's own that `schema` makes where they are missing.
+
+        What belongs together with a message is written within `transaction`.
+        """
+        self._database.executescript(schema)
+        return self._database
+
+    def message(self, seq: int) -> Message | None:
+        """Return the message with this `seq`."""
+        return self._first("seq = ?", seq)
+
+    def waiting_in(self, channel: str) -> list[Message]:
+        """List a channel's messages that wait for their turn or are in it, oldest first."""
+        return self._select("state IN ('queued', 'running') AND channel = ? ORDER BY seq", channel)
 
     def queued_sessions(self) -> list[str]:
         """List the sessions with a message that waits for its turn, the longest waiting first."""
@@ -135,7 +181,7 @@ class Store:
 
     def finish(self, message: Message, reply: Reply, ended: Ended) -> Message | None:
         """Store the reply and the message's end in one transaction. Return None if it has a reply already."""
-        with self._transaction():
+        with self.transaction():
             self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
             row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
             stored = message.id if row is None else str(row[0])
@@ -189,7 +235,7 @@ class Store:
 
         Return None if it is stored already, by this instance or an earlier one.
         """
-        with self._transaction():
+        with self.transaction():
             return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
 
     def reply_to(self, identifier: str, session: str | None = None) -> Message | None:
@@ -243,7 +289,7 @@ class Store:
         """Remove the oldest messages that are over, while the file has no room left. Their pages are used again."""
         most = self._room.bytes // self._size
         while self._page("page_count") >= most and self._page("freelist_count") < min(_SPARE, most // 8):
-            with self._transaction():
+            with self.transaction():
                 old = self._database.execute(
                     "SELECT seq, id FROM messages WHERE (state IS NULL OR state IN ('answered', 'interrupted'))"
                     " AND NOT (id > ? AND id < 'outcome;') ORDER BY seq LIMIT ?",
@@ -338,7 +384,8 @@ class Store:
             raise CorruptError(str(error)) from None
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done within, or nothing of it. Raises sqlite3.Error."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -86,6 +86,12 @@ class LocalChannel:
         # temporary name of ours.
         self._server = await asyncio.start_server(self._serve, sock=self._listener, limit=protocol.LINE_LIMIT)
 
+    def serve(self) -> None:
+        """Do nothing: the socket is there."""
+
+    async def finish(self) -> None:
+        """Do nothing: what was written is on its way."""
+
     def drain(self) -> None:
         """Go on accepting: a client is told that the next instance will answer."""
 

@@ -1,0 +1,15 @@
+"""Who may write to the bot, and which messages of a group are for it. Pure; denied unless allowed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Users by their numeric ids, which nobody can take over as one can a name."""
+
+    users: frozenset[int]
+    groups: frozenset[int]
+
+    def admits(self, user: int, chat: int, *, private: bool) -> bool:
+        """Tell whether a user may write there: in private, or in a group that is allowed as well."""
+        return user in self.users and (private or chat in self.groups)

@@ -1,0 +1,167 @@
+"""From an update of Telegram's to a message of ours. Pure: nothing is stored and nobody is answered here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hermes_cli.gateway.channels.telegram.access import Access
+from hermes_cli.gateway.conversations.message import TELEGRAM, MessageOrigin
+from hermes_cli.gateway.conversations.store import Arrival
+
+FORWARDED = "[forwarded]\n"
+_MEDIA = (
+    *("photo", "voice", "audio", "video", "video_note", "animation", "sticker", "document"),
+    *("location", "contact", "poll", "dice", "story", "paid_media"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """The bot: its id, and its name without "@", which is not known before the server was reached."""
+
+    account: str
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button that somebody pressed."""
+
+    query: str
+    user: int
+    chat: str
+    thread: str | None
+    message: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody who may not write to the bot and did, in private."""
+
+    user: int
+    chat: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is in an answer to a poll. `next`: the offset that confirms it, None if it is empty."""
+
+    next: int | None
+    arrivals: tuple[Arrival, ...]
+    presses: tuple[Press, ...]
+    strangers: tuple[Stranger, ...]
+
+
+def read(updates: Sequence[Any], me: Me, access: Access) -> Batch:
+    """Sort an answer. What is none of our business is confirmed like the rest, or it would come for ever."""
+    numbers = [
+        update["update_id"] for update in updates if isinstance(update, dict) and _is_int(update.get("update_id"))
+    ]
+    arrivals, presses, strangers = [], [], []
+    for update in updates:
+        try:
+            found = _one(update, me, access)
+        except (KeyError, TypeError, ValueError, AttributeError):  # of a form that no release of the API has
+            continue
+        if isinstance(found, Arrival):
+            arrivals.append(found)
+        elif isinstance(found, Press):
+            presses.append(found)
+        elif isinstance(found, Stranger):
+            strangers.append(found)
+    return Batch(max(numbers) + 1 if numbers else None, tuple(arrivals), tuple(presses), tuple(strangers))
+
+
+def session_of(account: str, chat: str, thread: str | None) -> str:
+    """Return the session of a chat, or of a topic in it."""
+    return f"{TELEGRAM}:{account}:{chat}" + (f":{thread}" if thread else "")
+
+
+def _one(update: dict[str, Any], me: Me, access: Access) -> Arrival | Press | Stranger | None:
+    if "callback_query" in update:
+        return _press(update["callback_query"], access)
+    message = update.get("message")
+    if message is None or message.get("from", {}).get("is_bot", True):
+        return None
+    chat, user = message["chat"], message["from"]
+    private = chat["type"] == "private"
+    if not access.admits(int(user["id"]), int(chat["id"]), private=private):
+        return Stranger(int(user["id"]), str(chat["id"]), str(user.get("first_name", ""))) if private else None
+    text = _text(message, me, private=private)
+    if text is None:
+        return None
+    thread = str(message["message_thread_id"]) if message.get("is_topic_message") else None
+    identifier = str(int(message["message_id"]))
+    origin = MessageOrigin(TELEGRAM, me.account, str(chat["id"]), thread, str(user["id"]), identifier)
+    name = f"{TELEGRAM}.{me.account}.{chat['id']}.{identifier}"
+    return Arrival(session_of(me.account, str(chat["id"]), thread), name, text, origin)
+
+
+def _press(query: dict[str, Any], access: Access) -> Press | None:
+    message, user = query["message"], int(query["from"]["id"])
+    chat = message["chat"]
+    if not access.admits(user, int(chat["id"]), private=chat["type"] == "private"):
+        return None
+    thread = str(message["message_thread_id"]) if message.get("is_topic_message") else None
+    return Press(
+        str(query["id"]), user, str(chat["id"]), thread, str(message["message_id"]), str(query.get("data", ""))
+    )
+
+
+def _text(message: dict[str, Any], me: Me, *, private: bool) -> str | None:
+    """Return what the person said to us, or None if it is to somebody else or nothing."""
+    text = str(message.get("text") or message.get("caption") or "")
+    kind = next((name for name in _MEDIA if name in message), None)
+    if not text and kind is None:
+        return None  # a pinned message, a new title and the like
+    if not private:
+        addressed = _addressed(text, message, me)
+        if addressed is None:
+            return None
+        text = addressed
+    elif text.startswith("/"):
+        text = _plain_command(text, me) or text
+    if kind is not None:
+        text = f"[{kind.replace('_', ' ')}, which cannot be read here]" + (f"\n{text}" if text else "")
+    return f"{FORWARDED}{text}" if "forward_origin" in message else text
+
+
+def _addressed(text: str, message: dict[str, Any], me: Me) -> str | None:
+    """Return the words of a group to this bot, without its name; None if they are not to it."""
+    if me.username is None:
+        return None
+    name = f"@{me.username}".lower()
+    if text.startswith("/"):
+        return _plain_command(text, me) if name in text.split(None, 1)[0].lower() else None
+    replied = message.get("reply_to_message") or {}
+    if str(replied.get("from", {}).get("id")) == me.account:
+        return text
+    at = _mention(text, name, message.get("entities") or message.get("caption_entities") or [])
+    if at is None:
+        return None
+    return (text[:at] + text[at + len(name) :]).strip() or text
+
+
+def _mention(text: str, name: str, entities: Sequence[dict[str, Any]]) -> int | None:
+    """Return where a mention of `name` begins. Telegram says where mentions are, in UTF-16 units."""
+    encoded = text.encode("utf-16-le")
+    for entity in entities:
+        start, end = 2 * int(entity["offset"]), 2 * (int(entity["offset"]) + int(entity["length"]))
+        if entity.get("type") == "mention" and encoded[start:end].decode("utf-16-le", "replace").lower() == name:
+            return len(encoded[:start].decode("utf-16-le", "replace"))
+    return None
+
+
+def _plain_command(text: str, me: Me) -> str | None:
+    """Return a command without the bot's name behind it; None if it is another bot's."""
+    word, space, rest = text.partition(" ")
+    command, at, name = word.partition("@")
+    if at and name.lower() != (me.username or "").lower():
+        return None
+    return f"{command}{space}{rest}"
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

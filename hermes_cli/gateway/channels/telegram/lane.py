@@ -1,0 +1,249 @@
+"""What goes out to one chat, in order: the preview of a running turn, typing, and messages, each exactly once.
+
+A message is first a placeholder and then edited into what it is to say. A placeholder whose fate is unknown is made
+again, and at worst one "…" too many is left; an edit is repeated until it is known to stand. So nothing that says
+something ever stands there twice. Refusals and pauses are the chat's own: no other chat and no turn waits for them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hermes_cli.gateway.channels.telegram import verdicts
+from hermes_cli.gateway.channels.telegram.ledger import Ledger
+from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
+from hermes_cli.gateway.channels.telegram.text import split, tail, units
+from hermes_cli.gateway.conversations.message import Message
+
+PLACEHOLDER = "…"
+_PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
+_PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
+_TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
+_LEAST, _MOST = 0.5, 30.0  # seconds between two tries
+_log = logging.getLogger("hermes.telegram")
+
+
+class Calls(Protocol):
+    """What a lane needs of the API, of which it imports nothing: there is a client in it."""
+
+    async def call(self, method: str, patience: float = ..., **arguments: Any) -> Outcome:
+        """Make a call."""
+
+
+@dataclass(slots=True)
+class Preview:
+    """The output of a turn so far; `shown` is what stands in the chat."""
+
+    since: float
+    text: str = ""
+    shown: str = ""
+
+
+@dataclass(slots=True)
+class Due:
+    """A message to deliver: its `seq` and the key of its delivery."""
+
+    seq: int
+    key: int
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all lanes of a bot share."""
+
+    api: Calls
+    ledger: Ledger
+    load: Callable[[int], Message | None]
+    over: Callable[[], None]  # a message was delivered, or never will be
+    closing: bool = False
+    moved: dict[str, str] = field(default_factory=dict)  # chats that have another id now
+
+
+class Lane:
+    """The way out to one chat. `run` is its task; everything happens on the event loop's thread."""
+
+    def __init__(self, chat: str, shared: Shared) -> None:
+        self.chat = chat
+        self.due: deque[Due] = deque()
+        self.previews: dict[int, Preview] = {}  # by the key
+        self.waiting: dict[int, str | None] = {}  # turns that are not answered, and their topics
+        self.wake = asyncio.Event()
+        self.busy = False
+        self.why = ""  # what keeps it from delivering
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
+        self._pause_until = 0.0
+        self._pause = _LEAST
+        self._typed = 0.0
+        self._edited = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.due or self.previews or self.waiting or self.busy)
+
+    def retry_now(self) -> None:
+        """Try again: the network is back. A penalty of Telegram's goes on."""
+        if self.why == "offline":
+            self._pause_until = 0.0
+            self.wake.set()
+
+    async def run(self) -> None:
+        """Do what is due, until there is nothing left or the end has come."""
+        while not self.is_idle and not self._shared.closing:
+            self.wake.clear()
+            now = self._loop.time()
+            if now < self._pause_until:
+                await self._sleep(self._pause_until - now)
+                continue
+            act = self._next(now)
+            if act is None:
+                await self._sleep(self._until_something(now))
+                continue
+            self.busy = True
+            try:
+                await act()
+            finally:
+                self.busy = False
+
+    def _next(self, now: float) -> Callable[[], Awaitable[None]] | None:
+        if self.due:
+            return self._deliver
+        if self.waiting and now >= self._typed + _TYPING:
+            return self._type
+        if now >= self._edited + _PREVIEW_EVERY:
+            for key, preview in self.previews.items():
+                if preview.text != preview.shown and now >= preview.since + _PREVIEW_AFTER:
+                    return lambda: self._show(key, preview)
+        return None
+
+    def _until_something(self, now: float) -> float:
+        times = [self._typed + _TYPING] if self.waiting else []
+        times += [
+            max(self._edited + _PREVIEW_EVERY, preview.since + _PREVIEW_AFTER)
+            for preview in self.previews.values()
+            if preview.text != preview.shown
+        ]
+        return max(0.01, min(times, default=now + _MOST) - now)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wake.wait()
+        except TimeoutError:
+            pass
+
+    # --- the three things that it does
+
+    async def _type(self) -> None:
+        self._typed = self._loop.time()
+        thread = next(reversed(self.waiting.values()))
+        outcome = await self._call("sendChatAction", thread, action="typing", patience=5.0)
+        if verdicts.of(outcome).kind == "later":
+            self._wait(verdicts.of(outcome))
+
+    async def _show(self, key: int, preview: Preview) -> None:
+        self._edited = self._loop.time()
+        text = preview.text
+        placed = await self._placed(key, 0, self.waiting.get(key))
+        if placed is None:
+            return
+        outcome = await self._call("editMessageText", None, message_id=int(placed), text=tail(f"{text}\n{PLACEHOLDER}"))
+        verdict = verdicts.of(outcome)
+        if verdict.kind == "done":
+            preview.shown = text
+            self._fine()
+        elif verdict.kind == "gone":
+            self._shared.ledger.lost(key, 0)
+        elif verdict.kind == "later":
+            self._wait(verdict)
+        else:
+            preview.shown = text  # its reply will say what is the matter
+
+    async def _deliver(self) -> None:
+        due = self.due[0]
+        ledger = self._shared.ledger
+        message = None if ledger.is_over(due.key) else self._shared.load(due.seq)
+        if message is None:
+            self.due.popleft()
+            self._shared.over()
+            return
+        self.previews.pop(due.key, None)
+        self.waiting.pop(due.key, None)
+        parts = split(message.text)
+        for number, part in enumerate(parts):
+            if ledger.place(due.key, number)[0] == "done":
+                continue
+            if not await self._say(due.key, number, part, message.origin.thread, last=number == len(parts) - 1):
+                return
+        self.due.popleft()
+        self._shared.over()
+
+    async def _say(self, key: int, number: int, text: str, thread: str | None, *, last: bool) -> bool:
+        """Have a part stand in the chat. Return False to come back to it later, or never."""
+        placed = await self._placed(key, number, thread)
+        if placed is None:
+            return False
+        verdict = verdicts.of(await self._call("editMessageText", None, message_id=int(placed), text=text))
+        if verdict.kind == "done":
+            self._fine()
+            self._shared.ledger.done(key, number, placed, last=last)
+            return True
+        if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
+            self._shared.ledger.lost(key, number)
+        else:
+            self._refused(verdict, key)
+        return False
+
+    async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
+        """Return the message in the chat that a part is edited into; None if there is none now."""
+        ledger = self._shared.ledger
+        placed = ledger.place(key, number)[1]
+        if placed is not None or self._shared.closing:
+            return placed
+        outcome = await self._call("sendMessage", thread, text=PLACEHOLDER)
+        if thread is not None and verdicts.of(outcome).kind == "threadless":
+            outcome = await self._call("sendMessage", None, text=PLACEHOLDER)
+        if isinstance(outcome, Done):
+            placed = str(outcome.result["message_id"])
+            ledger.placed(key, number, placed)
+            self._fine()
+            return placed
+        self._refused(verdicts.of(outcome), key)
+        return None
+
+    def _refused(self, verdict: verdicts.Verdict, key: int) -> None:
+        if verdict.kind == "moved":
+            assert verdict.chat is not None
+            self._shared.moved[self.chat] = verdict.chat
+        elif verdict.kind in {"never", "threadless"}:
+            _log.warning("a message cannot be delivered: %s", verdict.why)
+            self._shared.ledger.undeliverable(key, verdict.why)
+            self.previews.pop(key, None)
+            self.waiting.pop(key, None)
+        else:
+            self._wait(verdict)
+
+    def _wait(self, verdict: verdicts.Verdict) -> None:
+        pause = verdict.pause or self._pause
+        self._pause = min(2 * self._pause, _MOST)
+        self._pause_until = self._loop.time() + pause
+        self.why = verdict.why
+
+    def _fine(self) -> None:
+        self._pause, self.why = _LEAST, ""
+
+    async def _call(self, method: str, thread: str | None, **arguments: Any) -> Outcome:
+        chat = self._shared.moved.get(self.chat, self.chat)
+        where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
+        return await self._shared.api.call(method, **where, **arguments)
+
+
+def grown(preview: Preview, text: str) -> None:
+    """Add output to a preview, of which the end is kept."""
+    preview.text += text
+    if units(preview.text) > 16_384:
+        preview.text = preview.text[-4096:]

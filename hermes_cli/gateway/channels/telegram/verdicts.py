@@ -1,0 +1,44 @@
+"""What the outcome of a call means for what was to be said. Pure."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Unknown
+
+Kind = Literal["done", "later", "gone", "threadless", "moved", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do now.
+
+    done: it stands there. later: again after `pause` seconds (0: as one pauses anyway). gone: the message to edit is not
+    there, or not ours. threadless: the topic is gone. moved: the chat is `chat` now. never: nobody will take it.
+    """
+
+    kind: Kind
+    why: str = ""
+    pause: float = 0.0
+    chat: str | None = None
+
+
+def of(outcome: Outcome) -> Verdict:
+    """Judge the outcome of a message, an edit or a sign of life."""
+    if isinstance(outcome, Done):
+        return Verdict("done")
+    if isinstance(outcome, NotSent | Unknown):
+        return Verdict("later", "offline")
+    text = outcome.description.lower()
+    if outcome.code == 429:
+        return Verdict("later", "flood control", outcome.retry_after)
+    if "message is not modified" in text:
+        return Verdict("done")
+    if outcome.migrate_to is not None:
+        return Verdict("moved", chat=outcome.migrate_to)
+    if "message to edit not found" in text or "message can't be edited" in text or "message_id_invalid" in text:
+        return Verdict("gone")
+    if "message thread not found" in text or "topic_closed" in text or "topic_deleted" in text:
+        return Verdict("threadless", "the topic is gone")
+    if outcome.code in {401, 404}:
+        return Verdict("later", "the token is refused", 30.0)
+    return Verdict("never", outcome.description)

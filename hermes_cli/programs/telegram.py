@@ -1,0 +1,48 @@
+"""How a running gateway stands with Telegram: its telegram.json, believed while that very process runs."""
+
+from dataclasses import dataclass
+
+from hermes_cli.paths import Paths
+from hermes_cli.system import durable
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramState:
+    """What the channel last wrote. `problem`: what is wrong and the mend; times are epoch seconds."""
+
+    bot: str | None
+    username: str | None
+    state: str
+    since: float | None
+    last_poll: float | None
+    undelivered: int
+    undeliverable: int
+    held_up: tuple[str, ...]
+    problem: tuple[str, str] | None
+
+
+def read(paths: Paths, pid: int) -> TelegramState | None:
+    """Return the state as the gateway with this pid wrote it; None if it has no bot."""
+    found = durable.read_json(paths.telegram)
+    if found is None or found.get("pid") != pid:
+        return None
+    problem, held_up = found.get("problem"), found.get("held_up")
+    return TelegramState(
+        _text(found.get("bot")),
+        _text(found.get("username")),
+        _text(found.get("state")) or "unknown",
+        durable.finite(found.get("since")),
+        durable.finite(found.get("last_poll")),
+        _count(found.get("undelivered")),
+        _count(found.get("undeliverable")),
+        tuple(str(one) for one in held_up) if isinstance(held_up, list) else (),
+        (str(problem[0]), str(problem[1])) if isinstance(problem, list) and len(problem) == 2 else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
