@@ -98,6 +98,15 @@ class NotifyConfig:
     events: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class HooksConfig:
+    """Section [hooks]: argv that run before and after a restart, each within `timeout` seconds."""
+
+    before_restart: tuple[str, ...] = ()
+    after_restart: tuple[str, ...] = ()
+    timeout: float = 30.0
+
+
 EVENTS = ("restarted", "failed", "crashed", "crash-loop", "rolled-back", "update-available")
 
 
@@ -149,6 +158,7 @@ class Config:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     telegram: TelegramConfig = field(default_factory=TelegramConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    hooks: HooksConfig = field(default_factory=HooksConfig)
 
 
 _LEAST = {
@@ -182,6 +192,7 @@ Section = TypeVar(
     LogConfig,
     LimitsConfig,
     NotifyConfig,
+    HooksConfig,
     TelegramConfig,
 )
 
@@ -225,6 +236,7 @@ def parse(path: str, text: bytes) -> Config:
         limits=_section(path, "limits", LimitsConfig, document),
         telegram=_section(path, "telegram", TelegramConfig, document),
         notify=notify,
+        hooks=_section(path, "hooks", HooksConfig, document),
     )
 
 

@@ -29,6 +29,7 @@ from hermes_cli.installation import copy as installed_copy
 from hermes_cli.intents import decide, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
+from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
@@ -121,6 +122,20 @@ ROWS = [
         "self._first(self.of_others,",
         "self._first([],",
         "update/test_update_looks_ahead.py::test_new_code_that_another_profile",
+    ),
+    Row(
+        "hooks: before a restart they run while the gateway is ready",
+        ask._has_hook,
+        "if not os.path.exists(paths.config):",
+        "if True:",
+        "e2e/test_hooks.py::test_one_runs_while_the_old_gateway_is_ready",
+    ),
+    Row(
+        "hooks: one that kills whoever runs it is not run for ever",
+        Hooks.before,
+        "self._outbox.failed(key, self._outbox.tried(key), time.time())",
+        "pass",
+        "e2e/test_hooks.py::test_whoever_is_killed_in_it",
     ),
     Row(
         "look after: a driver that does nothing is ended",

@@ -13,22 +13,22 @@ from hermes_cli.system.printable import printable
 @click.option("--test", is_flag=True, help="Send an event that nothing has happened for, once.")
 @click.pass_obj
 def notify(paths: Paths, *, test: bool) -> int:
-    """Tell now what is to be told: run [notify] command for each outcome that it has not had.
+    """Tell now what is to be told: run [notify] command, and [hooks] after_restart, for each outcome they have not had.
 
     Exit code: 0 all was told, or there was nothing, 1 something could not be.
     """
     from hermes_cli.config import load
     from hermes_cli.notify import deliver
     from hermes_cli.notify.events import Event
+    from hermes_cli.notify.run import run
 
-    settings = load(paths.config).notify
-    if not settings.command:
+    config = load(paths.config)
+    settings = config.notify
+    if not (settings.command if test else deliver.is_wanted(config)):
         raise UsageError("no command is to be told: hermes config set notify.command '[\"/path/of/a/program\"]'")
     if test:
         event = Event("test", "test", time.time(), "hermes gateway notify --test")
-        found = [
-            deliver.Delivery(event, deliver.run(settings.command, event.document(paths.profile), settings.timeout))
-        ]
+        found = [deliver.Delivery(event, run(settings.command, event.document(paths.profile), settings.timeout))]
     else:
         found = deliver.deliver(paths)
     for one in found:

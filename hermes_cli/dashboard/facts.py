@@ -15,10 +15,11 @@ from hermes_cli.update.history import lines
 _SHOWN = 50  # of each history
 
 
-def everything(paths: Paths) -> dict[str, Any]:
-    """Return every profile as it is now, with the phases of what is pending. Raises OSError."""
+def everything(paths: Paths) -> tuple[list[Row], dict[str, Any]]:
+    """Return every profile as it is now, also as JSON with the phases of what is pending. Raises OSError."""
     revision = installed_revision()
-    return {"schema": 1, "profiles": [_profile(row, paths) for row in overview(paths, lambda: revision)]}
+    rows = overview(paths, lambda: revision)
+    return rows, {"schema": 1, "profiles": [_profile(row, paths) for row in rows]}
 
 
 def history(paths: Paths) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 import json
 import os
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hermes_cli.dashboard import acts, facts, guard
+from hermes_cli.dashboard.looks import Looks, await_change
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.status.log_view import View
+from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.log_reader import Reader
 
 _PAGE = f"{os.path.dirname(__file__)}/page"
@@ -21,28 +22,9 @@ _FILES = {
     "/app.css": ("app.css", "text/css; charset=utf-8"),
 }
 _CONNECTIONS = 32
-_EVERY = 1.0  # seconds between two looks, while somebody looks on
 _PATIENCE = 20.0  # seconds that a client may take to ask, or to read
 _LINES = 300
 _LOGS = ("gateway", "restarter", "update")
-
-
-class Looks:
-    """What was seen last, for all who look on: it is looked at once for everybody, and only while somebody asks."""
-
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self._lock = threading.Lock()
-        self._at = 0.0
-        self._seen = b""
-
-    def now(self) -> bytes:
-        """Return every profile as JSON, no older than a moment. Raises HermesError, OSError."""
-        with self._lock:
-            if time.monotonic() - self._at > _EVERY / 2:
-                self._seen = _json(facts.everything(self._paths))
-                self._at = time.monotonic()
-            return self._seen
 
 
 class Server(ThreadingHTTPServer):
@@ -152,12 +134,14 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._head(200, "text/event-stream")
         last = b""
-        while True:
-            seen = self.server.looks.now()
-            self.wfile.write(b": here\n\n" if seen == last else b"data: " + seen + b"\n\n")
-            self.wfile.flush()
-            last = seen
-            time.sleep(_EVERY)  # between two looks; a manager tells nobody of what it does
+        is_there = True
+        while is_there:
+            with DirectoryWatch(*self.server.looks.places()) as watch:  # before the look, so that nothing falls between
+                seen = self.server.looks.now()
+                self.wfile.write(b": here\n\n" if seen.body == last else b"data: " + seen.body + b"\n\n")
+                self.wfile.flush()
+                last = seen.body
+                is_there = await_change(watch, seen, self.connection)
 
     def _history(self, query: dict[str, str]) -> None:
         self._send(200, _json(facts.history(self._profile(query))))

@@ -1,6 +1,7 @@
 """`[notify]`: the running gateway sees to it that outcomes are told, by a process of its own: a hook must not hold it up."""
 
 import asyncio
+import contextlib
 import logging
 import os
 
@@ -8,9 +9,12 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
 from hermes_cli.notify import deliver, events
 from hermes_cli.paths import Paths
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 _log = logging.getLogger("hermes.notify")
-INTERVAL = 5.0  # seconds between two looks at the times of four directories
+_AGAIN = 5.0  # seconds to the next look while something is left: what has failed is due again some time
+_STILL = 600.0  # seconds; a look is owed even if an event was lost
+_BLIND = 5.0  # seconds between two looks where the kernel has no watch left
 
 
 class NotifyWatch:
@@ -23,21 +27,30 @@ class NotifyWatch:
     async def run(self) -> None:
         """Watch until the gateway ends."""
         while True:
+            pause = _AGAIN
             try:
-                await self._look()
+                with DirectoryWatch(*filter(os.path.isdir, self._places())) as watch:  # before the look
+                    is_over = await self._look()
+                    pause = _AGAIN if not is_over else _BLIND if watch.is_blind else _STILL
+                    await _changed_within(watch, pause)
             except (OSError, ValueError) as error:
                 _log.warning("nothing can be told: %s", error)
-            await asyncio.sleep(INTERVAL)  # other processes write the records
+                await asyncio.sleep(pause)  # until whatever is wrong is mended
 
-    async def _look(self) -> None:
+    def _places(self) -> tuple[str, ...]:
+        """Return the directories in which other processes write the records. Who tells writes in none of them."""
+        return self._paths.state, self._paths.queue.settled, self._paths.updates, events.spool_of(self._paths)
+
+    async def _look(self) -> bool:
+        """Have told what is due; say whether nothing is left."""
         seen = self._times()
         if seen == self._seen:
-            return
+            return True
         left, due = await asyncio.to_thread(deliver.look, self._paths)
         if not left:
             self._seen = seen  # what failed before is due later without anything changing
         if not due:
-            return
+            return not left
         argv = entry_points.argv(entry_points.HERMES, "-p", self._paths.profile, "gateway", "notify")
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -48,6 +61,7 @@ class NotifyWatch:
             start_new_session=True,
         )
         await process.wait()
+        return False
 
     def _times(self) -> tuple[int, ...]:
         """Return what changes when a record that events are read from does."""
@@ -58,6 +72,17 @@ class NotifyWatch:
             events.spool_of(self._paths),
         )
         return tuple(_changed(place) for place in places)
+
+
+async def _changed_within(watch: DirectoryWatch, seconds: float) -> None:
+    """Wait until something changes in the directories, at most so many seconds."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(watch.fileno(), changed.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), seconds)
+    finally:
+        loop.remove_reader(watch.fileno())
 
 
 def _changed(place: str) -> int:

@@ -156,7 +156,7 @@ class Gateway:
         if self._config.update.restart_on_skew:
             interval = self._config.gateway.heartbeat_interval or 15.0
             self._spawn(SkewWatch(self._paths, lambda: self._lifecycle.described, interval).run())
-        if self._config.notify.command:
+        if self._config.notify.command or self._config.hooks.after_restart:
             from hermes_cli.gateway.notify_watch import NotifyWatch
 
             self._spawn(NotifyWatch(self._paths).run())

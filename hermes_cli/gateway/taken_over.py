@@ -132,6 +132,10 @@ class _Keeper:
         self._spawn(self._copy_output())
         self._notifier.beat(asyncio.get_running_loop().call_later)
         self._tend_log()
+        if self._config.notify.command or self._config.hooks.after_restart:
+            from hermes_cli.gateway.notify_watch import NotifyWatch
+
+            self._spawn(NotifyWatch(self._paths).run())
         if self._mark is not None:
             supervisor_watch.watch(self._mark, self._supervisor_gone)
 

@@ -18,7 +18,7 @@ from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
-from hermes_cli.intents.protocols import Manager, Program, Recovery
+from hermes_cli.intents.protocols import Hooks, Manager, Program, Recovery
 from hermes_cli.intents.queue import Broken, Queue, Scan
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import UPDATE, boot_time
@@ -46,6 +46,7 @@ def drive(
     policy: Policy,
     trigger: str,
     renew: Callable[[], object] = lambda: None,
+    hooks: Hooks | None = None,
 ) -> bool:
     """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
 
@@ -59,7 +60,17 @@ def drive(
             return False
         sign = SignOfLife(lock)
         try:
-            Driver(queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew, sign=sign.give).run()
+            Driver(
+                queue,
+                program,
+                manager,
+                recovery,
+                policy=policy,
+                trigger=trigger,
+                renew=renew,
+                sign=sign.give,
+                hooks=hooks,
+            ).run()
         finally:
             sign.withdraw()
             lock.release()
@@ -81,7 +92,9 @@ class Driver:
         trigger: str,
         renew: Callable[[], object] = lambda: None,
         sign: Callable[[float], object] = lambda _: None,
+        hooks: Hooks | None = None,
     ) -> None:
+        self._hooks = hooks
         self._heard_within = sign
         self._queue = queue
         self._program = program
@@ -138,7 +151,10 @@ class Driver:
             self._ahead = (self._obstacle(),)
             return self.step()
         if act is not None:
-            return self._act(*_merged(act, steps))
+            merged, served = _merged(act, steps)
+            if self._has_hook_run(merged, served):
+                return Wait("another look", self._seen.now)  # the world has moved on meanwhile
+            return self._act(merged, served)
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
         for intent, wait in waits:
             self._note(intent, replace(self._progress[intent.id], waiting_for=wait.waiting_for, rule=wait.rule))
@@ -210,13 +226,28 @@ class Driver:
             answered=frozenset(origin.key for origin in origins if origin is not None and origin.key is not None),
         )
 
+    def _has_hook_run(self, act: Step, intents: list[Intent]) -> bool:
+        """Run what is to run before an instance is taken down; say whether there was something."""
+        takes_down = isinstance(act, Signal) or (
+            isinstance(act, Start) and act.reload and self._seen.instance is not None
+        )
+        if self._hooks is None or not takes_down or not self._hooks.is_due(intents):
+            return False
+        for intent in intents:
+            self._note(intent, replace(self._progress[intent.id], waiting_for="the hook before_restart", rule=act.rule))
+        self._heard_within(self._hooks.limit + STEP)
+        self._hooks.before(intents)
+        return True
+
     def _settle(self, intent: Intent, end: Settle) -> None:
         known, running = self._progress[intent.id], self._seen.instance
+        failure = self._hooks.failure(intent) if self._hooks is not None else None
+        detail = end.detail if failure is None else f"{end.detail}; {failure}"
         offsets = {name: round(at, 3) for name, at in reached(intent, known, running).items()}
         won = self._queue.settle(
             intent,
             end.outcome,
-            end.detail,
+            detail,
             trigger=self._trigger,
             attempts=known.attempts,
             instance=running.identity.document() if running else None,
@@ -224,9 +255,9 @@ class Driver:
         )
         self._history = None
         if intent.reason == UPDATE:
-            self._recovery.ended(intent.id, end.outcome, end.detail)
+            self._recovery.ended(intent.id, end.outcome, detail)
         if won:
-            _log.info("%s %s: %s", intent.id, end.outcome, end.detail)
+            _log.info("%s %s: %s", intent.id, end.outcome, detail)
 
     def _act(self, step: Step, intents: list[Intent]) -> Step:
         """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""

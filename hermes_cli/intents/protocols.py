@@ -1,11 +1,13 @@
 """What a driver is handed: the program that is kept alive, its service manager, and the updater's code."""
 
 import signal
+from collections.abc import Sequence
 from typing import Protocol
 
 from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.facts import Trial
 from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.record import Intent
 from hermes_cli.intents.service import Service
 from hermes_cli.system.process import Identity
 
@@ -64,6 +66,23 @@ class Recovery(Protocol):
 
     def ended(self, identifier: str, outcome: str, detail: str) -> None:
         """Take note that an update's intent is settled. Never raises."""
+
+
+class Hooks(Protocol):
+    """What a driver has run before it takes an instance down; nothing in it ends or fails a restart."""
+
+    @property
+    def limit(self) -> float:
+        """Seconds that `before` takes at most."""
+
+    def is_due(self, intents: Sequence[Intent]) -> bool:
+        """Say whether something is still to run for these, which the same step serves."""
+
+    def before(self, intents: Sequence[Intent]) -> None:
+        """Run it. Never raises; afterwards it is not due any more."""
+
+    def failure(self, intent: Intent) -> str | None:
+        """Return what went wrong, for the outcome, or None. Never raises."""
 
 
 class NoUpdates:

@@ -11,6 +11,7 @@ from hermes_cli.pending import is_something_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hermes_cli.notify.hooks import Hooks
     from hermes_cli.paths import Paths
 
 TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
@@ -37,13 +38,34 @@ def drive(paths: "Paths", trigger: str) -> bool:
         program = adopted or kept.program_of(paths)
         policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
         recovery = updates if adopted is None else NoUpdates()
-        driven = driver.drive(paths.queue, program, manager, recovery, policy=policy, trigger=trigger, renew=renew)
+        driven = driver.drive(
+            paths.queue,
+            program,
+            manager,
+            recovery,
+            policy=policy,
+            trigger=trigger,
+            renew=renew,
+            hooks=_hooks(paths),
+        )
         deliver.by_driver(paths)
     except OSError as error:
         raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
     if not whole:
         raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
     return driven
+
+
+def _hooks(paths: "Paths") -> "Hooks | None":
+    """Return what runs before a restart, or None; it is imported now, before any code is changed."""
+    from hermes_cli.config import load_or_defaults
+
+    settings = load_or_defaults(paths.config).hooks
+    if not settings.before_restart:
+        return None
+    from hermes_cli.notify.hooks import Hooks
+
+    return Hooks(paths, settings)
 
 
 def _execute_anew(paths: "Paths", trigger: str) -> None:

@@ -1,27 +1,20 @@
-"""Tell what is to be told: run `[notify] command` for each event, one after the other, each within its time."""
+"""Tell what is to be told: run the command of `[notify]`, and `[hooks] after_restart`, for each event within its time."""
 
-import contextlib
-import json
 import logging
-import os
-import signal
-import subprocess
-import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hermes_cli.config import NotifyConfig, load_or_defaults
-from hermes_cli.environment import scrubbed
+from hermes_cli.config import Config, HooksConfig, NotifyConfig, load_or_defaults
 from hermes_cli.notify import events
 from hermes_cli.notify.events import Event
 from hermes_cli.notify.outbox import TRIES, Outbox
+from hermes_cli.notify.run import run
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.system import complaint, locks
-from hermes_cli.system.process import describe_exit
+from hermes_cli.system import locks
 
 _log = logging.getLogger("hermes.notify")
-_SAID = 4096  # bytes of what the command says that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +25,36 @@ class Delivery:
     why: str | None = None
 
 
+def is_wanted(config: Config) -> bool:
+    """Say whether anybody is to be told."""
+    return bool(config.notify.command or config.hooks.after_restart)
+
+
 def look(paths: Paths) -> tuple[int, int]:
     """Return how many events are to be told, and how many of them now. Raises OSError."""
-    notify = load_or_defaults(paths.config).notify
-    if not notify.command:
-        return 0, 0
-    outbox = Outbox(paths)
-    left = _left(paths, notify, outbox)
-    return len(left), len(_due(left, outbox))
+    config = load_or_defaults(paths.config)
+    left = due = 0
+    for outbox, found in _of_hooks(paths, config.hooks), _of_notify(paths, config.notify):
+        left += len(found)
+        due += len(_due(found, outbox))
+    return left, due
 
 
 def deliver(paths: Paths) -> list[Delivery]:
     """Tell everything that is due, unless somebody is at it. Never raises for what the command does; OSError else."""
-    notify = load_or_defaults(paths.config).notify
-    if not notify.command:
-        return []
-    outbox = Outbox(paths)
-    lock = locks.take(outbox.lock, timeout=0.0)
-    if lock is None:
-        return []
-    try:
-        return [_tell(paths, notify, outbox, event) for event in _due(_left(paths, notify, outbox), outbox)]
-    finally:
-        lock.release()
+    config = load_or_defaults(paths.config)
+    told: list[Delivery] = []
+    if config.hooks.after_restart:
+        told += _after_restart(paths, config.hooks)
+    if config.notify.command:
+        told += _notify(paths, config.notify)
+    return told
 
 
 def by_driver(paths: Paths) -> None:
     """Tell what is due where no ready gateway does it. Never raises: the restart itself is settled."""
     try:
-        if load_or_defaults(paths.config).notify.command and not _is_served(own.read_alive(paths)):
+        if is_wanted(load_or_defaults(paths.config)) and not _is_served(own.read_alive(paths)):
             deliver(paths)
     except OSError as error:
         _log.warning("outcomes could not be told (%s)", error)
@@ -81,39 +75,38 @@ def _is_served(running: own.GatewayInstance | None) -> bool:
     return running is not None and running.ready
 
 
-def run(argv: tuple[str, ...], document: dict[str, object], timeout: float) -> str | None:
-    """Run the command with the document on its standard input. Return why that failed, or None."""
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
-        given.write(json.dumps(document).encode() + b"\n")
-        given.seek(0)
-        environment = {**scrubbed(), "HERMES_EVENT": str(document["event"]), "HERMES_EVENT_ID": str(document["id"])}
-        try:
-            process = subprocess.Popen(
-                argv, stdin=given, stdout=said, stderr=said, cwd="/", env=environment, start_new_session=True
-            )
-        except (OSError, ValueError) as error:
-            return f"{argv[0]} cannot be started ({error})"
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            return f"{argv[0]} took over {timeout:g} s"
-        if code == 0:
-            return None
-        said.seek(0)
-        return f"{argv[0]}: {complaint.reason(said.read(_SAID).decode(errors='replace')) or describe_exit(code)}"
-
-
-def _left(paths: Paths, notify: NotifyConfig, outbox: Outbox) -> list[Event]:
-    undone = outbox.undone(events.find(paths), time.time())
-    return [one for one in undone if not notify.events or one.name in notify.events]
-
-
 def _due(left: list[Event], outbox: Outbox) -> list[Event]:
     now = time.time()
     return [one for one in left if outbox.tried(one.id).is_due(now)]
+
+
+def _locked(outbox: Outbox, found: list[Event]) -> Iterator[Event]:
+    """Yield what is due, while nobody else tells it."""
+    lock = locks.take(outbox.lock, timeout=0.0)
+    if lock is None:
+        return
+    try:
+        for event in _due(found, outbox):
+            if not outbox.is_done(event.id):  # by whoever held the lock before
+                yield event
+    finally:
+        lock.release()
+
+
+# --- [notify] command
+
+
+def _of_notify(paths: Paths, notify: NotifyConfig) -> tuple[Outbox, list[Event]]:
+    outbox = Outbox(paths)
+    if not notify.command:
+        return outbox, []
+    undone = outbox.undone(events.find(paths), time.time())
+    return outbox, [one for one in undone if not notify.events or one.name in notify.events]
+
+
+def _notify(paths: Paths, notify: NotifyConfig) -> list[Delivery]:
+    outbox, found = _of_notify(paths, notify)
+    return [_tell(paths, notify, outbox, event) for event in _locked(outbox, found)]
 
 
 def _tell(paths: Paths, notify: NotifyConfig, outbox: Outbox, event: Event) -> Delivery:
@@ -126,3 +119,29 @@ def _tell(paths: Paths, notify: NotifyConfig, outbox: Outbox, event: Event) -> D
     again = "given up" if tried.count >= TRIES else f"try {tried.count} of {TRIES}"
     _log.warning("%s, %s could not be told (%s): %s", event.name, event.id, again, why)
     return Delivery(event, why)
+
+
+# --- [hooks] after_restart
+
+
+def _of_hooks(paths: Paths, settings: HooksConfig) -> tuple[Outbox, list[Event]]:
+    outbox = Outbox(paths, "hooks")
+    if not settings.after_restart:
+        return outbox, []
+    from hermes_cli.notify import hooks
+
+    now = time.time()
+    return hooks.outbox_of(paths), outbox.undone(list(hooks.of_outcomes(paths, paths.queue.history(), now)), now)
+
+
+def _after_restart(paths: Paths, settings: HooksConfig) -> list[Delivery]:
+    from hermes_cli.notify import hooks
+
+    outbox, found = _of_hooks(paths, settings)
+    told = []
+    for event in _locked(outbox, found):
+        outbox.failed(event.id, outbox.tried(event.id), time.time())  # counted first, like before_restart
+        why = hooks.run_hook("after_restart", settings.after_restart, event, paths.profile, settings.timeout)
+        outbox.done(event.id, why)
+        told.append(Delivery(event, why))
+    return told

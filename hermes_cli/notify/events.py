@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
@@ -52,14 +53,13 @@ def of_intents(history: Iterable[Settled]) -> Iterator[Event]:
     """Yield restarts that happened, and those that did not."""
     for one in history:
         if one.outcome in {"restarted", "failed"}:
-            more = {
-                "intent": one.intent.id,
-                "reason": one.intent.reason,
-                "requester": str(one.intent.requester),
-                "took": round(one.took, 3),
-                "trigger": one.trigger,
-            }
+            more = {**of_intent(one.intent), "took": round(one.took, 3), "trigger": one.trigger}
             yield Event(f"{one.intent.id}-{one.outcome}", one.outcome, one.settled_at, one.detail, more)
+
+
+def of_intent(intent: Intent) -> dict[str, Any]:
+    """Return what an event says of the request that it comes from."""
+    return {"intent": intent.id, "reason": intent.reason, "requester": str(intent.requester)}
 
 
 def of_runs(runs: Sequence[starts.Run]) -> Iterator[Event]:

@@ -3,6 +3,8 @@
 notify/begun.json      when notifying was switched on: what is older is nobody's news
 notify/done/ID         told, or given up
 notify/tries/ID.json   how often it failed, and when
+
+The same below hooks/.
 """
 
 import os
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from hermes_cli.notify.events import Event
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
+from hermes_cli.system.printable import printable
 
 TRIES = 5
 _PAUSE = 10.0  # seconds after the first failure; doubles
@@ -32,9 +35,10 @@ class Tried:
 class Outbox:
     """The marks of one profile."""
 
-    def __init__(self, paths: Paths) -> None:
-        """Write nothing yet."""
-        self.folder = f"{paths.state}/notify"
+    def __init__(self, paths: Paths, name: str = "notify", tries: int = TRIES) -> None:
+        """Write nothing yet. `tries`: after so many it is given up."""
+        self.folder = f"{paths.state}/{name}"
+        self.tries = tries
         self._config = paths.config
 
     @property
@@ -59,7 +63,7 @@ class Outbox:
     def undone(self, events: list[Event], now: float) -> list[Event]:
         """Return those of the events that nobody was told. Raises OSError."""
         since = self.begin(now)
-        return [one for one in events if one.at >= since and not os.path.lexists(self._done(one.id))]
+        return [one for one in events if one.at >= since and not self.is_done(one.id)]
 
     def tried(self, identifier: str) -> Tried:
         """Return what was tried before; what cannot be read counts as nothing."""
@@ -72,14 +76,32 @@ class Outbox:
         found = Tried(tried.count + 1, now)
         durable.make_private_directory(f"{self.folder}/tries")
         durable.publish(self._tries(identifier), {"count": found.count, "at": found.at})
-        if found.count >= TRIES:
+        if found.count >= self.tries:
             self.done(identifier)
         return found
 
-    def done(self, identifier: str) -> None:
-        """Mark an event as told. Raises OSError."""
+    def is_done(self, identifier: str) -> bool:
+        """Say whether the event has its mark."""
+        return os.path.lexists(self._done(identifier))
+
+    def why(self, identifier: str) -> str | None:
+        """Return what its mark says was wrong, or None."""
+        found = (durable.read_json(self._done(identifier)) or {}).get("why")
+        return printable(found) if isinstance(found, str) else None
+
+    def newest(self) -> str | None:
+        """Return the event that was marked last, or None."""
+        try:
+            with os.scandir(f"{self.folder}/done") as found:
+                marks = [(one.stat(follow_symlinks=False).st_mtime_ns, one.name) for one in found]
+        except OSError:
+            return None
+        return max(marks)[1] if marks else None
+
+    def done(self, identifier: str, why: str | None = None) -> None:
+        """Mark an event as told, or as over with what was wrong. Raises OSError."""
         durable.make_private_directory(f"{self.folder}/done")
-        durable.publish(self._done(identifier), {})
+        durable.publish(self._done(identifier), {} if why is None else {"why": why})
         for stale in (self._tries(identifier),):
             if os.path.lexists(stale):
                 os.unlink(stale)

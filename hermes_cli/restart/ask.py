@@ -133,7 +133,7 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
 
     manager = choose(paths)
     submitted.obstacle = None if looked or submitted.target is None else _obstacle(manager)
-    if submitted.obstacle is None:
+    if submitted.obstacle is None and not _has_hook(paths):
         with contextlib.suppress(OSError):
             signal_target(paths, submitted.target)
     submitted.is_poked = bool(manager.poke("poke"))
@@ -152,6 +152,15 @@ def look_after(paths: "Paths", submitted: Submitted) -> None:
 
     if submitted.is_poked and not is_taken_up(paths, _IN_TREE if submitted.in_tree else TAKEN_UP):
         _drive(paths, choose(paths), submitted)
+
+
+def _has_hook(paths: "Paths") -> bool:
+    """Say whether something runs before a restart: then the driver signals, which runs it."""
+    if not os.path.exists(paths.config):
+        return False
+    from hermes_cli.config import load_or_defaults
+
+    return bool(load_or_defaults(paths.config).hooks.before_restart)
 
 
 def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted) -> None:

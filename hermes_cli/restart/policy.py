@@ -13,6 +13,12 @@ _MENDS = Mends(
 )
 
 
+def hook_timeout(paths: Paths) -> float:
+    """Return how many seconds what runs before a restart may take."""
+    hooks = load_or_defaults(paths.config).hooks
+    return hooks.timeout if hooks.before_restart else 0.0
+
+
 def policy_of(paths: Paths, spawn_interval: float = 0.0) -> Policy:
     """Return this profile's policy, under a manager that leaves `spawn_interval` seconds between two starts."""
     config = load_or_defaults(paths.config)

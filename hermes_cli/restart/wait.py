@@ -19,7 +19,7 @@ from hermes_cli.programs import own
 from hermes_cli.restart import timeline
 from hermes_cli.restart.ask import Submitted
 from hermes_cli.restart.log_lines import LogLines
-from hermes_cli.restart.policy import policy_of
+from hermes_cli.restart.policy import hook_timeout, policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
@@ -39,7 +39,7 @@ def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float, who:
     """
     policy = policy_of(paths, choose(paths).spawn_interval)
     patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
-    patience += policy.spawn_interval
+    patience += policy.spawn_interval + hook_timeout(paths)
     log = LogLines(paths.gateway_log)
     try:
         settled = _watch(paths, submitted.id, time.monotonic() + patience, who)

@@ -3,12 +3,14 @@
 import errno
 import os
 import shlex
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli import user_environment
+from hermes_cli.config import load_or_defaults
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import Advice, ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
@@ -71,6 +73,9 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     yield Check(
         "the service, its restarter and the queue are as they should be", tuple(_of_status(paths, manager, revision))
     )
+    commands = {name: argv for name, argv in _commands(paths) if argv}
+    if commands:
+        yield Check("the commands of config.toml do what they are for", tuple(_of_commands(paths, commands)))
     adopted = kept.adopted(paths)
     if adopted is not None and isinstance(manager, Adopted):
         name = adopted.adoption.program
@@ -143,6 +148,26 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
         text = f"{found.manager} does not say whether the gateway runs ({found.service.service.detail})"
         yield Problem("unknown", text, Advice("hermes gateway doctor, in a while"))
     yield from plain(found)
+
+
+def _commands(paths: Paths) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    config = load_or_defaults(paths.config)
+    return (
+        ("notify.command", config.notify.command),
+        ("hooks.before_restart", config.hooks.before_restart),
+        ("hooks.after_restart", config.hooks.after_restart),
+    )
+
+
+def _of_commands(paths: Paths, commands: dict[str, tuple[str, ...]]) -> Iterator[Problem]:
+    for name, argv in commands.items():
+        if shutil.which(argv[0]) is None:
+            yield Problem("hook", f"{name}: {argv[0]} cannot be run", f"hermes config get {name}")
+    from hermes_cli.notify import hooks
+
+    failed = hooks.last_failure(paths)
+    if failed is not None:
+        yield Problem("hook", failed, "hermes gateway logs --log all")
 
 
 def _given(paths: Paths) -> dict[str, str] | None:

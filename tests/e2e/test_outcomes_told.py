@@ -13,8 +13,8 @@ from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 
 from hermes_cli.intents.queue import Queue
-from hermes_cli.notify import deliver
 from hermes_cli.notify.outbox import Outbox
+from hermes_cli.notify.run import run
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -57,9 +57,7 @@ def test_a_restart_a_failure_and_a_crash_are_told(hermes: Installation) -> None:
     assert len({one["id"] for one in told(hermes)}) == len(told(hermes))
 
 
-@pytest.mark.parametrize(
-    "step", [on_return(Queue.settle), on_call(deliver.run), on_return(deliver.run), on_return(Outbox.done)]
-)
+@pytest.mark.parametrize("step", [on_return(Queue.settle), on_call(run), on_return(run), on_return(Outbox.done)])
 def test_whoever_is_killed_on_the_way_the_outcome_is_told_with_one_id(hermes: Installation, step: Place) -> None:
     hermes.install(fault=fault("kill", step, hermes.home / "struck"))
     hermes.run("gateway", "restart", "--no-wait")

@@ -39,6 +39,7 @@ WHY_NOT = {
     "down": "walked below; of an adopted program: the resident sees to it",
     "driver-silent": "whoever stopped the driver has to continue or end it; the command names the lock's holder",
     "environment": "walked below where it is a mode; a file that cannot be read has to be edited",
+    "hook": "a program of the user's own: the commands show which, and what it said",
     "installation": "which of two installations is meant is a choice",
     "no-boot": "takes root, and a new login",
     "no-linger": "loginctl asks the machine's logind, which these tests have none of",

@@ -1,6 +1,8 @@
 """A program without a service of its own, taken over: the same sentences as of our gateway, under every manager."""
 
+import json
 import os
+import shlex
 import signal
 import socket
 import urllib.error
@@ -123,6 +125,24 @@ def test_a_program_whose_keeper_is_killed_runs_once_when_it_is_back(files: Files
 def _other(paths: Paths, before: own.GatewayInstance) -> bool:
     found = own.read_alive(paths)
     return found is not None and found.ready and not found.identity.is_same_as(before.identity)
+
+
+@mostly("embedded")
+def test_its_outcomes_are_told_and_its_hooks_run(files: Files, tmp_path: Path) -> None:
+    config = Path(files.paths.config)
+    config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = json.dumps(["/bin/sh", "-c", f"cat >>{shlex.quote(str(tmp_path / 'told'))}"])
+    hooks = f"[hooks]\nbefore_restart = {command}\nafter_restart = {command}\n"
+    config.write_text(f"[notify]\ncommand = {command}\nevents = ['restarted']\n{hooks}")
+    files.install()
+    done = files.run("restart")
+    assert done.returncode == 0, done.stderr
+
+    def told() -> set[str]:
+        lines = (tmp_path / "told").read_text().splitlines() if (tmp_path / "told").exists() else []
+        return {json.loads(line)["event"] for line in lines}
+
+    files.world.hermes.until(lambda: told() == {"before-restart", "after-restart", "restarted"}, "all three")
 
 
 @mostly("embedded")

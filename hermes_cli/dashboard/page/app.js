@@ -61,8 +61,10 @@ function phases(found) {
 // --- the profiles
 
 const cards = new Map();
+let shown = null;
 
 function draw(seen) {
+  shown = seen;
   const place = $("profiles");
   const names = new Set(seen.profiles.map((one) => one.profile));
   for (const [name, card] of cards) if (!names.has(name)) { card.node.remove(); cards.delete(name); }
@@ -232,5 +234,6 @@ async function follow() {
 document.addEventListener("DOMContentLoaded", () => {
   $("confirm-no").onclick = () => $("confirm").close();
   $("detail-close").onclick = () => { clearInterval(following); $("detail").hidden = true; };
+  setInterval(() => { if (shown) draw(shown); }, 1000); // ages go on without news
   follow();
 });
