@@ -51,12 +51,36 @@ def _marks(item: pytest.Function) -> Iterator[str]:
         yield "needs_root"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the markers, so that nobody has to think of them."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Set the markers, so that nobody has to think of them, and leave cells of big tables to the night."""
     for item in items:
         if isinstance(item, pytest.Function):
             for mark in _marks(item):
                 item.add_marker(mark)
+    if config.getoption("sampled") and not FULL:
+        _sample(config, items)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of .ci/run."""
+    parser.addoption("--sampled", action="store_true", help="of big tables some cells only (tests/support/sample.py)")
+
+
+def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, in place, the cells that a sampled run leaves out."""
+    from support.sample import kept
+
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.is_relative_to(TESTS):
+            name = f"{item.path.relative_to(TESTS).as_posix()}::{item.originalname}"
+            tables.setdefault(name, []).append(item)
+    taken = {id(item) for name, cells in tables.items() for item in kept(name, cells)}
+    of_tables = {id(item) for cells in tables.values() for item in cells}
+    left = [item for item in items if id(item) in of_tables - taken]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if id(item) not in of_tables - taken]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import every_other
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import DIES_AT_START, RUN, SOUND
@@ -130,7 +129,7 @@ def test_what_was_put_back_is_shown_by_the_history(hermes: Installation, checkou
     assert "change 0." in newest
 
 
-@pytest.mark.parametrize("step", every_other(PUTTING_BACK))
+@pytest.mark.parametrize("step", PUTTING_BACK)
 def test_a_driver_killed_while_it_puts_back_is_followed_by_one_that_finishes(
     hermes: Installation, checkout: Checkout, step: Place
 ) -> None:

@@ -31,12 +31,9 @@ def test_ready_is_said_when_messages_are_accepted(gateway, paths):
     gateway.client()
 
 
-def test_it_starts_within_a_small_budget(start):
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_it_takes_little_memory(start):
     gateway = start().ready()
-    described = gateway.described()
-    assert described.heartbeat - described.identity.create_time < 3  # 0.15 s on an idle machine
-    if sys.platform != "linux":
-        return
     with open(f"/proc/{gateway.pid}/statm", encoding="ascii") as file:
         assert int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") < 40 * 1024 * 1024
 

@@ -93,8 +93,8 @@ def restarter(request: pytest.FixtureRequest, make_installation: Callable[..., I
     program = restarter_program.argv(hermes.paths, sys.executable, start)
     python = [sys.executable, "-P", "-m", "hermes_cli.restarter", "-p", "default", "--trigger", "watch"]
     if request.param == "script":
-        return Restarter(hermes, program, ["/bin/sh", *program], stride=1)
-    return Restarter(hermes, program, python, stride=16)
+        return Restarter(hermes, program, ["/bin/sh", *program], stride=3)
+    return Restarter(hermes, program, python, stride=64)
 
 
 def test_a_restarter_killed_at_every_call(restarter: Restarter) -> None:

@@ -138,14 +138,14 @@ def struck(updates: Updates, options: list[str], said: str, *, lives: bool) -> b
 
 
 def test_an_updater_killed_at_every_call_leaves_whole_code_that_runs(updates) -> None:
-    some = chosen(kills(updates.points()), 18)
+    some = chosen(kills(updates.points()), 54)
     outcomes = {struck(updates, point.killed(), str(point), lives=False) for point in some}
     updates.strikes.told("killed")
     assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
 
 
 def test_an_updater_that_is_refused_every_call_leaves_whole_code_that_runs(updates) -> None:
-    some = chosen(refusals(updates.points()), 60)
+    some = chosen(refusals(updates.points()), 180)
     outcomes = {struck(updates, point.refused(error), f"{point} {error}", lives=True) for point, error in some}
     updates.strikes.told("refused")
     assert True in outcomes, "no update got over any refusal"
@@ -201,14 +201,14 @@ def halves(make_installation, tmp_path) -> Halves:
 
 @pytest.mark.nightly
 def test_an_updater_killed_at_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
-    some = chosen(kills(halves.points()), 90)
+    some = chosen(kills(halves.points()), 270)
     outcomes = {halves.struck(point.killed(), str(point), lives=False) for point in some}
     halves.strikes.told("killed")
     assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
 
 
 def test_an_updater_that_is_refused_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
-    some = chosen(refusals(halves.points()), 215)
+    some = chosen(refusals(halves.points()), 645)
     outcomes = {halves.struck(point.refused(error), f"{point} {error}", lives=True) for point, error in some}
     halves.strikes.told("refused")
     assert True in outcomes, "no update got over any refusal"

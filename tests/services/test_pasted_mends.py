@@ -52,6 +52,7 @@ WHY_NOT = {
     "service-foreign": "whose the name shall be is a choice",
     "start-held-back": "launchd ends it by itself; a demand start is admitted meanwhile",
     "status": "permissions of somebody else's making",
+    "telegram": "walked by tests/gateway/test_telegram.py; what ends it lies with Telegram, another poller or the bot's token",
     "undescribed": "it ends by itself at the next heartbeat; the command looks again",
     "unknown": "a manager that does not answer has to be asked again",
     "unmanaged": "walked by tests/services/test_conformance.py: a gateway started by hand is taken in by a restart",
@@ -161,10 +162,15 @@ def readable_environment(desk: Desk) -> None:
 
 
 def other_code(desk: Desk) -> None:
+    os.kill(desk.ready().identity.pid, signal.SIGSTOP)  # its heartbeat would write what is true
     record = Path(desk.paths.instance)
     found = json.loads(record.read_text())
     found["revision"] = "0123456789ab"
     record.write_text(json.dumps(found))
+
+
+def goes_on(desk: Desk) -> None:
+    os.kill(desk.ready().identity.pid, signal.SIGCONT)
 
 
 def failed_restart(desk: Desk) -> None:
@@ -197,7 +203,7 @@ EMBEDDED: list[Step] = [
     ("queue", open_to_others),
     ("queue", no_directory),
     ("environment", readable_environment),
-    ("skew", other_code),
+    ("skew", other_code, goes_on),
     ("last-restart-failed", failed_restart, restart_can_work),
     ("silent", no_heartbeat),
 ]

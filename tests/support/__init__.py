@@ -1,18 +1,10 @@
 """What the tests share, a folder for each idea; nothing here is a test."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 TESTS = Path(__file__).parent.parent
 # Seconds until a test gives up on whatever it waits for: one number, beyond what anything takes on the busiest machine, so
 # that only a hang meets it.
 PATIENCE = float(os.environ.get("HERMES_TEST_PATIENCE", "240"))
 FULL = os.environ.get("HERMES_PROOF") == "full"  # nothing is passed over
-Cell = TypeVar("Cell")
-
-
-def every_other(cells: Sequence[Cell]) -> Sequence[Cell]:
-    """Return every other cell of a table that costs many seconds each; all of them with HERMES_PROOF=full."""
-    return cells if FULL else cells[::2]

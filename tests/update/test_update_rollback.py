@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from checkouts import Source, git
-from support import every_other
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 
@@ -176,7 +175,7 @@ def test_an_old_release_that_does_not_start_any_more_leaves_the_new_one(hermes: 
     assert branch(source) == "main"
 
 
-@pytest.mark.parametrize("step", every_other(STEPS))
+@pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_it_leaves_the_one_release_or_the_other(
     hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
 ) -> None:

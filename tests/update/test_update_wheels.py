@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import every_other
 from support.faults.places import Place, all_of, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
@@ -124,7 +123,7 @@ def test_where_somebody_has_installed_something_since_the_index_is_asked(
     assert environment.files()["extra.py"] == b"VERSION = 3\n"
 
 
-@pytest.mark.parametrize("step", every_other(STEPS))
+@pytest.mark.parametrize("step", STEPS)
 def test_a_rollback_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
     hermes: Installation, environment: Environment, step: Place
 ) -> None:
@@ -235,7 +234,7 @@ def test_a_need_that_is_not_there_is_said_before_anything_changes(
     assert not journal.under_way(hermes.paths)
 
 
-@pytest.mark.parametrize("step", every_other(STEPS))
+@pytest.mark.parametrize("step", STEPS)
 def test_an_updater_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on_it(
     hermes: Installation, environment: Environment, step: Place
 ) -> None:
@@ -251,7 +250,7 @@ def test_an_updater_killed_at_any_step_leaves_one_release_whole_and_a_gateway_on
     assert hermes.ready().revision == "1.1"
 
 
-@pytest.mark.parametrize("step", every_other(IN_PIP))
+@pytest.mark.parametrize("step", IN_PIP)
 def test_a_pip_that_is_killed_between_two_releases_is_undone_by_the_restarters_copy(
     hermes: Installation, environment: Environment, step: Place
 ) -> None:

@@ -107,6 +107,9 @@ class Installation:
             if not name.startswith(("HERMES_", "XDG_", "PIP_", "PYTHONPATH")) and name not in user_environment.REACH
         }
         found = {**kept, "HERMES_HOME": str(self.home), "HERMES_SERVICE_MANAGER": self.manager, **self.variables}
+        found["SHELL"] = (
+            "/bin/sh"  # each install asks it for PATH; whose login files it reads is the developer's affair
+        )
         if self.interpreter is None:
             places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
             found |= {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
