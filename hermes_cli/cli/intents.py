@@ -84,10 +84,9 @@ def cancel(paths: Paths, identifier: str) -> None:
     if not paths.queue.settle(intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
         raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
     running = own.read_alive(paths)
-    goes = running is not None and running.state in {"draining", "exited"}
-    click.echo(
-        f"cancelled {identifier}{', but the gateway drains already and is restarted all the same' if goes else ''}"
-    )
+    click.echo(f"cancelled {identifier}")
+    if running is not None and running.state in {"draining", "exited"}:
+        click.echo("the gateway drains already, and is restarted all the same", err=True)
 
 
 @click.command()
