@@ -105,4 +105,8 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
 
         where = f"{printable(error.filename)}: " if error.filename else ""
         print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:  # said; Python's own flush at exit must not say it again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

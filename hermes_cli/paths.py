@@ -171,7 +171,11 @@ def resolve(profile: str | None = None) -> Paths:
 
 def _absolute(variable: str) -> str:
     """Make a directory of the environment absolute, for this process and for all that it starts: they run elsewhere."""
-    place = os.path.abspath(os.path.expanduser(os.environ[variable]))
+    try:
+        place = os.path.abspath(os.path.expanduser(os.environ[variable]))
+    except FileNotFoundError:
+        text = f"{variable}={os.environ[variable]} is relative, and the directory that this shell is in is gone"
+        raise UsageError(f"{text}: cd somewhere else") from None
     os.environ[variable] = place
     return place
 

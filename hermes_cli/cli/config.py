@@ -66,7 +66,7 @@ def validate(paths: Paths, *, as_json: bool) -> int:
     """
     from hermes_cli.status import config_file
 
-    error = config_file.fault(paths.config)
+    error = config_file.fault(paths.config) or config_file.idle(paths.config)
     if as_json:
         click.echo(json.dumps({"schema": 1, "path": paths.config, "valid": error is None, **(error or {})}, indent=2))
         return ConfigError.exit_code if error else 0

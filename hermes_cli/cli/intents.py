@@ -83,7 +83,11 @@ def cancel(paths: Paths, identifier: str) -> None:
         raise HermesError(f"intent {identifier} is {row['outcome'] or row['state']} already: nothing to cancel")
     if not paths.queue.settle(intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
         raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
-    click.echo(f"cancelled {identifier}")
+    running = own.read_alive(paths)
+    goes = running is not None and running.state in {"draining", "exited"}
+    click.echo(
+        f"cancelled {identifier}{', but the gateway drains already and is restarted all the same' if goes else ''}"
+    )
 
 
 @click.command()

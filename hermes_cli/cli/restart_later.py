@@ -28,8 +28,8 @@ def moment(text: str, now: float) -> float:
     """Return when `text` is next, in epoch seconds: a time of day, or a date and time. Raises UsageError."""
     try:
         if "T" not in text and "-" not in text:
-            clock = datetime.strptime(text, "%H:%M").astimezone()
-            today = datetime.fromtimestamp(now).astimezone()
+            clock = datetime.strptime(text, "%H:%M")  # noqa: DTZ007  local, whatever summer time does until then
+            today = datetime.fromtimestamp(now)  # noqa: DTZ006  the same
             found = today.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
             return (found if found.timestamp() > now else found + timedelta(days=1)).timestamp()
         found = datetime.fromisoformat(text)

@@ -99,6 +99,9 @@ def uninstall(paths: Paths) -> None:
     _cancel_pending(paths, "hermes gateway uninstall")
     service.uninstall()
     click.echo("uninstalled" if installed else "was not installed")
+    kept = [place for place in (paths.state, paths.logs, paths.config) if os.path.exists(place)]
+    if installed and kept:
+        click.echo(f"kept  {', '.join(kept)}", err=True)
 
 
 _ALL = click.option("--all", "everybody", is_flag=True, help="Every profile's service, one after the other.")

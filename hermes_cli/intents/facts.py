@@ -100,9 +100,10 @@ class Policy:
         recent = [at for at in restarts if now - self.storm_window < at <= now]
         if len(recent) < factor * self.storm_limit:
             return None
+        ends = sorted(recent)[len(recent) - factor * self.storm_limit] + self.storm_window
         return (
             f"refused: {len(recent)} restarts within {self.storm_window / 60:.0f} min, something asks again and again; "
-            f"see {self.mends.queue}"
+            f"admitted again in {max(1.0, (ends - now) / 60):.0f} min; see {self.mends.queue}"
         )
 
 

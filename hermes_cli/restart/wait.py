@@ -28,6 +28,7 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
 from hermes_cli.system.terminal import is_utf8
 
+_QUIET = 2.0  # seconds in which nothing is said without a terminal: most restarts are over by then
 _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart out
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
@@ -72,6 +73,7 @@ def _phases(intent: Intent, known: Progress, running: Instance | None, columns: 
 def _until_settled(paths: Paths, identifier: str, deadline: float, line: ProgressLine) -> Settled | None:
     intent: Intent | None = None
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
+    quiet_until = time.monotonic() + _QUIET
     silent_until = time.monotonic() + _SAYS_NOTHING
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
         while True:
@@ -87,7 +89,8 @@ def _until_settled(paths: Paths, identifier: str, deadline: float, line: Progres
                 start_driver(paths, "cli")
                 drive_at = now + _DRIVER_TAKES_OVER
             known = paths.queue.progress_of(identifier)
-            if known.waiting_for or now >= silent_until or line.columns is not None:
+            says = known.waiting_for and now >= quiet_until
+            if says or now >= silent_until or line.columns is not None:
                 running = own.read_alive(paths)
                 if line.columns is not None and intent is None:
                     intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)

@@ -38,7 +38,9 @@ def look(paths: "Paths") -> str | None:
         return _missed_resident(paths)
     if paths.queue.is_driven():
         return None
-    what = "a restart is pending" if is_restart_pending(paths) else "an update was cut off"
+    what = "an update was cut off"
+    if is_restart_pending(paths):
+        what = "a restart is pending" if paths.queue.unsettled() else "something is in the queue that is no request"
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 

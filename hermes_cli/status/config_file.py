@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +76,20 @@ def fault(path: str) -> dict[str, Any] | None:
         line, column = _place(path, text)
         return {"text": text, "line": line, "column": column}
     return None
+
+
+def idle(path: str) -> dict[str, Any] | None:
+    """Return which value cannot do what it is for, as `fault` does, of a file that is right otherwise; or None."""
+    found = config.load(path)
+    why = None
+    if shutil.which(found.terminal.shell) is None:
+        why = f"terminal.shell: {found.terminal.shell} cannot be run"
+    elif found.update.command and not found.update.revision:
+        why = "update.command needs update.revision, which prints what is installed"
+    if why is None:
+        return None
+    line, column = _place(path, f"{path}: {why}")
+    return {"text": f"{path}: {why}", "line": line, "column": column}
 
 
 def _place(path: str, text: str) -> tuple[int | None, int | None]:

@@ -88,6 +88,14 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
 
 
 def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
+    above = paths.intents
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if above != paths.intents and not os.access(above, os.W_OK | os.X_OK):
+        text = f"nothing can be recorded below {paths.intents}: {above} cannot be written to"
+        is_mine = os.lstat(above).st_uid == os.geteuid()
+        yield Problem("queue", text, f"chmod u+rwx {shlex.quote(above)}" if is_mine else Advice("mend its permissions"))
+        return
     for name in ("pending", "settled", "staging"):
         place = f"{paths.intents}/{name}"
         try:

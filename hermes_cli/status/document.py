@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hermes_cli import __version__
 from hermes_cli.errors import Problem
 from hermes_cli.intents.request import timestamp
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
@@ -15,6 +16,7 @@ def document(status: Status) -> dict[str, Any]:
     service = status.service.service
     return {
         "schema": 1,
+        "version": __version__,
         "profile": status.profile,
         "manager": status.manager,
         "desired": status.desired,

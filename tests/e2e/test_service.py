@@ -60,7 +60,9 @@ def test_restart_of_a_stopped_service_starts_it(hermes: Installation) -> None:
 
 def test_uninstall_leaves_nothing_but_messages_logs_and_records(hermes: Installation) -> None:
     hermes.install()
-    assert hermes.run("gateway", "uninstall").stdout == "uninstalled\n"
+    done = hermes.run("gateway", "uninstall")
+    assert done.stdout == "uninstalled\n"
+    assert all(place in done.stderr for place in (hermes.paths.state, hermes.paths.logs, hermes.paths.config))
     hermes.until(lambda: not hermes.processes(), "no process")
     assert not (hermes.home / "state" / "service.json").exists()
     assert hermes.run("gateway", "status").returncode == 4
@@ -176,6 +178,16 @@ def test_a_stop_shows_the_drain_that_it_waits_for(make_installation: Callable[..
     out, _ = stopping.communicate(timeout=PATIENCE)
     assert (stopping.returncode, out) == (0, "stopped\n")
     hermes.gone(before.identity)
+
+
+def test_a_cancel_in_a_drain_says_that_the_restart_happens_all_the_same(hermes: Installation) -> None:
+    hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    done = hermes.run("gateway", "intents", "cancel", "last")
+    release()
+    assert (done.returncode, "restarted all the same" in done.stdout) == (0, True)
 
 
 def test_without_a_terminal_each_thing_waited_for_is_one_plain_line(hermes: Installation) -> None:

@@ -72,7 +72,11 @@ def test_a_gateway_without_telegram_and_without_a_model_imports_nothing_of_them(
         "assert type(agent_of(Config().model, None, None)).__name__ == 'BuiltinAgent'"
     )
     assert not {
-        name for name in found if name.startswith(("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele", "hermes_cli.gateway.agents.model"))
+        name
+        for name in found
+        if name.startswith(
+            ("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele", "hermes_cli.gateway.agents.model")
+        )
     }
 
 

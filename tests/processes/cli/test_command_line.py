@@ -147,6 +147,18 @@ def test_every_command_looks_at_the_pending_intents_of_the_profile_it_was_given(
     assert os.path.exists(f"{work.queue.settled}/{identifier}.json")
 
 
+def test_what_is_no_request_is_not_called_a_pending_restart(hermes, home):
+    found = Paths("default", f"{home}/state", home, f"{home}/logs")
+    durable.make_private_directory(found.state)
+    durable.replace_volatile(found.desired, {"state": "stopped"})
+    os.makedirs(found.pending, 0o700)
+    with open(f"{found.pending}/garbage", "w", encoding="utf-8"):
+        pass
+    said = hermes("gateway", "logs").stderr
+    assert "something is in the queue that is no request" in said
+    assert "a restart is pending" not in said
+
+
 # A gateway.
 
 

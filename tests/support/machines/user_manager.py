@@ -43,8 +43,8 @@ def needed() -> Iterator[None]:
 class UserManager:
     """Started by `start`, and again after `kill`."""
 
-    def __init__(self) -> None:
-        """Raise NoManagerError where systemd is absent."""
+    def __init__(self, become: str = "") -> None:
+        """`become`: a command line that runs another as some other user. Raise NoManagerError where systemd is absent."""
         if not _PROGRAM.exists() or shutil.which("systemctl") is None:
             raise NoManagerError("systemd is not installed")
         try:
@@ -58,7 +58,8 @@ class UserManager:
         self.runtime.mkdir(mode=0o700)
         self.units = self.home / ".config" / "systemd" / "user"
         self.variables = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.runtime)}
-        self._cgroup = _make_cgroup(self.root.name)
+        self.cgroup = self._cgroup = make_cgroup(self.root.name)
+        self._become = become
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -69,9 +70,15 @@ class UserManager:
         address.unlink(missing_ok=True)
         with self.log.open("ab") as log, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
             notified.bind(str(address))
+            address.chmod(0o666)
             environment["NOTIFY_SOCKET"] = str(address)
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", f'echo $$ > "$0/cgroup.procs"; exec {_PROGRAM} --user', str(self._cgroup)],
+                [
+                    "/bin/sh",
+                    "-c",
+                    f'echo $$ > "$0/cgroup.procs"; exec {self._become} {_PROGRAM} --user',
+                    str(self._cgroup),
+                ],
                 env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -89,7 +96,7 @@ class UserManager:
     def systemctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`systemctl --user`, as a person would type it."""
         return subprocess.run(
-            ["systemctl", "--user", *arguments],
+            [*self._become.split(), "systemctl", "--user", *arguments],
             env={**os.environ, **self.variables},
             capture_output=True,
             text=True,
@@ -173,7 +180,7 @@ def _says_ready(notified: socket.socket, pid: int) -> bool:
     return False
 
 
-def _make_cgroup(name: str) -> Path:
+def make_cgroup(name: str) -> Path:
     """One below our own: two managers in one cgroup would take each other's units for theirs."""
     mounted = next((root for root in _CGROUPS if (root / "cgroup.procs").exists()), None)
     own = next((line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line[:3] == "0::"), None)

@@ -108,6 +108,8 @@ def test_what_would_be_refused_is_not_written(hermes, file, key, value, code, sa
         ("gateway = 5\n", 1),
         ("gateway.stop_timeout = 'x'\n", 1),
         ("[log]\nsize = 1\n", 2),
+        ("[terminal]\nshell = '/nowhere/at/all'\n", 2),
+        ("# a\n[update]\ncommand = ['x']\n", 3),
         ("[gateway]\nstop_timeout = 1\nstop_timeout = 2\n", 3),
     ],
 )

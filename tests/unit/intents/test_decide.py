@@ -340,6 +340,7 @@ def test_too_many_restarts_refuse_the_next_automatic_one_with_the_reason():
     found = step(automatic(), seen(running(), restarts=STORM))
     assert found.outcome == "failed"
     assert "10 restarts within 10 min" in found.detail
+    assert "admitted again in " in found.detail
 
 
 def test_a_request_with_a_conversation_behind_it_is_automatic():
