@@ -165,7 +165,7 @@ def _find(paths: Paths, identifier: str) -> dict[str, Any]:
     rows = _all(paths)
     found = [row for row in rows if row["id"] == identifier]
     if not found and identifier == "last":
-        found = rows[:1]
+        found = [row for row in rows if is_id(str(row["id"]))][:1]  # the names of what was rejected are anything
     if not found and len(identifier) >= _SHORTEST:
         found = [row for row in rows if str(row["id"]).startswith(identifier)]
     if len(found) > 1:
