@@ -147,6 +147,33 @@ class TelegramConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Section [model]: an endpoint for chat completions; without `base_url` the built-in agent answers.
+
+    `context`: tokens. `timeout`: seconds without a word from it. `stream_tools`: false where streaming breaks calls.
+    `system`: added to the prompt. A turn takes at most `turn_timeout` seconds and `calls` commands, of whose results so
+    many characters (`result`) are sent.
+    """
+
+    base_url: str = ""
+    model: str = ""
+    key_file: str = ""
+    key_env: str = ""
+    context: int = 32768
+    timeout: float = 300.0
+    stream_tools: bool = True
+    system: str = ""
+    turn_timeout: float = 3600.0
+    calls: int = 50
+    result: int = 16000
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a model answers."""
+        return bool(self.base_url)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of config.toml."""
 
@@ -159,6 +186,7 @@ class Config:
     telegram: TelegramConfig = field(default_factory=TelegramConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     hooks: HooksConfig = field(default_factory=HooksConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
 
 
 _LEAST = {
@@ -177,11 +205,14 @@ _LEAST = {
     "queued": 1,
     "output": 1024,
     "store": 1024 * 1024,
+    "context": 1024,
+    "turn_timeout": 1.0,
+    "calls": 1,
+    "result": 100,
 }
 _LONGEST = 1024 * 1024  # bytes
 _CHOICES = {"approval": ("dangerous", "always", "never")}
 _MOST = {"files": 100, "clients": 10000}
-_OF_OTHER_RELEASES = ("model",)  # a release that goes back must still start
 _NUMBERS = ("allow", "terminal", "groups")  # lists of ids; other lists are of words
 Section = TypeVar(
     "Section",
@@ -194,6 +225,7 @@ Section = TypeVar(
     NotifyConfig,
     HooksConfig,
     TelegramConfig,
+    ModelConfig,
 )
 
 
@@ -237,14 +269,23 @@ def parse(path: str, text: bytes) -> Config:
         telegram=_section(path, "telegram", TelegramConfig, document),
         notify=notify,
         hooks=_section(path, "hooks", HooksConfig, document),
+        model=_model(path, _section(path, "model", ModelConfig, document)),
     )
+
+
+def _model(path: str, found: ModelConfig) -> ModelConfig:
+    if found.base_url and not found.base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"{path}: model.base_url must begin with http:// or https://, not {found.base_url!r}")
+    if found.base_url and not found.model:
+        raise ConfigError(f"{path}: model.model is not set: name the model that {found.base_url} is to answer with")
+    return found
 
 
 def _check_names(path: str, document: dict[str, Any]) -> None:
     """Refuse what no release reads: most often a typo, whose setting would silently stay at its default."""
     sections = [entry.name for entry in fields(Config)]
     for name, value in document.items():
-        if name in sections or name in _OF_OTHER_RELEASES:
+        if name in sections:
             continue
         owners = [section for section in sections if name in _known(section)]
         if owners and not isinstance(value, dict):

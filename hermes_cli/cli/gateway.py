@@ -51,11 +51,12 @@ def _check(paths: Paths) -> int:
     from hermes_cli import user_environment
     from hermes_cli.config import load
     from hermes_cli.errors import HermesError
+    from hermes_cli.gateway import extras
     from hermes_cli.gateway.run import main
     from hermes_cli.services import ahead
 
     user_environment.apply(paths)
-    load(paths.config)
+    extras.check(paths.config, load(paths.config))
     program = _taken_over(paths)
     why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:

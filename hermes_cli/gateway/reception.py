@@ -9,12 +9,13 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from hermes_cli.config import Config
+from hermes_cli.config import Config, ModelConfig
 from hermes_cli.gateway.agents.base import Agent, Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
 from hermes_cli.gateway.approvals import NO_RIGHT, Approvals
@@ -50,6 +51,16 @@ def channels_of(paths: Paths, store: Store, desk: Desk, config: Config) -> tuple
     return (local, TelegramChannel(paths, config.telegram, store, desk))
 
 
+def agent_of(config: ModelConfig, store: Store, tools: Tools) -> Agent:
+    """Return what answers: a model, where one is configured."""
+    if not config.is_on:
+        return BuiltinAgent(tools)
+    from hermes_cli.gateway.agents.model.agent import ModelAgent
+    from hermes_cli.gateway.agents.model.key import claim
+
+    return ModelAgent(config, claim(config, os.environ), store, tools)
+
+
 class Reception:
     """All conversations of an instance, which answers what its channels ask (`Desk`)."""
 
@@ -81,7 +92,7 @@ class Reception:
             self.rights, self._tell, ask=config.terminal.approval, patience=config.terminal.approval_timeout
         )
         tools = self._tools()
-        self._agent: Agent = BuiltinAgent(tools)
+        self._agent = agent_of(config.model, self._store, tools)
         self._commands = Commands(tools, self._approvals, self.rights, stop=self._stop, renew=self._renew)
         identity = me().identity
         self.turns = Turns(
@@ -195,17 +206,17 @@ class Reception:
 
     def _tools(self) -> Tools:
         return Tools(
-            terminal=self._typed,
+            terminal=self._run,
             status=lambda: status_text(self._paths, self._me()),
             restart=partial(request_restart, paths=self._paths),
             update=self._update,
             permit=self._approvals.permit,
         )
 
-    async def _typed(self, turn: Turn, command: str) -> str:
+    async def _run(self, turn: Turn, command: str, emit: Callable[[str], None]) -> str:
         if not self.rights.terminal(turn.message.origin):
             return NO_RIGHT
-        return await run_command(turn, command, self._paths, self._config, self._me().identity)
+        return await run_command(turn, command, self._paths, self._config, self._me().identity, emit=emit)
 
     async def _update(self, turn: Turn, options: Sequence[str]) -> str:
         try:

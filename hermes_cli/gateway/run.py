@@ -21,7 +21,7 @@ from typing import NoReturn
 from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import notify, supervisor_watch
+from hermes_cli.gateway import extras, notify, supervisor_watch
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
@@ -60,6 +60,7 @@ def main(paths: Paths) -> int:
     try:
         user_environment.apply(paths)
         config = load(paths.config)
+        extras.check(paths.config, config)
     except ConfigError as error:
         print(f"hermes: {error}", file=sys.stderr)
         return own.REFUSAL_EXIT_CODE

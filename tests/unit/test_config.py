@@ -33,14 +33,18 @@ def test_what_is_set_is_set_and_the_rest_stays(written):
     assert found.terminal.shell == "/bin/bash"
 
 
-def test_unknown_sections_are_somebody_elses(written):
-    assert load(written("[model]\ntoken = 'x'")) == Config()
+def test_a_model_has_an_endpoint_and_a_name(written):
+    found = load(written("[model]\nbase_url = 'http://127.0.0.1:11434/v1'\nmodel = 'hermes'")).model
+    assert (found.is_on, found.model, found.stream_tools) == (True, "hermes", True)
+    assert not load(written("[model]\nmodel = 'hermes'")).model.is_on
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("gateway = 3", r"\[gateway\] must be a table"),
+        ("[model]\nbase_url = 'localhost'", "model.base_url must begin with http:// or https://"),
+        ("[model]\nbase_url = 'http://localhost'", "model.model is not set: name the model"),
         ("[gateway]\ncolour = 1", "gateway.colour is not a setting; known are drain_timeout"),
         ("[gateway]\ndrain_timeout = '5'", "gateway.drain_timeout must be a number"),
         ("[gateway]\ndrain_timeout = true", "gateway.drain_timeout must be a number"),

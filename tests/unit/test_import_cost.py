@@ -61,16 +61,22 @@ def test_a_request_from_the_command_line_imports_no_driver(imported):
     }
 
 
-def test_a_gateway_without_telegram_imports_nothing_of_it(imported):
+def test_a_gateway_without_telegram_and_without_a_model_imports_nothing_of_them(imported):
     found = imported(
         "from hermes_cli.config import Config\n"
         "from hermes_cli.gateway.reception import channels_of\n"
         "from hermes_cli.gateway import run\n"
         "from hermes_cli.paths import resolve\n"
-        "assert len(channels_of(resolve(), None, None, Config())) == 1"
+        "assert len(channels_of(resolve(), None, None, Config())) == 1\n"
+        "from hermes_cli.gateway.reception import agent_of\n"
+        "assert type(agent_of(Config().model, None, None)).__name__ == 'BuiltinAgent'"
     )
     assert not {
-        name for name in found if name.startswith(("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele"))
+        name
+        for name in found
+        if name.startswith(
+            ("httpx2", "httpcore2", "anyio", "hermes_cli.gateway.channels.tele", "hermes_cli.gateway.agents.model")
+        )
     }
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 from hermes_cli import environment
 from hermes_cli.config import Config
@@ -18,11 +19,13 @@ def forget_session() -> None:
         del os.environ[name]
 
 
-async def run_command(turn: Turn, command: str, paths: Paths, config: Config, me: Identity) -> str:
-    """Run a command in the terminal for this turn and stream its output. Return the closing line."""
+async def run_command(
+    turn: Turn, command: str, paths: Paths, config: Config, me: Identity, *, emit: Callable[[str], None]
+) -> str:
+    """Run a command in the terminal for this turn and give its output to `emit`. Return the closing line."""
     limits = terminal.Limits(config.terminal.timeout, min(2.0, config.gateway.teardown_timeout / 4))
     variables = children_environment(paths, me, turn.message)
-    return await terminal.run(command, config.terminal.shell, variables, limits, turn.emit)
+    return await terminal.run(command, config.terminal.shell, variables, limits, emit)
 
 
 def children_environment(paths: Paths, me: Identity, message: Message) -> dict[str, str]:

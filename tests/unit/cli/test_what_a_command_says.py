@@ -95,12 +95,6 @@ def test_a_setting_that_nobody_would_read_is_refused(hermes, home, text, said):
     assert said in problems[0]["text"]
 
 
-def test_sections_of_other_releases_do_not_keep_this_one_from_starting(hermes, home):
-    with open(f"{home}/config.toml", "w", encoding="utf-8") as file:
-        file.write("[telegram]\ntoken_file = 'x'\n[model]\nbase_url = 'http://127.0.0.1'\n")
-    assert json.loads(hermes("gateway", "status", "--json").stdout)["problems"] == []
-
-
 @pytest.mark.parametrize("number", ["nan", "inf", "1e300"])
 def test_a_timeout_must_be_a_number_of_seconds(hermes, number):
     assert_one_line(hermes("gateway", "restart", "--timeout", number), 2)

@@ -1,0 +1,97 @@
+"""What the model is told: the conversation so far, in the words of the API, within its context. Pure.
+
+A turn that was cut off is not resumed. The model is told what it had begun, and that nobody knows whether that had an
+effect; the outcome of a restart is in its history, so that it does not ask for another one.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hermes_cli.gateway.commands import named
+from hermes_cli.gateway.conversations.message import Message
+
+Step = dict[str, Any]
+CUT_OFF = (
+    "[this command was begun and cut off when the gateway restarted or the turn was stopped. "
+    "Whether it had an effect is not known. It is not run again by itself.]"
+)
+NOT_BEGUN = "[this command was not begun: the turn was cut off before it]"
+_OLD_RESULT = 2000  # characters that are kept of each result of an earlier turn
+_CHARACTERS = 3  # of a token, at the least that is usual
+
+
+def room_of(context: int) -> int:
+    """Return how many characters may be sent to a model of so many tokens; a quarter is left for its answer."""
+    return max(1000, context * _CHARACTERS * 3 // 4)
+
+
+def conversation(
+    messages: Iterable[Message], steps: Callable[[int], list[Step]], system: str, room: int
+) -> list[dict[str, Any]]:
+    """Return the messages of a request: the prompt, then as many of the last turns as there is room for.
+
+    `messages` ends with the one that is to be answered.
+    """
+    turns: list[list[dict[str, Any]]] = []
+    asked: dict[str, tuple[Message, list[dict[str, Any]]]] = {}
+    for message in messages:
+        if message.role == "user" and named(message.text) is None:
+            turns.append([{"role": "user", "content": message.text}])
+            asked[message.id] = (message, turns[-1])
+        elif message.role == "notice" and turns:
+            turns[-1].append({"role": "user", "content": f"[notice of the gateway] {message.text}"})
+        elif message.role == "assistant" and (known := asked.get(message.reply_to or "")) is not None:
+            asking, turn = known  # which may lie before other messages, that waited meanwhile
+            taken = steps(asking.seq)
+            turn += [_shortened(step) for step in answered(taken)]
+            if not taken or taken[-1].get("role") != "assistant" or taken[-1].get("tool_calls"):
+                turn.append({"role": "assistant", "content": message.text})
+    kept: list[dict[str, Any]] = []
+    room -= len(system)
+    for turn in reversed(turns):
+        room -= sum(_size(one) for one in turn)
+        if room < 0 and kept:
+            break
+        kept = [*turn, *kept]
+    return [{"role": "system", "content": system}, *kept]
+
+
+def answered(steps: list[Step]) -> list[Step]:
+    """Return the steps with a result for each call: endpoints refuse a history in which one is missing."""
+    found: list[Step] = []
+    open_calls: list[str] = []
+
+    def close() -> None:
+        for number, call in enumerate(open_calls):
+            found.append({"role": "tool", "tool_call_id": call, "content": NOT_BEGUN if number else CUT_OFF})
+        open_calls.clear()
+
+    for step in steps:
+        if step.get("role") == "tool":
+            if step.get("tool_call_id") in open_calls:
+                open_calls.remove(step["tool_call_id"])
+        else:
+            close()
+            open_calls.extend(call["id"] for call in step.get("tool_calls") or ())
+        found.append(step)
+    close()
+    return found
+
+
+def clipped(text: str, most: int) -> str:
+    """Return the head and the tail of a text that is longer."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+
+
+def _shortened(step: Step) -> Step:
+    if step.get("role") != "tool":
+        return step
+    return {**step, "content": clipped(str(step.get("content", "")), _OLD_RESULT)}
+
+
+def _size(message: dict[str, Any]) -> int:
+    calls = message.get("tool_calls") or ()
+    return len(message.get("content") or "") + sum(len(call["function"]["arguments"]) for call in calls) + 20

@@ -1,0 +1,25 @@
+"""What config.toml enables and only an extra brings: looked at before a start counts as possible (rule 10)."""
+
+import sys
+
+from hermes_cli.config import Config
+from hermes_cli.errors import ConfigError
+
+
+def check(path: str, config: Config) -> None:
+    """Import what the configuration enables. Raises ConfigError with the command that installs what is missing."""
+    enabled = [name for name, is_on in (("telegram", config.telegram.is_on), ("model", config.model.is_on)) if is_on]
+    if not enabled:
+        return
+    try:
+        if "telegram" in enabled:
+            import hermes_cli.gateway.channels.telegram.channel
+        if "model" in enabled:
+            import hermes_cli.gateway.agents.model.agent  # noqa: F401  imported to see that it can be
+    except ImportError as error:
+        if (error.name or "").startswith("hermes_cli"):
+            raise
+        wanted = f"hermes-gateway[{','.join(enabled)}]"
+        raise ConfigError(
+            f"{path}: [{enabled[0]}] needs the package {error.name}: {sys.executable} -m pip install '{wanted}'"
+        ) from None
