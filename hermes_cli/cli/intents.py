@@ -84,10 +84,9 @@ def cancel(paths: Paths, identifier: str) -> None:
     if not paths.queue.settle(intent, "cancelled", "hermes gateway intents cancel", trigger="cli"):
         raise HermesError(f"intent {identifier} was settled meanwhile: hermes gateway intents show {identifier}")
     running = own.read_alive(paths)
-    goes = running is not None and running.state in {"draining", "exited"}
-    click.echo(
-        f"cancelled {identifier}{', but the gateway drains already and is restarted all the same' if goes else ''}"
-    )
+    click.echo(f"cancelled {identifier}")
+    if running is not None and running.state in {"draining", "exited"}:
+        click.echo("the gateway drains already, and is restarted all the same", err=True)
 
 
 @click.command()
@@ -166,7 +165,7 @@ def _find(paths: Paths, identifier: str) -> dict[str, Any]:
     rows = _all(paths)
     found = [row for row in rows if row["id"] == identifier]
     if not found and identifier == "last":
-        found = rows[:1]
+        found = [row for row in rows if is_id(str(row["id"]))][:1]  # the names of what was rejected are anything
     if not found and len(identifier) >= _SHORTEST:
         found = [row for row in rows if str(row["id"]).startswith(identifier)]
     if len(found) > 1:

@@ -38,20 +38,31 @@ def look(paths: "Paths") -> str | None:
         return _missed_resident(paths)
     if paths.queue.is_driven():
         return None
-    what = "an update was cut off"
-    if is_restart_pending(paths):
-        what = "a restart is pending" if paths.queue.unsettled() else "something is in the queue that is no request"
+    what, done = _what(paths)
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 
     try:
         manager = choose(paths)
         if manager.poke("cli") and is_taken_up(paths):
-            return f"{what}, will be completed by {manager.completed_by}: see hermes gateway status"
+            return f"{what}, will be {done} by {manager.completed_by}: see hermes gateway status"
         start_driver(paths, "cli")
     except (HermesError, OSError):
         return f"{what} and no driver could be started: hermes gateway intents drive"
     return f"{what}, a driver was started for it: see hermes gateway status"
+
+
+def _what(paths: "Paths") -> tuple[str, str]:
+    """Return the words for what there is, and for what becomes of it. Never raises: a line keeps nothing from being done."""
+    if not is_restart_pending(paths):
+        return "an update was cut off", "completed"
+    try:
+        is_request = bool(paths.queue.unsettled())
+    except OSError:
+        is_request = True
+    return (
+        ("a restart is pending", "completed") if is_request else ("something in the queue is no request", "set aside")
+    )
 
 
 def _missed_resident(paths: "Paths") -> str | None:
