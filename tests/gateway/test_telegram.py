@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.models.model_server import ModelServer, runs, says
 from telegram_emulator import User
 
 from hermes_cli.programs import telegram as states
@@ -314,3 +315,48 @@ def test_ten_thousand_queued_updates_are_taken_as_there_is_room(telegram, bot, a
     answered(telegram, ann, "You said: 59. Type /help.")
     assert ann.of_bots() == [f"You said: {number}. Type /help." for number in range(60)]
     assert mallory.of_bots() == []
+
+
+@pytest.fixture
+def model():
+    made = ModelServer(says("Hello."))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("button", "runs_it"), [("Approve", True), ("Deny", False)])
+def test_a_dangerous_command_of_the_model_waits_for_a_button(
+    telegram, bot, ann, start, model, tmp_path, button, runs_it
+):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    model.script = [runs(f"rm -rf {kept}"), says("So be it.")]
+    bot(rest=model.config)
+    start().ready()
+    telegram.say(ann, "clean up")
+    telegram.until(lambda: any(one.buttons for one in ann.seen()), "the question")
+    (question,) = [one for one in ann.seen() if one.buttons]
+    assert f"rm -rf {kept}" in question.text
+    telegram.press(ann, question, button)
+    telegram.until(model.results, "the result of the command")
+    said = "" if runs_it else f"{model.results()[0]}\n"
+    answered(telegram, ann, f"$ rm -rf {kept}\n{said}So be it.")
+    assert kept.exists() is not runs_it
+    assert telegram.calls("answerCallbackQuery")
+
+
+def test_a_button_pressed_by_who_may_not_use_the_terminal_decides_nothing(telegram, bot, ann, start, model, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    model.script = [runs(f"rm -rf {kept}"), says("So be it.")]
+    bot(f"terminal = [{ANN}]\nallow = [77]\ngroups = [-100123]", model.config)
+    group = telegram.group()
+    start().ready()
+    telegram.until(lambda: telegram.calls("getUpdates"), "the first poll")
+    telegram.say(group, "@hermes_test_bot clean up", user=User(ANN, "Ann"))
+    telegram.until(lambda: any(one.buttons for one in group.seen()), "the question")
+    (question,) = [one for one in group.seen() if one.buttons]
+    telegram.press(group, question, "Approve", User(77, "Bob"))
+    telegram.until(lambda: "you may not approve commands here" in group.of_bots(), "the refusal")
+    assert kept.exists()
+    assert model.results() == []

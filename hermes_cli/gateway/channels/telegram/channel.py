@@ -47,6 +47,7 @@ class TelegramChannel:
         self._lock: locks.Lock | None = None
         self._task: asyncio.Task[None] | None = None
         self._poll: asyncio.Task[None] | None = None
+        self._pressed: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Take the token; everything else waits until the gateway is ready."""
@@ -162,10 +163,22 @@ class TelegramChannel:
             return
         assert self._ledger is not None
         ledger, following = self._ledger, batch.next
-        stored = self._store.accept_batch(batch.arrivals, lambda: ledger.polled(following))
+        commands = [inbox.pressed(press, self._me) for press in batch.presses]
+        arrivals = [*batch.arrivals, *(command for command in commands if command is not None)]
+        stored = self._store.accept_batch(arrivals, lambda: ledger.polled(following))
         _log.debug("fetched %s", text_of(batch))
+        for press in batch.presses:
+            self._acknowledge(press)
         for message in stored:
             self._desk.accepted(message)
+
+    def _acknowledge(self, press: inbox.Press) -> None:
+        """Have the button stop turning, which it else does for a minute; what it did is said in the chat."""
+        assert self._api is not None
+        call = self._api.call("answerCallbackQuery", callback_query_id=press.query)
+        task = asyncio.get_running_loop().create_task(call, name="telegram press")
+        self._pressed.add(task)
+        task.add_done_callback(self._pressed.discard)
 
 
 def _connect(base: str, secret: str) -> "Api":

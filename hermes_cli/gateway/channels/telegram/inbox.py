@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hermes_cli.gateway.channels.telegram import buttons
 from hermes_cli.gateway.channels.telegram.access import Access
 from hermes_cli.gateway.conversations.message import TELEGRAM, MessageOrigin
 from hermes_cli.gateway.conversations.store import Arrival
@@ -52,6 +53,16 @@ class Batch:
     arrivals: tuple[Arrival, ...]
     presses: tuple[Press, ...]
     strangers: tuple[Stranger, ...]
+
+
+def pressed(press: Press, me: Me) -> Arrival | None:
+    """Return the command that a pressed button stands for, as if its presser had typed it."""
+    text = buttons.typed(press.data)
+    if text is None:
+        return None
+    origin = MessageOrigin(TELEGRAM, me.account, press.chat, press.thread, str(press.user), press.message)
+    name = f"{TELEGRAM}.{me.account}.{press.chat}.press.{press.query}"
+    return Arrival(session_of(me.account, press.chat, press.thread), name, text, origin)
 
 
 def read(updates: Sequence[Any], me: Me, access: Access) -> Batch:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from hermes_cli.gateway.channels.telegram import verdicts
+from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
 from hermes_cli.gateway.channels.telegram.text import split, tail, units
@@ -177,17 +177,22 @@ class Lane:
         for number, part in enumerate(parts):
             if ledger.place(due.key, number)[0] == "done":
                 continue
-            if not await self._say(due.key, number, part, message.origin.thread, last=number == len(parts) - 1):
+            last = number == len(parts) - 1
+            keyboard = buttons.below(message.id) if last else None
+            if not await self._say(due.key, number, part, message.origin.thread, last=last, keyboard=keyboard):
                 return
         self.due.popleft()
         self._shared.over()
 
-    async def _say(self, key: int, number: int, text: str, thread: str | None, *, last: bool) -> bool:
+    async def _say(
+        self, key: int, number: int, text: str, thread: str | None, *, last: bool, keyboard: dict[str, Any] | None
+    ) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
         placed = await self._placed(key, number, thread)
         if placed is None:
             return False
-        verdict = verdicts.of(await self._call("editMessageText", None, message_id=int(placed), text=text))
+        outcome = await self._call("editMessageText", None, message_id=int(placed), text=text, reply_markup=keyboard)
+        verdict = verdicts.of(outcome)
         if verdict.kind == "done":
             self._fine()
             self._shared.ledger.done(key, number, placed, last=last)
