@@ -78,11 +78,10 @@ class Status:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
         if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
-        return (
-            bool(starts.crashes_in_a_row(self.runs))
-            and self.desired == "running"
-            and self.service.service.state != "unknown"
-        )
+        service = self.service.service
+        if service.state == "stopped" and service.exit_code in starts.ASKED_FOR:
+            return False  # its manager knows better than files that nobody could write
+        return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
 
     @property
     def exit_code(self) -> int:
