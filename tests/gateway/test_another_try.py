@@ -3,6 +3,8 @@
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +74,17 @@ def test_only_want_of_room_is_waited_for() -> None:
         RuntimeError("bug"),
     ):
         assert not is_for_want_of_room(error)
+
+
+def test_the_deadline_of_a_drain_needs_neither_a_thread_nor_a_descriptor() -> None:
+    code = (
+        "import faulthandler, time, resource\n"
+        "from hermes_cli.gateway.exit import Backstop\n"
+        "def refused(*_, **__): raise RuntimeError('unable to start watchdog thread')\n"
+        "faulthandler.dump_traceback_later = refused\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "first = Backstop(); first.arm(0.05); first.disarm(); time.sleep(0.2)\n"
+        "print('goes on', flush=True); Backstop().arm(0.05); time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.returncode) == ("goes on\n", -signal.SIGALRM), done.stderr
