@@ -51,7 +51,7 @@ def test_beside_hermesctl_hermes_agent_comes_back_once(
     assert seen.unchanged
     if not seen.alive:
         return
-    assert scenario.swept or seen.spawns == 1, beside.log()
+    assert seen.spawns in ({1, 2} if scenario.swept else {1}), beside.log()
     # Of an idle machine; a busy one is allowed what the same calls take on it.
     if scenario.within is not None:
         assert seen.after_end is not None

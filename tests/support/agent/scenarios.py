@@ -150,8 +150,17 @@ SCENARIOS = [
     Scenario("6a", "booted out, restart inside a moment later", _booted_out_then_restart, alone=False, beside=False),
     Scenario("6b", "not loaded, started by hand, restart inside", _by_hand_inside, alone=False, after_label=10.0),
     Scenario("6c", "as 6b, from a detached child", _by_hand_detached, alone=True),
-    Scenario("7", "`hermes update` in its terminal, on-demand-only", _update, False, HELD, within=0.5, checkout=True),
-    # Its sweep for survivors may end the fresh one, too, which launchd starts again.
+    # Its sweep for survivors may end the fresh one, too, which launchd, or hermesctl, starts again.
+    Scenario(
+        "7",
+        "`hermes update` in its terminal, on-demand-only",
+        _update,
+        alone=False,
+        mode=HELD,
+        within=0.5,
+        checkout=True,
+        swept=True,
+    ),
     Scenario("7n", "`hermes update` in its terminal", _update, alone=True, checkout=True, swept=True),
 ]
 BY_NAME = {one.name: one for one in SCENARIOS}
