@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -36,12 +37,17 @@ class Backstop:
         try:
             faulthandler.dump_traceback_later(at - time.monotonic(), exit=True, file=self._file or sys.stderr)
         except (RuntimeError, ValueError, AttributeError, OSError):  # stderr is closed
-            self._file = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115  open until the end
-            faulthandler.dump_traceback_later(max(seconds, 0.01), exit=True, file=self._file)
+            try:
+                self._file = open(os.devnull, "w", encoding="ascii")  # noqa: SIM115  open until the end
+                faulthandler.dump_traceback_later(max(seconds, 0.01), exit=True, file=self._file)
+            except (RuntimeError, OSError):  # no thread or no descriptor is to be had: the kernel's timer needs neither
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
 
     def disarm(self) -> None:
         """Take the deadline back: nothing ends after all."""
         self._at = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
 
 

@@ -21,7 +21,7 @@ from typing import NoReturn
 from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import extras, notify, supervisor_watch
+from hermes_cli.gateway import another_try, extras, notify, supervisor_watch
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
@@ -52,6 +52,7 @@ _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 def main(paths: Paths) -> int:
     """Run the gateway of a profile until a signal ends it. Return an exit code, or end the process."""
+    start = another_try.Start(paths)
     notifier = notify.claim(os.environ)
     query = RevisionQuery()
     log.configure_by_output(paths.gateway_log)
@@ -75,11 +76,16 @@ def main(paths: Paths) -> int:
                 file=sys.stderr,
             )
             return 1
-        with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
-            starts.record(paths, os.getpid(), time.time())
+        if start.is_first:
+            with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
+                starts.record(paths, os.getpid(), time.time())
+        if not start.is_first:  # a try for which there was no room was no crash of an update on probation
+            config = replace(config, update=replace(config.update, probation=0.0))
         return asyncio.run(Gateway(paths, config, query, mark, notifier).run())
-    except (OSError, sqlite3.Error) as error:
-        print(f"hermes: the gateway cannot start ({error}): see that {paths.state} is writable", file=sys.stderr)
+    except another_try.FAILURES as error:
+        if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.is_for_want_of_room(error):
+            raise
+        start.failed(error, f"the gateway cannot start ({error}): see that {paths.state} is writable")
         return 1
 
 

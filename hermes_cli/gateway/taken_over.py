@@ -17,7 +17,7 @@ from typing import NoReturn
 from hermes_cli import __version__, environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
-from hermes_cli.gateway import notify, supervisor_watch
+from hermes_cli.gateway import another_try, notify, supervisor_watch
 from hermes_cli.gateway.exit import Backstop, leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.staying import Staying
@@ -47,6 +47,7 @@ _KILL_WAIT = 5.0  # seconds for a killed program to be gone
 
 def main(paths: Paths, program: TakenOver) -> int:
     """Run the program of a profile until a signal, or its own end, ends it. Return an exit code, or end the process."""
+    start = another_try.Start(paths)
     notifier = notify.claim(os.environ)
     log.configure_by_output(paths.gateway_log)
     mark = supervisor_watch.claim(os.environ)
@@ -61,11 +62,12 @@ def main(paths: Paths, program: TakenOver) -> int:
         if lock is None:
             print(f"hermes: profile {paths.profile} runs already: hermes gateway status", file=sys.stderr)
             return 1
-        with contextlib.suppress(OSError):
-            starts.record(paths, os.getpid(), time.time())
+        if start.is_first:
+            with contextlib.suppress(OSError):
+                starts.record(paths, os.getpid(), time.time())
         return asyncio.run(_Keeper(paths, config, program, mark, notifier).run())
     except OSError as error:
-        print(f"hermes: {program.name} cannot start ({error}): see that {paths.state} is writable", file=sys.stderr)
+        start.failed(error, f"{program.name} cannot start ({error}): see that {paths.state} is writable")
         return 1
 
 

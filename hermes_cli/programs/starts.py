@@ -20,7 +20,7 @@ from hermes_cli.system.process import describe_exit
 
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start
-_ASKED_FOR = (0, own.RESTART_EXIT_CODE)
+ASKED_FOR = (0, own.RESTART_EXIT_CODE)  # exit codes
 _EARLY = 2.0  # seconds; systemd's note of an end has whole seconds
 # first: nothing is known before it; started: somebody said start; asked: a restart; crash, boot: how the run before ended;
 # manager: the service manager, or somebody by it
@@ -48,7 +48,7 @@ class Run:
     @property
     def crashed(self) -> bool:
         """Whether it ended although nobody had asked for it."""
-        return self.ended_at is not None and not self.rebooted and self.code not in _ASKED_FOR
+        return self.ended_at is not None and not self.rebooted and self.code not in ASKED_FOR
 
     @property
     def was_short(self) -> bool:
@@ -210,7 +210,7 @@ def _ended(
     known += [
         Run(end.pid, end.at, boot, ended_at=end.at, code=end.code)
         for end in left
-        if end.at >= after - _EARLY and (not end.pid or end.pid not in pids) and end.code not in _ASKED_FOR
+        if end.at >= after - _EARLY and (not end.pid or end.pid not in pids) and end.code not in ASKED_FOR
     ]
     return known
 

@@ -90,6 +90,16 @@ def test_a_stranger_gets_no_answer_and_runs_nothing(telegram, bot, ann, start, t
     assert not (tmp_path / "mallory").exists()
 
 
+def test_what_is_forwarded_is_no_command(telegram, bot, ann, start, paths, tmp_path):
+    start().ready()
+    for number, words in enumerate((f"!touch {tmp_path}/forwarded", "/restart", f"run `touch {tmp_path}/forwarded`")):
+        telegram.say(ann, words, forwarded=True)
+        telegram.until(lambda count=number + 1: len(ann.of_bots()) == count and "…" not in ann.of_bots(), "an answer")
+    assert all(text.startswith("You said: [forwarded]") for text in ann.of_bots())
+    assert not (tmp_path / "forwarded").exists()
+    assert paths.queue.unsettled() == []
+
+
 def test_who_may_write_may_not_use_the_terminal_by_that(telegram, bot, ann, start):
     bot(f"allow = [{ANN}]")
     start().ready()

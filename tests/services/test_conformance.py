@@ -168,6 +168,23 @@ def test_a_drifted_definition_is_shown_and_install_brings_it_up_to_date(world: W
     assert world.hermes.status()["problems"] == []
 
 
+def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(world: World) -> None:
+    if world.name == "embedded":
+        pytest.skip("its definition is a command line that no user writes in")
+    world.hermes.install()
+    definition, *_ = world.definitions()
+    old, new = world.drift
+    mine = "<key>Nice</key><integer>5</integer>" if world.name == "launchd" else "LimitNOFILE=4096"
+    anchor = "<key>RunAtLoad</key>" if world.name == "launchd" else "KillMode=mixed"
+    text = definition.read_text()
+    definition.write_text(text.replace(old, new).replace(anchor, f"{mine}\n{anchor}"))
+    assert world.hermes.run("gateway", "install").returncode == 0
+    compact = definition.read_text().replace("\n", "").replace("\t", "")
+    assert mine in compact
+    assert new not in compact
+    assert world.hermes.status()["problems"] == []
+
+
 def test_a_gateway_that_cannot_start_is_said_to_be_down_with_its_exit(world: World) -> None:
     world.hermes.install()
     world.hermes.run("gateway", "stop")

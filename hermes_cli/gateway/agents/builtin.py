@@ -1,11 +1,12 @@
 """The built-in agent: no key, no model, the same answer to the same message every time.
 
-`!COMMAND`, or "run `COMMAND`" anywhere in the text, runs in the terminal.
+`!COMMAND`, or "run `COMMAND`" anywhere in the text, runs in the terminal; not in what somebody passed on.
 """
 
 import re
 
 from hermes_cli.gateway.agents.base import Tools
+from hermes_cli.gateway.conversations.message import FORWARDED
 from hermes_cli.gateway.conversations.turn import Turn
 
 _RUN = re.compile(r"\brun `([^`]+)`", re.IGNORECASE)
@@ -22,7 +23,7 @@ class BuiltinAgent:
         text = turn.message.text.strip()
         if text.startswith("!") and text[1:].strip():
             return await self._run(turn, text[1:].strip())
-        if quoted := _RUN.search(text):
+        if not turn.message.text.startswith(FORWARDED) and (quoted := _RUN.search(text)):
             return await self._run(turn, quoted[1])
         if text.startswith("/"):
             return f"{text.split()[0]} is not a command. Type /help."

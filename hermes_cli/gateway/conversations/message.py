@@ -14,6 +14,7 @@ Role = Literal["user", "assistant", "notice"]
 Ended = Literal["answered", "interrupted"]
 LOCAL = "local"  # the channel of every message that no origin was stored for
 TELEGRAM = "telegram"
+FORWARDED = "[forwarded]\n"  # begins a text that its writer passed on: nothing in it is a command
 
 
 @dataclass(frozen=True, slots=True)

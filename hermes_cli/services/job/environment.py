@@ -9,7 +9,7 @@ import sys
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents.request import make_directories
-from hermes_cli.services.job import owner
+from hermes_cli.services.job import output, owner
 from hermes_cli.system import durable
 
 TYPE_CHECKING = False
@@ -28,6 +28,15 @@ def variables(paths: "Paths", manager: str, *programs: str) -> dict[str, str]:
     found = {owner.MARK: paths.state}
     found |= {name: os.path.abspath(os.path.expanduser(os.environ[name])) for name in _PLACES if os.environ.get(name)}
     return {**found, "HERMES_SERVICE_MANAGER": manager, "PATH": _path(*programs, "git")}
+
+
+def added(variables: dict[str, str]) -> dict[str, str]:
+    """Return those of a definition's variables that are its user's: no release of hermes sets them."""
+    return {name: value for name, value in variables.items() if name not in {*_PLACES, "PATH"} and not _is_ours(name)}
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("HERMES_") or name in {owner.MARK, output.RESTARTER_LOG}
 
 
 def program(name: str) -> str:

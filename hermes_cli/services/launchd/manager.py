@@ -18,7 +18,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, names, output, owner, restarter_program
+from hermes_cli.services.job import definition, kept_lines, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places
 from hermes_cli.services.launchd import jobs, plists, printed
@@ -89,14 +89,13 @@ class Launchd:
         return printed.restarter_at(place, is_disabled=self._is_disabled(place))
 
     def definitions(self) -> tuple[Definition, ...]:
-        """Return the two plists. An installed one that differs in PATH only stays: another shell is no drift."""
+        """Return the two plists, with the keys that the user has added."""
         domain = str(self._registration.get("domain") or self._domains.names[0])
         wanted = (
             plists.service(self._paths, self._config, self._log, self._label),
             plists.restarter(self._paths, domain, self._label),
         )
-        without = plists.without_path
-        return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
+        return tuple(kept_lines.in_force(one, plists.keeping, plists.without_path) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
         """Return definitions and programs that are missing, of another release, or not loaded since they changed."""

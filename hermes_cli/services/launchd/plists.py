@@ -16,6 +16,29 @@ from hermes_cli.services.job.owner import Said
 _NET = 300  # seconds: the restarter looks even if every event was lost
 # A login session, or one over ssh: without it a job of the user domain is refused (134).
 _SESSIONS = ["Aqua", "Background"]
+# What a release of hermes writes or has written, and what would keep launchd from starting the job.
+_OURS = frozenset(
+    [
+        "Label",
+        "LimitLoadToSessionType",
+        "EnvironmentVariables",
+        "RunAtLoad",
+        "ProgramArguments",
+        "Program",
+        "KeepAlive",
+        "ExitTimeOut",
+        "ThrottleInterval",
+        "WatchPaths",
+        "QueueDirectories",
+        "StartInterval",
+        "ProcessType",
+        "StandardOutPath",
+        "StandardErrorPath",
+        "Disabled",
+        "LaunchOnlyOnce",
+        "OnDemand",
+    ]
+)
 
 
 def label(suffix: str) -> str:
@@ -127,6 +150,18 @@ def is_out_of_reach(place: str, home: str) -> bool:
     """
     protected = ("/Volumes", *(f"{home}/{name}" for name in ("Desktop", "Documents", "Downloads")))
     return any(f"{place}/".startswith(f"{one}/") for one in protected)
+
+
+def keeping(wanted: str, installed: str) -> str:
+    """Return the wanted plist with what a user added to the installed one: keys, and variables of the environment."""
+    ours, theirs = _parsed(wanted), _parsed(installed)
+    if ours is None or theirs is None:
+        return wanted
+    added = {key: value for key, value in theirs.items() if key not in _OURS and key not in ours}
+    variables = theirs.get("EnvironmentVariables")
+    if isinstance(variables, dict):
+        ours["EnvironmentVariables"] = {**environment.added(variables), **ours["EnvironmentVariables"]}
+    return plistlib.dumps({**ours, **added}).decode()
 
 
 def without_path(text: str) -> Any:

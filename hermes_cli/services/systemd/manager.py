@@ -16,7 +16,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own as own_program
 from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.job import definition, names, output, owner, restarter_program
+from hermes_cli.services.job import definition, kept_lines, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables
 from hermes_cli.services.systemd import linger, shown, systemctl, units
@@ -91,7 +91,7 @@ class Systemd:
         return shown.restarter_of(unit, found[self._names.path])
 
     def definitions(self) -> tuple[Definition, ...]:
-        """Return the three units. An installed one that differs in PATH only stays: another shell is no drift."""
+        """Return the three units, with the lines that the user has added."""
         place = units.UnitDirectory(self._directory(), root=self._systemctl.system)
         start = [program("systemctl"), self._systemctl.switch, "--no-block", "start"]
         wanted = (
@@ -99,8 +99,7 @@ class Systemd:
             units.restarter(self._paths, place, [*start, self._names.service], self._names),
             units.watch(self._paths, place, self._names),
         )
-        without = units.without_path
-        return tuple(definition.keeping_path(one, definition.read(one.path), without) for one in wanted)
+        return tuple(kept_lines.in_force(one, units.keeping, units.without_path) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
         """Return the units that are missing or of another release, and the restarter's program if it is."""

@@ -25,6 +25,36 @@ _UNTIL_KILLED = 30  # seconds after start_timeout: nobody waits for the start an
 _HEAD = "# Written by hermes gateway install, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
 _UNSAYABLE = "cannot be said in a unit of systemd: rename it, or use --manager embedded"
 _PATH = 'Environment="PATH='
+# What a release of hermes writes or has written.
+_OURS = frozenset(
+    [
+        "Description",
+        "StartLimitIntervalSec",
+        "StartLimitBurst",
+        "User",
+        "Type",
+        "NotifyAccess",
+        "ExecStart",
+        "ExecStopPost",
+        "ExecReload",
+        "WorkingDirectory",
+        "Restart",
+        "RestartSec",
+        "SuccessExitStatus",
+        "RestartForceExitStatus",
+        "RestartPreventExitStatus",
+        "TimeoutStartSec",
+        "TimeoutStopSec",
+        "WatchdogSec",
+        "KillMode",
+        "OOMPolicy",
+        "WantedBy",
+        "DirectoryNotEmpty",
+        "Unit",
+        "StandardOutput",
+        "StandardError",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +246,40 @@ def said(text: str) -> Said:
         found.get("StandardOutput", "").removeprefix("append:"),
         found.get("DirectoryNotEmpty", ""),
     )
+
+
+def keeping(wanted: str, installed: str) -> str:
+    """Return the wanted unit with the lines that a user added to the installed one, at the end of their sections."""
+    sections = _sections(wanted)
+    for heading, lines in _sections(installed).items():
+        ours = sections.get(heading, [])
+        added = [line for line in lines if line not in ours and _is_added(line)]
+        if added and heading:
+            blank = [""] if ours and not ours[-1] else []
+            sections[heading] = [*ours[: len(ours) - len(blank)], *added, *blank]
+    whole = (line for heading, lines in sections.items() for line in (heading, *lines))
+    return "\n".join(whole).removeprefix("\n") + "\n"
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    """Return the lines of each section, by its heading; those before the first by an empty one."""
+    found: dict[str, list[str]] = {"": []}
+    heading = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("["):
+            heading = line.strip()
+            found.setdefault(heading, [])
+        else:
+            found[heading].append(line)
+    return found
+
+
+def _is_added(line: str) -> bool:
+    key, equals, value = line.partition("=")
+    if key.strip() != "Environment":
+        return bool(equals) and key.strip() not in _OURS and not line.startswith(("#", ";"))
+    variables = dict(word.split("=", 1) for word in words(value) if "=" in word)
+    return bool(variables) and environment.added(variables) == variables
 
 
 def without_path(text: str) -> list[str]:

@@ -113,7 +113,7 @@ def _launchd(folder: Path, stack: ExitStack, interpreter: Python, config: str, *
         # Nor does it start anything by itself meanwhile, which it would say to nobody.
         mac.launchd.knob(launchctl_latency_ms=600_000, on_demand_only=True)
 
-    drift = ("<key>KeepAlive</key>", "<key>ThisKeyIsOld</key><true/><key>KeepAlive</key>")
+    drift = ("<key>KeepAlive</key>", "<key>StandardOutPath</key><string>/old</string><key>KeepAlive</key>")
     return World("launchd", mac, silence, drift, hold_clock=mac.hold_clock)
 
 

@@ -131,6 +131,20 @@ def test_any_other_difference_is_drift(paths):
     assert keeping_path(wanted, other.text, plists.without_path) == wanted
 
 
+def test_what_a_user_added_stays_and_what_a_release_wrote_does_not(paths):
+    wanted = plists.service(paths, GatewayConfig(), LogConfig()).text
+    edited = plistlib.loads(wanted.encode())
+    edited |= {"Nice": 5, "SoftResourceLimits": {"NumberOfFiles": 4096}, "StandardOutPath": "/l/old", "Disabled": True}
+    edited |= {"KeepAlive": {"SuccessfulExit": False}}
+    edited["EnvironmentVariables"] |= {"MINE": "1", "HERMES_OLD": "1", "HERMES_SERVICE_MANAGER": "other"}
+    kept = plistlib.loads(plists.keeping(wanted, plistlib.dumps(edited).decode()).encode())
+    expected = plistlib.loads(wanted.encode())
+    expected |= {"Nice": 5, "SoftResourceLimits": {"NumberOfFiles": 4096}}
+    expected["EnvironmentVariables"]["MINE"] = "1"
+    assert kept == expected
+    assert plists.keeping(wanted, "no plist") == wanted
+
+
 @pytest.mark.parametrize("place", ["/Volumes/Disk/hermes/logs", "/Users/u/Documents/h/logs", "/Users/u/Desktop"])
 def test_what_launchd_may_not_open_is_out_of_reach(place):
     assert plists.is_out_of_reach(place, "/Users/u")

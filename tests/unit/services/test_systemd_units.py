@@ -127,3 +127,18 @@ def test_the_path_of_another_shell_is_no_drift_and_anything_else_is(monkeypatch:
     drifted = wanted.text.replace("RestartSec=1", "RestartSec=60")
     assert keeping_path(wanted, drifted, units.without_path) is wanted
     assert keeping_path(wanted, None, units.without_path) is wanted
+
+
+def test_what_a_user_added_stays_and_what_a_release_wrote_does_not() -> None:
+    wanted = service().text
+    edited = wanted.replace("RestartSec=1\n", "RestartSec=60\n# mine\nMemoryMax=1G\nStandardOutput=append:/old\n")
+    edited = edited.replace("[Unit]\n", '[Unit]\nAfter=\\\n  network.target\nEnvironment="HERMES_OLD=1"\n')
+    edited = (
+        edited.replace("KillMode", 'Environment="MINE=a b"\nEnvironment="PATH=/x"\nKillMode') + "Alias=chat.service\n"
+    )
+    kept = units.keeping(wanted, edited)
+    added = [line for line in kept.splitlines() if line not in wanted.splitlines()]
+    assert added == ["After=   network.target", "MemoryMax=1G", 'Environment="MINE=a b"', "Alias=chat.service"]
+    assert [line for line in kept.splitlines() if line not in added] == wanted.splitlines()
+    assert units.keeping(wanted, kept) == kept
+    assert units.keeping(wanted, wanted) == wanted

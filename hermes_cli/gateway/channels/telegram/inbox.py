@@ -6,10 +6,14 @@ from typing import Any
 
 from hermes_cli.gateway.channels.telegram import buttons
 from hermes_cli.gateway.channels.telegram.access import Access
-from hermes_cli.gateway.conversations.message import TELEGRAM, MessageOrigin
+from hermes_cli.gateway.conversations.message import FORWARDED, TELEGRAM, MessageOrigin
 from hermes_cli.gateway.conversations.store import Arrival
 
-FORWARDED = "[forwarded]\n"
+_NOT_THEIRS = (
+    "forward_origin",
+    "forward_date",
+    "via_bot",
+)  # the words are somebody else's; forward_date: before Bot API 7.0
 _MEDIA = (
     *("photo", "voice", "audio", "video", "video_note", "animation", "sticker", "document"),
     *("location", "contact", "poll", "dice", "story", "paid_media"),
@@ -136,7 +140,7 @@ def _text(message: dict[str, Any], me: Me, *, private: bool) -> str | None:
         text = _plain_command(text, me) or text
     if kind is not None:
         text = f"[{kind.replace('_', ' ')}, which cannot be read here]" + (f"\n{text}" if text else "")
-    return f"{FORWARDED}{text}" if "forward_origin" in message else text
+    return f"{FORWARDED}{text}" if any(name in message for name in _NOT_THEIRS) else text
 
 
 def _addressed(text: str, message: dict[str, Any], me: Me) -> str | None:

@@ -1,0 +1,90 @@
+"""A start for which the machine has no room is tried until there is, by the process that was started."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.faults.places import fault
+from support.machines.installation import Installation
+
+from hermes_cli.gateway.another_try import is_for_want_of_room
+from hermes_cli.gateway.run import Gateway
+
+
+@pytest.fixture
+def barrier(tmp_path: Path) -> Path:
+    return tmp_path / "no-room"
+
+
+def without_room(hermes: Installation, kind: str, barrier: Path) -> None:
+    """A gateway that was killed, and its successor, which has no room to start."""
+    before = hermes.install(fault=fault(f"{kind}:{barrier}", Gateway._open))
+    barrier.touch()
+    os.kill(before.identity.pid, signal.SIGKILL)
+    hermes.until(lambda: "the gateway cannot start" in hermes.log(), "a start without room")
+
+
+@pytest.mark.parametrize("kind", ["full", "threads"])
+def test_a_start_without_room_is_tried_until_there_is(
+    make_installation: Callable[..., Installation], tmp_path: Path, barrier: Path, kind: str
+) -> None:
+    hermes = make_installation(tmp_path / "home")
+    without_room(hermes, kind, barrier)
+    shown = hermes.run("gateway", "status")
+    assert "the gateway cannot start" in shown.stdout  # the log's last lines say why
+    barrier.unlink()
+    hermes.ready()
+    assert hermes.log().count("started the gateway") == 2  # nobody started it a third time
+    assert hermes.chat("still here")
+
+
+def test_a_stop_ends_the_tries(make_installation: Callable[..., Installation], tmp_path: Path, barrier: Path) -> None:
+    hermes = make_installation(tmp_path / "home")
+    without_room(hermes, "full", barrier)
+    assert hermes.run("gateway", "stop").returncode == 0
+    barrier.unlink()
+    assert hermes.run("gateway", "status").returncode == 3
+    assert hermes.log().count("started the gateway") == 2
+
+
+def test_by_hand_it_is_said_at_once(
+    make_installation: Callable[..., Installation], tmp_path: Path, barrier: Path
+) -> None:
+    hermes = make_installation(tmp_path / "home")
+    barrier.touch()
+    done = hermes.run("gateway", "run", fault=fault(f"full:{barrier}", Gateway._open))
+    assert done.returncode == 1
+    assert "the gateway cannot start ([Errno 28]" in done.stderr
+
+
+def test_only_want_of_room_is_waited_for() -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    assert is_for_want_of_room(full)
+    assert is_for_want_of_room(MemoryError())
+    for error in (
+        PermissionError(13, "no"),
+        OSError(5, "EIO"),
+        sqlite3.DatabaseError("malformed"),
+        RuntimeError("bug"),
+    ):
+        assert not is_for_want_of_room(error)
+
+
+def test_the_deadline_of_a_drain_needs_neither_a_thread_nor_a_descriptor() -> None:
+    code = (
+        "import faulthandler, time, resource\n"
+        "from hermes_cli.gateway.exit import Backstop\n"
+        "def refused(*_, **__): raise RuntimeError('unable to start watchdog thread')\n"
+        "faulthandler.dump_traceback_later = refused\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "first = Backstop(); first.arm(0.05); first.disarm(); time.sleep(0.2)\n"
+        "print('goes on', flush=True); Backstop().arm(0.05); time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.returncode) == ("goes on\n", -signal.SIGALRM), done.stderr
