@@ -35,7 +35,9 @@ def document(status: Status) -> dict[str, Any]:
         "last_exit": _last_exit(status),
         "restarts": restarts_of(status),
         "starts": _starts(status),
+        "kind": status.kind,
         "adopted": _adopted(status),
+        "taken_over": _taken_over(status),
         "telegram": _telegram(status),
         "problems": [problem_document(one) for one in problems(status)],
     }
@@ -74,6 +76,11 @@ def _adopted(status: Status) -> dict[str, Any] | None:
         "wish": found.wish,
         "verdict": found.verdict,
     }
+
+
+def _taken_over(status: Status) -> dict[str, Any] | None:
+    found = status.taken_over
+    return None if found is None else {"program": found.program, "command": found.command, "file": found.file}
 
 
 def _telegram(status: Status) -> dict[str, Any] | None:

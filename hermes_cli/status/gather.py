@@ -1,8 +1,10 @@
 """Everything that `hermes gateway status` knows, gathered once."""
 
+import os
+import shlex
 import time
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from hermes_cli.config import load
 from hermes_cli.errors import ConfigError, Problem
@@ -12,6 +14,7 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import own, starts, telegram
+from hermes_cli.programs.adoption import program_path
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.restart.log_lines import last_lines
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     from hermes_cli.programs.declared import DeclaredProgram
 
+Kind = Literal["own", "adopted", "taken-over"]
+
 
 @dataclass(frozen=True, slots=True)
 class AdoptedStatus:
@@ -39,6 +44,16 @@ class AdoptedStatus:
     wish: str | None = None
     verdict: str | None = None
     mend: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOverStatus:
+    """A program without a service of its own, in the place of our gateway. `wrong`: why its file says nothing."""
+
+    program: str | None
+    command: str
+    file: str
+    wrong: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,7 @@ class Status:
     series: starts.Series | None = None
     log: tuple[str, ...] = ()  # the last lines of a gateway that ends again and again
     adopted: AdoptedStatus | None = None
+    taken_over: TakenOverStatus | None = None
     unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
     silent_driver: int | None = None  # the pid of a driver that does nothing
@@ -72,6 +88,13 @@ class Status:
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
+
+    @property
+    def kind(self) -> Kind:
+        """Whose program it is that the profile keeps running."""
+        if self.adopted is not None:
+            return "adopted"
+        return "own" if self.taken_over is None else "taken-over"
 
     @property
     def is_crash_looping(self) -> bool:
@@ -132,6 +155,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,
+        taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
     return replace(found, log=last_lines(paths.gateway_log)) if found.is_crash_looping else found
@@ -179,6 +203,19 @@ def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: Gatew
         verdict.why if verdict is not None else None,
         getattr(verdict, "mend", None),
     )
+
+
+def _taken_over(paths: Paths) -> TakenOverStatus | None:
+    path = program_path(paths)
+    if not os.path.exists(path):
+        return None
+    from hermes_cli.programs import taken_over
+
+    try:
+        program = taken_over.of(paths)
+    except ConfigError as error:
+        return TakenOverStatus(None, "", path, str(error))
+    return TakenOverStatus(program.name, shlex.join(program.argv), path) if program is not None else None
 
 
 def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:

@@ -1,20 +1,18 @@
 """Every profile at a glance: the same look as `status` takes, at all of them at once, and a row for each."""
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from hermes_cli.errors import CannotTellError, HermesError, Problem
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
-from hermes_cli.programs import adoption
 from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status.document import document, problem_document, restarts_of
-from hermes_cli.status.gather import Status, gather
+from hermes_cli.status.gather import Kind, Status, gather
 from hermes_cli.status.problems import problems
 
 _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the others
@@ -39,7 +37,7 @@ class Row:
     """One profile. `since`: epoch seconds at which the state began, None where that is not known."""
 
     profile: str
-    kind: Literal["own", "adopted", "taken-over"]
+    kind: Kind
     state: str
     manager: str
     exit_code: int
@@ -68,13 +66,13 @@ def overview(paths: Paths, installed_revision: Callable[[], str | None]) -> list
     return shown or rows[:1]
 
 
-def row_of(status: Status, kind: Literal["own", "adopted", "taken-over"] = "own") -> Row:
+def row_of(status: Status) -> Row:
     """Return the row of one profile's status."""
     running, found = status.instance, problems(status)
     ended = next((run.ended_at for run in reversed(status.runs) if run.ended_at is not None), None)
     return Row(
         profile=status.profile,
-        kind=kind,
+        kind=status.kind,
         state=state_of(status),
         manager=status.manager,
         exit_code=status.exit_code,
@@ -140,15 +138,9 @@ def _chosen(paths: Paths, name: str) -> tuple[Paths, ServiceManager] | Row:
 
 def _row(paths: Paths, manager: ServiceManager, installed_revision: Callable[[], str | None]) -> Row:
     try:
-        return row_of(gather(paths, manager, installed_revision), _kind(paths))
+        return row_of(gather(paths, manager, installed_revision))
     except (HermesError, OSError) as error:
         return _unreadable(paths.profile, error, manager.name)
-
-
-def _kind(paths: Paths) -> Literal["own", "adopted", "taken-over"]:
-    if os.path.exists(paths.adopted):
-        return "adopted"
-    return "taken-over" if os.path.exists(adoption.program_path(paths)) else "own"
 
 
 def _unreadable(profile: str, error: HermesError | OSError, manager: str = "unknown") -> Row:

@@ -49,6 +49,8 @@ def plain(status: "Status") -> "Iterator[Problem]":
         yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
+    if status.taken_over is not None and status.taken_over.wrong is not None:
+        yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
 
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":

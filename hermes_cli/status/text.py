@@ -41,6 +41,10 @@ def text(status: Status) -> str:
     if status.adopted is not None:
         wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
         lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
+    if status.taken_over is not None:
+        program = status.taken_over.program or "a program that its file does not tell"
+        command = f", runs {status.taken_over.command}" if status.taken_over.command else ""
+        lines.append(f"taken over {program}, its file {status.taken_over.file}{command}")
     if status.telegram is not None:
         lines.append(f"telegram   {_telegram(status.telegram, status.now)}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""

@@ -66,6 +66,41 @@ def probes(hermes: Installation) -> tuple[int, int]:
     return tuple(hermes.run("gateway", "probe", kind).returncode for kind in ("live", "ready"))
 
 
+PROGRAM = """\
+schema = 1
+name = "files"
+argv = ["/bin/cat", "a file"]
+
+[instance]
+pid = "manager"
+"""
+
+
+def test_a_taken_over_program_is_named_in_the_same_words_everywhere(hermes: Installation) -> None:
+    file = Path(hermes.environment()["HERMES_HOME"]) / "profiles" / "work" / "program.toml"
+    file.parent.mkdir(parents=True, mode=0o700)
+    file.write_text(PROGRAM)
+    command = "/bin/cat 'a file'"
+    said = hermes.run("-p", "work", "gateway", "status").stdout
+    assert f"taken over files, its file {file}, runs {command}\n" in said
+    one = check("status", hermes.run("-p", "work", "gateway", "status", "--json").stdout)
+    (row,) = [
+        row
+        for row in check("list", hermes.run("-p", "work", "gateway", "list", "--json").stdout)["profiles"]
+        if row["profile"] == "work"
+    ]
+    named = {"program": "files", "command": command, "file": str(file)}
+    assert (one["kind"], row["kind"]) == ("taken-over", "taken-over")
+    assert (one["taken_over"], row["taken_over"]) == (named, named)
+
+    file.write_text("name = ")
+    one = check("status", hermes.run("-p", "work", "gateway", "status", "--json").stdout)
+    assert one["kind"] == "taken-over"
+    assert one["taken_over"]["program"] is None
+    (wrong,) = [found for found in one["problems"] if found["code"] == "config"]
+    assert (str(file) in wrong["text"], wrong["mend"]) == (True, f"edit {file}")
+
+
 def test_json_metrics_and_probes_are_as_they_say_in_every_state(hermes: Installation) -> None:
     check_all(hermes, "not installed", doctor=True)
     assert probes(hermes) == (3, 3)
