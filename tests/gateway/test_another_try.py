@@ -1,5 +1,6 @@
-"""A start for which the machine has no room is tried until there is, by the process that was started."""
+"""What the machine has no room for, a start or an answer, is tried until there is, unasked."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -13,7 +14,9 @@ from support.faults.places import fault
 from support.machines.installation import Installation
 
 from hermes_cli.gateway.another_try import is_for_want_of_room
+from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.run import Gateway
+from hermes_cli.system import sockets
 
 
 @pytest.fixture
@@ -88,3 +91,27 @@ def test_the_deadline_of_a_drain_needs_neither_a_thread_nor_a_descriptor() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.returncode) == ("goes on\n", -signal.SIGALRM), done.stderr
+
+
+@pytest.mark.parametrize("at", [Store.begin, Store.finish], ids=["begin", "finish"])
+def test_an_accepted_message_is_answered_when_there_is_room_again_unasked(
+    make_installation: Callable[..., Installation], tmp_path: Path, barrier: Path, at: Callable[..., object]
+) -> None:
+    hermes = make_installation(tmp_path / "home")
+    before = hermes.install(fault=fault(f"full:{barrier}", at))
+    barrier.touch()
+    with sockets.connect(hermes.paths.socket, 30.0) as client, client.makefile("rb") as answers:
+        client.sendall(json.dumps({"op": "send", "session": "s", "id": "m", "text": "hello"}).encode() + b"\n")
+        assert json.loads(answers.readline())["event"] == "accepted"
+    hermes.until(lambda: "cannot be kept on disk" in hermes.log(), "a turn without room")
+    barrier.unlink()
+
+    def is_answered() -> bool:
+        with sockets.connect(hermes.paths.socket, 30.0) as client, client.makefile("rb") as answers:
+            client.sendall(json.dumps({"op": "history", "session": "s", "limit": 9}).encode() + b"\n")
+            return [one["reply_to"] for one in json.loads(answers.readline())["messages"]].count("m") == 1
+
+    hermes.until(is_answered, "the answer")
+    assert hermes.ready().identity == before.identity
+    barrier.touch()
+    assert hermes.run("gateway", "stop").returncode == 0  # no turn waits for room in a drain

@@ -177,6 +177,8 @@ def test_a_turn_has_no_more_commands_than_it_may(talk, model):
     _, client = talk("calls = 3")
     assert answer(client, "go").endswith("[ended: 3 commands in one turn are the most]")
     assert len(model.results()) == 3
+    answer(client, "go on", "m2")
+    assert "was not begun" in model.results(4)[3]
 
 
 def test_a_dangerous_command_waits_for_a_person(talk, model, tmp_path):

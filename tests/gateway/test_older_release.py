@@ -3,7 +3,7 @@
 import io
 import signal
 import subprocess
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -25,10 +25,10 @@ HERE = MessageOrigin("local", chat="main")
 def release(tmp_path_factory) -> Path:
     """The code of that release, in a folder of its own."""
     folder = tmp_path_factory.mktemp("release")
-    command = ["git", "-C", str(REPOSITORY), "archive", RELEASE, "hermes_cli"]
+    command = ["git", "-C", str(REPOSITORY), "archive", "--format=zip", RELEASE, "hermes_cli"]
     archive = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        files.extractall(folder)
     return folder
 
 

@@ -11,10 +11,10 @@ from hermes_cli.gateway.conversations.turn import Turn
 class Tools:
     """The tools of an agent. Each returns text for the conversation; what it streams goes through the turn's `emit`.
 
-    `terminal` runs a shell command, gives its output to the callable, and returns its closing line, "" when it ended well.
-    For one that a person typed it asks nobody. `permit` is
-    asked first for one that the agent thought of: it returns "", or one line that says why the command must not run, and
-    may wait minutes for a person's approval. `update` takes the options of `hermes update`.
+    `terminal` runs a shell command, gives its output to the callable, and returns its closing line, "" when it ended
+    well. `permit` is asked first for a command that the agent thought of, and not for one that a person typed: it returns
+    "", or one line that says why the command must not run, and may wait minutes for a person's approval. `update` takes
+    the options of `hermes update`.
     """
 
     terminal: Callable[[Turn, str, Callable[[str], None]], Awaitable[str]]

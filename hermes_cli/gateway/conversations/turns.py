@@ -1,17 +1,20 @@
 """All turns of an instance: one at a time within a session, sessions side by side, and commands beside them."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from hermes_cli.config import LimitsConfig
-from hermes_cli.gateway.conversations.message import Message, Reply
+from hermes_cli.gateway.conversations.message import Ended, Message, Reply
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
 
 _log = logging.getLogger("hermes.turns")
+_Kept = TypeVar("_Kept")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries to keep something on a disk without room
 _BESIDE = 32  # commands that are answered beside the turns at once; more of them wait in their sessions' queues
 
 
@@ -47,6 +50,7 @@ class Turns:
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._besides: set[asyncio.Task[None]] = set()
         self._open = False
+        self._closed = asyncio.Event()
 
     def open(self) -> None:
         """Start turns from now on, first of all for the messages that earlier instances left queued."""
@@ -57,6 +61,7 @@ class Turns:
     def close(self) -> None:
         """Start no turn any more. Those that run go on."""
         self._open = False
+        self._closed.set()
 
     def wake(self, session: str) -> None:
         """Start the next turn of a session in which a message is queued, unless one runs already."""
@@ -83,19 +88,37 @@ class Turns:
         try:
             while self._open and self._store.next_queued(session) is not None:
                 async with self._seats:
-                    message = self._store.next_queued(session) if self._open else None
-                    if message is not None:
-                        await self._run(message)
+                    begun = await self._kept(lambda: self._begin(session))
+                    if begun is not None:
+                        await self._end(begun)
         except Exception:  # noqa: BLE001  logged
-            # A full disk, most likely. The message keeps its state: queued, for the next message's worker to begin with,
-            # or running, and then the next instance says that it was cut off.
+            # The message keeps its state: queued, for the next message's worker or the next instance to begin with, or
+            # running, and then the next instance says that it was cut off.
             _log.exception("a session's turn could not be kept on disk")
         finally:
             del self._workers[session]
 
-    async def _run(self, message: Message) -> None:
+    def _begin(self, session: str) -> Turn | None:
+        message = self._store.next_queued(session) if self._open else None
+        if message is None:
+            return None
         self._store.begin(message, self._instance)
-        await self._end(self._begun(message, beside=False))
+        return self._begun(message, beside=False)
+
+    async def _kept(self, keep: Callable[[], _Kept]) -> _Kept:
+        """Keep something on the disk, when there is room again if there is none; without a pause once turns are closed."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return keep()
+            except (OSError, sqlite3.OperationalError) as error:
+                if self._closed.is_set():
+                    raise
+                if pause == _FIRST_PAUSE:
+                    _log.error("a turn cannot be kept on disk, it is tried until it can: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _begun(self, message: Message, *, beside: bool) -> Turn:
         loop = asyncio.get_running_loop()
@@ -109,8 +132,8 @@ class Turns:
         assert turn.task is not None
         try:
             await asyncio.wait({turn.task})
-            self._finish(turn, turn.task)
-        except sqlite3.Error:
+            await self._finish(turn, turn.task)
+        except (OSError, sqlite3.Error):
             if not turn.beside:
                 raise
             _log.exception("the answer to a command could not be kept on disk")
@@ -118,7 +141,7 @@ class Turns:
             del self.active[turn.message.seq]
             self._changed()
 
-    def _finish(self, turn: Turn, task: asyncio.Task[str]) -> None:
+    async def _finish(self, turn: Turn, task: asyncio.Task[str]) -> None:
         interrupted = task.cancelled()
         error = None if interrupted else task.exception()
         if interrupted:
@@ -129,7 +152,8 @@ class Turns:
         else:
             reply = turn.reply(task.result())
         reply = Reply(reply.text, reply.streamed, reply.rest, self._restart_of(turn.message))
-        stored = self._store.finish(turn.message, reply, "interrupted" if interrupted else "answered")
+        ended: Ended = "interrupted" if interrupted else "answered"
+        stored = await self._kept(lambda: self._store.finish(turn.message, reply, ended))
         if stored is not None:
             self._publish(stored)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hermes_cli.gateway.agents.model.history import CUT_OFF, NOT_BEGUN, answered, clipped, conversation
+from hermes_cli.gateway.agents.model.history import CUT_OFF, NOT_BEGUN, Clipped, answered, clipped, conversation
 from hermes_cli.gateway.conversations.message import Message, MessageOrigin
 
 HERE = MessageOrigin.local("main")
@@ -89,3 +89,14 @@ def test_whole_steps_are_left_as_they_are(steps):
 def test_a_short_text_is_not_clipped():
     assert clipped("x" * 100, 100) == "x" * 100
     assert len(clipped("x" * 101, 100)) > 100
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_output_in_pieces_is_clipped_like_the_whole(size):
+    text = "".join(f"{number}\n" for number in range(500))
+    found = Clipped(100)
+    for at in range(0, len(text), size):
+        found.add(text[at : at + size])
+    assert found.text == clipped(text, 100)
+    assert found.text.startswith(text[:50])
+    assert found.text.endswith(f"{len(text) - 100} characters left out …]\n{text[-50:]}")

@@ -8,7 +8,7 @@ from hermes_cli.config import ModelConfig
 from hermes_cli.credentials import CredentialError
 from hermes_cli.gateway.agents.base import Tools
 from hermes_cli.gateway.agents.model.deltas import Call, Completion
-from hermes_cli.gateway.agents.model.history import clipped, conversation, room_of
+from hermes_cli.gateway.agents.model.history import NOT_BEGUN, Clipped, conversation, room_of
 from hermes_cli.gateway.agents.model.prompt import SYSTEM
 from hermes_cli.gateway.agents.model.steps import Steps
 from hermes_cli.gateway.agents.model.wire import Endpoint, EndpointError
@@ -62,10 +62,6 @@ class ModelAgent:
         except TimeoutError:
             return f"[ended: the turn took longer than {self._config.turn_timeout:g} s]"
 
-    async def close(self) -> None:
-        """Let go of the endpoint."""
-        await self._endpoint.close()
-
     async def _converse(self, turn: Turn, messages: list[dict[str, Any]]) -> str:
         calls, asked_again = 0, False
         while True:
@@ -80,10 +76,10 @@ class ModelAgent:
                 return self._closing(turn, completion)
             for call in completion.calls:
                 calls += 1
-                if calls > self._config.calls:
-                    return f"[ended: {self._config.calls} commands in one turn are the most]"
-                result = await self._run(turn, call)
+                result = await self._run(turn, call) if calls <= self._config.calls else NOT_BEGUN
                 self._keep(turn, messages, {"role": "tool", "tool_call_id": call.id, "content": result})
+            if calls > self._config.calls:
+                return f"[ended: {self._config.calls} commands in one turn are the most]"
 
     async def _run(self, turn: Turn, call: Call) -> str:
         """Run a call that is on the disk already. Return its result, in which every refusal is told to the model."""
@@ -98,10 +94,9 @@ class ModelAgent:
         if why := await self._tools.permit(turn, command):
             turn.emit(f"{why}\n")
             return why
-        output: list[str] = []
-        closing = await self._tools.terminal(turn, command, output.append)
-        text = clipped("".join(output), self._config.result)
-        return "\n".join(part for part in (text.rstrip("\n"), closing) if part) or "[it printed nothing]"
+        output = Clipped(self._config.result)
+        closing = await self._tools.terminal(turn, command, output.add)
+        return "\n".join(part for part in (output.text.rstrip("\n"), closing) if part) or "[it printed nothing]"
 
     def _keep(self, turn: Turn, messages: list[dict[str, Any]], step: dict[str, Any]) -> None:
         self._steps.add(turn.message.seq, step)

@@ -78,12 +78,38 @@ def answered(steps: list[Step]) -> list[Step]:
     return found
 
 
+class Clipped:
+    """The head and the tail of a text that comes in pieces, however long it gets."""
+
+    def __init__(self, most: int) -> None:
+        """Keep `most` characters at the most, half of them at each end."""
+        self._half = most // 2
+        self._head = ""
+        self._tail = ""
+        self._length = 0
+
+    def add(self, text: str) -> None:
+        """Take in the next piece."""
+        self._length += len(text)
+        room = self._half - len(self._head)
+        self._head += text[:room]
+        self._tail += text[room:]
+        if len(self._tail) > 2 * self._half:  # not at every piece: that would copy it for each line
+            self._tail = self._tail[-self._half :]
+
+    @property
+    def text(self) -> str:
+        """Return what is kept, with a line that says how much is not."""
+        tail = self._tail[-self._half :]
+        missing = self._length - len(self._head) - len(tail)
+        return f"{self._head}\n[… {missing} characters left out …]\n{tail}" if missing else self._head + tail
+
+
 def clipped(text: str, most: int) -> str:
     """Return the head and the tail of a text that is longer."""
-    if len(text) <= most:
-        return text
-    half = most // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"
+    found = Clipped(most)
+    found.add(text)
+    return found.text
 
 
 def _shortened(step: Step) -> Step:

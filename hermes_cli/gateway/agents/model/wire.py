@@ -60,11 +60,6 @@ class Endpoint:
             await asyncio.sleep(pause)  # the endpoint has said how long
         raise AssertionError("the last attempt answers or raises")
 
-    async def close(self) -> None:
-        """Let go of all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-
     async def _once(self, body: dict[str, Any], shown: Callable[[str], None], *, last: bool) -> Completion | float:
         """Return the answer, or the seconds until it may be asked again."""
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
