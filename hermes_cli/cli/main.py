@@ -208,7 +208,6 @@ def _speaker(profile: str | None) -> "Callable[[str], str]":
 def _command(profile: str | None, words: list[str]) -> int:
     _check_profile(profile, words)
     named = [] if profile is None else ["--profile", profile]
-    stdout = sys.stdout
     try:
         result = hermes.main([*named, *words], prog_name="hermes", standalone_mode=False)
     except click.ClickException as error:
@@ -220,7 +219,7 @@ def _command(profile: str | None, words: list[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except SystemExit:
-        if sys.stdout is not stdout:  # click's way with a reader that has gone: it puts something quiet there
+        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click has seen that the reader has gone
             return 141
         raise
     return result if isinstance(result, int) else 0

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import filelock
 import pytest
 from launchd_emulator.emulator import Launchd
+from support.agent.apart import apart
 from support.machines.hermes_agent import VERSION, HermesAgent
 
 
@@ -37,6 +38,16 @@ def agent_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pytest.skip(f"hermes-agent {VERSION} cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
             (place / "complete").touch()
     return place
+
+
+@pytest.fixture(autouse=True)
+def _apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No two of them at once; openclaw's stand-in looks at nobody."""
+    if "hermes_agent" not in request.path.name:
+        yield
+        return
+    with apart(tmp_path_factory.getbasetemp().parent):
+        yield
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from launchd_emulator import Launchd
+from support.agent.apart import apart
 from support.agent.beside import Beside
 from support.agent.checkout import Checkout
 from support.agent.installed import NotToBeHadError, installed, offline
@@ -27,6 +28,13 @@ def agent_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return installed(shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared)
     except NotToBeHadError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True)
+def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No two of them at once."""
+    with apart(tmp_path_factory.getbasetemp().parent):
+        yield
 
 
 @pytest.fixture

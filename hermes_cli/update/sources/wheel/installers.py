@@ -40,9 +40,10 @@ class Installer:
         """Return what the requirement would bring, new or changed: versions by name. Raises HermesError."""
         if self._speaks_uv:
             name = re.split(r"[\[=]", requirement, maxsplit=1)[0]
-            done = self._run(["--dry-run", "--upgrade-package", name], [requirement], config, pre=pre)
+            done = self._run(["--dry-run", f"--upgrade-package={name}"], [_any(requirement)], config, pre=pre)
         else:
-            done = self._run(["--dry-run", "--quiet", "--report", "-", "--upgrade"], [requirement], config, pre=pre)
+            options = ["--dry-run", "--quiet", "--report", "-", "--upgrade"]
+            done = self._run(options, [_any(requirement)], config, pre=pre)
         if not done.ok:
             where = config.index or config.find_links or "the index"
             raise HermesError(
@@ -78,7 +79,7 @@ class Installer:
             where += ["--find-links", config.find_links, *([] if config.index else ["--no-index"])]
         environment = scrubbed() | {"LC_ALL": "C"}
         if self.name == "pipx":
-            argv = [_program("pipx"), "runpip", os.path.basename(self.prefix), "install"]
+            argv = [_program("pipx"), "runpip", _other_form(os.path.basename(self.prefix)), "install"]
             environment["PIPX_HOME"] = os.path.dirname(os.path.dirname(self.prefix))
         elif self.name == "uv":
             argv = [_program("uv"), "pip", "install", "--python", self.python]
@@ -95,6 +96,20 @@ class Installer:
         except FileNotFoundError:
             raise HermesError(f"{argv[0]} is not there: install it and repeat") from None
         return output.kept(f"{self.name} install", done)
+
+
+# hermes-agent takes a process for one of its gateways, and ends it with its own update, if a word of its command line is
+# `hermes-gateway`, also behind a slash (gateway/status.py of 0.19.0). So no command of ours has that word alone.
+
+
+def _any(requirement: str) -> str:
+    """Return a requirement that names no version as one that takes any."""
+    return requirement if re.search(r"[\[=<>~!]", requirement) else f"{requirement}>=0"
+
+
+def _other_form(name: str) -> str:
+    """Return the name of an environment as pipx understands it, too (PEP 503: "-" and "_" are alike)."""
+    return name.replace("-", "_")
 
 
 def find(installed_by: str, keep: tuple[int, ...]) -> Installer:
