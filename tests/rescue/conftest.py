@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from launchd_emulator import Launchd
+from support.agent.apart import apart
 from support.agent.beside import Beside
 from support.agent.checkout import Checkout
 from support.agent.installed import NotToBeHadError, installed, offline
@@ -35,6 +36,7 @@ def make_agent(tmp_path: Path, agent_python: Path) -> Iterator[Callable[..., Age
     with ExitStack() as closing:
 
         def make(*, checkout: bool = False, **knobs: Any) -> Agent:
+            closing.enter_context(apart(updates=checkout))
             user = user_folder()
             closing.callback(shutil.rmtree, user, ignore_errors=True)
             agents = user / "Library" / "LaunchAgents"
