@@ -219,7 +219,7 @@ def _command(profile: str | None, words: list[str]) -> int:
     except click.exceptions.Abort:
         return 130
     except SystemExit:
-        if isinstance(sys.stdout, click.utils.PacifyFlushWrapper):  # click has seen that the reader has gone
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # click has seen that the reader has gone
             return 141
         raise
     return result if isinstance(result, int) else 0

@@ -30,19 +30,13 @@ def agent_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
 
 
-@pytest.fixture(autouse=True)
-def _apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No two of them at once."""
-    with apart(tmp_path_factory.getbasetemp().parent):
-        yield
-
-
 @pytest.fixture
 def make_agent(tmp_path: Path, agent_python: Path) -> Iterator[Callable[..., Agent]]:
     """Return a function that installs hermes-agent on a Mac with these knobs; with `checkout`, as its installer does."""
     with ExitStack() as closing:
 
         def make(*, checkout: bool = False, **knobs: Any) -> Agent:
+            closing.enter_context(apart(updates=checkout))
             user = user_folder()
             closing.callback(shutil.rmtree, user, ignore_errors=True)
             agents = user / "Library" / "LaunchAgents"
