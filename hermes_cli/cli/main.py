@@ -218,8 +218,8 @@ def _command(profile: str | None, words: list[str]) -> int:
         return error.exit_code
     except click.exceptions.Abort:
         return 130
-    except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # click's way with a reader that has gone
+    except SystemExit:
+        if type(sys.stdout).__module__ == "click.utils":  # its way with a reader that has gone: something quiet there
             return 141
         raise
     return result if isinstance(result, int) else 0
