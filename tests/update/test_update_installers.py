@@ -187,7 +187,7 @@ def test_the_extras_of_a_checkout_are_kept(
 def _optional(checkout: Checkout, need: str) -> None:
     """A release whose extra `more` needs that."""
     file = checkout.author / "pyproject.toml"
-    text = re.sub(r"^\[project\.optional-dependencies\]\n.*\n\n", "", file.read_text(), flags=re.MULTILINE)
-    table = f"[project.optional-dependencies]\nmore = [{json.dumps(need)}]\n\n"
-    file.write_text(text.replace("[project.scripts]", f"{table}[project.scripts]"))
+    text = re.sub(r"^more = .*\n", "", file.read_text(), flags=re.MULTILINE)
+    table = "[project.optional-dependencies]\n"
+    file.write_text(text.replace(table, f"{table}more = [{json.dumps(need)}]\n"))
     checkout.release("README.md", "\n", f"\n{need}\n")

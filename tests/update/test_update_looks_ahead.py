@@ -81,7 +81,7 @@ def test_an_update_does_not_begin_while_a_profile_that_is_to_restart_would_not_c
 
 def test_new_code_that_another_profile_would_not_come_up_with_goes_back_before_anything_is_signalled(two: Two) -> None:
     old = (two.source.clone / CHECK).read_text()
-    new = old.replace("    load(paths.config)\n", "    assert paths.profile == 'default', 'no work'\n", 1)
+    new = old.replace("    user_environment.apply(paths)\n", "    assert paths.profile == 'default', 'no work'\n", 1)
     assert new != old
     two.source.publish({CHECK: new})
     done = two.hermes.run("update", "--all-profiles")
