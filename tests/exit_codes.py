@@ -15,7 +15,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
-from support.machines.installation import SHORT_CLOCKS, Installation, end_processes_below  # noqa: E402
+from support.machines.installation import SHORT_CLOCKS, Installation, end_processes_below  # noqa: E402  after the path is set
 
 from hermes_cli import __version__  # noqa: E402
 from hermes_cli.programs import starts  # noqa: E402

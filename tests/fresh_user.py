@@ -23,7 +23,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
-import pexpect  # noqa: E402
+import pexpect  # noqa: E402  after the path is set
 from support import PATIENCE  # noqa: E402
 from support.machines.user_manager import UserManager, make_cgroup  # noqa: E402
 

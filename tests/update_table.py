@@ -18,7 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "launchd")]
 
-from support.faults.cut_off import UPDATER, WAYS, Step, cut_off, steps  # noqa: E402
+from support.faults.cut_off import UPDATER, WAYS, Step, cut_off, steps  # noqa: E402  after the path is set
 from support.releases.wheels import Environment  # noqa: E402
 
 DOCUMENT = TESTS.parent / "docs" / "evidence" / "cut-off-updates.md"

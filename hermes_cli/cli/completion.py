@@ -21,7 +21,7 @@ _IDS = 50  # the newest
 def completion(_: Paths, shell: str) -> None:
     """Print the script that makes a shell complete hermes and hermesctl: eval "$(hermes completion bash)"."""
     for program in ("hermes", "hermesctl"):
-        click.echo(_class(shell)(None, {}, program, "_HERMES_COMPLETE").source())  # type: ignore[arg-type]
+        click.echo(_class(shell)(None, {}, program, "_HERMES_COMPLETE").source())  # type: ignore[arg-type]  # it asks for a command and uses none
 
 
 def answer(instruction: str) -> int:

@@ -76,7 +76,7 @@ def await_change(watch: DirectoryWatch, look: Look, client: Any) -> bool:
     if any(descriptor == client.fileno() for descriptor, _ in found):
         return False
     if found:
-        time.sleep(_TOGETHER)
+        time.sleep(_TOGETHER)  # after the event, so that one look sees the whole step
     return True
 
 

@@ -55,6 +55,7 @@ class Start:
         if not (self._is_kept and is_for_want_of_room(error)):
             return
         waited = time.monotonic() - self._since
+        # A machine tells nobody that it has room again.
         time.sleep(min(_LONGEST_PAUSE, max(1.0, waited / 2)))
         argv = entry_points.gateway(self._profile)
         with contextlib.suppress(OSError):

@@ -55,7 +55,7 @@ def take_out(document: tomlkit.TOMLDocument, section: str, name: str) -> bool:
     if not name:
         return document.pop(section, None) is not None
     table = document.get(section)
-    return hasattr(table, "pop") and table.pop(name, None) is not None  # type: ignore[union-attr]
+    return hasattr(table, "pop") and table.pop(name, None) is not None  # type: ignore[union-attr]  # hasattr has asked
 
 
 def value_of(text: str, default: Any) -> Any:

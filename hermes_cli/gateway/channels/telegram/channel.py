@@ -153,7 +153,7 @@ class TelegramChannel:
             self._standing.now(
                 "conflict", "another gateway of this machine polls this bot", "give one of the two a bot of its own"
             )
-            await asyncio.sleep(_LOCK)
+            await asyncio.sleep(_LOCK)  # a lock that is let go wakes nobody
         self._lock = lock
 
     def _take(self, updates: list[object]) -> None:

@@ -124,7 +124,7 @@ class Outbox:
                     await lane.run()
                 except sqlite3.Error as error:  # a full disk: nothing was noted, so it is done again
                     _log.error("a delivery could not be noted: %s", error)
-                    await asyncio.sleep(1.0)
+                    await asyncio.sleep(1.0)  # a disk tells nobody that it has room again
         except Exception:  # noqa: BLE001  logged; a chat's trouble must not reach other chats
             _log.exception("nothing more goes out to a chat until something new is to be said there")
         finally:

@@ -62,7 +62,7 @@ class Poller:
                     "the queue of messages is full: no more are fetched",
                     "nothing: it empties as turns end; /stop all drops what waits",
                 )
-                await asyncio.sleep(_FULL)
+                await asyncio.sleep(_FULL)  # the queue tells nobody that a turn has made room
                 continue
             if self._is_named:
                 outcome = await self._api.poll(self._ledger.next(), min(AT_ONCE, room))
@@ -75,7 +75,7 @@ class Poller:
             else:
                 pause = self._offline(outcome)
             if pause:
-                await asyncio.sleep(pause)
+                await asyncio.sleep(pause)  # as long as the server or the network is given
 
     def _met(self, me: dict[str, object]) -> float:
         self._is_named = True
