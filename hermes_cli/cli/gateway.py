@@ -6,6 +6,7 @@ from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hermes_cli.gateway.another_try import Start
     from hermes_cli.programs.taken_over import TakenOver
 
 
@@ -29,14 +30,27 @@ def run(paths: Paths, *, supervise: bool, check: bool, stay: bool, background: b
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume, stay=stay)
+    from hermes_cli.gateway import another_try
+
+    start = another_try.Start(paths)
+    try:
+        return _serve(paths, start)
+    except another_try.FAILURES as error:
+        if another_try.may_pass(error):
+            start.failed(error, "the gateway", f"see that {paths.state} is writable")
+            return 1
+        raise
+
+
+def _serve(paths: Paths, start: "Start") -> int:
     program = _taken_over(paths)
     if program is not None:
         from hermes_cli.gateway import taken_over
 
-        return taken_over.main(paths, program)
+        return taken_over.main(paths, program, start)
     from hermes_cli.gateway.run import main
 
-    return main(paths)
+    return main(paths, start)
 
 
 def _taken_over(paths: Paths) -> "TakenOver | None":
