@@ -244,6 +244,11 @@ class Queue(Directories):
             found.append(Broken(name, why))
         return found
 
+    def forget(self, broken: Broken) -> None:
+        """Remove one of `rejects`. Raises OSError: ENOTEMPTY for a directory with something in it, which a person put there."""
+        with contextlib.suppress(FileNotFoundError):
+            _unlink_or_rmdir(f"{self.rejected}/{broken.name}")
+
     def tidy(self, window: float = 0.0) -> None:
         """Keep the newest 200 settled and 200 rejected, and drop what dead writers left in staging/, holds/ and progress/.
 
