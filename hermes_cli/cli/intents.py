@@ -13,6 +13,7 @@ from hermes_cli.errors import HermesError, TryAgainError, UsageError
 from hermes_cli.intents.queue import Broken
 from hermes_cli.intents.record import Intent, is_id
 from hermes_cli.intents.settled import Settled
+from hermes_cli.intents.tidying import forget
 from hermes_cli.intents.trace import Trace, live_trace, settled_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -104,7 +105,7 @@ def _forget(paths: Paths, identifier: str) -> None:
         if _shown(broken) != identifier:
             continue
         try:
-            paths.queue.forget(broken)
+            forget(paths.queue.rejected, broken.name)
         except OSError as error:
             place = f"{paths.queue.rejected}/{broken.name}"
             raise HermesError(
