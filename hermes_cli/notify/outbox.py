@@ -1,6 +1,6 @@
 """Which events are still to be told. An event is told when its mark is on the disk, and that is written after the fact.
 
-notify/begun.json      when notifying was switched on: what is older is nobody's news
+notify/begun.json      when notifying was switched on: what is older is not told
 notify/done/ID         told, or given up
 notify/tries/ID.json   how often it failed, and when
 

@@ -100,5 +100,5 @@ class ServiceManager(Protocol):
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Start a program of hermes outside the gateway's tree, without waiting for it. Raises HermesError.
 
-        `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
+        `name` says what it is for; `environment` has the session variables that it needs, which no job has by itself.
         """
