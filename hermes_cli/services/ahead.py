@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
@@ -19,6 +18,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 from hermes_cli.system.command import run
+from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

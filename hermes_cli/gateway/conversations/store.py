@@ -18,10 +18,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
+from hermes_cli.system.values import astuple, dataclass
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (

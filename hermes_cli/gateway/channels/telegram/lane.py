@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
@@ -17,6 +16,7 @@ from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
 from hermes_cli.gateway.channels.telegram.text import split, tail, units
 from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.system.values import dataclass, field
 
 PLACEHOLDER = "…"
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
