@@ -1,5 +1,8 @@
 """`hermes gateway run`: the gateway, or its supervisor, in the foreground."""
 
+import json
+import os
+
 import click
 
 from hermes_cli.paths import Paths
@@ -53,7 +56,7 @@ def _check(paths: Paths) -> int:
     from hermes_cli.errors import HermesError
     from hermes_cli.gateway import extras
     from hermes_cli.gateway.run import main
-    from hermes_cli.services import ahead
+    from hermes_cli.services import ahead, looked
 
     user_environment.apply(paths)
     extras.check(paths.config, load(paths.config))
@@ -61,4 +64,6 @@ def _check(paths: Paths) -> int:
     why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:
         raise HermesError(why)
+    if looked.LISTS in os.environ and program is None:  # a program may need what no file of ours says
+        print(json.dumps(looked.files(paths)))
     return 0 if callable(main) else 1
