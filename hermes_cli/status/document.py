@@ -96,6 +96,8 @@ def _telegram(status: Status) -> dict[str, Any] | None:
         "undelivered": found.undelivered,
         "undeliverable": found.undeliverable,
         "held_up": list(found.held_up),
+        "paired": found.paired,
+        "codes": found.codes,
     }
 
 
