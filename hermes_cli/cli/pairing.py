@@ -15,7 +15,7 @@ from hermes_cli.cli.completion import complete_people
 from hermes_cli.config import load_or_defaults
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.gateway.channels.local.client import Connection
-from hermes_cli.gateway.conversations.store import CorruptError
+from hermes_cli.gateway.conversations.database import CorruptError
 from hermes_cli.gateway.people import FullError, People, Person, is_code, opened
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths

@@ -234,7 +234,7 @@ def is_code(typed: str) -> bool:
 
 
 def opened(path: str) -> tuple[Store, People]:
-    """Open the tables of the profile whose messages are at `path`. Raises sqlite3.Error, CorruptError, OSError."""
+    """Open the tables of the profile whose messages are at `path`. Raises sqlite3.Error, database.CorruptError, OSError."""
     store = Store(path)
     try:
         return store, People(store)
