@@ -44,9 +44,9 @@ def answer(instruction: str) -> int:
     return 0
 
 
-def complete_pending(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the ids of pending intents."""
-    return [one for one in _names("pending") if one.startswith(begun)]
+def complete_dismissable(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the ids of pending intents, then of what was rejected."""
+    return [one for one in (*_names("pending"), *_names("rejected")) if one.startswith(begun)]
 
 
 def complete_settled(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

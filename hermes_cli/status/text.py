@@ -61,6 +61,8 @@ def text(status: Status) -> str:
         ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
+    places = status.places
+    lines.append(f"files      state {places.state}, config {places.config}, log {places.log}")
     for one in problems(status, home_to_name()):
         lines += [f"problem    {one.text}", f"           {one.mend}"]
     return "\n".join(printable(line) for line in lines)

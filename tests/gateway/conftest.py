@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -297,3 +298,23 @@ def await_end() -> Callable[[int], bool]:
             return True
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def telegram_figures() -> Iterator[Callable[[str, object], None]]:
+    """Say what a check has come to; with HERMES_TELEGRAM_PAGE=PATH, and without xdist, write all of it as a page."""
+    rows: list[str] = []
+
+    def note(check: str, figures: object) -> None:
+        print(f"{check}: {figures}")
+        rows.append(f"| {check} | {figures} |")
+
+    yield note
+    path = os.environ.get("HERMES_TELEGRAM_PAGE")
+    if path and rows:
+        head = "# Telegram: figures of the last run\n\n"
+        head += "`HERMES_PROOF=full HERMES_TELEGRAM_PAGE=$PWD/docs/evidence/telegram.md python -m pytest"
+        head += " tests/gateway/test_telegram_killed.py tests/gateway/test_telegram_faults.py`\n\n"
+        head += f"The [emulated Bot API](../../tests/telegram/README.md), real gateways, {os.cpu_count()} cores,"
+        head += f" shared with other work, Python {platform.python_version()}.\n\n| check | figures |\n| --- | --- |\n"
+        Path(path).write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
