@@ -12,6 +12,7 @@ An id is unique within its session, and `messages.id` over all of them: where an
 stored is the id and the session (`_qualified`). A `Message` has the id as its sender knows it, and is found by its `seq`.
 """
 
+import json
 import os
 import re
 import sqlite3
@@ -21,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
 
 _SCHEMA = """
@@ -51,6 +53,10 @@ CREATE TABLE IF NOT EXISTS origins (
 CREATE TABLE IF NOT EXISTS beginnings (
     session TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS forms (
+    seq INTEGER PRIMARY KEY,
+    spans TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
 CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
@@ -185,7 +191,7 @@ class Store:
             self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
             row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
             stored = message.id if row is None else str(row[0])
-            return self._insert(
+            inserted = self._insert(
                 message.session,
                 f"reply:{stored}",
                 "assistant",
@@ -196,6 +202,15 @@ class Store:
                 rest=reply.rest,
                 restart=reply.restart,
             )
+            if inserted is not None and reply.spans:
+                spans = json.dumps([astuple(span) for span in reply.spans])
+                self._database.execute("INSERT OR REPLACE INTO forms VALUES (?, ?)", (inserted.seq, spans))
+            return inserted
+
+    def spans(self, seq: int) -> tuple[Span, ...]:
+        """Return which stretches of a reply's text are of which form."""
+        row = self._database.execute("SELECT spans FROM forms WHERE seq = ?", (seq,)).fetchone()
+        return () if row is None else tuple(Span(*span) for span in json.loads(row[0]))
 
     def drop_queued(self, session: str, why: str) -> list[Message]:
         """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""
@@ -295,7 +310,8 @@ class Store:
                     " AND NOT (id > ? AND id < 'outcome;') ORDER BY seq LIMIT ?",
                     (self._oldest_outcome(), _AT_ONCE),
                 ).fetchall()
-                self._database.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _ in old])
+                for table in ("messages", "forms"):
+                    self._database.executemany(f"DELETE FROM {table} WHERE seq = ?", [(seq,) for seq, _ in old])  # noqa: S608  a literal
                 self._database.executemany("DELETE FROM origins WHERE message = ?", [(name,) for _, name in old])
             if len(old) < _AT_ONCE:
                 return
