@@ -25,7 +25,8 @@ from hermes_cli.gateway.commands import Commands, named
 from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.notices import Notices
-from hermes_cli.gateway.conversations.store import Room, Store, open_store
+from hermes_cli.gateway.conversations.room import Room
+from hermes_cli.gateway.conversations.store import Store, open_store
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.conversations.turns import Turns, interrupt_left_behind
 from hermes_cli.gateway.conversations.updates import Updates

@@ -16,14 +16,13 @@ from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
-from hermes_cli.gateway.channels.telegram.text import Rich, joined, split, tail
-from hermes_cli.gateway.conversations.forms import Form, Forms, Span
+from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
+from hermes_cli.gateway.channels.telegram.text import Rich, split
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
 
-PLACEHOLDER = "…"
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
-_PREVIEWED = 16_384  # characters of output at the most that a preview is made of
 _TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
 _LEAST, _MOST = 0.5, 30.0  # seconds between two tries
 _log = logging.getLogger("hermes.telegram")
@@ -34,20 +33,6 @@ class Calls(Protocol):
 
     async def call(self, method: str, patience: float = ..., **arguments: Any) -> Outcome:
         """Make a call."""
-
-
-@dataclass(slots=True)
-class Preview:
-    """The output of a turn so far; `shown` is what stands in the chat."""
-
-    since: float
-    text: str = ""
-    shown: str = ""
-    forms: Forms = field(default_factory=Forms)
-
-    def words(self) -> Rich:
-        """Return what is shown: the end of it, and that more is to come."""
-        return tail(joined([rendered(self.text, self.forms.of_last(len(self.text))), Rich(f"\n{PLACEHOLDER}")]))
 
 
 @dataclass(slots=True)
@@ -264,12 +249,3 @@ class Lane:
         chat = self._shared.moved.get(self.chat, self.chat)
         where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
         return await self._shared.api.call(method, **where, **arguments)
-
-
-def grown(preview: Preview, text: str, form: Form | None) -> None:
-    """Add output to a preview, of which the end is kept."""
-    preview.text += text
-    preview.forms.grow(len(text), form)
-    if len(preview.text) > _PREVIEWED:
-        preview.text = preview.text[-4096:]
-        preview.forms.keep(4096)

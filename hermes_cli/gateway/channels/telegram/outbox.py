@@ -5,8 +5,9 @@ import logging
 import sqlite3
 from collections.abc import Callable
 
-from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Preview, Shared, grown
+from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Shared
 from hermes_cli.gateway.channels.telegram.ledger import Ledger, suppressed
+from hermes_cli.gateway.channels.telegram.preview import Preview
 from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.store import Store
@@ -63,7 +64,7 @@ class Outbox:
         previews = self._lane(chat).previews
         if message.seq not in previews:
             previews[message.seq] = Preview(asyncio.get_running_loop().time())
-        grown(previews[message.seq], text, form)
+        previews[message.seq].grow(text, form)
         self._run(chat)
 
     def deliver(self, message: Message, key: int) -> None:
