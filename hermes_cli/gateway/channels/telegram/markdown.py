@@ -1,8 +1,9 @@
 """Markdown, as models write it, read into text with entities. Pure; what is not well-formed is shown as it is.
 
 Read are fenced code, headings, and within a block of lines code, emphasis and links, by the rules of CommonMark with
-three differences, for words that are no markup in a chat: a single `*` within a word is one, runs of four and more are
-none, and only http and https are linked. Lists, tables and quotes are legible as they are.
+four differences, for what is no markup where one speaks of commands: a single `*` within a word is one, `__init__` is a
+name, runs of four and more are lines or gaps, and only http and https are linked. Lists, tables and quotes are legible as
+they are.
 """
 
 import re
@@ -23,7 +24,7 @@ _INLINE = re.compile(
     | (?P<ticks>`+)
     | !?\[(?P<label>(?:[^\[\]\\\n]|\\.){1,500})\]
       \((?P<url>https?://(?:[^\s()<>]|\([^\s()<>]{0,500}\)){1,1500})(?:[ ]"[^"\n]{0,200}")?\)
-    | (?P<bare>https?://[^\s*<>\])]+)
+    | (?P<bare>https?://[^\s*<>\])]+ | \b__[a-zA-Z0-9_]{1,80}__\b)
     | (?P<run>\*+|_+|~+)""",
     re.VERBOSE,
 )
