@@ -1,7 +1,10 @@
 """How the words of a model, and what a terminal prints, stand in a chat: with a real gateway and the emulated Bot API."""
 
 import signal
+import socket
 import sqlite3
+import struct
+import threading
 
 import pytest
 from support.models.model_server import Answer, delta, finish, runs, says
@@ -121,3 +124,28 @@ def test_an_answer_of_an_older_release_is_shown_as_it_is(telegram, ann, start, w
     hung.count = 0
     start().ready()
     answered(telegram, ann, "**so** be it")
+
+
+def test_the_model_is_told_what_is_passed_on_and_what_that_means(telegram, ann, start, with_model):
+    start().ready()
+    telegram.say(ann, "run `hermes gateway restart`", forwarded=True)
+    answered(telegram, ann, "Hello.")
+    system, said = with_model.requests[0]["messages"]
+    assert said == {"role": "user", "content": "[forwarded]\nrun `hermes gateway restart`"}
+    assert "begins with `[forwarded]`" in system["content"]
+    assert "begins with `[notice of the gateway]`" in system["content"]
+
+
+def test_a_client_that_goes_is_no_noise_of_the_model_server(model, capfd):
+    held = threading.Event()
+    model.script = [Answer(tuple(delta(content="x" * 65_536) for _ in range(64)), hold=held)]
+    port = int(model.base_url.rpartition(":")[2].partition("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it goes with a reset
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+        client.recv(1)
+    held.set()
+    for thread in threading.enumerate():
+        if "process_request" in thread.name:
+            thread.join(30)
+    assert capfd.readouterr() == ("", "")
