@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from hermes_cli.intents import sign_of_life, witness
+from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
@@ -119,7 +119,7 @@ class Driver:
                 watch.drain()  # before the look, so that nothing falls between look and wait
                 step = self.step()
                 if step is None:
-                    self._queue.tidy(self._policy.storm_window)
+                    tidying.tidy(self._queue, self._policy.storm_window)
                     return
                 if isinstance(step, Wait):
                     self._wait(step.until, watch)

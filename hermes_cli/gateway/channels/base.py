@@ -23,6 +23,9 @@ class Desk(Protocol):
     def running_turn(self, session: str) -> Turn | None:
         """Return the session's running turn."""
 
+    def refresh(self) -> None:
+        """Take up what another process has written into the store: who may write, and what they are to be told."""
+
     def report(self) -> dict[str, Any]:
         """Describe the instance as gateway.json does, with its pending restarts and its channels."""
 
@@ -46,6 +49,9 @@ class Channel(Protocol):
 
     def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""
+
+    def refresh(self) -> None:
+        """Take up what another process has written into the store."""
 
     def drain(self) -> None:
         """Know that no turn begins any more: what is accepted from now on is stored for the next instance.

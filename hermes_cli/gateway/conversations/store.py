@@ -188,6 +188,10 @@ class Store:
         with self.transaction():
             return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
 
+    def put_notice(self, session: str, identifier: str, text: str, origin: MessageOrigin) -> Message | None:
+        """Store a notice as part of the caller's `transaction`. Return None if it is stored already."""
+        return self._insert(session, identifier, "notice", text, origin)
+
     def reply_to(self, identifier: str, session: str | None = None) -> Message | None:
         """Return the reply to the message with this id; of that session, if it is known."""
         if session is None:

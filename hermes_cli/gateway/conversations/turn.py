@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+REVOKED = "hermes pairing revoke"  # why the turns of who was let in by a code are cut off
+GONE = "who wrote this may not write here any more"
 KEPT = 64 * 1024  # characters of a turn's output that its stored reply holds: the last ones
 
 
@@ -62,7 +64,7 @@ class Turn:
             self._stream(self.message, offset, shown, form)
 
     def cut_off(self, why: str, now: float) -> None:
-        """Cancel the turn at `now` (event loop seconds); `why` is "restart", "stop" or "/stop"."""
+        """Cancel the turn at `now` (event loop seconds); `why` is "restart", "stop", "/stop" or REVOKED."""
         if self.cut_at is None and self.task is not None:
             self.cut_at = now
             self._why = why
@@ -79,6 +81,8 @@ class Turn:
         after = (self.cut_at or self.since) - self.since
         by = self._why if self._why.startswith("/") else f"the {self._why or 'gateway'}"
         what = f"cut off by {by} after {after:.1f} s"
+        if self._why == REVOKED:  # its output is not theirs to see any more
+            return Reply(f"cut off after {after:.1f} s: {GONE}", self.streamed, f"\n[cut off: {GONE}]")
         if not self.streamed:
             return Reply(f"{what}; it had printed nothing. It is not run again.")
         rest = f"[{what}; it is not run again]"

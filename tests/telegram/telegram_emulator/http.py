@@ -24,12 +24,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; `body` None: the connection is closed without a word. `sent`: bytes of it that are sent."""
+    """What is sent back; `body` None: the connection is closed without a word. `sent`: bytes of it that are sent.
+
+    `told` is called when all of it was sent to a client that was still there.
+    """
 
     status: int = 200
     body: bytes | None = b""
     kind: str = "application/json"
     sent: int | None = None
+    told: Callable[[], None] = lambda: None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -61,6 +65,7 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
             await writer.drain()
             if answer.sent is not None:
                 return
+            answer.told()
     except (ConnectionError, asyncio.IncompleteReadError):
         pass
     finally:

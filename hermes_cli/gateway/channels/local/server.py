@@ -78,6 +78,7 @@ class LocalChannel:
             "history": self._history,
             "status": self._status,
             "ping": self._ping,
+            "refresh": self._refresh,
         }
 
     async def open(self) -> None:
@@ -89,6 +90,9 @@ class LocalChannel:
 
     def serve(self) -> None:
         """Do nothing: the socket is there."""
+
+    def refresh(self) -> None:
+        """Do nothing: whoever reaches the socket may write."""
 
     async def finish(self) -> None:
         """Do nothing: what was written is on its way."""
@@ -217,3 +221,7 @@ class LocalChannel:
 
     def _ping(self, client: _Client, _: dict[str, Any]) -> None:
         client.send({"event": "pong"})
+
+    def _refresh(self, client: _Client, _: dict[str, Any]) -> None:
+        self._desk.refresh()
+        client.send({"event": "refreshed"})

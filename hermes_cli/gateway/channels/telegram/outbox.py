@@ -32,13 +32,17 @@ class Outbox:
 
     def open(self) -> None:
         """Take up what earlier instances, and older releases, have left. Raises sqlite3.Error."""
-        for owed in self._ledger.owed():
-            self._add(owed.chat, Due(owed.seq, owed.key))
+        self.look()
         for message in self._store.waiting_in(TELEGRAM):
             self.expect(message)
         if not self._lanes:
             with suppressed():
                 self._ledger.settle()
+
+    def look(self) -> None:
+        """Take up what others have left to be delivered. Raises sqlite3.Error."""
+        for owed in self._ledger.owed():
+            self._add(owed.chat, Due(owed.seq, owed.key))
 
     @property
     def undelivered(self) -> int:
