@@ -121,8 +121,7 @@ def test_arguments_that_are_none_of_the_class_are_refused(made_by, arguments):
 def test_the_standard_librarys_functions_take_them():
     base, child, *_ = classes(values)
     found = child(1, d=base(2))
-    assert dataclasses.is_dataclass(child)
-    assert dataclasses.is_dataclass(found)
+    assert all(map(dataclasses.is_dataclass, (child, found)))
     assert dataclasses.replace(found, a=3) == child(3, d=base(2))
     assert dataclasses.asdict(found) == values.asdict(found)
     assert [one.name for one in dataclasses.fields(child)] == ["a", "b", "rule", "c", "d"]
