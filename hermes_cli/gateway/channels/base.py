@@ -6,6 +6,7 @@ next attempt, or for the next instance. Every channel is told of every message; 
 
 from typing import Any, Protocol
 
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.turn import Turn
 
@@ -46,7 +47,7 @@ class Channel(Protocol):
     def publish(self, message: Message) -> None:
         """Show a message that was stored. It is this channel's to deliver if `message.origin` names it."""
 
-    def stream(self, message: Message, offset: int, text: str) -> None:
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""
 
     def refresh(self) -> None:
