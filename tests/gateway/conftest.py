@@ -223,7 +223,8 @@ def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        places = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
         gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)
         return gateway
