@@ -85,7 +85,7 @@ def main(paths: Paths) -> int:
     except another_try.FAILURES as error:
         if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.is_for_want_of_room(error):
             raise
-        start.failed(error, f"the gateway cannot start ({error}): see that {paths.state} is writable")
+        start.failed(error, "the gateway", paths.state)
         return 1
 
 

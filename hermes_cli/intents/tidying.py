@@ -39,6 +39,12 @@ def tidy(queue: "Queue", window: float = 0.0) -> None:
             os.unlink(path)
 
 
+def forget(rejected: str, name: str) -> None:
+    """Remove something from `rejected`. Raises OSError: ENOTEMPTY for a directory with something in it, which is a person's."""
+    with contextlib.suppress(FileNotFoundError):
+        _unlink_or_rmdir(f"{rejected}/{name}")
+
+
 def _counted(queue: "Queue", names: list[str], horizon: float) -> set[str]:
     """Return one record of each restart since `horizon`, and one that programs asked for where there is one."""
     first: dict[tuple[str, bool], str] = {}

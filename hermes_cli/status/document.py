@@ -1,5 +1,6 @@
 """Status as JSON, schema 1: a contract (docs/status-json.md)."""
 
+from dataclasses import asdict
 from typing import Any
 
 from hermes_cli import __version__
@@ -39,6 +40,7 @@ def document(status: Status) -> dict[str, Any]:
         "adopted": _adopted(status),
         "taken_over": _taken_over(status),
         "telegram": _telegram(status),
+        "paths": asdict(status.places),
         "problems": [problem_document(one) for one in problems(status)],
     }
 
@@ -96,6 +98,8 @@ def _telegram(status: Status) -> dict[str, Any] | None:
         "undelivered": found.undelivered,
         "undeliverable": found.undeliverable,
         "held_up": list(found.held_up),
+        "paired": found.paired,
+        "codes": found.codes,
     }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.machines.interpreter import FAULTS
 
 from hermes_cli.intents import request
 from hermes_cli.intents.step import Outcome
@@ -223,8 +224,8 @@ def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
-        places = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
+        places = [Path(__file__).parents[2], *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)
         return gateway

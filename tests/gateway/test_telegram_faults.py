@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from support.faults.places import fault
-from support.machines.interpreter import FAULTS
 from support.models.telegram_story import Story
 
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
@@ -121,7 +120,7 @@ def test_a_disk_without_room_at_each_commit(make_story, start, tmp_path, commit)
     full = tmp_path / "full"
     full.touch()
     story = make_story(2, 2)
-    gateway = start(PYTHONPATH=str(FAULTS), HERMES_TEST_FAULT=fault(f"store:{full}", commit)).ready()
+    gateway = start(HERMES_TEST_FAULT=fault(f"store:{full}", commit)).ready()
     story.say_some(2)
     seen = SEEN.get(commit.__name__)
     if seen is None:

@@ -24,6 +24,11 @@ _RULES: tuple[tuple[str, str], ...] = (
         "it ends services",
     ),
     (_START + r"(?:hermes|hermesctl)\s+(?:\S+\s+)*?(?:uninstall|stop|release)\b", "it takes the gateway away"),
+    (
+        _START
+        + r"(?:hermes|hermesctl)\s+(?:\S+\s+)*?(?:pairing\s+(?:approve|revoke)|config\s+(?:un)?set\s+telegram)\b",
+        "it changes who may write to the bot",
+    ),
     (_START + r"(?:curl|wget)\b[^;&\n]*\|\s*(?:sudo\s+)?(?:\S*/)?(?:ba|z|da|k)?sh\b", "it runs what it downloads"),
     (_START + r"(?:ba|z|da|k)?sh\s+<\(\s*(?:curl|wget)\b", "it runs what it downloads"),
     (
