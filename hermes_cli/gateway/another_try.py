@@ -8,6 +8,7 @@ pause: same pid, same environment, nothing kept of the try before. Whoever start
 import contextlib
 import errno
 import os
+import shlex
 import signal
 import sqlite3
 import sys
@@ -32,6 +33,7 @@ _PASSES_FOR_SQLITE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_BUSY,
 }
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP}
 _LONGEST_PAUSE = 8.0  # seconds
 
 
@@ -46,6 +48,26 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(error, ImportError):  # a library that could not be loaded: its text is all that there is
         return any(os.strerror(number) in str(error) for number in _PASSES)
     return isinstance(error, MemoryError) or threads.is_refusal(error)
+
+
+def mend(error: BaseException, state: str) -> str:
+    """Return what helps against the refusal: of a disk, of permissions, or of something that is in the way."""
+    if _is_of_a_disk(error):
+        return f"see that the disk of {state} answers, and that nobody else has its files open"
+    if may_pass(error):
+        return "make room: on the disk, in memory, or of open files and processes"
+    path = error.filename if isinstance(error, OSError) and isinstance(error.filename, str) else None
+    if path is not None and isinstance(error, OSError) and error.errno in _IN_THE_WAY:
+        while not os.path.lexists(path) and path != os.path.dirname(path):
+            path = os.path.dirname(path)
+        return f"mv {shlex.quote(path)} {shlex.quote(f'{path}.aside')}"
+    return f"see that {path or state} is writable"
+
+
+def _is_of_a_disk(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY}
+    return isinstance(error, OSError) and error.errno == errno.EIO
 
 
 class Start:
@@ -63,10 +85,14 @@ class Start:
         except ValueError:
             self._since = time.monotonic()
 
-    def failed(self, error: BaseException, what: str, mend: str) -> None:
-        """Say it, the first time. If it may pass, and somebody counts starts: wait, and execute this one anew."""
+    def failed(self, error: BaseException, who: str, state: str) -> None:
+        """Say it, the first time. If it may pass, and somebody counts starts: wait, and execute this one anew.
+
+        `state` is the directory without which `who` cannot start.
+        """
         if self.is_first:
-            print(f"hermes: {what} cannot start ({error or 'no memory'}): {mend}", file=sys.stderr, flush=True)
+            said = f"{who} cannot start ({str(error) or 'no memory'}): {mend(error, state)}"
+            print(f"hermes: {error if isinstance(error, ConfigError) else said}", file=sys.stderr, flush=True)
         if not (self._is_kept and may_pass(error)):
             return
         for number in (signal.SIGTERM, signal.SIGINT):  # an event loop that does not run any more may have them

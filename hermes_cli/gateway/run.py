@@ -15,7 +15,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import NoReturn
 
 from hermes_cli import __version__, user_environment
@@ -38,6 +37,7 @@ from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.threads import in_thread
+from hermes_cli.system.values import replace
 from hermes_cli.update import crashes
 
 TYPE_CHECKING = False
@@ -82,13 +82,13 @@ def main(paths: Paths, start: another_try.Start | None = None) -> int:
         if start.is_first:
             with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
                 starts.record(paths, os.getpid(), time.time())
-        if not start.is_first:  # a try for which there was no room was no crash of an update on probation
+        else:  # a try for which there was no room was no crash of an update on probation
             config = replace(config, update=replace(config.update, probation=0.0))
         return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())
     except another_try.FAILURES as error:
         if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.may_pass(error):
             raise
-        start.failed(error, "the gateway", f"see that {paths.state} is writable")
+        start.failed(error, "the gateway", paths.state)
         return 1
 
 
@@ -171,7 +171,7 @@ class Gateway:
             ]
         )
         if is_foreseen:
-            self._start.failed(error, "the gateway", f"see that {self._paths.state} is writable")
+            self._start.failed(error, "the gateway", self._paths.state)
             os._exit(1)
         leave([("poke", lambda: self._poke(1))], 1)
 
@@ -275,7 +275,7 @@ class Gateway:
     def _turns_changed(self, running: int) -> None:
         self._lifecycle.running(running)
         if self._drain is not None:
-            self._drain.note()
+            self._drain.wake()
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

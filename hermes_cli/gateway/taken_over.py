@@ -71,7 +71,7 @@ def main(paths: Paths, program: TakenOver, start: another_try.Start) -> int:
     except another_try.FAILURES as error:
         if not isinstance(error, OSError) and not another_try.may_pass(error):
             raise
-        start.failed(error, program.name, f"see that {paths.state} is writable")
+        start.failed(error, program.name, paths.state)
         return 1
 
 
@@ -118,7 +118,7 @@ class _Keeper:
             _log.error("%s cannot be started: %s", self._program.argv[0], getattr(error, "strerror", None) or error)
             if self._child is None and another_try.may_pass(error):
                 take([("state", lambda: self._lifecycle.exited(1))])
-                self._start_of_this.failed(error, self._program.name, f"see that {self._paths.state} is writable")
+                self._start_of_this.failed(error, self._program.name, self._paths.state)
             self._leave(1)  # its own update may just be replacing it
         self._leave(await self._keep())
 
