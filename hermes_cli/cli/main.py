@@ -135,11 +135,17 @@ _CONFIG = {
     "path": ("hermes_cli.cli.config", "path", "Print where config.toml is."),
     "show": ("hermes_cli.cli.config", "show", "Show every setting with its value."),
 }
+_PAIRING = {
+    "list": ("hermes_cli.cli.pairing", "list_", "Show who was let in by a code, and who waits for it."),
+    "approve": ("hermes_cli.cli.pairing", "approve", "Let in whom the bot has told this code."),
+    "revoke": ("hermes_cli.cli.pairing", "revoke", "End what somebody may who was let in by a code."),
+}
 _TOP = {
     "gateway": ("hermes_cli.cli.main", "gateway", "The gateway service."),
     "update": ("hermes_cli.cli.update", "update", "Update the installation and restart the gateway."),
     "chat": ("hermes_cli.cli.chat", "chat", "Talk to the gateway."),
     "config": ("hermes_cli.cli.main", "config", "The settings in config.toml."),
+    "pairing": ("hermes_cli.cli.main", "pairing", "Who may write to the bot by a code."),
     "completion": ("hermes_cli.cli.completion", "completion", "Print what makes a shell complete commands."),
 }
 _ASKS_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 shows the help itself
@@ -147,6 +153,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 intents = LazyGroup("intents", lazy=_INTENTS, help="The queue of restart intents.", context_settings=_SETTINGS)
 config = LazyGroup("config", lazy=_CONFIG, help="The settings in config.toml.", context_settings=_SETTINGS)
+pairing = LazyGroup("pairing", lazy=_PAIRING, help="Who may write to the bot by a code.", context_settings=_SETTINGS)
 gateway = LazyGroup("gateway", lazy=_GATEWAY, help="The gateway service.", context_settings=_SETTINGS)
 
 

@@ -1,6 +1,6 @@
 """Which events are still to be told. An event is told when its mark is on the disk, and that is written after the fact.
 
-notify/begun.json      when notifying was switched on: what is older is nobody's news
+notify/begun.json      when notifying was switched on: what is older is not told
 notify/done/ID         told, or given up
 notify/tries/ID.json   how often it failed, and when
 
@@ -9,12 +9,12 @@ The same below hooks/.
 
 import contextlib
 import os
-from dataclasses import dataclass
 
 from hermes_cli.notify.events import Event
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 from hermes_cli.system.printable import printable
+from hermes_cli.system.values import dataclass
 
 TRIES = 5
 _PAUSE = 10.0  # seconds after the first failure; doubles

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from hermes_cli.services.base import ServiceManager
 
 
-# Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
-_LOCK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
-_DESCRIBES = 2.0
-_LONGEST_TURN = 86400.0  # a request for an idle gateway that never is one ends
-_IN_TREE = 1.0  # seconds from a poke to a driver
+# Seconds.
+_DESCRIBES = 2.0  # a gateway with its lock describes itself within milliseconds, and again with each heartbeat
+_LOOK_AGAIN = 0.5  # a lock that is let go wakes nobody
+_LONGEST_BUSY = 86400.0  # after which a request that waits for an idle gateway expires
+_TAKEN_UP_IN_TREE = 1.0  # from a poke to a driver that runs; `wake.TAKEN_UP` is that of everybody else
 
 
 class Submitted:
@@ -104,10 +104,8 @@ def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: 
     wait = max(0.0, at - time.time()) if at is not None else 0.0
     record["when_idle"] = idle
     record["not_before"] = None if at is None else records.timestamp(at)
-    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_TURN if idle else records.EXPIRY))
-    submitted = Submitted(
-        records.submit(paths.intents, record), record["target"], in_tree=record["requester"]["in_tree"]
-    )
+    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_BUSY if idle else records.EXPIRY))
+    submitted = _submit(paths, record)
     look(paths)
     return submitted
 
@@ -117,9 +115,12 @@ def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> S
 
     `looked`: the caller has seen just now that the next gateway would start.
     """
+    return begin(paths, _submit(paths, record), looked=looked or record["force"])
+
+
+def _submit(paths: "Paths", record: "dict[str, Any]") -> Submitted:
     identifier = records.submit(paths.intents, record)
-    submitted = Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
-    return begin(paths, submitted, looked=looked or record["force"])
+    return Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
@@ -149,7 +150,7 @@ def look_after(paths: "Paths", submitted: Submitted) -> None:
     from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
     from hermes_cli.services import choose
 
-    if submitted.is_poked and not is_taken_up(paths, _IN_TREE if submitted.in_tree else TAKEN_UP):
+    if submitted.is_poked and not is_taken_up(paths, _TAKEN_UP_IN_TREE if submitted.in_tree else TAKEN_UP):
         _drive(paths, choose(paths), submitted)
 
 
@@ -210,7 +211,7 @@ def refuse_leap(paths: "Paths") -> bool:
         return False
     start = manager.next_start()
     is_dead = bool(manager.drifted()) if start is None else not start.is_there
-    if is_dead and ahead.obstacle(ahead.of_this(paths)) is None:
+    if is_dead and ahead.obstacle(paths, ahead.of_this(paths)) is None:
         return manager.install()
     raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
 
@@ -267,7 +268,7 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
                     "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe "
                     "it; repeat in a moment, or hermes gateway stop, then start"
                 )
-            watch.wait(min(left, _LOCK_AGAIN))
+            watch.wait(min(left, _LOOK_AGAIN))
     return None
 
 

@@ -74,6 +74,8 @@ def _telegram(found: TelegramState, now: float) -> str:
     held_up = f" ({', '.join(found.held_up)})" if found.held_up else ""
     words += [f"{found.undelivered} undelivered{held_up}"]
     words += [f"{found.undeliverable} undeliverable"] if found.undeliverable else []
+    words += [f"{found.paired} let in by a code"] if found.paired else []
+    words += [f"{found.codes} open code{'' if found.codes == 1 else 's'}"] if found.codes else []
     return ", ".join(words)
 
 

@@ -40,6 +40,10 @@ CREATE TABLE IF NOT EXISTS beginnings (
     session TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS forms (
+    seq INTEGER PRIMARY KEY,
+    spans TEXT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
 CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
 """

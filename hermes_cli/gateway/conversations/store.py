@@ -10,11 +10,11 @@ An id is unique within its session, and `messages.id` over all of them: where an
 stored is the id and the session (`_qualified`). A `Message` has the id as its sender knows it, and is found by its `seq`.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.database import (
@@ -27,8 +27,10 @@ from hermes_cli.gateway.conversations.database import (
     set_aside,
     transaction,
 )
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
 from hermes_cli.gateway.conversations.room import FullError, Room, make_room
+from hermes_cli.system.values import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Store:
             self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
             row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
             stored = message.id if row is None else str(row[0])
-            return self._insert(
+            inserted = self._insert(
                 message.session,
                 f"reply:{stored}",
                 "assistant",
@@ -135,6 +137,15 @@ class Store:
                 rest=reply.rest,
                 restart=reply.restart,
             )
+            if inserted is not None and reply.spans:
+                spans = json.dumps([astuple(span) for span in reply.spans])
+                self._database.execute("INSERT OR REPLACE INTO forms VALUES (?, ?)", (inserted.seq, spans))
+            return inserted
+
+    def spans(self, seq: int) -> tuple[Span, ...]:
+        """Return which stretches of a reply's text are of which form."""
+        row = self._database.execute("SELECT spans FROM forms WHERE seq = ?", (seq,)).fetchone()
+        return () if row is None else tuple(Span(*span) for span in json.loads(row[0]))
 
     def drop_queued(self, session: str, why: str) -> list[Message]:
         """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""
@@ -176,6 +187,10 @@ class Store:
         """
         with self.transaction():
             return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
+
+    def put_notice(self, session: str, identifier: str, text: str, origin: MessageOrigin) -> Message | None:
+        """Store a notice as part of the caller's `transaction`. Return None if it is stored already."""
+        return self._insert(session, identifier, "notice", text, origin)
 
     def reply_to(self, identifier: str, session: str | None = None) -> Message | None:
         """Return the reply to the message with this id; of that session, if it is known."""

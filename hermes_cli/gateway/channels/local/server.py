@@ -1,8 +1,8 @@
 """The local channel: a Unix socket for this user's own programs. No account, no network.
 
-A client may follow any session, whichever channel its messages came from. The gateway never waits for a client: one that
-does not read is dropped when 4 MiB wait for it, one that begins a line and does not end it after a while, and so is one
-that follows nothing and says nothing.
+A client may follow any session, whichever channel its messages came from. The gateway never waits for a client. It drops
+one that does not read when 4 MiB wait for it, and, after a while, one that begins a line and does not end it, or that
+follows nothing and says nothing.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 
 from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.channels.local import protocol
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import LOCAL, Message
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.system import sockets
@@ -77,6 +78,7 @@ class LocalChannel:
             "history": self._history,
             "status": self._status,
             "ping": self._ping,
+            "refresh": self._refresh,
         }
 
     async def open(self) -> None:
@@ -88,6 +90,9 @@ class LocalChannel:
 
     def serve(self) -> None:
         """Do nothing: the socket is there."""
+
+    def refresh(self) -> None:
+        """Do nothing: whoever reaches the socket may write."""
 
     async def finish(self) -> None:
         """Do nothing: what was written is on its way."""
@@ -108,7 +113,7 @@ class LocalChannel:
             if client.following == message.session:
                 client.message(message)
 
-    def stream(self, message: Message, offset: int, text: str) -> None:
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a terminal shows all alike
         """Send output of the turn that answers `message` to every client that follows the session."""
         for client in list(self._clients):
             if client.following == message.session:
@@ -216,3 +221,7 @@ class LocalChannel:
 
     def _ping(self, client: _Client, _: dict[str, Any]) -> None:
         client.send({"event": "pong"})
+
+    def _refresh(self, client: _Client, _: dict[str, Any]) -> None:
+        self._desk.refresh()
+        client.send({"event": "refreshed"})
