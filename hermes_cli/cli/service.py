@@ -21,7 +21,7 @@ from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.services.job import definition, owner
+from hermes_cli.services.job import definition, edits, owner
 from hermes_cli.system.printable import printable
 
 Say = Callable[[str], None]
@@ -68,7 +68,9 @@ def install(
         raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
-    before = {one.path: definition.read(one.path) for one in service.definitions()}
+    wanted = service.definitions()
+    edits.say(wanted, _warn)
+    before = {one.path: definition.read(one.path) for one in wanted}
     desired.write(paths.desired, "running", "hermes gateway install")
     needs_reload = service.install()
     for path, text in before.items():
@@ -180,6 +182,10 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
         raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
 
 
+def _warn(text: str) -> None:
+    click.echo(f"hermes: {text}", err=True)
+
+
 def _keep_environment(paths: Paths, given: tuple[str, ...]) -> None:
     """Keep these variables, and the user's PATH, for the service. Raises ConfigError before anything is changed."""
     names = [name.strip() for text in given for name in text.split(",") if name.strip()]
@@ -226,6 +232,7 @@ def _renew_dead_definition(service: ServiceManager) -> None:
     start = service.next_start()
     if start is None or start.is_there:
         return
+    edits.say(service.definitions(), _warn)
     service.install()
     click.echo(f"{start.program} is gone: installed again from here")
 

@@ -92,9 +92,11 @@ class Start:
         """
         if self.is_first:
             said = f"{who} cannot start ({str(error) or 'no memory'}): {mend(error, state)}"
-            print(f"hermes: {error if isinstance(error, ConfigError) else said}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError, MemoryError):  # the log may lie on the same disk
+                print(f"hermes: {error if isinstance(error, ConfigError) else said}", file=sys.stderr, flush=True)
         if not (self._is_kept and may_pass(error)):
             return
+        signal.setitimer(signal.ITIMER_REAL, 0)  # it would outlive the execution
         for number in (signal.SIGTERM, signal.SIGINT):  # an event loop that does not run any more may have them
             signal.signal(number, signal.SIG_DFL)
         while True:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hermes.gateway")
 _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _TEND_LOG = 15.0  # seconds
+_UNTIL_ENDED = 30.0  # seconds after start_timeout, as in systemd's unit: nobody waits for the start any more
 _LOOK_AGAIN = 60.0  # seconds between two looks at what is pending
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
@@ -120,6 +121,7 @@ class Gateway:
         self._drain: Drain | None = None
         self._early: list[signal.Signals] = []
         self._stops = 0
+        self._made: list[LastStep] = []  # what a start that fails has to undo
         self._lifecycle: Lifecycle
         self._reception: Reception
         self._manager: ServiceManager | None = None
@@ -154,22 +156,22 @@ class Gateway:
         described = own.new(os.getpid(), None, __version__, time.time())
         finding = crashes.look(self._paths, self._config.update.probation)
         self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
+        self._made = [("state", lambda: self._lifecycle.exited(1))]
         if finding.roll_back and finding.crashes is not None:  # first of all: what follows may be what crashes
             await in_thread(crashes.roll_back, self._paths, finding.crashes)
+        # Not every manager ends a start that hangs, and Python waits for ever for a thread that has no memory to begin.
+        signal.setitimer(signal.ITIMER_REAL, self._config.gateway.start_timeout + _UNTIL_ENDED)
         await self._open()
         await self._note_revision(_REVISION_WAIT)
         self._serve()  # at once: no turn has begun when it fails
+        if not self._early:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _cannot_start(self, error: Exception) -> NoReturn:
         is_foreseen = isinstance(error, (OSError, sqlite3.Error)) or another_try.may_pass(error)
         if not is_foreseen:
             _log.error("the gateway failed", exc_info=error)
-        take(
-            [
-                ("conversations", lambda: take(self._reception.last_steps())),
-                ("state", lambda: self._lifecycle.exited(1)),
-            ]
-        )
+        take(self._made)
         if is_foreseen:
             self._start.failed(error, "the gateway", self._paths.state)
             os._exit(1)
@@ -177,6 +179,7 @@ class Gateway:
 
     async def _open(self) -> None:
         self._reception = Reception(self._paths, self._config, lambda: self._lifecycle.described, self._turns_changed)
+        self._made = [*self._reception.last_steps(), *self._made]
         await self._reception.open()
 
     def _serve(self) -> None:

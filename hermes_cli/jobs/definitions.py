@@ -15,6 +15,7 @@ def main(profile: str) -> int:
     from hermes_cli.installation import copy, origin
     from hermes_cli.restart import ask
     from hermes_cli.services import choose
+    from hermes_cli.services.job import edits
     from hermes_cli.update.sources.git import dependencies
 
     paths, code = resolve(profile), 0
@@ -26,6 +27,8 @@ def main(profile: str) -> int:
             copy.keep(owner)
             manager = choose(owner)
             drifted = manager.drifted()
+            if drifted:
+                edits.say(manager.definitions(), print)
             if drifted and manager.install():
                 record = ask.ask(owner, reason="definitions", command="hermes update", action="reload")
                 ask.look_after(owner, ask.send(owner, record))

@@ -5,6 +5,7 @@ Up to the durable record this imports nothing heavier than json; see tests/bench
 
 import contextlib
 import os
+import sys
 
 from hermes_cli.environment import SESSION
 from hermes_cli.errors import HermesError, QueueError, TryAgainError
@@ -204,6 +205,7 @@ def refuse_leap(paths: "Paths") -> bool:
     A definition whose program is gone is brought up to date with this installation. True: it is in force after a reload.
     """
     from hermes_cli.services import ahead, choose
+    from hermes_cli.services.job import edits
 
     manager = choose(paths)
     why = _obstacle(manager)
@@ -212,6 +214,7 @@ def refuse_leap(paths: "Paths") -> bool:
     start = manager.next_start()
     is_dead = bool(manager.drifted()) if start is None else not start.is_there
     if is_dead and ahead.obstacle(paths, ahead.of_this(paths)) is None:
+        edits.say(manager.definitions(), lambda text: print(f"hermes: {text}", file=sys.stderr))
         return manager.install()
     raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
 

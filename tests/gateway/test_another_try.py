@@ -140,3 +140,10 @@ def test_an_accepted_message_is_answered_when_there_is_room_again_unasked(
     assert hermes.ready().identity == before.identity
     barrier.touch()
     assert hermes.run("gateway", "stop").returncode == 0  # no turn waits for room in a drain
+
+
+@pytest.mark.nightly  # it is given 30 s
+def test_a_start_that_hangs_is_ended(make_installation: Callable[..., Installation], tmp_path: Path) -> None:
+    hermes = make_installation(tmp_path / "home", config="[gateway]\nstart_timeout = 0.1\n")
+    done = hermes.run("gateway", "run", fault=fault("hang", Gateway._open))
+    assert done.returncode == -signal.SIGALRM, done.stderr

@@ -180,9 +180,12 @@ def start_again(hermes: Installation, refusals: Refusals, what: object) -> None:
 
 
 def is_answering(hermes: Installation, before: own.GatewayInstance) -> bool:
-    """Whether a gateway after that one says anything."""
+    """Whether a gateway after that one says anything, in its file or to a client."""
     if before.identity.is_alive():
         return False
+    said = own.read_alive(hermes.paths)
+    if said is not None and said.ready and not said.identity.is_same_as(before.identity):
+        return True
     try:
         client = Client(hermes)
         client.say(op="ping")

@@ -1,6 +1,7 @@
 """What every service manager does, in the same words: the interface of hermes_cli.services.base, on the real things."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from support.machines.worlds import World
@@ -183,6 +184,28 @@ def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(wo
     assert mine in compact
     assert new not in compact
     assert world.hermes.status()["problems"] == []
+
+
+def test_a_value_of_ours_that_a_user_changed_is_named_and_kept_as_a_copy(world: World) -> None:
+    if world.name == "embedded":
+        pytest.skip("its definition is a command line that no user writes in")
+    world.hermes.install()
+    definition, *_ = world.definitions()
+    ours = "<key>KeepAlive</key>\n\t<true/>" if world.name == "launchd" else "RestartSec=1"
+    mine = "<key>KeepAlive</key>\n\t<false/>" if world.name == "launchd" else "RestartSec=9"
+    name, was, again = ("KeepAlive", "False", "True") if world.name == "launchd" else ("RestartSec", "9", "1")
+    assert ours in definition.read_text()
+    changed = definition.read_text().replace(ours, mine)
+    definition.write_text(changed)
+    done = world.hermes.run("gateway", "install")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    copy = Path(world.hermes.paths.state, "definitions", f"{definition.name}.changed")
+    said = f"hermes: {definition.name}: {name} was {was} and is {again} again; the changed text is in {copy}"
+    assert line.startswith(said)
+    assert copy.read_text() == changed
+    assert ours in definition.read_text()
+    assert world.hermes.run("gateway", "install").stderr == ""  # said once
 
 
 def test_a_gateway_that_cannot_start_is_said_to_be_down_with_its_exit(world: World) -> None:

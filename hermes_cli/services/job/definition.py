@@ -13,10 +13,11 @@ _LONGEST = 1024 * 1024  # characters; another program may have put anything ther
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A definition as it should be."""
+    """A definition as it should be. `taken_back`: a line on what writing it would take back of somebody's changes."""
 
     path: str
     text: str
+    taken_back: str | None = None
 
     @property
     def is_there(self) -> bool:

@@ -8,13 +8,17 @@ from typing import Any
 
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.edits import Edits
 
 
-def in_force(wanted: Definition, keeping: Callable[[str, str], str], without_path: Callable[[str], Any]) -> Definition:
+def in_force(
+    wanted: Definition, keeping: Callable[[str, str], str], without_path: Callable[[str], Any], edits: Edits
+) -> Definition:
     """Return the definition as `install` would write it over the one that is there.
 
     `keeping(wanted, installed)` is the text with the user's lines of the installed one.
     """
     text = definition.read(wanted.path)
     kept = wanted if text is None else Definition(wanted.path, keeping(wanted.text, text))
-    return definition.keeping_path(kept, text, without_path)
+    kept = definition.keeping_path(kept, text, without_path)
+    return Definition(kept.path, kept.text, edits.taken_back(kept))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from hermes_cli.errors import CannotTellError, NotInstalledError
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.edits import Edits
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.plists import label_of, path_of
 from hermes_cli.services.registered import Registration
@@ -24,9 +25,12 @@ LOAD = 20.0  # seconds for a label to be loaded by a domain that answers EIO at 
 class Jobs:
     """One profile's jobs. `stop_clock`: seconds an old process may take to stop; until then its label is taken."""
 
-    def __init__(self, domains: Domains, registration: Registration, stop_clock: Callable[[], float]) -> None:
+    def __init__(
+        self, domains: Domains, registration: Registration, edits: Edits, stop_clock: Callable[[], float]
+    ) -> None:
         self._domains = domains
         self._registration = registration
+        self._edits = edits
         self._stop_clock = stop_clock
 
     def is_stale(self, wanted: Definition) -> bool:
@@ -35,6 +39,7 @@ class Jobs:
 
     def write(self, wanted: Definition) -> None:
         """Write the definition unless it is already there and launchd would load it. Raises HermesError."""
+        self._edits.note(wanted)
         if wanted.is_there and not is_refused(wanted.path):
             return
         # The text that is overwritten may be the one that is loaded: unknown from now on, even if this process dies.

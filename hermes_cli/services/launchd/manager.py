@@ -20,6 +20,7 @@ from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, kept_lines, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.edits import Edits
 from hermes_cli.services.job.environment import make_places
 from hermes_cli.services.launchd import jobs, plists, printed
 from hermes_cli.services.launchd.domain import Domains
@@ -46,7 +47,10 @@ class Launchd:
         self._restarter = plists.restarter_label(self._label)
         self._launchctl = Launchctl("launchctl")
         self._domains = Domains(self._launchctl, self._registration.get("domain"))
-        self._jobs = jobs.Jobs(self._domains, self._registration, lambda: self._config.stop_clocks.driver_deadline)
+        self._edits = Edits(paths, plists.values)
+        self._jobs = jobs.Jobs(
+            self._domains, self._registration, self._edits, lambda: self._config.stop_clocks.driver_deadline
+        )
 
     # --- looking
 
@@ -96,7 +100,7 @@ class Launchd:
             plists.service(self._paths, self._config, self._log, self._label),
             plists.restarter(self._paths, domain, self._label),
         )
-        return tuple(kept_lines.in_force(one, plists.keeping, plists.without_path) for one in wanted)
+        return tuple(kept_lines.in_force(one, plists.keeping, plists.without_path, self._edits) for one in wanted)
 
     def drifted(self) -> tuple[str, ...]:
         """Return definitions and programs that are missing, of another release, or not loaded since they changed."""

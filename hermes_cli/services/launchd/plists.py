@@ -164,6 +164,20 @@ def keeping(wanted: str, installed: str) -> str:
     return plistlib.dumps({**ours, **added}).decode()
 
 
+def values(text: str) -> dict[str, str]:
+    """Return each key of a plist, and each of its variables but PATH, by name."""
+    document = _parsed(text) or {}
+    variables = document.pop("EnvironmentVariables", None)
+    found = {str(key): _said_as(value) for key, value in document.items()}
+    if isinstance(variables, dict):
+        found |= {str(name): str(value) for name, value in variables.items() if name != "PATH"}
+    return found
+
+
+def _said_as(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def without_path(text: str) -> Any:
     """Return a definition without its PATH, to be compared; a text that is no definition stays as it is."""
     document = _parsed(text)

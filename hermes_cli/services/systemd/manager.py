@@ -18,6 +18,7 @@ from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, kept_lines, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.edits import Edits
 from hermes_cli.services.job.environment import make_places, program, variables
 from hermes_cli.services.systemd import linger, shown, systemctl, units
 from hermes_cli.services.systemd.shown import Unit, service_of
@@ -47,6 +48,7 @@ class Systemd:
         self._asked: str | None = None
         self._suffix = names.in_force(paths, self._registration, self._is_ours)
         self._names = units.Names(paths, self._suffix)
+        self._edits = Edits(paths, units.values, self._lasting)
 
     # --- looking
 
@@ -102,7 +104,11 @@ class Systemd:
             units.restarter(self._paths, place, [*start, self._names.service], self._names),
             units.watch(self._paths, place, self._names),
         )
-        return tuple(kept_lines.in_force(one, units.keeping, units.without_path) for one in wanted)
+        return tuple(kept_lines.in_force(one, units.keeping, units.without_path, self._edits) for one in wanted)
+
+    def _lasting(self, wanted: Definition) -> str:
+        scope = "" if self._systemctl.system else " --user"
+        return f", and systemctl{scope} edit {os.path.basename(wanted.path)} makes a change that stays"
 
     def drifted(self) -> tuple[str, ...]:
         """Return the units that are missing or of another release, and the restarter's program if it is."""
@@ -353,6 +359,7 @@ class Systemd:
 
     def _write(self, wanted: tuple[Definition, ...]) -> None:
         for one in wanted:
+            self._edits.note(one)
             if not one.is_there:
                 definition.write(one)
 

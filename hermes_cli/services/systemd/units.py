@@ -282,6 +282,21 @@ def _is_added(line: str) -> bool:
     return bool(variables) and environment.added(variables) == variables
 
 
+def values(text: str) -> dict[str, str]:
+    """Return each setting of a unit, and each of its variables but PATH, by name."""
+    found: dict[str, str] = {}
+    for heading, lines in _sections(text).items():
+        for line in lines:
+            key, equals, value = (part.strip() for part in line.partition("="))
+            if not (heading and equals) or key.startswith(("#", ";")):
+                continue
+            if key == "Environment":
+                found |= {name: it for word in words(value) for name, sign, it in [word.partition("=")] if sign}
+            else:
+                found[key] = f"{found[key]} {value}" if key in found else value
+    return {name: value for name, value in found.items() if name != "PATH"}
+
+
 def without_path(text: str) -> list[str]:
     """Return a unit without its PATH, to be compared."""
     return [line for line in text.splitlines() if not line.startswith(_PATH)]

@@ -62,6 +62,7 @@ static int concerns(int kind) {
 /* Whether this call fails. `path` is NULL where the call concerns no file. */
 static int fails(int kind, const char *name, const char *path, int is_counted) {
     if (!concerns(kind) || (kind > READS && !is_loaded)) return 0;
+    if (kind == MEMORY && gettid() != me) return 0; /* CPython waits for ever for a thread that dies before its first line */
     if (kind <= READS && (path == NULL || strncmp(path, page->home, strlen(page->home)) != 0)) return 0;
     long number = is_counted ? __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST) : page->seen;
     if (is_counted && number <= CALLS) snprintf(page->calls[number - 1], TEXT, "%s %s", name, path ? path : "");
