@@ -1,6 +1,7 @@
 """What every line needs: a copy of the code that nobody edits meanwhile, homes on a real disk, processes and their end."""
 
 import compileall
+import itertools
 import os
 import shutil
 import subprocess
@@ -48,13 +49,19 @@ class Bench:
 
     def installation(self, name: str) -> Installation:
         """A home of its own."""
-        return Installation(self.root / name, code=self.code, config=CONFIG)
+        return Installation(self._place(name), code=self.code, config=CONFIG)
 
     def paths(self, name: str) -> Paths:
         """A home in which nothing runs, without a config.toml."""
-        home = f"{self.root}/{name}"
+        home = str(self._place(name))
         os.makedirs(home, mode=0o700)
         return Paths("default", f"{home}/state", home, f"{home}/logs")
+
+    def _place(self, name: str) -> Path:
+        """A directory that is not there yet: a group may be measured twice."""
+        return next(
+            place for number in itertools.count() if not (place := self.root / f"{name}{number or ''}").exists()
+        )
 
     def environment(self, home: str | None = None, **more: str) -> dict[str, str]:
         """A person's shell, with our copy of the code first; the same for a floor, whose search path is as long."""
