@@ -42,7 +42,7 @@ def ready_figure(bench: Bench) -> Figure:
     environment = bench.environment(str(running.home))
     floor, values = interleave(
         bench.effort.restarts,
-        (lambda: to_end(python(_LOOP), environment), lambda: _ready_after_spawn(bench, running)),
+        (lambda: to_end(python(_LOOP), environment), lambda: ready_after_spawn(bench, running)[0]),
     )
     return Figure("gateway ready after exec", values, "ms", 1e3, 120, "800 ms", floor)
 
@@ -99,19 +99,21 @@ def _bare_memory(environment: dict[str, str]) -> float:
     return found
 
 
-def _ready_after_spawn(bench: Bench, running: Installation) -> float:
+def ready_after_spawn(bench: Bench, running: Installation) -> tuple[float, float]:
+    """Start a gateway in the foreground and stop it: seconds until gateway.json says ready, and MB of its own then."""
     argv = hermes("gateway", "run")
     with open(running.paths.gateway_log, "ab") as log, DirectoryWatch(running.paths.state) as watch:
         quiet = [(os.POSIX_SPAWN_DUP2, log.fileno(), 2), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-        environment = bench.environment(str(running.home))
+        environment = bench.environment(str(running.home), PYTHONPATH=str(running.code))
         before = time.perf_counter()
         pid = os.posix_spawn(argv[0], argv, environment, file_actions=quiet)
         while (found := instance.read(running.paths)) is None or found.identity.pid != pid or not found.ready:
             assert watch.wait(_PATIENCE), running.log()
         taken = time.perf_counter() - before
+    own = psutil.Process(pid).memory_full_info().uss / 1e6
     os.kill(pid, signal.SIGTERM)
     reap(pid, argv)
-    return taken
+    return taken, own
 
 
 def _signal(running: Installation, before: GatewayInstance, seen: _Signalled) -> None:

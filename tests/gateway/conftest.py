@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.machines.installation import REPOSITORY
 from support.machines.interpreter import FAULTS
 
 from hermes_cli.intents import request
@@ -96,6 +97,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
             env=environment,
+            cwd=os.environ.get("HERMES_TEST_CODE"),  # whose modules come first
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -224,7 +226,7 @@ def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
-        places = [Path(__file__).parents[2], *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
+        places = [REPOSITORY, *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
         environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)
@@ -313,8 +315,7 @@ def telegram_figures() -> Iterator[Callable[[str, object], None]]:
     path = os.environ.get("HERMES_TELEGRAM_PAGE")
     if path and rows:
         head = "# Telegram: figures of the last run\n\n"
-        head += "`HERMES_PROOF=full HERMES_TELEGRAM_PAGE=$PWD/docs/evidence/telegram.md python -m pytest"
-        head += " tests/gateway/test_telegram_killed.py tests/gateway/test_telegram_faults.py`\n\n"
-        head += f"The [emulated Bot API](../../tests/telegram/README.md), real gateways, {os.cpu_count()} cores,"
-        head += f" shared with other work, Python {platform.python_version()}.\n\n| check | figures |\n| --- | --- |\n"
+        head += f"Real gateways and the [emulated Bot API](../../tests/telegram/README.md); {os.cpu_count()} cores, shared with"
+        head += f" other work, Python {platform.python_version()}. [How it is written](../contributing/testing.md#programs-among-the-tests)."
+        head += ' A stray is a "…" that no answer became of.\n\n| check | figures |\n| --- | --- |\n'
         Path(path).write_text(head + "\n".join(rows) + "\n", encoding="utf-8")

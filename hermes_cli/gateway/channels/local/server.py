@@ -1,8 +1,8 @@
 """The local channel: a Unix socket for this user's own programs. No account, no network.
 
-A client may follow any session, whichever channel its messages came from. The gateway never waits for a client: one that
-does not read is dropped when 4 MiB wait for it, one that begins a line and does not end it after a while, and so is one
-that follows nothing and says nothing.
+A client may follow any session, whichever channel its messages came from. The gateway never waits for a client. It drops
+one that does not read when 4 MiB wait for it, and, after a while, one that begins a line and does not end it, or that
+follows nothing and says nothing.
 """
 
 import asyncio
@@ -160,6 +160,12 @@ class LocalChannel:
                     await result
             except protocol.RefusedError as error:
                 client.send({"event": "error", "text": str(error), "id": document.get("id")})
+            except ConnectionError:
+                raise
+            except (OSError, sqlite3.Error, MemoryError) as error:  # said, and asked again when there is room
+                _log.error("%s could not be answered: %s", document.get("op"), error or "no memory")
+                text = f"{document.get('op')} could not be answered ({error or 'no memory'}): repeat later"
+                client.send({"event": "error", "text": text, "id": document.get("id")})
 
     async def _line(self, client: _Client, reader: asyncio.StreamReader) -> bytes:
         """Return the next line. Raises IncompleteReadError at the end, and ProtocolError when it does not come."""
