@@ -1,6 +1,7 @@
 """The checkout that hermes runs from, and every git command that is run in it. Nothing is decided here."""
 
 import os
+from dataclasses import dataclass, replace
 from typing import Self
 
 from hermes_cli.environment import scrubbed
@@ -8,7 +9,6 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.installation.revision import DIGITS
 from hermes_cli.system.command import Ended, run
-from hermes_cli.system.values import dataclass, replace
 from hermes_cli.update import output
 from hermes_cli.update.proof import forget_bytecode
 

@@ -3,12 +3,12 @@
 import contextlib
 import os
 import re
+from dataclasses import replace
 from typing import Any, Self
 
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.values import replace
 from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal

@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import dataclass, replace
 
 from hermes_cli.config import UpdateConfig
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
 from hermes_cli.system.command import Ended, run
-from hermes_cli.system.values import dataclass, replace
 from hermes_cli.update import output
 
 LOOK_TIMEOUT, TIMEOUT = 300.0, 900.0

@@ -1,13 +1,13 @@
 """Wheels in an environment of pip, pipx or uv as a source of updates. The way back needs no network."""
 
 import os
+from dataclasses import replace
 from typing import Any, Self
 
 from hermes_cli.config import UpdateConfig
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.system.command import printable
-from hermes_cli.system.values import replace
 from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
