@@ -6,7 +6,6 @@ from typing import Literal
 from hermes_cli.system.process import Identity
 
 Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
-OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
