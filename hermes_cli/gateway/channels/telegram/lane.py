@@ -199,9 +199,7 @@ class Lane:
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
             ledger.lost(due.key, number)
-        elif verdict.kind == "never" and isinstance(
-            part, File
-        ):  # no files in this group, or a server that knows none in a text's place
+        elif verdict.kind == "never" and isinstance(part, File):  # this group wants none, or the server is an old one
             _log.warning("a long answer goes as text, its file is refused: %s", verdict.why)
             ledger.without_file(due.key)
             due.parts = []
