@@ -1,6 +1,6 @@
 """`hermes completion`: what makes a shell complete commands, options, profiles, ids and settings.
 
-The shell asks by a variable (click's protocol); the answer imports as little as it can, for somebody waits for it.
+The shell asks by a variable (click's protocol); the answer imports as little as it can: a person waits for it.
 """
 
 import os
@@ -77,9 +77,8 @@ def complete_people(_context: click.Context, _parameter: click.Parameter, begun:
 
 def complete_settings(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the names of settings."""
-    from dataclasses import fields
-
     from hermes_cli.config import Config
+    from hermes_cli.system.values import fields
 
     names = [f"{one.name}.{entry.name}" for one in fields(Config) for entry in fields(getattr(Config(), one.name))]
     return [name for name in names if name.startswith(begun)]

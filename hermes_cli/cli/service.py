@@ -11,7 +11,7 @@ from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, trial
-from hermes_cli.intents.decide import LONGEST_DRAIN
+from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption, own
 from hermes_cli.restart.cancel import cancel
@@ -216,7 +216,7 @@ def _refuse_leap(paths: Paths) -> None:
     running = own.read_alive(paths)
     if running is None or not running.ready:
         return
-    why = ahead.obstacle(ahead.of_this(paths))
+    why = ahead.obstacle(paths, ahead.of_this(paths))
     if why is not None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 

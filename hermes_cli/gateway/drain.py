@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.message import Message, asked_by
 from hermes_cli.gateway.conversations.turn import Turn
@@ -19,6 +18,7 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.system.process import Identity
+from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.drain")
 
@@ -92,17 +92,17 @@ class Drain:
             if intent.id not in self._wishes and names(intent, self._me):
                 self._wishes[intent.id] = Wish(intent, now)
                 _log.info("restart %s, reason %s, asked by %s", intent.id, intent.reason, intent.requester)
-        self.note()
+        self.wake()
 
     def stop(self, clocks: Clocks) -> None:
         """End the drain in a stop: briefly, and with exit code 0 (rule 7)."""
         self.code = 0
         self.clocks = clocks
         self._limit = min(self._limit, self._loop.time() + clocks.drain)
-        self.note()
+        self.wake()
 
-    def note(self) -> None:
-        """Look again, because a turn ended or a wish came."""
+    def wake(self) -> None:
+        """Have `wait` look again, because a turn ended or a wish came."""
         self._changed.set()
 
     async def wait(self) -> None:

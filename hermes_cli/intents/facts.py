@@ -1,7 +1,6 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +11,7 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
 from hermes_cli.intents.service import Service
+from hermes_cli.system.values import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 Phase = Literal["plain", "trial", "repair"]
@@ -41,7 +41,7 @@ class Observation:
     desired: Desired = "running"
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
-    service: Service = Service()  # noqa: RUF009  frozen
+    service: Service = Service()
     looked_ahead: bool = False  # whether another instance could start was looked at just now
     obstacle: str | None = None  # why it could not, if so
     held: bool = False  # an updater is changing the code
@@ -67,7 +67,7 @@ class Mends:
 class Policy:
     """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either.
 
-    `look_again`: how often a program is looked at that has to be asked, since nothing tells of its changes.
+    `look_again`: seconds between two looks at a program whose changes nothing tells of.
     """
 
     drain_timeout: float = DRAIN_TIMEOUT
@@ -190,11 +190,13 @@ class Facts:
     def leaps(self) -> bool:
         """Whether something healthy is to be taken down next, which nobody has insisted on (rule 10)."""
         running = self.running
-        return running is not None and running.ready and not self.intent.force and self.phase != "repair"
+        if running is None or not running.ready or self.intent.force or self.phase == "repair":
+            return False
+        return self.outdated is not None or self.wants_reload
 
     @property
     def wants_reload(self) -> bool:
-        """Whether the instance that runs was started by the definition that is to go."""
+        """Whether a changed definition is still to be loaded, and an instance under the old one runs."""
         return self.fresh is not None and self.intent.action == "reload" and not self.progress.attempts
 
     @property
@@ -204,7 +206,7 @@ class Facts:
 
     @property
     def keeps_crashing(self) -> bool:
-        """Whether as many starts have failed as are tried, though every look saw one at work."""
+        """Whether as many starts have failed as are tried, even if each look has found another one at work."""
         if not self.progress.died:
             return False
         return self.start_is_refused or self.progress.attempts + self.progress.died > self.max_attempts

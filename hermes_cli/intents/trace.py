@@ -2,12 +2,11 @@
 
     requested → signalled → draining → exited → demanded → starting → ready → settled
 
-Who takes a step tells when: the gateways in gateway.json, drivers in their note. Nothing is written for the trace alone. What
-nobody has told is left out; what was told and cannot be in this order (a start that the manager had made by itself before it was
-demanded, a clock that was set) is left out, too. So the phases always add up to the time from the request to the outcome.
+Gateways note in gateway.json when they took a step, drivers in `progress/`; nothing is written for the trace alone. A phase that
+nobody noted is left out, and so is one that cannot be in this order: the manager had made a start by itself before it was
+demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents.instance import Instance, Marks
@@ -15,6 +14,7 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.system.durable import finite
+from hermes_cli.system.values import dataclass
 
 PHASES = ("requested", "signalled", "draining", "exited", "demanded", "starting", "ready", "settled")
 

@@ -1,16 +1,16 @@
 """adopted.json: that this profile keeps another program's gateway alive, and where that program lies.
 
-Written by `adopt`, removed by `release`. The program itself is told in program.toml beside config.toml.
+`adopt` writes it, `release` removes it. What the program is, program.toml beside config.toml says.
 """
 
 import os
-from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
 from hermes_cli.programs.program_file import ProgramFile, fill, load
 from hermes_cli.system import durable
+from hermes_cli.system.values import asdict, dataclass, field
 
 Unloaded = Literal["leave", "bring-back"]
 

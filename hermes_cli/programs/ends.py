@@ -1,4 +1,4 @@
-"""state/ends: how runs of the gateway ended, a line for each, by whoever waited for the process: only that one is told.
+"""state/ends: how runs of the gateway ended, a line for each. Whoever waited for the process writes it: nobody else is told.
 
     1795449911 4242 killed SEGV      epoch seconds, pid (0: not known), then as systemd.exec(5) says it in $EXIT_CODE, $EXIT_STATUS
 
@@ -9,10 +9,10 @@ is asked afterwards.
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
+from hermes_cli.system.values import dataclass
 
 _LIMIT = 4096  # bytes; who fails before it can take them over again and again fills no disk
 # Run by systemd when the service has ended. Never fails, and never keeps the next start waiting for long.

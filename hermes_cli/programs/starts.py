@@ -1,14 +1,13 @@
 """starts.json: when the gateway was started, why, and how each run ended. The newest are kept; each fresh gateway adds itself.
 
-Of the run before, gateway.json says what it said of itself: its exit code if it left in order, how far it came. `state/ends` says
-what its manager was told: of who was killed or crashed the signal, and of starts that failed before they could say anything.
+Two files tell about the run before. gateway.json has its own word: how far it came, and its exit code if it left in order.
+`state/ends` has what its manager was told: the signal that ended it, and starts that failed before they could say anything.
 """
 
 import contextlib
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from hermes_cli.intents.instance import Marks
@@ -17,6 +16,7 @@ from hermes_cli.programs import ends, own
 from hermes_cli.programs.ends import End
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import describe_exit
+from hermes_cli.system.values import asdict, dataclass, replace
 
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start

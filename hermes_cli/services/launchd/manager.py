@@ -77,6 +77,7 @@ class Launchd:
             is_defined or place.job is not None or bool(self._registration),
             service,
             tuple(problems) if place.foreign or desired.seen(self._paths.desired) != "stopped" else (),
+            answers=place.known,
         )
 
     def observe(self) -> Service:
@@ -123,7 +124,7 @@ class Launchd:
 
     def obstacle(self) -> str | None:
         """Return why the installed definition would not come up, or None. Raises HermesError."""
-        return self.unfit() or ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        return self.unfit() or ahead.obstacle(self._paths, self.next_start() or ahead.of_this(self._paths))
 
     def _is_disabled(self, place: Location) -> bool:
         """Say whether a label that is not loaded is switched off; launchd is asked only where that matters."""

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
@@ -20,6 +19,7 @@ from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
 from hermes_cli.gateway.channels.telegram.text import Rich
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.system.values import dataclass, field
 
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
@@ -77,6 +77,7 @@ class Lane:
         self._pause = _LEAST
         self._typed = 0.0
         self._edited = 0.0
+        self._unnoted: dict[tuple[int, int], str] = {}  # placeholders that a full disk keeps from being noted
 
     @property
     def is_idle(self) -> bool:
@@ -227,6 +228,8 @@ class Lane:
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
         ledger = self._shared.ledger
+        if (key, number) in self._unnoted:
+            self._note(key, number)
         placed = ledger.place(key, number)[1]
         if placed is not None or self._shared.closing:
             return placed
@@ -234,12 +237,17 @@ class Lane:
         if thread is not None and verdicts.of(outcome).kind == "threadless":
             outcome = await self._call("sendMessage", None, text=PLACEHOLDER)
         if isinstance(outcome, Done):
-            placed = str(outcome.result["message_id"])
-            ledger.placed(key, number, placed)
+            placed = self._unnoted[key, number] = str(outcome.result["message_id"])
+            self._note(key, number)
             self._fine()
             return placed
         self._refused(verdicts.of(outcome), key)
         return None
+
+    def _note(self, key: int, number: int) -> None:
+        """Commit where a part is. Until the disk takes that it is known here, and no other placeholder is made."""
+        self._shared.ledger.placed(key, number, self._unnoted[key, number])
+        del self._unnoted[key, number]
 
     def _refused(self, verdict: verdicts.Verdict, key: int) -> None:
         if verdict.kind == "moved":
