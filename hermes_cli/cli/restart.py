@@ -150,7 +150,7 @@ def _status(service: "ServiceManager") -> "ServiceStatus":
 
 
 def _want_running(paths: Paths) -> None:
-    """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
+    """Undo an earlier stop, as `systemctl restart` does. Not for callers in-tree: there a stop is under way."""
     from hermes_cli.intents import desired
 
     if desired.seen(paths.desired) == "stopped":

@@ -322,7 +322,7 @@ def _restarted(facts: Facts, fresh: Instance) -> Step:
 
 
 def _other_code(facts: Facts, fresh: Instance) -> Step | None:
-    """Fail, and put nothing back, if what runs is installed and is not what the update has brought: that is not on trial."""
+    """Fail and put nothing back if other code runs than the update has brought: that is not on trial."""
     brought = facts.seen.trial.brought if facts.seen.trial is not None else None
     if brought is None or fresh.revision in {None, brought}:
         return None
