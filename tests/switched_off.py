@@ -31,6 +31,7 @@ from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description, wishes
+from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
@@ -157,6 +158,13 @@ ROWS = [
         "if not look.manager.loaded and look.now < until:",
         "if False:",
         "unit/programs/test_wishes.py::test_verdict",
+    ),
+    Row(
+        "adopted: who is to start it again is ready at its end",
+        DeclaredProgram.signs,
+        'if isinstance(one, dict) and "exists" in one',
+        "if False",
+        "adopted/test_exit_takes_time.py",
     ),
     Row(
         "hooks: before a restart they run while the gateway is ready",

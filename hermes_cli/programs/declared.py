@@ -133,6 +133,17 @@ class DeclaredProgram:
         """Return the paths whose changes are a reason to look again."""
         return tuple(self.adoption.fill(path) for path in self.file.get("watch", "paths") or ())
 
+    def signs(self) -> tuple[str, ...]:
+        """Return the paths that come or go shortly before it exits, and at no other time but its start."""
+        named = [self.file.get("restart", "signal_when"), *self.file.probes("watch", "wanted")]
+        return tuple(self.adoption.fill(one["exists"]) for one in named if isinstance(one, dict) and "exists" in one)
+
+    @property
+    def exit_limit(self) -> float:
+        """Seconds that its drain and its exit may take together."""
+        limits = self.file.get("restart") or {}
+        return float(limits.get("drain_limit", 0.0)) + float(limits.get("exit_limit", 10.0))
+
     def last_word(self, exit_code: int | None = None) -> Word:
         """Return what the ended instance has said of its end, by its files and its exit code."""
         states = self.file.get("instance", "state") or {}

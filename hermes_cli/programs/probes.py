@@ -38,17 +38,22 @@ class Answer:
 class Lately(Generic[Found]):
     """A question that one look asks once: whoever asks again within a moment has the same answer."""
 
-    def __init__(self, ask: Callable[[], Found]) -> None:
-        """Ask nothing yet."""
+    def __init__(self, ask: Callable[[], Found], within: float = _SAME_LOOK) -> None:
+        """Ask nothing yet. An answer serves for `within` seconds."""
         self._ask = ask
+        self._within = within
         self._found: tuple[float, Found] | None = None
 
     def __call__(self) -> Found:
         """Return the answer."""
-        if self._found is None or time.monotonic() - self._found[0] >= _SAME_LOOK:
+        if self._found is None or time.monotonic() - self._found[0] >= self._within:
             found = self._ask()
             self._found = time.monotonic(), found
         return self._found[1]
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        self._found = None
 
 
 def ask(probe: dict[str, Any], fill: Callable[[str], str], age: float | None = None) -> Answer:

@@ -8,13 +8,14 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.wishes import ManagerView
 from hermes_cli.services.ahead import NextStart
+from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job.definition import Definition
 
 # Neither hermes-agent's own namespace nor openclaw's: their programs count, report or remove what lies there.
 NAMESPACE = "dev.hermesctl"
 
 
-class Adopted(ABC):
+class Adopted(ServiceManager, ABC):
     """One adopted program under its own service manager."""
 
     name = ""
