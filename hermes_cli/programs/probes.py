@@ -133,7 +133,7 @@ def _command(argv: list[str], timeout: float) -> Answer:
         return Answer(None, f"{argv[0]} cannot be run ({error.strerror})")
     if done.code is None:
         return Answer(None, f"{argv[0]}: {done.why}")
-    return Answer(done.ok, f"{argv[0]}: {done.last_word}", _object(done.raw))
+    return Answer(done.ok, f"{argv[0]}: {done.last_word}", document(done.raw))
 
 
 def _http(url: str, status: list[int], timeout: float) -> Answer:
@@ -155,7 +155,7 @@ def _http(url: str, status: list[int], timeout: float) -> Answer:
     code = _STATUS.match(head)
     if code is None:
         return Answer(None, f"{url} does not speak HTTP")
-    return Answer(int(code[1]) in status, f"{url} answers {int(code[1])}", _object(body))
+    return Answer(int(code[1]) in status, f"{url} answers {int(code[1])}", document(body))
 
 
 def _get(host: str, port: int, request: str, deadline: float) -> bytes:
@@ -179,7 +179,8 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def document(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that an answer is, else an empty one."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
