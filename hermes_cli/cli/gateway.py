@@ -1,5 +1,7 @@
 """`hermes gateway run`: the gateway, or its supervisor, in the foreground."""
 
+import os
+
 import click
 
 from hermes_cli.paths import Paths
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def run(paths: Paths, *, supervise: bool, check: bool, stay: bool, background: bool, resume: bool) -> int:
     """Run the gateway in the foreground: what a service manager starts."""
+    if os.path.exists(paths.adopted):
+        from hermes_cli.cli.service import refuse_adopted
+
+        refuse_adopted(paths, "its own service runs it")
     if check:
         return _check(paths)
     if supervise:

@@ -53,7 +53,7 @@ def install(
 
         paths = take_over(paths, program, only_look=only_print)
     shared.refuse()
-    _refuse_adopted(paths, "adopt it again to bring our part up to date")
+    refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -92,7 +92,7 @@ def install(
 @click.pass_obj
 def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
-    _refuse_adopted(paths, "uninstall it with its own command")
+    refuse_adopted(paths, "uninstall it with its own command")
     service = choose(paths)
     installed = service.status().installed
     desired.write(paths.desired, "stopped", "hermes gateway uninstall")
@@ -123,7 +123,7 @@ def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
 
 def start_one(paths: Paths, say: Say = click.echo) -> None:
     """Start one profile's service, and `say` what became of it. Raises HermesError."""
-    _refuse_adopted(paths, "start it with its own command")
+    refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
     owner.refuse_problem(status.problems)
@@ -162,7 +162,7 @@ def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
 
 def stop_one(paths: Paths, say: Say = click.echo) -> None:
     """Stop one profile's service, and `say` what became of it. Raises HermesError."""
-    _refuse_adopted(paths, "stop it with its own command")
+    refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
     unwritten: OSError | None = None
@@ -202,7 +202,7 @@ def _say_what_is_missing(paths: Paths) -> None:
     click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
 
 
-def _refuse_adopted(paths: Paths, instead: str) -> None:
+def refuse_adopted(paths: Paths, instead: str) -> None:
     """Refuse to do to another program's service what only its owner does. Raises HermesError."""
     found = adoption.read(paths)
     if found is not None:

@@ -34,7 +34,7 @@ def plain(status: "Status") -> "Iterator[Problem]":
     if status.elsewhere is not None:
         yield status.elsewhere
     for path in status.drifted if status.elsewhere is None else ():
-        yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
+        yield Problem("definition-drift", f"{path} is not as this release writes it", _install(status))
     for broken in status.broken:
         yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
     yield from status.updates
@@ -64,7 +64,7 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
-            yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+            yield Problem(f"restarter-{restarter.state}", text, _install(status))
     if status.is_undescribed:
         text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
@@ -74,6 +74,11 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _install(status: "Status") -> str:
+    """Return the command that writes and loads what is ours."""
+    return status.adopted.again if status.adopted is not None else "hermes gateway install"
 
 
 def _of_profile(status: "Status") -> "Iterator[Problem]":
