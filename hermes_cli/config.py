@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from hermes_cli.errors import ConfigError
@@ -10,6 +9,7 @@ from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
 from hermes_cli.system import trust
 from hermes_cli.system.log_file import FILES, SIZE, Bounds
+from hermes_cli.system.values import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,7 @@ class TelegramConfig:
 
     `allow`: ids of users who may write to it; `terminal`: those who may have commands run, restart and approve as well.
     `groups`: ids of groups in which it answers who is allowed and mentions it. `api`: a Bot API server of one's own.
+    `pairing`: a stranger who writes in private is told a code, with which `hermes pairing approve` lets them in.
     """
 
     token_file: str = ""
@@ -139,6 +140,7 @@ class TelegramConfig:
     allow: tuple[int, ...] = ()
     terminal: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
+    pairing: bool = False
 
     @property
     def is_on(self) -> bool:

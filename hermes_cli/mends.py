@@ -11,7 +11,7 @@ import sys
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.paths import DEFAULT_PROFILE, own_home
 
-_COMMAND = re.compile(r"(?<![\w/.-])hermes (?=(?:gateway|update|chat|config|completion)\b)")
+_COMMAND = re.compile(r"(?<![\w/.-])hermes (?=(?:gateway|update|chat|config|pairing|completion)\b)")
 _PROGRAMS = ("hermes", "hermesctl")
 
 

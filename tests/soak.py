@@ -164,7 +164,7 @@ def one_round(soaked: Soaked, chance: random.Random, number: int) -> list[str]:
     if "recorded" in out and "cancel" not in faults:
         assert not after.identity.is_same_as(before.identity), f"acknowledged and not restarted: {out}"
     assert hermes.chat("!echo alive", session=f"round-{number % 5}") == "alive\n", "an answer was lost"
-    ends = {one.id: f"{one.outcome}: {one.detail}" for one in hermes.ever_settled() if one.outcome not in ENDS}
+    ends = {one.intent.id: f"{one.outcome}: {one.detail}" for one in hermes.ever_settled() if one.outcome not in ENDS}
     assert not ends, f"not carried out: {ends}"
     return faults
 

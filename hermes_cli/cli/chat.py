@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import threading
 import time
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _SHOWN = 10  # messages of the session's past, when a prompt opens
 _PROMPT = "you> "
 _BAD_OUTCOMES = {"failed", "expired", "rejected"}
+_FAILED = re.compile(
+    r"(?:\A|\n)\[(?:exit |ended by |ended: |not started: |cut off by |the turn failed: )[^\n]*\]\Z|\Acut off(?: by |: )"
+)
 
 
 @click.command()
@@ -81,9 +85,10 @@ def _exchange(conversation: Conversation, paths: Paths, text: str) -> int:
     """One message and its reply, and if it asked for a restart, the outcome. The exit code."""
     identifier = conversation.say(text)
     outcomes: dict[str, Event] = {}
-    restart = _await_reply(conversation, identifier, outcomes).get("restart")
+    reply = _await_reply(conversation, identifier, outcomes)
+    restart = reply.get("restart")
     if not restart:
-        return 0
+        return 1 if text.startswith("!") and _has_failed(reply) else 0
     outcome = outcomes.get(str(restart)) or _await_outcome(conversation, paths, str(restart))
     print(printable_lines(outcome.get("text")), flush=True)
     return 1 if outcome.get("outcome") in _BAD_OUTCOMES else 0
@@ -109,6 +114,15 @@ def _await_reply(conversation: Conversation, identifier: str, outcomes: dict[str
     finally:
         reply.end_line()
     raise HermesError("no answer came: hermes gateway status")
+
+
+def _has_failed(reply: Event) -> bool:
+    """Say whether the command that was the whole message failed, could not be started, or was cut off.
+
+    Its output is streamed, so that what follows it is not the command's own word.
+    """
+    after = reply.get("rest") if reply.get("streamed") else reply.get("text")
+    return bool(_FAILED.search(str(after or "")))
 
 
 def _await_outcome(conversation: Conversation, paths: Paths, intent: str) -> Event:

@@ -44,9 +44,9 @@ def answer(instruction: str) -> int:
     return 0
 
 
-def complete_pending(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the ids of pending intents."""
-    return [one for one in _names("pending") if one.startswith(begun)]
+def complete_dismissable(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the ids of pending intents, then of what was rejected."""
+    return [one for one in (*_names("pending"), *_names("rejected")) if one.startswith(begun)]
 
 
 def complete_settled(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -59,11 +59,26 @@ def complete_any(_context: click.Context, _parameter: click.Parameter, begun: st
     return [one for one in (*_names("pending"), *_names("settled")) if one.startswith(begun)]
 
 
+def complete_people(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the ids of those who were let in by a code, or wait for it."""
+    import sqlite3
+    from urllib.parse import quote
+
+    paths = _paths()
+    if paths is None or not os.path.exists(paths.messages):
+        return []
+    try:
+        found = sqlite3.connect(f"file:{quote(paths.messages)}?mode=ro", uri=True, timeout=0.5)
+        rows = found.execute("SELECT user FROM people UNION SELECT user FROM pairing ORDER BY user LIMIT ?", (_IDS,))
+        return [str(row[0]) for row in rows if str(row[0]).startswith(begun)]
+    except sqlite3.Error:
+        return []
+
+
 def complete_settings(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the names of settings."""
-    from dataclasses import fields
-
     from hermes_cli.config import Config
+    from hermes_cli.system.values import fields
 
     names = [f"{one.name}.{entry.name}" for one in fields(Config) for entry in fields(getattr(Config(), one.name))]
     return [name for name in names if name.startswith(begun)]

@@ -1,5 +1,6 @@
 """`hermes gateway intents`: the queue, for a person and for scripts."""
 
+import contextlib
 import json
 import sys
 import time
@@ -7,10 +8,12 @@ from typing import Any
 
 import click
 
-from hermes_cli.cli.completion import complete_any, complete_pending, complete_settled
+from hermes_cli.cli.completion import complete_any, complete_dismissable, complete_settled
 from hermes_cli.errors import HermesError, TryAgainError, UsageError
+from hermes_cli.intents.queue import Broken
 from hermes_cli.intents.record import Intent, is_id
 from hermes_cli.intents.settled import Settled
+from hermes_cli.intents.tidying import forget
 from hermes_cli.intents.trace import Trace, live_trace, settled_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -72,12 +75,15 @@ def _trace(paths: Paths, identifier: str) -> Trace | None:
 
 
 @click.command()
-@click.argument("identifier", metavar="ID", shell_complete=complete_pending)
+@click.argument("identifier", metavar="ID", shell_complete=complete_dismissable)
 @click.pass_obj
 def cancel(paths: Paths, identifier: str) -> None:
-    """Dismiss a pending intent; a restart that has begun goes on."""
+    """Dismiss a pending intent; a restart that has begun goes on. Of what was rejected, remove the file."""
     row = _find(paths, identifier)
     identifier = str(row["id"])
+    if row["state"] == "rejected":
+        _forget(paths, identifier)
+        return
     intent = next((one for one in paths.queue.unsettled() if one.id == identifier), None)
     if intent is None:
         raise HermesError(f"intent {identifier} is {row['outcome'] or row['state']} already: nothing to cancel")
@@ -87,6 +93,25 @@ def cancel(paths: Paths, identifier: str) -> None:
     click.echo(f"cancelled {identifier}")
     if running is not None and running.state in {"draining", "exited"}:
         click.echo("the gateway drains already, and is restarted all the same", err=True)
+
+
+def _forget(paths: Paths, identifier: str) -> None:
+    """Remove what was set aside. Raises HermesError."""
+    with contextlib.suppress(OSError):
+        for broken in paths.queue.scan().broken:  # what nobody has set aside yet
+            if _shown(broken) == identifier:
+                paths.queue.reject(broken)
+    for broken in paths.queue.rejects():
+        if _shown(broken) != identifier:
+            continue
+        try:
+            forget(paths.queue.rejected, broken.name)
+        except OSError as error:
+            place = f"{paths.queue.rejected}/{broken.name}"
+            raise HermesError(
+                f"{place} cannot be removed ({error.strerror}): look at it, and remove it yourself"
+            ) from None
+        click.echo(f"removed {identifier}, which was no intent: {broken.why}")
 
 
 @click.command()
@@ -131,13 +156,16 @@ def _all(paths: Paths) -> list[dict[str, Any]]:
     rows = [_pending(paths, intent) for intent in found.intents]
     rows += [_settled(one) for one in paths.queue.history()]
     for broken in (*found.broken, *paths.queue.rejects()):
-        identifier = broken.shown.removesuffix(".json")
-        rows.append({"id": identifier, "state": "rejected", "outcome": "rejected", "detail": broken.why})
+        rows.append({"id": _shown(broken), "state": "rejected", "outcome": "rejected", "detail": broken.why})
     for row in rows:
         row.setdefault("outcome", None)
         row.setdefault("settled_at", None)
         row.setdefault("attempts", 0)
     return sorted(rows, key=lambda row: str(row["id"]), reverse=True)
+
+
+def _shown(broken: Broken) -> str:
+    return broken.shown.removesuffix(".json")
 
 
 def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _TAKES_ANY_PROFILE = (
     {"--help"},
     {"-h"},
     {"--version"},
+    {"-V"},
 )
 # What says itself that the installed code is not the code that runs, or is about to end that.
 _SAYS_SKEW_ITSELF = (
@@ -40,9 +41,12 @@ _SAYS_SKEW_ITSELF = (
     {"gateway", "restart"},
     {"gateway", "stop"},
     {"--version"},
+    {"-V"},
     {"--help"},
     {"-h"},
 )
+# Words that people type for an option.
+_OPTIONS = {"version": "--version", "help": "--help"}
 
 
 class LazyGroup(click.Group):
@@ -84,7 +88,7 @@ class LazyGroup(click.Group):
         if typed not in self._lazy and not typed.startswith("-"):
             from difflib import get_close_matches
 
-            close = get_close_matches(typed, self._lazy, n=2, cutoff=0.5)
+            close = [_OPTIONS[typed]] if typed in _OPTIONS else get_close_matches(typed, self._lazy, n=2, cutoff=0.5)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             ctx.fail(f"No such command {typed!r}{hint}")
         return super().resolve_command(ctx, args)
@@ -131,11 +135,17 @@ _CONFIG = {
     "path": ("hermes_cli.cli.config", "path", "Print where config.toml is."),
     "show": ("hermes_cli.cli.config", "show", "Show every setting with its value."),
 }
+_PAIRING = {
+    "list": ("hermes_cli.cli.pairing", "list_", "Show who was let in by a code, and who waits for it."),
+    "approve": ("hermes_cli.cli.pairing", "approve", "Let in whom the bot has told this code."),
+    "revoke": ("hermes_cli.cli.pairing", "revoke", "End what somebody may who was let in by a code."),
+}
 _TOP = {
     "gateway": ("hermes_cli.cli.main", "gateway", "The gateway service."),
     "update": ("hermes_cli.cli.update", "update", "Update the installation and restart the gateway."),
     "chat": ("hermes_cli.cli.chat", "chat", "Talk to the gateway."),
     "config": ("hermes_cli.cli.main", "config", "The settings in config.toml."),
+    "pairing": ("hermes_cli.cli.main", "pairing", "Who may write to the bot by a code."),
     "completion": ("hermes_cli.cli.completion", "completion", "Print what makes a shell complete commands."),
 }
 _ASKS_FOR_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 shows the help itself
@@ -143,12 +153,13 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 intents = LazyGroup("intents", lazy=_INTENTS, help="The queue of restart intents.", context_settings=_SETTINGS)
 config = LazyGroup("config", lazy=_CONFIG, help="The settings in config.toml.", context_settings=_SETTINGS)
+pairing = LazyGroup("pairing", lazy=_PAIRING, help="Who may write to the bot by a code.", context_settings=_SETTINGS)
 gateway = LazyGroup("gateway", lazy=_GATEWAY, help="The gateway service.", context_settings=_SETTINGS)
 
 
 @click.group(cls=LazyGroup, lazy=_TOP, context_settings=_SETTINGS)
 @click.option("-p", "--profile", metavar="NAME", help="The profile to act on.  [env: HERMES_PROFILE]")
-@click.version_option(__version__, prog_name="hermes")
+@click.version_option(__version__, "-V", "--version", prog_name="hermes")
 @click.pass_context
 def hermes(context: click.Context, profile: str | None) -> None:
     """Run a chat gateway as a user service, with a restart that is never lost."""
@@ -234,7 +245,7 @@ def _one_line(error: click.ClickException) -> str:
 def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") -> None:
     """Take the look at pending/ that comes before every command; it must never keep a command from working."""
     # A release is proven by `--version`, also by the updater of another release: a proof starts nothing.
-    if words == ["--version"] or any(without <= set(words) for without in _NO_LOOK):
+    if words in (["--version"], ["-V"]) or any(without <= set(words) for without in _NO_LOOK):
         return
     from hermes_cli.paths import resolve
     from hermes_cli.restart.wake import announce

@@ -13,7 +13,7 @@ from hermes_cli.installation import shared
 from hermes_cli.intents import desired, trial
 from hermes_cli.intents.decide import LONGEST_DRAIN
 from hermes_cli.paths import Paths
-from hermes_cli.programs import adoption, own
+from hermes_cli.programs import own
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
@@ -53,7 +53,7 @@ def install(
 
         paths = take_over(paths, program, only_look=only_print)
     shared.refuse()
-    refuse_adopted(paths, "adopt it again to bring our part up to date")
+    _refuse_adopted(paths, "adopt it again to bring our part up to date")
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -92,7 +92,7 @@ def install(
 @click.pass_obj
 def uninstall(paths: Paths) -> None:
     """Stop the service and remove its definitions; messages, logs and the configuration stay."""
-    refuse_adopted(paths, "uninstall it with its own command")
+    _refuse_adopted(paths, "uninstall it with its own command")
     service = choose(paths)
     installed = service.status().installed
     desired.write(paths.desired, "stopped", "hermes gateway uninstall")
@@ -123,7 +123,7 @@ def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
 
 def start_one(paths: Paths, say: Say = click.echo) -> None:
     """Start one profile's service, and `say` what became of it. Raises HermesError."""
-    refuse_adopted(paths, "start it with its own command")
+    _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
     owner.refuse_problem(status.problems)
@@ -162,7 +162,7 @@ def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
 
 def stop_one(paths: Paths, say: Say = click.echo) -> None:
     """Stop one profile's service, and `say` what became of it. Raises HermesError."""
-    refuse_adopted(paths, "stop it with its own command")
+    _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
     # The wish first: whoever is about to start the gateway looks at it last (rule 7).
     unwritten: OSError | None = None
@@ -202,13 +202,11 @@ def _say_what_is_missing(paths: Paths) -> None:
     click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
 
 
-def refuse_adopted(paths: Paths, instead: str) -> None:
-    """Refuse to do to another program's service what only its owner does. Raises HermesError."""
-    found = adoption.read(paths)
-    if found is not None:
-        from hermes_cli.services.adopted.base import refusal
+def _refuse_adopted(paths: Paths, instead: str) -> None:
+    if os.path.exists(paths.adopted):
+        from hermes_cli.services.adopted import base
 
-        raise HermesError(refusal(paths, found, instead))
+        base.refuse(paths, instead)
 
 
 def _refuse_leap(paths: Paths) -> None:
@@ -216,7 +214,7 @@ def _refuse_leap(paths: Paths) -> None:
     running = own.read_alive(paths)
     if running is None or not running.ready:
         return
-    why = ahead.obstacle(ahead.of_this(paths))
+    why = ahead.obstacle(paths, ahead.of_this(paths))
     if why is not None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 

@@ -8,6 +8,7 @@ environment, nothing kept of the try before. Whoever starts a gateway by hand is
 import contextlib
 import errno
 import os
+import shlex
 import sqlite3
 import sys
 import time
@@ -21,6 +22,7 @@ _SINCE = "HERMES_STARTING_SINCE"  # seconds, monotonic
 _KEEPERS = ("NOTIFY_SOCKET", supervisor_watch.VARIABLE)  # systemd's, the embedded supervisor's; launchd never gives up
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _NO_ROOM_FOR_SQLITE = {sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL}
+_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP}
 _LONGEST_PAUSE = 8.0  # seconds
 
 
@@ -31,6 +33,18 @@ def is_for_want_of_room(error: BaseException) -> bool:
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM_FOR_SQLITE
     return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+
+
+def mend(error: BaseException, state: str) -> str:
+    """Return what helps against the refusal: of a disk, of permissions, or of something that is in the way."""
+    if is_for_want_of_room(error):
+        return "make room: on the disk, in memory, or of open files and processes"
+    path = error.filename if isinstance(error, OSError) and isinstance(error.filename, str) else None
+    if path is not None and isinstance(error, OSError) and error.errno in _IN_THE_WAY:
+        while not os.path.lexists(path) and path != os.path.dirname(path):
+            path = os.path.dirname(path)
+        return f"mv {shlex.quote(path)} {shlex.quote(f'{path}.aside')}"
+    return f"see that {path or state} is writable"
 
 
 class Start:
@@ -48,10 +62,13 @@ class Start:
         except ValueError:
             self._since = time.monotonic()
 
-    def failed(self, error: BaseException, what: str) -> None:
-        """Say it, the first time. If more room would mend it, and somebody counts starts: wait, and execute this one anew."""
+    def failed(self, error: BaseException, who: str, state: str) -> None:
+        """Say it, the first time. If more room would mend it, and somebody counts starts: wait, and execute this one anew.
+
+        `state` is the directory without which `who` cannot start.
+        """
         if self.is_first:
-            print(f"hermes: {what}", file=sys.stderr, flush=True)
+            print(f"hermes: {who} cannot start ({error}): {mend(error, state)}", file=sys.stderr, flush=True)
         if not (self._is_kept and is_for_want_of_room(error)):
             return
         waited = time.monotonic() - self._since

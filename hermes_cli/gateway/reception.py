@@ -15,17 +15,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from hermes_cli.config import Config, ModelConfig
+from hermes_cli.config import Config, ModelConfig, TelegramConfig
 from hermes_cli.gateway.agents.base import Agent, Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
 from hermes_cli.gateway.approvals import NO_RIGHT, Approvals
 from hermes_cli.gateway.channels.base import Channel, Desk
 from hermes_cli.gateway.channels.local.server import LocalChannel
 from hermes_cli.gateway.commands import Commands, named
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.notices import Notices
-from hermes_cli.gateway.conversations.store import Room, Store, open_store
-from hermes_cli.gateway.conversations.turn import Turn
+from hermes_cli.gateway.conversations.room import Room
+from hermes_cli.gateway.conversations.store import Store, open_store
+from hermes_cli.gateway.conversations.turn import GONE, REVOKED, Turn
 from hermes_cli.gateway.conversations.turns import Turns, interrupt_left_behind
 from hermes_cli.gateway.conversations.updates import Updates
 from hermes_cli.gateway.exit import LastStep
@@ -41,6 +43,10 @@ from hermes_cli.programs.own import GatewayInstance
 _log = logging.getLogger("hermes.gateway")
 
 
+async def _not_admitted() -> str:
+    return f"not run: {GONE}"
+
+
 def channels_of(paths: Paths, store: Store, desk: Desk, config: Config) -> tuple[Channel, ...]:
     """Return the channels of this profile, in the order in which they open."""
     local = LocalChannel(paths.socket, store, desk, config.limits)
@@ -49,6 +55,22 @@ def channels_of(paths: Paths, store: Store, desk: Desk, config: Config) -> tuple
     from hermes_cli.gateway.channels.telegram.channel import TelegramChannel
 
     return (local, TelegramChannel(paths, config.telegram, store, desk))
+
+
+def telegram_rights(rights: Rights, config: TelegramConfig, store: Store) -> None:
+    """Add who may what in Telegram: whom the configuration names and, where there is a bot, who was let in by a code."""
+    terminal = frozenset(map(str, config.terminal))
+    if not config.is_on:
+        rights.add(TELEGRAM, lambda origin: origin.user in terminal)
+        return
+    from hermes_cli.gateway.people import People
+
+    people, allow = People(store), terminal | frozenset(map(str, config.allow))
+    rights.add(
+        TELEGRAM,
+        lambda origin: origin.user in terminal | people.users(TELEGRAM, origin.account, terminal=True),
+        lambda origin: origin.user in allow | people.users(TELEGRAM, origin.account),
+    )
 
 
 def agent_of(config: ModelConfig, store: Store, tools: Tools) -> Agent:
@@ -87,7 +109,7 @@ class Reception:
         self._notices = Notices(paths, self._store, me, self._publish)
         self._updates = Updates(paths, self._store, self._publish)
         self.rights = Rights()
-        self.rights.add(TELEGRAM, lambda origin: origin.user in {str(user) for user in config.telegram.terminal})
+        telegram_rights(self.rights, config.telegram, self._store)
         self._approvals = Approvals(
             self.rights, self._tell, ask=config.terminal.approval, patience=config.terminal.approval_timeout
         )
@@ -154,6 +176,14 @@ class Reception:
         """Tell whether the next instance will answer what is accepted now."""
         return self._draining
 
+    def refresh(self) -> None:
+        """Tell who was let in, and end the turns of those who may not write any more."""
+        for channel in self._channels:
+            channel.refresh()
+        for turn in list(self.turns.active.values()):
+            if not self.rights.admits(turn.message.origin):
+                turn.cut_off(REVOKED, asyncio.get_running_loop().time())
+
     def running_turn(self, session: str) -> Turn | None:
         """Return the session's running turn."""
         return self.turns.of(session)
@@ -172,9 +202,9 @@ class Reception:
         for channel in self._channels:
             channel.publish(message)
 
-    def _stream(self, message: Message, offset: int, text: str) -> None:
+    def _stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         for channel in self._channels:
-            channel.stream(message, offset, text)
+            channel.stream(message, offset, text, form)
 
     def _tell(self, about: Message, identifier: str, text: str) -> None:
         stored = self._store.notice(about.session, identifier, text, origin=about.origin.of_notice())
@@ -182,6 +212,8 @@ class Reception:
             self._publish(stored)
 
     def _answer(self, turn: Turn) -> Coroutine[Any, Any, str]:
+        if not self.rights.admits(turn.message.origin):
+            return _not_admitted()
         return (self._commands if named(turn.message.text) is not None else self._agent).answer(turn)
 
     def _stop(self, message: Message, everything: bool) -> str:

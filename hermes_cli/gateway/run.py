@@ -15,7 +15,6 @@ import sqlite3
 import sys
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import NoReturn
 
 from hermes_cli import __version__, user_environment
@@ -37,6 +36,7 @@ from hermes_cli.programs import own, starts
 from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
+from hermes_cli.system.values import replace
 from hermes_cli.update import crashes
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def main(paths: Paths) -> int:
     except another_try.FAILURES as error:
         if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.is_for_want_of_room(error):
             raise
-        start.failed(error, f"the gateway cannot start ({error}): see that {paths.state} is writable")
+        start.failed(error, "the gateway", paths.state)
         return 1
 
 

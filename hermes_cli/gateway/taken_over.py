@@ -67,7 +67,7 @@ def main(paths: Paths, program: TakenOver) -> int:
                 starts.record(paths, os.getpid(), time.time())
         return asyncio.run(_Keeper(paths, config, program, mark, notifier).run())
     except OSError as error:
-        start.failed(error, f"{program.name} cannot start ({error}): see that {paths.state} is writable")
+        start.failed(error, program.name, paths.state)
         return 1
 
 

@@ -11,9 +11,8 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from hermes_cli.intents import sign_of_life, witness
+from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
@@ -30,6 +29,7 @@ from hermes_cli.intents.trace import reached, turns_of
 from hermes_cli.system import process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
+from hermes_cli.system.values import replace
 
 _log = logging.getLogger(__name__)
 _HEARD = 30.0  # seconds that a driver is silent at most while it waits
@@ -119,7 +119,7 @@ class Driver:
                 watch.drain()  # before the look, so that nothing falls between look and wait
                 step = self.step()
                 if step is None:
-                    self._queue.tidy(self._policy.storm_window)
+                    tidying.tidy(self._queue, self._policy.storm_window)
                     return
                 if isinstance(step, Wait):
                     self._wait(step.until, watch)

@@ -18,7 +18,6 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents import hold, progress, sign_of_life
@@ -29,6 +28,7 @@ from hermes_cli.intents.request import make_directories, timestamp
 from hermes_cli.intents.settled import Settled, settled_of
 from hermes_cli.system import durable, locks
 from hermes_cli.system.process import Identity
+from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from hermes_cli.intents.step import Outcome
 
-_KEPT = 200
 _LOOK_AGAIN = 5.0  # seconds; nobody tells when a driver that holds the lock does nothing any more
 _SETTLED_LIMIT = 6 * LIMIT + 16384  # bytes; escaped, and with an outcome, the largest record still fits
 _LOOKED_AT = 4  # of the newest settled files, by either order
@@ -244,51 +243,6 @@ class Queue(Directories):
             found.append(Broken(name, why))
         return found
 
-    def tidy(self, window: float = 0.0) -> None:
-        """Keep the newest 200 settled and 200 rejected, and drop what dead writers left in staging/, holds/ and progress/.
-
-        Each restart of the last `window` seconds keeps a record, however many came since: the breaker counts them.
-        """
-        self._forget_rejects()
-        final = sorted(_names(self.settled))
-        waiting = {name.removesuffix(_SUFFIX) for name in _names(self.pending)}
-        ended = {name.removesuffix(_SUFFIX) for name in final}
-        counted = self._counted(final, time.time() - window) if window and len(final) > _KEPT else set()
-        old = [f"{self.settled}/{name}" for name in final[:-_KEPT] if name not in counted]
-        old += [f"{self.staging}/{name}" for name in _names(self.staging)]
-        old += [
-            f"{self.progress}/{name}" for name in _names(self.progress) if name.partition(_SUFFIX)[0] not in waiting
-        ]
-        holds = [name for name in _names(self.holds) if name.removesuffix(".lock") in ended]
-        old += [path for name in holds if not locks.is_held(path := f"{self.holds}/{name}")]
-        horizon = time.time() - 3600  # no writer takes an hour; one that does loses only its own unacknowledged record
-        for path in old:
-            with contextlib.suppress(OSError):  # it is somebody else's, or gone
-                if "/staging/" not in path.removeprefix(self.root) or os.lstat(path).st_mtime < horizon:
-                    os.unlink(path)
-
-    def _counted(self, names: list[str], horizon: float) -> set[str]:
-        """Return one record of each restart since `horizon`, and one that programs asked for where there is one."""
-        first: dict[tuple[str, bool], str] = {}
-        for name in reversed(names):
-            one = self._read_settled(name)
-            if one is not None and one.outcome == "restarted" and one.settled_at >= horizon:
-                first.setdefault((str(one.instance), one.intent.is_automatic), name)
-        return set(first.values())
-
-    def _forget_rejects(self) -> None:
-        """Remove the oldest of what was set aside; a directory that is not empty stays, a person put it there."""
-        names = _names(self.rejected)
-        if len(names) <= _KEPT:
-            return
-        aged = []
-        for name in names:
-            with contextlib.suppress(OSError):
-                aged.append((os.lstat(f"{self.rejected}/{name}").st_ctime, name))  # when it was moved here
-        for _, name in sorted(aged)[:-_KEPT]:
-            with contextlib.suppress(OSError):
-                _unlink_or_rmdir(f"{self.rejected}/{name}")
-
     def _read(self, name: str, directory: str | None = None, limit: int = LIMIT) -> Intent:
         """Read one record. Raises FileNotFoundError, RecordError (the entry is wrong) and OSError (this process, or the disk)."""
         path = f"{directory or self.pending}/{name}"
@@ -407,10 +361,3 @@ def _names(directory: str) -> list[str]:
 def _remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _unlink_or_rmdir(path: str) -> None:
-    try:
-        os.unlink(path)
-    except (IsADirectoryError, PermissionError):  # what unlink(2) says of a directory: Linux, POSIX
-        os.rmdir(path)

@@ -17,7 +17,6 @@ from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
 from hermes_cli.programs.probes import Answer
 from hermes_cli.programs.program_file import ProgramFile, fill
 from hermes_cli.system import durable
-from hermes_cli.system.command import run
 from hermes_cli.system.process import Handle, Identity
 
 _ALIVE_FOR = 1.0  # seconds until a program without a probe counts as ready
@@ -76,6 +75,8 @@ class TakenOver:
         handoff = self._handoff
         if handoff is None:
             return False
+        from hermes_cli.system.command import run
+
         argv = [fill(word, {**self._values, "pid": str(pid)}) for word in handoff["command"]]
         try:
             done = run(argv, float(handoff.get("timeout", _HANDOFF)), environment=environment.scrubbed(), grace=0.5)

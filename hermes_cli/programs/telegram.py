@@ -1,14 +1,16 @@
 """How a running gateway stands with Telegram: its telegram.json, believed while that very process runs."""
 
-from dataclasses import dataclass
-
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
+from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class TelegramState:
-    """What the channel last wrote. `problem`: what is wrong and the mend; times are epoch seconds."""
+    """What the channel last wrote. `problem`: what is wrong and the mend; times are epoch seconds.
+
+    `paired` people were let in by a code, `codes` are open.
+    """
 
     bot: str | None
     username: str | None
@@ -19,6 +21,8 @@ class TelegramState:
     undeliverable: int
     held_up: tuple[str, ...]
     problem: tuple[str, str] | None
+    paired: int = 0
+    codes: int = 0
 
 
 def read(paths: Paths, pid: int) -> TelegramState | None:
@@ -37,6 +41,8 @@ def read(paths: Paths, pid: int) -> TelegramState | None:
         _count(found.get("undeliverable")),
         tuple(str(one) for one in held_up) if isinstance(held_up, list) else (),
         (str(problem[0]), str(problem[1])) if isinstance(problem, list) and len(problem) == 2 else None,
+        _count(found.get("paired")),
+        _count(found.get("codes")),
     )
 
 

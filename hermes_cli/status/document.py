@@ -9,6 +9,7 @@ from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 from hermes_cli.system.process import signal_name
+from hermes_cli.system.values import asdict
 
 
 def document(status: Status) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def document(status: Status) -> dict[str, Any]:
         "adopted": _adopted(status),
         "taken_over": _taken_over(status),
         "telegram": _telegram(status),
+        "paths": asdict(status.places),
         "problems": [problem_document(one) for one in problems(status)],
     }
 
@@ -96,6 +98,8 @@ def _telegram(status: Status) -> dict[str, Any] | None:
         "undelivered": found.undelivered,
         "undeliverable": found.undeliverable,
         "held_up": list(found.held_up),
+        "paired": found.paired,
+        "codes": found.codes,
     }
 
 

@@ -3,7 +3,6 @@
 import os
 import shlex
 import time
-from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from hermes_cli.config import load
@@ -23,6 +22,7 @@ from hermes_cli.services import kept, other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 from hermes_cli.system import durable
+from hermes_cli.system.values import dataclass, fields, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,16 @@ class TakenOverStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are. `home`: HERMES_HOME, or None; `log`: of an adopted program, its restarter's."""
+
+    home: str | None
+    state: str
+    config: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One look at everything; `problems` judges it, `document` and `text` show it."""
 
@@ -77,7 +87,7 @@ class Status:
     gone: str | None  # the program that the definition names, if it is not there
     broken: tuple[queue.Broken, ...]
     config_error: str | None
-    config_path: str
+    places: Places
     installed_revision: str | None
     updates: tuple[Problem, ...] = ()
     runs: tuple[starts.Run, ...] = ()
@@ -147,7 +157,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         gone=_gone(manager),
         broken=scan.broken,
         config_error=_config_error(paths),
-        config_path=paths.config,
+        places=_places(paths, is_adopted=adopted is not None),
         updates=tuple(problems.of_updates(paths)),
         elsewhere=other_installation.problem(paths, manager),
         runs=runs,
@@ -223,6 +233,11 @@ def _taken_over(paths: Paths) -> TakenOverStatus | None:
     except ConfigError as error:
         return TakenOverStatus(None, "", path, str(error))
     return TakenOverStatus(program.name, shlex.join(program.argv), path) if program is not None else None
+
+
+def _places(paths: Paths, *, is_adopted: bool) -> Places:
+    log = paths.restarter_log if is_adopted else paths.gateway_log  # an adopted program logs where it likes
+    return Places(paths.home, paths.state, paths.config, log)
 
 
 def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:

@@ -48,7 +48,7 @@ def plain(status: "Status") -> "Iterator[Problem]":
         text = f"{path} cannot be read: nothing is started or stopped by what it may say"
         yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
     if status.config_error is not None:
-        yield Problem("config", status.config_error, Advice(f"edit {status.config_path}"))
+        yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
         yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
 

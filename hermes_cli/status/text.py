@@ -61,6 +61,8 @@ def text(status: Status) -> str:
         ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
+    places = status.places
+    lines.append(f"files      state {places.state}, config {places.config}, log {places.log}")
     for one in problems(status, home_to_name()):
         lines += [f"problem    {one.text}", f"           {one.mend}"]
     return "\n".join(printable(line) for line in lines)
@@ -72,6 +74,8 @@ def _telegram(found: TelegramState, now: float) -> str:
     held_up = f" ({', '.join(found.held_up)})" if found.held_up else ""
     words += [f"{found.undelivered} undelivered{held_up}"]
     words += [f"{found.undeliverable} undeliverable"] if found.undeliverable else []
+    words += [f"{found.paired} let in by a code"] if found.paired else []
+    words += [f"{found.codes} open code{'' if found.codes == 1 else 's'}"] if found.codes else []
     return ", ".join(words)
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "intents": ("gateway", "intents", "list", "--json"),
     "config-show": ("config", "show", "--json"),
     "config-validate": ("config", "validate", "--json"),
+    "pairing": ("pairing", "list", "--json"),
     "update-history": ("update", "--history", "--json"),
 }
 

@@ -15,7 +15,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import leave
 from hermes_cli.gateway.lifecycle import Lifecycle
-from hermes_cli.intents import desired, queue, request
+from hermes_cli.intents import desired, queue, request, tidying
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import ask
 from hermes_cli.services.embedded.manager import Embedded
@@ -42,7 +42,7 @@ DRIVER_LAST_STEPS = [
     on_call(queue._remove),
     on_return(queue._remove),
     on_return(queue.Queue.settle),
-    on_call(queue.Queue.tidy),
+    on_call(tidying.tidy),
 ]
 GATEWAY_STEPS = [
     on_call(Drain.wait),

@@ -112,7 +112,7 @@ def test_a_storm_of_automatic_restarts_is_refused_at_the_door(make_installation:
     hermes.chat("!hermes gateway restart")
     hermes.chat("!hermes gateway restart")
     last = hermes.ready()
-    answer = hermes.chat("!hermes gateway restart")
+    answer = hermes.chat("!hermes gateway restart", code=1)
     assert "refused: 2 restarts within 10 min" in answer
     assert "[exit 75]" in answer
     assert hermes.ready().identity == last.identity

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.machines.interpreter import FAULTS
 
 from hermes_cli.intents import request
 from hermes_cli.intents.step import Outcome
@@ -222,7 +224,8 @@ def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        places = [Path(__file__).parents[2], *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)
         return gateway
@@ -295,3 +298,23 @@ def await_end() -> Callable[[int], bool]:
             return True
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def telegram_figures() -> Iterator[Callable[[str, object], None]]:
+    """Say what a check has come to; with HERMES_TELEGRAM_PAGE=PATH, and without xdist, write all of it as a page."""
+    rows: list[str] = []
+
+    def note(check: str, figures: object) -> None:
+        print(f"{check}: {figures}")
+        rows.append(f"| {check} | {figures} |")
+
+    yield note
+    path = os.environ.get("HERMES_TELEGRAM_PAGE")
+    if path and rows:
+        head = "# Telegram: figures of the last run\n\n"
+        head += "`HERMES_PROOF=full HERMES_TELEGRAM_PAGE=$PWD/docs/evidence/telegram.md python -m pytest"
+        head += " tests/gateway/test_telegram_killed.py tests/gateway/test_telegram_faults.py`\n\n"
+        head += f"The [emulated Bot API](../../tests/telegram/README.md), real gateways, {os.cpu_count()} cores,"
+        head += f" shared with other work, Python {platform.python_version()}.\n\n| check | figures |\n| --- | --- |\n"
+        Path(path).write_text(head + "\n".join(rows) + "\n", encoding="utf-8")

@@ -93,7 +93,22 @@ def test_a_command_is_shown_once(resident, chat):
 
 
 def test_output_without_a_last_newline_and_an_exit_code_end_in_lines(resident, chat):
-    assert ended(chat("!printf hi; exit 3")) == (0, "hi\n[exit 3]\n", "")
+    assert ended(chat("!printf hi; exit 3")) == (1, "hi\n[exit 3]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("!false", 1),
+        ("!kill -9 $$", 1),
+        ("!echo '[exit 3]'", 0),
+        ("!printf '[exit 3]'", 0),
+        ("!true", 0),
+        ("run `false`", 0),  # a sentence was answered
+    ],
+)
+def test_a_script_hears_that_its_command_failed(resident, chat, message, code):
+    assert ended(chat(message))[0] == code
 
 
 def test_an_answer_that_does_not_stream_is_shown(resident, chat):
@@ -153,7 +168,7 @@ def test_a_turn_cut_off_by_a_restart_shows_its_output_once_and_says_so(start, co
     assert first.exit_code() == 75
     start().ready()
     code, out, _ = ended(process)
-    assert code == 0
+    assert code == 1
     assert out.startswith("begun\n[cut off by the restart after ")
     assert out.count("begun") == 1
 
@@ -166,7 +181,7 @@ def test_a_gateway_killed_in_mid_turn_is_waited_for(start, chat):
     first.exit_code()
     start().ready()
     code, out, _ = ended(process)
-    assert code == 0
+    assert code == 1
     assert out.startswith("cut off: the gateway ended")
 
 

@@ -9,9 +9,10 @@ import time
 import psutil
 import pytest
 
-from hermes_cli.gateway.conversations import store as stores
+from hermes_cli.gateway.conversations import database
 from hermes_cli.gateway.conversations.message import Reply
-from hermes_cli.gateway.conversations.store import FullError, Room, Store, open_store
+from hermes_cli.gateway.conversations.room import FullError, Room
+from hermes_cli.gateway.conversations.store import Store, open_store
 from hermes_cli.system import durable
 
 PATIENCE = 20.0  # seconds
@@ -187,7 +188,7 @@ def test_of_corrupt_stores_the_newest_few_are_kept(tmp_path, monkeypatch):
     for number in range(6):
         with open(path, "wb") as file:
             file.write(b"no database" * 100)
-        monkeypatch.setattr(stores.time, "strftime", lambda *_, number=number: f"2026010{number}T000000Z")
+        monkeypatch.setattr(database.time, "strftime", lambda *_, number=number: f"2026010{number}T000000Z")
         store, aside = open_store(path)
         store.close()
         assert os.path.exists(aside)

@@ -82,7 +82,9 @@ def test_a_state_directory_that_cannot_be_used_is_one_line_and_exit_1(start, pat
     durable.make_private_directory(f"{paths.messages}/in-the-way")
     gateway = start()
     assert gateway.exit_code() == 1
-    assert gateway.log.splitlines()[-1].startswith("hermes: the gateway cannot start")
+    said = gateway.log.splitlines()[-1]
+    assert said.startswith("hermes: the gateway cannot start")
+    assert said.endswith(f": mv {paths.messages} {paths.messages}.aside")
     assert "Traceback" not in gateway.log
     assert gateway.described().state == "exited"
 

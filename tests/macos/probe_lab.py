@@ -151,8 +151,8 @@ class Lab:
         *lines, self._text = self._text.split("\n")
         for line in lines:
             said = json.loads(line)
-            own = [said.pop(name) for name in ("t", "label", "event", "pid")]
-            self.events.append(Event(*own, said))
+            t, label, event, pid = (said.pop(name) for name in ("t", "label", "event", "pid"))
+            self.events.append(Event(t, label, event, pid, said))
 
 
 class Job:

@@ -18,6 +18,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.updates import ChatUpdate, Updates, chat_updates
 from hermes_cli.intents import request
 from hermes_cli.intents.queue import Broken
+from hermes_cli.intents.tidying import tidy
 from hermes_cli.services.embedded.control import Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.job import definition
@@ -33,7 +34,7 @@ def test_of_what_was_set_aside_the_newest_files_are_kept(paths, place):
         os.utime(f"{paths.queue.rejected}/junk-{number:03}")
     os.mkdir(f"{paths.queue.rejected}/empty")
     os.makedirs(f"{paths.queue.rejected}/theirs/data")
-    paths.queue.tidy()
+    tidy(paths.queue)
     names = set(os.listdir(paths.queue.rejected))
     assert len(names) == 200
     assert "theirs" in names

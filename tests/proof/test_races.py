@@ -14,6 +14,7 @@ from support.machines.installation import FAULTS, PATIENCE, REPOSITORY, Installa
 from support.models import driver_alone
 from support.models.driver_alone import GATEWAY, paths_below
 
+from hermes_cli.intents import tidying
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
 from hermes_cli.intents.request import compose, make_directories, submit
@@ -63,7 +64,7 @@ def test_a_request_after_the_drivers_last_look_is_settled_by_that_driver(hermes:
         "gateway",
         "intents",
         "drive",
-        fault=gated(hermes, last, on_return(Queue.tidy), "drive"),
+        fault=gated(hermes, last, on_return(tidying.tidy), "drive"),
     )
     last.reached()
     assert only_settled(hermes) == {"restarted"}

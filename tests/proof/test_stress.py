@@ -21,7 +21,7 @@ import pytest
 from support import FULL, TESTS
 from support.models.in_place import drive, paths_below
 
-from hermes_cli.intents import queue
+from hermes_cli.intents import tidying
 from hermes_cli.intents.request import compose, make_directories, submit
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
@@ -31,7 +31,7 @@ _BEGIN = f"""
 import mmap, os, random, struct, sys, time
 sys.path.append({str(TESTS)!r})
 from support.models import in_place
-from hermes_cli.intents import queue
+from hermes_cli.intents import queue, tidying
 from hermes_cli.intents.request import compose, submit
 paths = in_place.paths_below(sys.argv[1])
 ledger = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -65,7 +65,7 @@ def told(mine, intent, outcome, *arguments, **options):
         os.write(ledger, f"settled {intent.id}\\n".encode())
     return won
 queue.Queue.settle = told
-queue.Queue.tidy = lambda mine: None  # the ledger is compared with everything that was ever settled
+tidying.tidy = lambda *_: None  # the ledger is compared with everything that was ever settled
 while True:
     try:
         in_place.drive(paths)
@@ -157,7 +157,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_settled_twice(tmp_path):
         one.send_signal(signal.SIGKILL)
         one.wait()
     took = time.monotonic() - began
-    with mock.patch.object(queue.Queue, "tidy"):
+    with mock.patch.object(tidying, "tidy"):
         drive(paths)
     acknowledged = ledger(root, "acknowledged")
     there = set(os.listdir(paths.queue.settled))

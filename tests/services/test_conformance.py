@@ -257,11 +257,13 @@ def test_profiles_are_apart(world: World) -> None:
 def test_status_says_the_same_facts_in_the_same_words(world: World) -> None:
     ready = world.hermes.install()
     lines = world.hermes.run("gateway", "status").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["gateway", "service", "restarter", "pending"]
+    assert [line.split()[0] for line in lines] == ["gateway", "service", "restarter", "pending", "files"]
     assert lines[0].startswith(f"gateway    ready, pid {ready.identity.pid}, revision {ready.revision}, up ")
     assert lines[1].endswith(f", {world.name}, installed, running, desired running, profile default")
     assert lines[2].startswith("restarter  loaded, ")
     assert lines[3] == "pending    none"
+    home = world.hermes.home
+    assert lines[4] == f"files      state {home}/state, config {home}/config.toml, log {home}/logs/gateway.log"
 
 
 def test_uninstall_leaves_nothing_but_messages_logs_and_records(world: World) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.machines.installation import SHORT_CLOCKS
+from support.machines.mac import Mac
 from support.machines.worlds import WORLDS, World
 from support.models.model_server import Answer, ModelServer, runs, says
 from support.releases.changes import Source
@@ -41,7 +42,7 @@ def world(
     more = {"code": source.path} if source.interpreter is None else {"interpreter": source.interpreter}
     found = WORLDS[request.param](request, config=f"{SHORT_CLOCKS}{bot}{model.config}", **more)
     found.hermes.install()
-    if request.param == "launchd":
+    if isinstance(found.hermes, Mac):
         found.hermes.launchd.knob(**HELD)
     return found
 

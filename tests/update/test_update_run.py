@@ -35,11 +35,11 @@ def _check(paths):
 STOPPED_MEANWHILE = """
 
 def _check(paths):
-    from hermes_cli.intents import queue
+    from hermes_cli.intents.tidying import tidy
 
     for one in paths.queue.unsettled():
         paths.queue.settle(one, "cancelled", "stop", trigger="cli")
-    paths.queue.tidy()
+    tidy(paths.queue)
     return 0
 """
 

@@ -6,6 +6,7 @@ next attempt, or for the next instance. Every channel is told of every message; 
 
 from typing import Any, Protocol
 
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.turn import Turn
 
@@ -21,6 +22,9 @@ class Desk(Protocol):
 
     def running_turn(self, session: str) -> Turn | None:
         """Return the session's running turn."""
+
+    def refresh(self) -> None:
+        """Take up what another process has written into the store: who may write, and what they are to be told."""
 
     def report(self) -> dict[str, Any]:
         """Describe the instance as gateway.json does, with its pending restarts and its channels."""
@@ -43,8 +47,11 @@ class Channel(Protocol):
     def publish(self, message: Message) -> None:
         """Show a message that was stored. It is this channel's to deliver if `message.origin` names it."""
 
-    def stream(self, message: Message, offset: int, text: str) -> None:
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""
+
+    def refresh(self) -> None:
+        """Take up what another process has written into the store."""
 
     def drain(self) -> None:
         """Know that no turn begins any more: what is accepted from now on is stored for the next instance.

@@ -4,76 +4,33 @@ A user's message goes queued → running → answered | interrupted. `running` i
 message that is running at start-up is never run again: at most one execution, exactly one reply. Every commit is an
 fsync (a millisecond or so); calls come from the event loop's thread only.
 
-Other releases open the same file, so a change may add tables and nothing else: a release that misses a column of
-`messages` sets the file aside as corrupt, and tables that it does not know it leaves alone. A message that has no row
-in `origins` is the local channel's; a reply has the origin of the message that it answers.
+A message that has no row in `origins` is the local channel's; a reply has the origin of the message that it answers.
 
 An id is unique within its session, and `messages.id` over all of them: where another session has it already, what is
 stored is the id and the session (`_qualified`). A `Message` has the id as its sender knows it, and is found by its `seq`.
 """
 
-import os
-import re
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass
+from contextlib import AbstractContextManager
 from typing import Any
 
+from hermes_cli.gateway.conversations.database import (
+    COLUMNS,
+    ORIGIN,
+    CorruptError,
+    connect,
+    is_damage,
+    read_through,
+    set_aside,
+    transaction,
+)
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    session TEXT NOT NULL,
-    id TEXT NOT NULL UNIQUE,
-    role TEXT NOT NULL CHECK (role IN ('user', 'assistant', 'notice')),
-    text TEXT NOT NULL,
-    at REAL NOT NULL,
-    reply_to TEXT UNIQUE,
-    state TEXT CHECK (state IN ('queued', 'running', 'answered', 'interrupted')),
-    instance TEXT,
-    streamed INTEGER NOT NULL DEFAULT 0,
-    rest TEXT NOT NULL DEFAULT '',
-    restart TEXT,
-    outcome TEXT
-);
-CREATE TABLE IF NOT EXISTS origins (
-    message TEXT PRIMARY KEY,
-    channel TEXT NOT NULL,
-    account TEXT,
-    chat TEXT,
-    thread TEXT,
-    user TEXT,
-    external TEXT
-);
-CREATE TABLE IF NOT EXISTS beginnings (
-    session TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
-CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
-"""
-_COLUMNS = "seq, session, id, role, text, at, reply_to, state, streamed, rest, restart, outcome"
-_ORIGIN = "channel, account, chat, thread, user, external"
-_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# A check of the pages reports a page that could not be read as a row, like a page that is wrong (sqlite.org/rescode.html).
-_CODE = re.compile(r"error code[ =]+(\d+)")
-# A check of every page costs a few milliseconds for this much; beyond it SQLite finds damage when it meets it.
-_CHECKED_SIZE = 8 * 1024 * 1024
-_OUTCOMES = 2000  # far more than the queue remembers
-_ASIDE = 3  # corrupt files that are kept
-_AT_ONCE = 10  # messages that make room in one transaction
-_SPARE = 512  # free pages of a full file, or an eighth of it: room for the next messages
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """`queued` messages may wait for their turn, and the file may have so many `bytes`."""
-
-    queued: int = 1000
-    bytes: int = 256 * 1024 * 1024
+from hermes_cli.gateway.conversations.room import FullError, Room, make_room
+from hermes_cli.system.values import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +43,13 @@ class Arrival:
     origin: MessageOrigin
 
 
-class FullError(sqlite3.OperationalError):
-    """So many messages wait already that no more is accepted."""
-
-
 class Store:
     """The open database. Raises sqlite3.Error when the disk does not take a change; then nothing changed."""
 
     def __init__(self, path: str, room: Room | None = None) -> None:
+        """Open the file. Raises CorruptError, OSError and sqlite3.Error."""
         self._room = room or Room()
-        # SQLite gives its -wal and -shm files the mode of the database, so this one decides for all three.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        self._database = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON"):
-                self._database.execute(f"PRAGMA {pragma}")
-            if os.path.getsize(path) <= _CHECKED_SIZE:
-                self._check()
-            self._database.executescript(_SCHEMA)
-            self._check_shape()
-            self._size = self._page("page_size")
-        except BaseException:
-            self._database.close()
-            raise
+        self._database = connect(path)
 
     def accept(self, session: str, identifier: str, text: str, origin: MessageOrigin | None = None) -> Message | None:
         """Store a user's message, queued. Return None if a message with this id is stored already.
@@ -121,7 +62,7 @@ class Store:
             return None
         if waiting >= self._room.queued:
             raise FullError(f"{waiting} messages wait for their turn already: repeat later")
-        self._make_room()
+        make_room(self._database, self._room)
         with self.transaction():
             return self._insert(session, free, "user", text, origin, state="queued")
 
@@ -130,7 +71,7 @@ class Store:
 
         Return those that were not stored already. There must be `room` for them.
         """
-        self._make_room()
+        make_room(self._database, self._room)
         stored = []
         with self.transaction():
             for one in arrivals:
@@ -185,7 +126,7 @@ class Store:
             self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
             row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
             stored = message.id if row is None else str(row[0])
-            return self._insert(
+            inserted = self._insert(
                 message.session,
                 f"reply:{stored}",
                 "assistant",
@@ -196,6 +137,15 @@ class Store:
                 rest=reply.rest,
                 restart=reply.restart,
             )
+            if inserted is not None and reply.spans:
+                spans = json.dumps([astuple(span) for span in reply.spans])
+                self._database.execute("INSERT OR REPLACE INTO forms VALUES (?, ?)", (inserted.seq, spans))
+            return inserted
+
+    def spans(self, seq: int) -> tuple[Span, ...]:
+        """Return which stretches of a reply's text are of which form."""
+        row = self._database.execute("SELECT spans FROM forms WHERE seq = ?", (seq,)).fetchone()
+        return () if row is None else tuple(Span(*span) for span in json.loads(row[0]))
 
     def drop_queued(self, session: str, why: str) -> list[Message]:
         """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""
@@ -237,6 +187,10 @@ class Store:
         """
         with self.transaction():
             return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
+
+    def put_notice(self, session: str, identifier: str, text: str, origin: MessageOrigin) -> Message | None:
+        """Store a notice as part of the caller's `transaction`. Return None if it is stored already."""
+        return self._insert(session, identifier, "notice", text, origin)
 
     def reply_to(self, identifier: str, session: str | None = None) -> Message | None:
         """Return the reply to the message with this id; of that session, if it is known."""
@@ -281,35 +235,13 @@ class Store:
         """Return the highest `seq` of the database, 0 if it is empty."""
         return int(self._database.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is done within, or nothing of it. Raises sqlite3.Error."""
+        return transaction(self._database)
+
     def close(self) -> None:
         """Write everything back and close the file."""
         self._database.close()
-
-    def _make_room(self) -> None:
-        """Remove the oldest messages that are over, while the file has no room left. Their pages are used again."""
-        most = self._room.bytes // self._size
-        while self._page("page_count") >= most and self._page("freelist_count") < min(_SPARE, most // 8):
-            with self.transaction():
-                old = self._database.execute(
-                    "SELECT seq, id FROM messages WHERE (state IS NULL OR state IN ('answered', 'interrupted'))"
-                    " AND NOT (id > ? AND id < 'outcome;') ORDER BY seq LIMIT ?",
-                    (self._oldest_outcome(), _AT_ONCE),
-                ).fetchall()
-                self._database.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _ in old])
-                self._database.executemany("DELETE FROM origins WHERE message = ?", [(name,) for _, name in old])
-            if len(old) < _AT_ONCE:
-                return
-
-    def _oldest_outcome(self) -> str:
-        """Return the id after which outcomes of restarts are kept: one that is not there would be told again."""
-        found = self._database.execute(
-            "SELECT id FROM messages WHERE id > 'outcome:' AND id < 'outcome;' ORDER BY id DESC LIMIT 1 OFFSET ?",
-            (_OUTCOMES,),
-        ).fetchone()
-        return "outcome:" if found is None else str(found[0])
-
-    def _page(self, pragma: str) -> int:
-        return int(self._database.execute(f"PRAGMA {pragma}").fetchone()[0])
 
     def _place(self, session: str, identifier: str) -> tuple[str | None, str]:
         """Return what the session has this id stored as, or None, and what a new message would be stored as."""
@@ -345,7 +277,7 @@ class Store:
         seq = cursor.lastrowid
         if reply_to is None and origin.channel != LOCAL:
             self._database.execute(
-                f"INSERT OR REPLACE INTO origins (message, {_ORIGIN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  a literal
+                f"INSERT OR REPLACE INTO origins (message, {ORIGIN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  a literal
                 (identifier, *astuple(origin)),
             )
         name, answered = _plain(session, identifier), None if reply_to is None else _plain(session, reply_to)
@@ -360,44 +292,8 @@ class Store:
 
     def _rows(self, where: str, *values: str | float) -> Iterator[Message]:
         origins = "LEFT JOIN origins ON origins.message = coalesce(reply_to, id)"
-        query = f"SELECT {_COLUMNS}, {_ORIGIN} FROM messages {origins} WHERE {where}"  # noqa: S608  `where` is a literal in this class
+        query = f"SELECT {COLUMNS}, {ORIGIN} FROM messages {origins} WHERE {where}"  # noqa: S608  `where` is a literal in this class
         return map(_message, self._database.execute(query, values))
-
-    def _check(self) -> None:
-        answer = self._database.execute("PRAGMA quick_check(1)").fetchone()
-        if answer is not None and answer[0] == "ok":
-            return
-        text = str(answer and answer[0])
-        code = _CODE.search(text)
-        if code is not None and int(code[1]) & 0xFF not in _BROKEN:
-            raise sqlite3.OperationalError(f"disk I/O error: {text.splitlines()[-1]}")
-        raise CorruptError(text)
-
-    def _check_shape(self) -> None:
-        # Another program or release may have made the database. If it cannot be used, it is as good as corrupt.
-        try:
-            self._database.execute(f"SELECT {_COLUMNS}, instance FROM messages LIMIT 0")  # noqa: S608  both literals
-            self._database.execute(f"SELECT message, {_ORIGIN} FROM origins LIMIT 0")  # noqa: S608  both literals
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:  # it could not be read: nothing is known of it
-                raise
-            raise CorruptError(str(error)) from None
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what is done within, or nothing of it. Raises sqlite3.Error."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:  # on a full disk SQLite may have rolled back by itself
-                self._database.execute("ROLLBACK")
-            raise
-
-
-class CorruptError(Exception):
-    """The file is no database of ours."""
 
 
 def _qualified(session: str, identifier: str) -> str:
@@ -418,24 +314,6 @@ def _message(row: tuple[Any, ...]) -> Message:
     return Message(seq, session, _plain(session, identifier), role, text, at, origin, answered, *end)
 
 
-def _forget_oldest(path: str) -> None:
-    """Remove all but the newest few files that were set aside: each is a whole database."""
-    folder, name = os.path.split(path)
-    aside = sorted(one for one in os.listdir(folder) if one.startswith(f"{name}.corrupt-") and one[-1].isdigit())
-    for one in aside[:-_ASIDE]:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(OSError):
-                os.unlink(f"{folder}/{one}{suffix}")
-
-
-def _read_through(path: str) -> None:
-    """Read every byte of the database and its log. Raises OSError where one cannot be read."""
-    for name in (path, f"{path}-wal"):
-        with suppress(FileNotFoundError), open(name, "rb", buffering=0) as file:
-            while file.read(1 << 20):
-                pass
-
-
 def open_store(path: str, room: Room | None = None) -> tuple[Store, str | None]:
     """Open the store at `path`. Return it, and the new name of a corrupt file that had to make way, if there was one.
 
@@ -448,14 +326,8 @@ def open_store(path: str, room: Room | None = None) -> tuple[Store, str | None]:
         except CorruptError:
             pass
         except sqlite3.DatabaseError as error:
-            # The low byte is the primary code (sqlite.org/rescode.html); locked, full and the like are not corruption.
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF not in _BROKEN:
+            if not is_damage(error):
                 raise
-        _read_through(path)
-    aside = f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}"
-    os.rename(path, aside)
-    for suffix in ("-wal", "-shm"):
-        if os.path.exists(path + suffix):  # a log of the old file would be replayed into the new one
-            os.rename(path + suffix, aside + suffix)
-    _forget_oldest(path)
+        read_through(path)
+    aside = set_aside(path)
     return Store(path, room), aside

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from support.commands.bad_input import ODD_GATEWAYS, READ_ONLY, SHAPE, assert_one_line, assert_sound, obstacles
@@ -96,6 +97,21 @@ def test_the_driver_sets_aside_what_is_no_intent_and_the_list_says_why(queued, h
     text = hermes("gateway", "intents", "list").stdout
     assert "newer" in text
     assert "not a regular file" in text
+
+
+@pytest.mark.parametrize("is_aside", [True, False])
+def test_what_was_rejected_can_be_dismissed(driven, hermes, is_aside):
+    place = Path(driven.queue.rejected if is_aside else driven.pending)
+    place.mkdir(0o700, parents=True, exist_ok=True)
+    (place / "notes.json").write_text("{}")
+    (place / "theirs.json").mkdir(0o700)
+    (place / "theirs.json" / "data").write_text("kept")
+    done = hermes("gateway", "intents", "cancel", "notes")
+    assert (done.returncode, done.stdout[:34]) == (0, "removed notes, which was no intent"), done.stderr
+    assert_one_line(hermes("gateway", "intents", "cancel", "theirs"), 1)
+    assert (Path(driven.queue.rejected) / "theirs.json" / "data").read_text() == "kept"
+    rows = json.loads(hermes("gateway", "intents", "list", "--json").stdout)["intents"]
+    assert [row["id"] for row in rows] == ["theirs"]
 
 
 def test_a_full_disk_refuses_a_request_in_one_line_and_leaves_nothing(hermes, tiny_disk, fill_disk):

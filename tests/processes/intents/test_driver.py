@@ -16,7 +16,7 @@ from support import PATIENCE
 from support.models.driver_alone import GATEWAY
 
 from hermes_cli.errors import CannotTellError
-from hermes_cli.intents import desired, driver
+from hermes_cli.intents import desired, driver, tidying
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.protocols import NoUpdates
@@ -442,14 +442,14 @@ def test_a_record_published_between_the_last_look_and_the_release_is_settled_by_
     gateways.start_ready()
     publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1})
     late: list[str] = []
-    tidy = Queue.tidy  # a run's very last act, under the lock
+    tidy = tidying.tidy  # a run's very last act, under the lock
 
     def tidy_and_be_late(queue: Queue, window: float) -> None:
         tidy(queue, window)
         if not late:
             late.append(publish(target={"pid": 1, "create_time": 1.0, "start_ticks": 1}))
 
-    monkeypatch.setattr(Queue, "tidy", tidy_and_be_late)
+    monkeypatch.setattr(tidying, "tidy", tidy_and_be_late)
     assert drive()
     assert outcome(paths, late[0]) == "restarted"
 

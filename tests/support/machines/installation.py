@@ -148,10 +148,10 @@ class Installation:
         """`hermes gateway status --json`."""
         return json.loads(self.run("gateway", "status", "--json").stdout)
 
-    def chat(self, text: str, session: str = "main") -> str:
-        """One message, to its answer."""
+    def chat(self, text: str, session: str = "main", code: int = 0) -> str:
+        """One message, to its answer; `code` 1: its command fails."""
         done = self.run("chat", "--session", session, text)
-        assert done.returncode == 0, done.stderr + self.log()
+        assert done.returncode == code, done.stdout + done.stderr + self.log()
         return done.stdout
 
     def busy(self, session: str = "busy") -> Callable[[], None]:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from telegram_emulator import http
@@ -23,13 +25,20 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Call:
-    """An entry of the journal: when (seconds of the monotonic clock), what, and what was answered; None: not yet."""
+    """An entry of the journal: when (seconds of the monotonic clock), what, and what was answered; None: not yet.
+
+    `connection`: the number of the connection that it came by; `made`: the id of the message that it made or changed;
+    `told`: the client was there for the whole answer.
+    """
 
     at: float
     method: str
     arguments: dict[str, Any]
     status: int | None
     fault: str | None = None
+    connection: int = 0
+    made: int | None = None
+    told: bool = False
 
 
 class Telegram:
@@ -50,6 +59,7 @@ class Telegram:
         self._thread.start()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._connections = 0
         self.port = 0
         self.back()
 
@@ -181,6 +191,14 @@ class Telegram:
         with self.changed:
             return [call for call in self.journal if not method or call.method.lower() == method.lower()]
 
+    def mark(self) -> int:
+        """A number above those of all connections that clients have made so far, and below those of later ones."""
+        with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
+            connection.sendall(f"GET /bot{self.token}/mark HTTP/1.1\r\n\r\n".encode())
+            connection.recv(4096)
+        with self.changed:
+            return max(call.connection for call in self.journal if call.method == "mark")
+
     def pending(self) -> int:
         """How many updates nobody has confirmed."""
         return self._do(lambda: len(self.bot.updates.pending()))
@@ -220,20 +238,21 @@ class Telegram:
         self._open.add(task)
         try:
             with suppress(asyncio.CancelledError):
-                await http.converse(reader, writer, self._answer)
+                self._connections += 1
+                await http.converse(reader, writer, partial(self._answer, self._connections))
         finally:
             self._open.discard(task)
             writer.close()
 
-    async def _answer(self, request: http.Request) -> http.Answer:
+    async def _answer(self, connection: int, request: http.Request) -> http.Answer:
         token, _, method = request.path.removeprefix("/bot").partition("/")
         if self.latency:
             await asyncio.sleep(self.latency / 2)
         with self.changed:
             fault = None
-            for one in self._faults:
+            for one in self._faults if method != "mark" else []:
                 fault = one if one.strikes(method, free=fault is None) else fault
-            at = self._note(method, request, None, fault)
+            at = self._note(method, request, fault, connection)
         if fault is not None and fault.kind == "drop-before":
             return http.Answer(body=None)
         if fault is not None and fault.kind == "hang":
@@ -242,17 +261,16 @@ class Telegram:
             return http.Answer(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", "text/html")
         status, document = await self._outcome(token, method, request, fault)
         with self.changed:
-            self.journal[at] = Call(
-                self.journal[at].at, method, request.arguments, status, fault.kind if fault else None
-            )
+            made = document.get("result")
+            made = made.get("message_id") if isinstance(made, dict) else None
+            self.journal[at] = replace(self.journal[at], status=status, made=made)
             self.changed.notify_all()
         if fault is not None and fault.kind == "drop-after":
             return http.Answer(body=None)
         await asyncio.sleep(self.latency / 2 + (fault.seconds if fault is not None and fault.kind == "late" else 0.0))
         body = json.dumps(document).encode()
-        return http.Answer(
-            status, body, sent=len(body) // 2 if fault is not None and fault.kind == "truncate" else None
-        )
+        half = len(body) // 2 if fault is not None and fault.kind == "truncate" else None
+        return http.Answer(status, body, sent=half, told=lambda: self._told(at))
 
     async def _outcome(
         self, token: str, method: str, request: http.Request, fault: Fault | None
@@ -276,9 +294,13 @@ class Telegram:
             return error.code, error.document()
         return 200, {"ok": True, "result": result}
 
-    def _note(self, method: str, request: http.Request, status: int | None, fault: Fault | None) -> int:
-        self.journal.append(
-            Call(time.monotonic(), method, request.arguments, status, fault.kind if fault is not None else None)
-        )
+    def _note(self, method: str, request: http.Request, fault: Fault | None, connection: int) -> int:
+        kind = fault.kind if fault is not None else None
+        self.journal.append(Call(time.monotonic(), method, request.arguments, None, kind, connection))
         self.changed.notify_all()
         return len(self.journal) - 1
+
+    def _told(self, at: int) -> None:
+        with self.changed:
+            self.journal[at] = replace(self.journal[at], told=True)
+            self.changed.notify_all()

@@ -24,12 +24,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; `body` None: the connection is closed without a word. `sent`: bytes of it that are sent."""
+    """What is sent back; `body` None: the connection is closed without a word. `sent`: bytes of it that are sent.
+
+    `told` is called when all of it was sent to a client that was still there.
+    """
 
     status: int = 200
     body: bytes | None = b""
     kind: str = "application/json"
     sent: int | None = None
+    told: Callable[[], None] = lambda: None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -41,14 +45,17 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
         while (request := await _request(reader)) is not None:
             answering = asyncio.ensure_future(handle(request))
             leaving = asyncio.ensure_future(reader.read(1))
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                if request.path.lower().endswith("/getupdates"):
-                    answering.cancel()
-                await asyncio.wait({answering})
-                return
-            leaving.cancel()
-            await asyncio.wait({leaving})
+            try:
+                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    if request.path.lower().endswith("/getupdates"):
+                        answering.cancel()
+                    await asyncio.wait({answering})
+                    return
+            finally:  # the server may be going away: nobody answers then, and nobody listens
+                answering.cancel()
+                leaving.cancel()
+                await asyncio.gather(answering, leaving, return_exceptions=True)
             answer = answering.result()
             if answer.body is None:
                 return
@@ -58,6 +65,7 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
             await writer.drain()
             if answer.sent is not None:
                 return
+            answer.told()
     except (ConnectionError, asyncio.IncompleteReadError):
         pass
     finally:

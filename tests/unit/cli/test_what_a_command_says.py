@@ -17,6 +17,14 @@ def test_a_group_alone_prints_its_help(hermes, command):
     assert alone.stdout.count("\n") > 5
 
 
+def test_the_version_is_said_in_every_way_that_people_ask_for_it(hermes):
+    assert hermes("-V").stdout == hermes("--version").stdout != ""
+    for word, option in (("version", "--version"), ("help", "--help")):
+        done = hermes(word)
+        assert_one_line(done, 2)
+        assert f"did you mean {option}?" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "profile", "rest"),
     [

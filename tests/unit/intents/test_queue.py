@@ -19,6 +19,7 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
 from hermes_cli.intents.request import new_id, submit, timestamp
 from hermes_cli.intents.settled import restart_times
+from hermes_cli.intents.tidying import tidy
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -584,7 +585,7 @@ def test_the_newest_two_hundred_settled_records_are_kept(paths, record):
         made.append(one["id"])
     for intent in paths.queue.scan().intents:
         settle(paths, intent)
-    paths.queue.tidy()
+    tidy(paths.queue)
     assert [one.intent.id for one in paths.queue.history()] == sorted(made)[5:][::-1]
 
 
@@ -594,7 +595,7 @@ def test_what_a_dead_writer_left_is_removed_after_an_hour_and_not_before(paths):
         with open(path, "wb"):
             pass
         os.utime(path, (time.time() - age, time.time() - age))
-    paths.queue.tidy()
+    tidy(paths.queue)
     assert names(paths, "staging") == ["young.json"]
 
 
@@ -602,7 +603,7 @@ def test_progress_of_what_is_pending_stays_and_other_progress_goes(paths, publis
     identifier = publish()
     paths.queue.note(identifier, Progress(attempts=1))
     paths.queue.note(new_id(time.time()), Progress(attempts=1))
-    paths.queue.tidy()
+    tidy(paths.queue)
     assert names(paths, "progress") == [f"{identifier}.json"]
 
 
@@ -610,7 +611,7 @@ def test_tidying_passes_over_what_it_cannot_remove(paths):
     for name in ("staging/x", "progress/x", "settled/x"):
         os.mkdir(f"{paths.intents}/{name}")
         os.utime(f"{paths.intents}/{name}", (0, 0))
-    paths.queue.tidy()
+    tidy(paths.queue)
 
 
 # What mutation testing found untested.
@@ -626,7 +627,7 @@ def test_the_hold_of_a_settled_intent_goes_unless_somebody_holds_it(paths, publi
         with open(f"{paths.queue.holds}/{identifier}.lock", "wb"):
             pass
     try:
-        paths.queue.tidy()
+        tidy(paths.queue)
         assert names(paths, "holds") == sorted(f"{identifier}.lock" for identifier in published[1:])
     finally:
         held.release()
@@ -673,7 +674,7 @@ def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, r
     def sleeping(old, new):
         monkeypatch.setattr(os, "rename", real)
         monkeypatch.setattr(time, "time", lambda: time.time_ns() / 1e9 + 7200)
-        paths.queue.tidy()
+        tidy(paths.queue)
         real(old, new)
 
     made = record()
@@ -802,7 +803,7 @@ def test_the_newest_are_kept_wherever_the_queue_lies(tmp_path, record):
         submit(where.intents, record())
     for one in where.queue.scan().intents:
         settle(where, one)
-    where.queue.tidy()
+    tidy(where.queue)
     assert len(names(where, "settled")) == 200
 
 
@@ -813,10 +814,10 @@ def test_restarts_inside_the_window_outlive_a_flood_of_records(paths, record):
             submit(paths.intents, record(origin={"channel": "local", "chat": "a"}))
         for intent in paths.queue.scan().intents:
             settle(paths, intent, instance={"pid": 100 + number})
-        paths.queue.tidy(600.0)
+        tidy(paths.queue, 600.0)
     assert len(restart_times(one for one in paths.queue.history() if one.intent.is_automatic)) == 12
     assert len(names(paths, "settled")) <= 212
-    paths.queue.tidy()
+    tidy(paths.queue)
     assert len(names(paths, "settled")) == 200
 
 

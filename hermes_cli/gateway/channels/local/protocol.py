@@ -6,6 +6,7 @@ A client sends operations:
     {"op": "follow", "session": S, "after": N}          every message with seq > N, then new ones as they come, chunks too
     {"op": "history", "session": S, "limit": N}         the last N messages at once, 1 MiB of text at most
     {"op": "status"}, {"op": "ping"}
+    {"op": "refresh"}                                   take up what `hermes pairing` has written into the store
 
 The gateway sends events:
 
@@ -19,7 +20,7 @@ The gateway sends events:
                                                         only `rest`. `restart`: this message's turn asked for a restart;
                                                         its outcome comes as the notice `outcome:<intent>`
     {"event": "history", "session": S, "messages": […], "last": N}
-    {"event": "status", …}, {"event": "pong"}
+    {"event": "status", …}, {"event": "pong"}, {"event": "refreshed"}
     {"event": "error", "text": T, "id"?: ID}            the operation was refused
 
 `seq` grows by the database, so a client that follows from the last one it saw is shown nothing twice. A line that is

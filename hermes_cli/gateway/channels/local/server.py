@@ -14,6 +14,7 @@ from typing import Any
 
 from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.channels.local import protocol
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import LOCAL, Message
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.system import sockets
@@ -77,6 +78,7 @@ class LocalChannel:
             "history": self._history,
             "status": self._status,
             "ping": self._ping,
+            "refresh": self._refresh,
         }
 
     async def open(self) -> None:
@@ -88,6 +90,9 @@ class LocalChannel:
 
     def serve(self) -> None:
         """Do nothing: the socket is there."""
+
+    def refresh(self) -> None:
+        """Do nothing: whoever reaches the socket may write."""
 
     async def finish(self) -> None:
         """Do nothing: what was written is on its way."""
@@ -108,7 +113,7 @@ class LocalChannel:
             if client.following == message.session:
                 client.message(message)
 
-    def stream(self, message: Message, offset: int, text: str) -> None:
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a terminal shows all alike
         """Send output of the turn that answers `message` to every client that follows the session."""
         for client in list(self._clients):
             if client.following == message.session:
@@ -216,3 +221,7 @@ class LocalChannel:
 
     def _ping(self, client: _Client, _: dict[str, Any]) -> None:
         client.send({"event": "pong"})
+
+    def _refresh(self, client: _Client, _: dict[str, Any]) -> None:
+        self._desk.refresh()
+        client.send({"event": "refreshed"})

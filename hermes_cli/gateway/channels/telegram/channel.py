@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from typing import Any
 
+from hermes_cli import mends
 from hermes_cli.config import TelegramConfig
 from hermes_cli.credentials import CredentialError
 from hermes_cli.gateway.channels.base import Desk
@@ -15,8 +17,10 @@ from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outbox import Outbox
 from hermes_cli.gateway.channels.telegram.poll import Poller, text_of
 from hermes_cli.gateway.channels.telegram.standing import Standing
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.gateway.people import People, tell
 from hermes_cli.paths import Paths
 from hermes_cli.system import locks
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from hermes_cli.gateway.channels.telegram.api import Api
 
 _LOCK = 2.0  # seconds between two tries to be the one who polls
+_INVITATION = (
+    "You may not write to this bot. Whoever runs it can let you in, within an hour, with the command\n\n"
+    "hermes pairing approve {code}"
+)
 _log = logging.getLogger("hermes.telegram")
 
 
@@ -38,7 +46,7 @@ class TelegramChannel:
         self._store = store
         self._desk = desk
         self._standing = Standing(paths.telegram, self._counts)
-        self._access = Access(frozenset(config.allow) | frozenset(config.terminal), frozenset(config.groups))
+        self._people = People(store)
         self._token = ""
         self._me = inbox.Me("")
         self._api: Api | None = None
@@ -74,10 +82,16 @@ class TelegramChannel:
         assert self._ledger is not None
         outbox.deliver(message, self._ledger.key_of(message.seq))
 
-    def stream(self, message: Message, offset: int, text: str) -> None:  # noqa: ARG002  a preview has no use for it
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a preview has no use for the offset
         """Show output of a turn of ours."""
         if self._outbox is not None and self._is_ours(message):
-            self._outbox.stream(message, text)
+            self._outbox.stream(message, text, form)
+
+    def refresh(self) -> None:
+        """Tell what another process has left to be told: somebody was let in."""
+        if self._outbox is not None:
+            self._outbox.look()
+        self._standing.touch()
 
     def drain(self) -> None:
         """Fetch no more messages: a poll that is cancelled has confirmed nothing."""
@@ -111,7 +125,14 @@ class TelegramChannel:
             "undelivered": self._outbox.undelivered if self._outbox is not None else 0,
             "undeliverable": self._ledger.count_undeliverable() if self._ledger is not None else 0,
             "held_up": self._outbox.held_up if self._outbox is not None else [],
+            "paired": len(self._people.users(TELEGRAM, self._me.account)),
+            "codes": sum(one.account == self._me.account for one in self._people.waiting(time.time())),
         }
+
+    def _access(self) -> Access:
+        config = self._config
+        paired = frozenset(map(int, self._people.users(TELEGRAM, self._me.account)))
+        return Access(frozenset(config.allow) | frozenset(config.terminal) | paired, frozenset(config.groups))
 
     async def _run(self) -> None:
         try:
@@ -158,19 +179,33 @@ class TelegramChannel:
 
     def _take(self, updates: list[object]) -> None:
         """Store an answer to a poll, offset and all, in one commit; then have it answered. Raises sqlite3.Error."""
-        batch = inbox.read(updates, self._me, self._access)
+        if self._people.is_changed():  # whoever wrote may have died before it said so
+            self._desk.refresh()
+        batch = inbox.read(updates, self._me, self._access())
         if batch.next is None:
             return
         assert self._ledger is not None
         ledger, following = self._ledger, batch.next
         commands = [inbox.pressed(press, self._me) for press in batch.presses]
         arrivals = [*batch.arrivals, *(command for command in commands if command is not None)]
-        stored = self._store.accept_batch(arrivals, lambda: ledger.polled(following))
+        told: list[Message] = []
+
+        def beside() -> None:
+            ledger.polled(following)
+            if self._config.pairing:
+                told.extend(tell(self._people, self._store, batch.strangers, time.time(), self._invitation()))
+
+        stored = self._store.accept_batch(arrivals, beside)
         _log.debug("fetched %s", text_of(batch))
         for press in batch.presses:
             self._acknowledge(press)
         for message in stored:
             self._desk.accepted(message)
+        for notice in told:
+            self.publish(notice)
+
+    def _invitation(self) -> str:
+        return mends.pasteable(_INVITATION, self._paths.profile)
 
     def _acknowledge(self, press: inbox.Press) -> None:
         """Have the button stop turning, which it else does for a minute; what it did is said in the chat."""

@@ -1,13 +1,14 @@
 """From an update of Telegram's to a message of ours. Pure: nothing is stored and nobody is answered here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.channels.telegram import buttons
 from hermes_cli.gateway.channels.telegram.access import Access
 from hermes_cli.gateway.conversations.message import FORWARDED, TELEGRAM, MessageOrigin
 from hermes_cli.gateway.conversations.store import Arrival
+from hermes_cli.gateway.people import Stranger
+from hermes_cli.system.values import dataclass
 
 _NOT_THEIRS = (
     "forward_origin",
@@ -38,15 +39,6 @@ class Press:
     thread: str | None
     message: str
     data: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """Somebody who may not write to the bot and did, in private."""
-
-    user: int
-    chat: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +95,7 @@ def _one(update: dict[str, Any], me: Me, access: Access) -> Arrival | Press | St
     chat, user = message["chat"], message["from"]
     private = chat["type"] == "private"
     if not access.admits(int(user["id"]), int(chat["id"]), private=private):
-        return Stranger(int(user["id"]), str(chat["id"]), str(user.get("first_name", ""))) if private else None
+        return _stranger(user, chat, me) if private else None
     text = _text(message, me, private=private)
     if text is None:
         return None
@@ -112,6 +104,11 @@ def _one(update: dict[str, Any], me: Me, access: Access) -> Arrival | Press | St
     origin = MessageOrigin(TELEGRAM, me.account, str(chat["id"]), thread, str(user["id"]), identifier)
     name = f"{TELEGRAM}.{me.account}.{chat['id']}.{identifier}"
     return Arrival(session_of(me.account, str(chat["id"]), thread), name, text, origin)
+
+
+def _stranger(user: dict[str, Any], chat: dict[str, Any], me: Me) -> Stranger:
+    name = " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
+    return Stranger(TELEGRAM, me.account, str(int(user["id"])), str(int(chat["id"])), name)
 
 
 def _press(query: dict[str, Any], access: Access) -> Press | None:

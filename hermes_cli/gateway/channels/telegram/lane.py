@@ -9,16 +9,18 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
-from hermes_cli.gateway.channels.telegram.text import split, tail, units
+from hermes_cli.gateway.channels.telegram.markdown import rendered
+from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
+from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
+from hermes_cli.gateway.channels.telegram.text import Rich, split
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.system.values import dataclass, field
 
-PLACEHOLDER = "…"
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
 _TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
@@ -34,20 +36,12 @@ class Calls(Protocol):
 
 
 @dataclass(slots=True)
-class Preview:
-    """The output of a turn so far; `shown` is what stands in the chat."""
-
-    since: float
-    text: str = ""
-    shown: str = ""
-
-
-@dataclass(slots=True)
 class Due:
-    """A message to deliver: its `seq` and the key of its delivery."""
+    """A message to deliver: its `seq`, the key of its delivery, and its parts once they are known."""
 
     seq: int
     key: int
+    parts: list[Rich] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -57,6 +51,7 @@ class Shared:
     api: Calls
     ledger: Ledger
     load: Callable[[int], Message | None]
+    spans: Callable[[int], tuple[Span, ...]]
     over: Callable[[], None]  # a message was delivered, or never will be
     closing: bool = False
     moved: dict[str, str] = field(default_factory=dict)  # chats that have another id now
@@ -151,8 +146,7 @@ class Lane:
         placed = await self._placed(key, 0, self.waiting.get(key))
         if placed is None:
             return
-        outcome = await self._call("editMessageText", None, message_id=int(placed), text=tail(f"{text}\n{PLACEHOLDER}"))
-        verdict = verdicts.of(outcome)
+        verdict = await self._edit(placed, preview.words(), None)
         if verdict.kind == "done":
             preview.shown = text
             self._fine()
@@ -173,11 +167,11 @@ class Lane:
             return
         self.previews.pop(due.key, None)
         self.waiting.pop(due.key, None)
-        parts = split(message.text)
-        for number, part in enumerate(parts):
+        due.parts = due.parts or split(rendered(message.text, self._shared.spans(due.seq)))
+        for number, part in enumerate(due.parts):
             if ledger.place(due.key, number)[0] == "done":
                 continue
-            last = number == len(parts) - 1
+            last = number == len(due.parts) - 1
             keyboard = buttons.below(message.id) if last else None
             if not await self._say(due.key, number, part, message.origin.thread, last=last, keyboard=keyboard):
                 return
@@ -185,14 +179,13 @@ class Lane:
         self._shared.over()
 
     async def _say(
-        self, key: int, number: int, text: str, thread: str | None, *, last: bool, keyboard: dict[str, Any] | None
+        self, key: int, number: int, words: Rich, thread: str | None, *, last: bool, keyboard: dict[str, Any] | None
     ) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
         placed = await self._placed(key, number, thread)
         if placed is None:
             return False
-        outcome = await self._call("editMessageText", None, message_id=int(placed), text=text, reply_markup=keyboard)
-        verdict = verdicts.of(outcome)
+        verdict = await self._edit(placed, words, keyboard)
         if verdict.kind == "done":
             self._fine()
             self._shared.ledger.done(key, number, placed, last=last)
@@ -202,6 +195,17 @@ class Lane:
         else:
             self._refused(verdict, key)
         return False
+
+    async def _edit(self, placed: str, words: Rich, keyboard: dict[str, Any] | None) -> verdicts.Verdict:
+        """Have a message of the chat say something: without its entities, should it be refused with them."""
+        entities = words.wire()
+        more = {"message_id": int(placed), "text": words.text, "reply_markup": keyboard}
+        outcome = await self._call("editMessageText", None, entities=entities, **more)
+        verdict = verdicts.of(outcome)
+        if entities and verdict.kind == "never" and isinstance(outcome, Refused) and outcome.code == 400:
+            _log.warning("a text is refused with its entities, so it goes without them: %s", verdict.why)
+            verdict = verdicts.of(await self._call("editMessageText", None, **more))
+        return verdict
 
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
@@ -245,10 +249,3 @@ class Lane:
         chat = self._shared.moved.get(self.chat, self.chat)
         where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
         return await self._shared.api.call(method, **where, **arguments)
-
-
-def grown(preview: Preview, text: str) -> None:
-    """Add output to a preview, of which the end is kept."""
-    preview.text += text
-    if units(preview.text) > 16_384:
-        preview.text = preview.text[-4096:]

@@ -5,8 +5,10 @@ import logging
 import sqlite3
 from collections.abc import Callable
 
-from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Preview, Shared, grown
+from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Shared
 from hermes_cli.gateway.channels.telegram.ledger import Ledger, suppressed
+from hermes_cli.gateway.channels.telegram.preview import Preview
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.store import Store
 
@@ -21,7 +23,7 @@ class Outbox:
     def __init__(self, api: Calls, ledger: Ledger, store: Store, changed: Callable[[], None]) -> None:
         self._store = store
         self._ledger = ledger
-        self._shared = Shared(api, ledger, store.message, self._over)
+        self._shared = Shared(api, ledger, store.message, store.spans, self._over)
         self._changed = changed
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -30,13 +32,17 @@ class Outbox:
 
     def open(self) -> None:
         """Take up what earlier instances, and older releases, have left. Raises sqlite3.Error."""
-        for owed in self._ledger.owed():
-            self._add(owed.chat, Due(owed.seq, owed.key))
+        self.look()
         for message in self._store.waiting_in(TELEGRAM):
             self.expect(message)
         if not self._lanes:
             with suppressed():
                 self._ledger.settle()
+
+    def look(self) -> None:
+        """Take up what others have left to be delivered. Raises sqlite3.Error."""
+        for owed in self._ledger.owed():
+            self._add(owed.chat, Due(owed.seq, owed.key))
 
     @property
     def undelivered(self) -> int:
@@ -54,7 +60,7 @@ class Outbox:
             self._lane(message.origin.chat).waiting[message.seq] = message.origin.thread
             self._run(message.origin.chat)
 
-    def stream(self, message: Message, text: str) -> None:
+    def stream(self, message: Message, text: str, form: Form | None) -> None:
         """Show output of a turn."""
         chat = message.origin.chat
         if chat is None:
@@ -62,7 +68,7 @@ class Outbox:
         previews = self._lane(chat).previews
         if message.seq not in previews:
             previews[message.seq] = Preview(asyncio.get_running_loop().time())
-        grown(previews[message.seq], text)
+        previews[message.seq].grow(text, form)
         self._run(chat)
 
     def deliver(self, message: Message, key: int) -> None:
