@@ -78,7 +78,7 @@ def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) ->
     record = request.compose(
         paths.profile,
         reason=OBSERVED,
-        command=f"{program.file.name} (observed: {why})",
+        command=f"{program.file.name} ({why})",
         target=memory.target,
         in_tree=True,
         drain_timeout=float(program.file.get("restart", "drain_limit") or 0.0),

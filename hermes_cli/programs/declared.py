@@ -131,6 +131,7 @@ class DeclaredProgram:
             look_again=policy.look_again if self.file.get("instance", "state") is not None else _ASK_AGAIN,
             refusal_codes=frozenset(refused),
             may_kill=False,
+            tells_revision=self.file.get("instance", "revision") is not None,
         )
 
     # --- what the resident asks

@@ -147,7 +147,10 @@ def asked_already(look: Look) -> Verdict | None:
     """Leave it: this end has had its intent."""
     if look.asked is None:
         return None
-    return Leave(f"intent {look.asked} was made of this end", f"hermes gateway intents show {look.asked}")
+    return Leave(
+        f"intent {look.asked} was made of this end, and no start of it came up",
+        f"hermes gateway intents show {look.asked}",
+    )
 
 
 def restart_wanted(look: Look) -> Verdict | None:

@@ -56,11 +56,11 @@ def plain(status: "Status") -> "Iterator[Problem]":
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None:
+        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)
-        elif status.instance is None and service.state == "stopped":
+        elif status.adopted is None and status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"

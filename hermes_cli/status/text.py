@@ -18,10 +18,13 @@ def text(status: Status) -> str:
     service, running = status.service.service, status.instance
     lines = []
     if running is not None:
-        turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = f"up {span(status.now - running.started_at)}{_starts(status)}"
         state = running.state if not status.is_crash_looping else _tries(status)
-        state += f", pid {running.identity.pid}, revision {running.revision or 'unknown'}, {up}, {turns}"
+        state += f", pid {running.identity.pid}"
+        if status.adopted is None or running.revision is not None:
+            state += f", revision {running.revision or 'unknown'}"
+        state += f", up {span(status.now - running.started_at)}{_starts(status)}"
+        if status.adopted is None:  # of another program's nobody knows
+            state += f", {running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
     elif status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
         state = f"running{pid}, and gateway.json, which describes it, is missing"
@@ -41,6 +44,9 @@ def text(status: Status) -> str:
     if status.adopted is not None:
         wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
         lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
+        if status.adopted.verdict is not None and status.desired == "stopped":
+            mend = f": {status.adopted.mend}" if status.adopted.mend else ""
+            lines.append(f"           {status.adopted.verdict}{mend}")
     if status.taken_over is not None:
         program = status.taken_over.program or "a program that its file does not tell"
         command = f", runs {status.taken_over.command}" if status.taken_over.command else ""
