@@ -123,11 +123,14 @@ class Ledger:
         with self._store.transaction():
             last = self._store.last_seq()
             self._database.execute("INSERT OR REPLACE INTO horizons VALUES (?, ?)", (self._account, last))
-            # What is over needs no row any more once nothing before it is looked at. Edits of its message are not ours.
+            # What is over needs no row any more once nothing before it is looked at. Edits of its message are not ours;
+            # another bot of this home has a horizon of its own, and what cannot be delivered is counted in status.
             self._database.execute(
-                "DELETE FROM deliveries WHERE seq <= ? AND part >= 0"
-                " AND seq NOT IN (SELECT seq FROM messages WHERE state IN ('queued', 'running'))",
-                (last,),
+                "DELETE FROM deliveries WHERE seq <= ? AND NOT EXISTS (SELECT 1 FROM messages"
+                " LEFT JOIN origins ON origins.message = messages.id WHERE messages.seq = deliveries.seq"
+                " AND (messages.state IN ('queued', 'running') OR origins.account != ?"
+                " OR (deliveries.part = -1 AND deliveries.state LIKE 'undeliverable%')))",
+                (last, self._account),
             )
 
     def _horizon(self) -> int:
