@@ -314,7 +314,9 @@ RULES: tuple[Rule, ...] = (
 
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:
-    described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
+    described = f"pid {fresh.identity.pid}"
+    if facts.policy.tells_revision or fresh.revision is not None:
+        described += f", revision {fresh.revision or 'unknown'}"
     # The record names who ran when it was asked: whoever is not that one came later, whatever the clock says.
     if facts.intent.target is not None or facts.progress.attempts or facts.was_started_since(fresh):
         return _end(facts, "restarted", described)

@@ -82,6 +82,7 @@ class Policy:
     look_again: float = float("inf")
     refusal_codes: frozenset[int] = frozenset()
     may_kill: bool = True  # what is not ours is never killed
+    tells_revision: bool = True  # the program says which revision it runs, sooner or later
     mends: Mends = Mends()
 
     def clocks(self, intent: Intent) -> Clocks:

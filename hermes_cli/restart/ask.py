@@ -9,7 +9,6 @@ import os
 from hermes_cli.environment import SESSION
 from hermes_cli.errors import HermesError, QueueError, TryAgainError
 from hermes_cli.intents import request as records
-from hermes_cli.intents.directories import Directories
 from hermes_cli.programs import description
 from hermes_cli.restart.in_tree import is_in_tree
 
@@ -318,22 +317,9 @@ def _limits(paths: "Paths") -> _Limits:
 
 
 def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
-    """Refuse at the door what the driver would refuse; looks at names before it opens anything."""
-    import time
+    """Refuse at the door what the driver would refuse."""
+    from hermes_cli.restart.storm import refused
 
-    try:
-        names = os.listdir(Directories(paths.intents).settled)
-    except OSError:
-        return
-    now = time.time()
-    # A name says when it was asked for: settled at most one expiry later. Fewer names than the limit are no storm.
-    horizon = records.new_id(max(0.0, now - limits.expiry - limits.storm_window))[:15]
-    if sum(name[:15] >= horizon for name in names) < limits.storm_limit:
-        return
-    from hermes_cli.intents.settled import restart_times
-    from hermes_cli.restart.policy import policy_of
-
-    automatic = restart_times(settled for settled in paths.queue.history() if settled.intent.is_automatic)
-    refused = policy_of(paths).storm(automatic, now)
-    if refused is not None:
-        raise TryAgainError(refused)
+    why = refused(paths, limits.storm_limit, limits.storm_window, limits.expiry)
+    if why is not None:
+        raise TryAgainError(why)

@@ -8,6 +8,7 @@ from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system.values import dataclass
 
+LOOK = 4.0  # seconds for one question of somebody who only looks; after that the answer is "unknown" (B8)
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
 
@@ -20,6 +21,7 @@ class ServiceStatus:
     installed: bool
     service: Service
     problems: tuple[Problem, ...] = ()
+    answers: bool = True  # False: the manager said nothing, so that whoever only looks need not ask it again
 
 
 @dataclass(frozen=True, slots=True)

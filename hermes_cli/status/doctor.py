@@ -79,7 +79,7 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     adopted = kept.adopted(paths)
     if adopted is not None and isinstance(manager, Adopted):
         name = adopted.adoption.program
-        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(paths, adopted, manager)))
+        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(adopted, manager)))
         return
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
@@ -152,9 +152,6 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
         return
     if not found.service.installed:
         yield Problem("not-installed", "the service is not installed", "hermes gateway install")
-    elif found.service.service.state == "unknown":
-        text = f"{found.manager} does not say whether the gateway runs ({found.service.service.detail})"
-        yield Problem("unknown", text, Advice("hermes gateway doctor, in a while"))
     yield from plain(found)
 
 

@@ -34,7 +34,7 @@ def plain(status: "Status") -> "Iterator[Problem]":
     if status.elsewhere is not None:
         yield status.elsewhere
     for path in status.drifted if status.elsewhere is None else ():
-        yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
+        yield Problem("definition-drift", f"{path} is not as this release writes it", _install(status))
     for broken in status.broken:
         yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
     yield from status.updates
@@ -56,24 +56,39 @@ def plain(status: "Status") -> "Iterator[Problem]":
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None:
+        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)
-        elif status.instance is None and service.state == "stopped":
+        elif status.adopted is None and status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
-            yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+            yield Problem(f"restarter-{restarter.state}", text, _install(status))
+    if status.service.installed and service.state == "unknown" and not any(map(_is_unknown, status.service.problems)):
+        text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
+        yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
     if status.is_undescribed:
         text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
     if status.silent_driver is not None:
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
         yield Problem("driver-silent", text, "hermes gateway intents drive")
+    if status.storm is not None:
+        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
+        yield Problem("storm", text, "hermes gateway intents list")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _install(status: "Status") -> str:
+    """Return the command that writes and loads what is ours."""
+    return status.adopted.again if status.adopted is not None else "hermes gateway install"
+
+
+def _is_unknown(problem: Problem) -> bool:
+    return problem.code == "unknown"
 
 
 def _of_profile(status: "Status") -> "Iterator[Problem]":
