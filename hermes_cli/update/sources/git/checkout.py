@@ -1,7 +1,8 @@
 """The checkout that hermes runs from, and every git command that is run in it. Nothing is decided here."""
 
+import dataclasses
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from hermes_cli.environment import scrubbed
@@ -39,7 +40,7 @@ class Checkout:
 
     def keeping(self, descriptor: int) -> Self:
         """Return the same checkout with one more lock."""
-        return replace(self, keep=(*self.keep, descriptor))
+        return dataclasses.replace(self, keep=(*self.keep, descriptor))
 
     def ask(self, *arguments: str) -> Ended:
         """Run a command that changes nothing."""

@@ -1,12 +1,13 @@
 """pip, pipx and uv: find which of them keeps this environment, ask what it would install, and have it install that."""
 
+import dataclasses
 import importlib.util
 import json
 import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hermes_cli.config import UpdateConfig
 from hermes_cli.environment import scrubbed
@@ -130,9 +131,9 @@ def for_project(installed_by: str, keep: tuple[int, ...]) -> Installer:
     if found.name == "pip" and not has_pip:
         if shutil.which("uv") is None:
             raise HermesError(f"{found.prefix} has no pip, and uv is not on PATH: {found.python} -m ensurepip")
-        return replace(found, name="uv")
+        return dataclasses.replace(found, name="uv")
     if found.name != "pip" and shutil.which(found.name) is None and has_pip:
-        return replace(found, name="pip")
+        return dataclasses.replace(found, name="pip")
     return found
 
 
