@@ -240,7 +240,7 @@ ROWS = [
         DriverRuns.exited,
         "        if is_something_pending(self._paths):\n            self._trigger",
         "        if False:\n            self._trigger",
-        f"{KILLED}a_driver_killed_during_a_drain",
+        "processes/test_bounds.py::test_a_driver_that_fails_again_and_again",
     ),
     Row(
         "the driver demand-starts",
