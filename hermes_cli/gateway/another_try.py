@@ -68,7 +68,10 @@ class Start:
         `state` is the directory without which `who` cannot start.
         """
         if self.is_first:
-            print(f"hermes: {who} cannot start ({error}): {mend(error, state)}", file=sys.stderr, flush=True)
+            why = str(error)
+            if isinstance(error, OSError) and error.filename is not None:
+                why = f"{error.filename}: {error.strerror}"
+            print(f"hermes: {who} cannot start ({why}): {mend(error, state)}", file=sys.stderr, flush=True)
         if not (self._is_kept and is_for_want_of_room(error)):
             return
         waited = time.monotonic() - self._since
