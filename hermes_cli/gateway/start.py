@@ -3,6 +3,8 @@
 That parser would be a sixth of what a gateway does before it is ready, and stay in its memory and its supervisor's.
 """
 
+import os
+
 from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False
@@ -35,6 +37,10 @@ def parsed(arguments: list[str]) -> tuple[str, dict[str, bool]] | None:
 
 def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay: bool) -> int:
     """Be a gateway, a program in its place, or a supervisor. Return its exit code. Raises HermesError."""
+    if os.path.exists(paths.adopted):
+        from hermes_cli.services.adopted import base
+
+        base.refuse(paths, "its own service runs it")
     if supervise:
         from hermes_cli.intents import desired
         from hermes_cli.services.embedded import supervisor
@@ -44,14 +50,23 @@ def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume, stay=stay)
-    program = taken_over(paths)
-    if program is not None:
-        from hermes_cli.gateway import taken_over as runner
+    from hermes_cli.gateway import another_try
 
-        return runner.main(paths, program)
-    from hermes_cli.gateway.run import main
+    this = another_try.Start(paths)
+    try:
+        program = taken_over(paths)
+        if program is not None:
+            from hermes_cli.gateway import taken_over as runner
 
-    return main(paths)
+            return runner.main(paths, program, this)
+        from hermes_cli.gateway.run import main
+
+        return main(paths, this)
+    except another_try.FAILURES as error:
+        if not another_try.may_pass(error):
+            raise
+        this.failed(error, "the gateway", paths.state)
+        return 1
 
 
 def taken_over(paths: Paths) -> "TakenOver | None":

@@ -2,13 +2,13 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hermes_cli.intents.request import SCHEMA
 from hermes_cli.system.durable import finite
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass
 
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{1,9}Z-[0-9]{1,10}-[0-9a-f]{1,32}")

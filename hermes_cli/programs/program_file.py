@@ -6,10 +6,10 @@ docs/contributing/program-files.md.
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import ConfigError
-from hermes_cli.system.values import dataclass
 
 PLACEHOLDERS = ("home", "state", "profile", "uid", "label", "unit", "pid", "port", "python", "install", "definition")
 BUILT_IN = ("hermes-agent", "openclaw")
@@ -38,6 +38,7 @@ _PROBE = {
 _STATES = {f"?{name}": _TEXTS for name in ("starting", "ready", "draining", "stopped", "refused")}
 _EXITS = {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused")}
 _PORT = {"?json": str, "?field": str, "?default": int}
+_HANDOFF = {"command": _TEXTS, "field": str, "is": str, "?timeout": float}
 _ADOPTED: dict[str, Any] = {
     "schema": int,
     "name": str,
@@ -73,7 +74,7 @@ _TAKEN_OVER: dict[str, Any] = {
     "?argv": _TEXTS,
     "?home": {"default": str},
     "instance": {"pid": "probes", "?ready": "probe", "?port": _PORT},
-    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS},
+    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS, "?handoff": _HANDOFF},
 }
 
 
@@ -116,7 +117,7 @@ def load(path: str) -> ProgramFile:
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read ({error.strerror}): name a program file, or {', '.join(BUILT_IN)}"
-        ) from None
+        ) from error
     if len(data) > _LIMIT:
         raise ConfigError(f"{path} is larger than {_LIMIT} bytes: mend it")
     return parse(path, data.decode(errors="replace"))

@@ -11,6 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
@@ -21,7 +22,6 @@ from hermes_cli.services import looked
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 from hermes_cli.system.command import run
-from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
