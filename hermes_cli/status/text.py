@@ -2,7 +2,7 @@
 
 import time
 
-from hermes_cli.mends import home_to_name
+from hermes_cli.mends import home_to_name, shown
 from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.programs.telegram import TelegramState
@@ -26,7 +26,7 @@ def text(status: Status) -> str:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":
             state = _tries(status)
-        state += f", {service.detail}" if service.detail else ""
+        state += f", {shown(service.detail, status.profile)}" if service.detail else ""
     lines.append(f"gateway    {state}")
     lines += [f"           {line}" for line in status.log]
     where = f" in {status.service.domain}" if status.service.domain else ""
