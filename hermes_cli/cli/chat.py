@@ -95,7 +95,7 @@ def _exchange(conversation: Conversation, paths: Paths, text: str) -> int:
 
 
 def _await_reply(conversation: Conversation, identifier: str, outcomes: dict[str, Event]) -> Event:
-    """Show the reply. An intent may be settled before the turn that made it ends: `outcomes` gets what comes by."""
+    """Show the reply. A restart may have its outcome before the turn that asked ends: `outcomes` collects such notices."""
     reply = _Reply(identifier)
     try:
         for event in conversation.events():

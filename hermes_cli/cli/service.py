@@ -247,7 +247,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)
         return 0
-    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+    return await_outcome(paths, submitted)
 
 
 def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:

@@ -7,13 +7,13 @@ repair (the old code was put back and has to run again: the update has failed al
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.system.values import replace
 
 MAX_SIGNAL_REPEATS = 3
 SIGNAL_REPEAT_INTERVAL = 5.0  # seconds without any sign of a drain
@@ -324,7 +324,7 @@ def _restarted(facts: Facts, fresh: Instance) -> Step:
 
 
 def _other_code(facts: Facts, fresh: Instance) -> Step | None:
-    """Fail, and put nothing back, if what runs is installed and is not what the update has brought: that is not on trial."""
+    """Fail and put nothing back if other code runs than the update has brought: that is not on trial."""
     brought = facts.seen.trial.brought if facts.seen.trial is not None else None
     if brought is None or fresh.revision in {None, brought}:
         return None

@@ -1,6 +1,7 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +12,6 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
 from hermes_cli.intents.service import Service
-from hermes_cli.system.values import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 Phase = Literal["plain", "trial", "repair"]
@@ -22,7 +22,7 @@ PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was.
+    """An update's change of code, which its restart has to prove. `undone`: why the old code was put back, if it was.
 
     `brought`: the revision that a program on the new code calls itself; None if that is not known.
     """
@@ -41,7 +41,7 @@ class Observation:
     desired: Desired = "running"
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
-    service: Service = Service()
+    service: Service = Service()  # noqa: RUF009  frozen
     looked_ahead: bool = False  # whether another instance could start was looked at just now
     obstacle: str | None = None  # why it could not, if so
     held: bool = False  # an updater is changing the code
@@ -124,7 +124,7 @@ class Facts:
 
     @property
     def is_expired(self) -> bool:
-        """Whether the request is too old, by the clock that nobody sets where the machine has not booted since."""
+        """Whether the request is too old; until the next boot by the boot's clock, which nobody sets."""
         intent, seen = self.intent, self.seen
         if intent.expires_at is None:
             return False
@@ -245,5 +245,5 @@ class Facts:
         return f"no ready gateway after {starts}: {self.seen.service.reason}"
 
     def latest_beginning(self, stamp: float) -> float:
-        """Return the latest of what is known: the program's stamp (unless missing or ahead), our look, our signal."""
+        """Return the latest time that it may count from: its own stamp (unless missing or ahead), our look, our signal."""
         return max(stamp if stamp <= self.now else 0.0, self.progress.since, self.progress.signalled_at)

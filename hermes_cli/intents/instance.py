@@ -1,9 +1,9 @@
 """One run of the program that is kept alive, as its observer describes it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass
 
 State = Literal["starting", "ready", "draining", "exited"]
 STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")
@@ -29,7 +29,7 @@ def drain_text(turns: int, passed: float, lasts: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When the process `pid` came how far, by its own word: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
+    """How far the process `pid` says that it came, and when: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
 
     pid: int = 0
     ready: float = 0.0

@@ -131,7 +131,7 @@ def of_updates(paths: Paths) -> list[Problem]:
     """Return what the newest update has left to be said."""
     if not os.path.isdir(paths.updates):
         return []
-    # More to import than who has never updated should pay for.
+    # More to import than somebody who has never updated should pay for.
     from hermes_cli.system.command import printable
     from hermes_cli.update.rollback import CRASHES, Rollback, newest
 
