@@ -119,6 +119,9 @@ def test_doctor_says_which_fact_of_the_program_file_does_not_hold_and_update_how
     done = openclaw.ours("-p", "openclaw", "gateway", "doctor", check=False)
     assert done.returncode == 1
     assert "problem  ai.openclaw.gateway is disabled in launchd" in done.stdout
+    for words, code in (("gateway", "run"), 1), (("gateway", "run", "--supervise"), 1), (("chat", "hello"), 2):
+        refused = openclaw.ours("-p", "openclaw", *words, check=False)
+        assert (refused.returncode, refused.stderr.count("\n")) == (code, 1), refused.stderr
     done = openclaw.ours("-p", "openclaw", "update", check=False)
     assert done.returncode == 2
     assert "update it there, openclaw update;" in done.stderr

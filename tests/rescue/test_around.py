@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from support.agent.beside import Beside
 from support.agent.on_launchd import Agent
 from support.agent.scenarios import ASIDE, HELD, NORMAL, WHOLE, stale
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")]
+pytestmark = [pytest.mark.timeout(600)]
+whole = pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")
 
 
 def restarted_while_held(agent: Agent) -> bool:
@@ -26,6 +28,7 @@ def restarted_while_held(agent: Agent) -> bool:
     return seen.alive
 
 
+@whole
 def test_of_two_profiles_the_adopted_one_comes_back(
     make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
 ) -> None:
@@ -39,6 +42,7 @@ def test_of_two_profiles_the_adopted_one_comes_back(
     assert not restarted_while_held(first)
 
 
+@whole
 def test_both_of_two_profiles_come_back_at_once(
     make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
 ) -> None:
@@ -55,6 +59,7 @@ def test_both_of_two_profiles_come_back_at_once(
     assert [one.outcome(bound=2 * ASIDE).alive for one in both] == [True, True], first.log()
 
 
+@whole
 def test_a_definition_that_upstream_has_changed_meanwhile_is_its_own_affair(
     make_adopted: Callable[..., Beside],
 ) -> None:
@@ -70,6 +75,7 @@ def test_a_definition_that_upstream_has_changed_meanwhile_is_its_own_affair(
     assert restarted_while_held(agent), beside.log()
 
 
+@whole
 def test_what_is_installed_again_is_kept_alive_again(make_adopted: Callable[..., Beside]) -> None:
     beside = make_adopted()
     agent = beside.agent
@@ -81,6 +87,7 @@ def test_what_is_installed_again_is_kept_alive_again(make_adopted: Callable[...,
     assert restarted_while_held(agent), beside.log()
 
 
+@whole
 def test_a_hook_that_somebody_removed_is_missed_by_nobody(make_adopted: Callable[..., Beside]) -> None:
     beside = make_adopted()
     shutil.rmtree(beside.agent.home / "hooks" / "hermesctl")
@@ -103,12 +110,25 @@ def test_release_leaves_what_was_there_and_it_dies_as_before(
     assert not restarted_while_held(agent)
 
 
+def test_the_resident_is_small_and_idle(
+    make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
+) -> None:
+    beside = make_beside(make_agent())
+    beside.adopt()
+    (resident,) = beside.residents()
+    assert resident.memory_info().rss <= 12_000_000
+    before = resident.cpu_times().user
+    time.sleep(3)  # what it costs while nothing happens
+    assert resident.cpu_times().user - before <= 0.01
+
+
 def everything(agent: Agent) -> dict[Path, bytes]:
     """What lies where its definitions and its hooks lie."""
     places = [agent.plist.parent, agent.home / "hooks"]
     return {path: path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}
 
 
+@whole
 def test_what_pip_has_uninstalled_is_said_and_not_started_for_ever(
     make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
 ) -> None:

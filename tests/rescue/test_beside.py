@@ -12,7 +12,7 @@ from support.agent.beside import Beside
 from support.agent.scenarios import ASIDE, BY_NAME, SCENARIOS, STAYS, WHOLE, Scenario, Stays, busy, run, stopped
 
 pytestmark = [pytest.mark.timeout(900)]
-BOUNDED = {"2a", "6b", "7", "s2", "s9"}
+BOUNDED = {"2a", "6b", "7", "s1", "s2", "s3", "s4", "s5", "s9"}
 TIMES = int(os.environ.get("HERMES_RESCUE_TIMES", "1"))
 BUSY = int(os.environ.get("HERMES_RESCUE_BUSY", "0"))
 REPEATED = {"2a", "7", "s1", "s9"}

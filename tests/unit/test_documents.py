@@ -178,3 +178,13 @@ def test_every_bound_names_where_its_figure_stands() -> None:
 def test_the_program_and_the_distribution_have_one_version() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == __version__
+
+
+def test_the_rescues_that_readme_shows_are_those_of_a_run() -> None:
+    table = (
+        (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("<!-- rescues -->\n")[2].partition("\n\n")[0]
+    )
+    evidence = (DOCS / "evidence" / "adopted-hermes-agent.md").read_text(encoding="utf-8").splitlines()
+    rows = table.splitlines()
+    assert len(rows) == 18
+    assert [row for row in rows if row not in evidence] == []

@@ -148,14 +148,15 @@ def _command(said: Said) -> str:
 
 
 def _of_agent(name: str, said: Said, paths: Paths) -> Problem:
-    home = said.environment.get("HERMES_HOME")
-    where = f", home {printable(home)}" if home else ""
-    text = f"{name} is hermes-agent's, which runs {_command(said)}{where}"
     adopted = next((one for one in profiles(paths) if _adopts(sibling(paths, one), name)), None)
     if adopted is not None:
-        return _problem(f"{text}; it is adopted", f"hermesctl -p {adopted} gateway status shows it")
+        text = f"{name} is hermes-agent's, which is kept alive here as profile {adopted}"
+        return Problem(FOREIGN, text, Advice(f"hermesctl -p {adopted} gateway status shows it"))
+    home = said.environment.get("HERMES_HOME")
+    where = f", home {printable(home)}" if home else ""
     return _problem(
-        text, "hermesctl gateway adopt hermes-agent keeps it alive; hermes -p NAME gateway install takes another name"
+        f"{name} is hermes-agent's, which runs {_command(said)}{where}",
+        "hermesctl gateway adopt hermes-agent keeps it alive; hermes -p NAME gateway install takes another name",
     )
 
 

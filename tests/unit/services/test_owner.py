@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hermes_cli.config import GatewayConfig, LogConfig
-from hermes_cli.paths import Paths
+from hermes_cli.paths import Paths, resolve
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.job.owner import Said
 from hermes_cli.services.launchd import plists
@@ -14,6 +14,7 @@ from hermes_cli.services.launchd.manager import Launchd
 from hermes_cli.services.registered import Registration
 from hermes_cli.services.systemd import shown, units
 from hermes_cli.services.systemd.manager import Systemd
+from hermes_cli.system import durable
 
 GATEWAY = ("/v/bin/python", "-P", "-m", "hermes_cli", "-p", "default", "gateway", "run")
 AGENT = ("/a/python", "-m", "hermes_cli.main", "gateway", "run", "--replace", "--external-supervisor")
@@ -77,6 +78,19 @@ def test_hermes_agent_is_never_ours_though_the_home_is_the_same(home: Path, argv
     assert found is not None
     assert found.text.startswith(f"NAME is hermes-agent's, which runs {argv[0]}")
     assert found.mend.startswith("hermesctl gateway adopt hermes-agent")
+
+
+def test_of_an_adopted_hermes_agent_it_is_said_which_profile_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    paths = resolve(None)
+    durable.make_private_directory(resolve("agent").state)
+    durable.publish(resolve("agent").adopted, {"schema": 1, "name": "NAME"})
+    found = owner.stranger("NAME", Said(AGENT, {}), paths, is_installed=False)
+    assert found is not None
+    assert found.text == "NAME is hermes-agent's, which is kept alive here as profile agent"
+    assert found.mend == "hermesctl -p agent gateway status shows it"
 
 
 def test_what_a_person_wrote_is_named_by_what_it_runs(home: Path) -> None:
