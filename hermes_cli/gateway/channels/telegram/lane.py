@@ -7,6 +7,7 @@ something ever stands there twice. Refusals and pauses are the chat's own: no ot
 
 import asyncio
 import logging
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,13 +16,13 @@ from typing import Any, Protocol
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
-from hermes_cli.gateway.channels.telegram.text import split, tail, units
-from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.gateway.channels.telegram.text import sound, split, tail, units
 
 PLACEHOLDER = "…"
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
 _TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
+_CHANGE_EVERY = 1.0  # seconds between two edits of what stands already
 _LEAST, _MOST = 0.5, 30.0  # seconds between two tries
 _log = logging.getLogger("hermes.telegram")
 
@@ -44,10 +45,25 @@ class Preview:
 
 @dataclass(slots=True)
 class Due:
-    """A message to deliver: its `seq` and the key of its delivery."""
+    """A message to deliver, or to change: the key of its delivery."""
 
-    seq: int
     key: int
+    is_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a message, as it is to stand."""
+
+    key: int
+    number: int
+    text: str
+    keyboard: dict[str, Any] | None
+
+    @property
+    def mark(self) -> str:
+        """How the ledger knows that it stands so."""
+        return f"done:{zlib.crc32(sound(f'{self.text}{self.keyboard}').encode()):08x}"
 
 
 @dataclass(slots=True)
@@ -56,8 +72,7 @@ class Shared:
 
     api: Calls
     ledger: Ledger
-    load: Callable[[int], Message | None]
-    over: Callable[[], None]  # a message was delivered, or never will be
+    over: Callable[[int], None]  # the message with this key was delivered, or never will be
     closing: bool = False
     moved: dict[str, str] = field(default_factory=dict)  # chats that have another id now
 
@@ -110,7 +125,7 @@ class Lane:
                 self.busy = False
 
     def _next(self, now: float) -> Callable[[], Awaitable[None]] | None:
-        if self.due:
+        if self.due and (not self.due[0].is_change or now >= self._edited + _CHANGE_EVERY):
             return self._deliver
         if self.waiting and now >= self._typed + _TYPING:
             return self._type
@@ -122,6 +137,7 @@ class Lane:
 
     def _until_something(self, now: float) -> float:
         times = [self._typed + _TYPING] if self.waiting else []
+        times += [self._edited + _CHANGE_EVERY] if self.due else []
         times += [
             max(self._edited + _PREVIEW_EVERY, preview.since + _PREVIEW_AFTER)
             for preview in self.previews.values()
@@ -166,41 +182,49 @@ class Lane:
     async def _deliver(self) -> None:
         due = self.due[0]
         ledger = self._shared.ledger
-        message = None if ledger.is_over(due.key) else self._shared.load(due.seq)
-        if message is None:
+        whole = None if ledger.is_over(due.key) else ledger.whole(due.key)
+        if whole is None:
             self.due.popleft()
-            self._shared.over()
+            self._shared.over(due.key)
+            return
+        if whole.is_changed and not whole.text:  # what was to be edited is not known any more
+            ledger.current(due.key, whole.n)
             return
         self.previews.pop(due.key, None)
         self.waiting.pop(due.key, None)
-        parts = split(message.text)
-        for number, part in enumerate(parts):
-            if ledger.place(due.key, number)[0] == "done":
+        due.is_change = due.is_change or whole.is_changed
+        if due.is_change:
+            self._edited = self._loop.time()
+        thread = whole.base.origin.thread
+        parts = split(whole.text)
+        for number, text in enumerate(parts):
+            is_last = number == len(parts) - 1
+            keyboard = buttons.below(whole.base.id) if is_last and not whole.is_changed else None
+            part = Part(due.key, number, text, keyboard)
+            if ledger.place(due.key, number)[0] == part.mark and not (is_last and whole.is_changed):
                 continue
-            last = number == len(parts) - 1
-            keyboard = buttons.below(message.id) if last else None
-            if not await self._say(due.key, number, part, message.origin.thread, last=last, keyboard=keyboard):
+            if not await self._say(part, thread, last=whole.n if is_last else None):
                 return
-        self.due.popleft()
-        self._shared.over()
+        for placed in ledger.parts(due.key)[len(parts) :]:  # it reads shorter now
+            await self._call("deleteMessage", None, message_id=int(placed))
 
-    async def _say(
-        self, key: int, number: int, text: str, thread: str | None, *, last: bool, keyboard: dict[str, Any] | None
-    ) -> bool:
+    async def _say(self, part: Part, thread: str | None, *, last: int | None) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
-        placed = await self._placed(key, number, thread)
+        placed = await self._placed(part.key, part.number, thread)
         if placed is None:
             return False
-        outcome = await self._call("editMessageText", None, message_id=int(placed), text=text, reply_markup=keyboard)
+        outcome = await self._call(
+            "editMessageText", None, message_id=int(placed), text=part.text, reply_markup=part.keyboard
+        )
         verdict = verdicts.of(outcome)
         if verdict.kind == "done":
             self._fine()
-            self._shared.ledger.done(key, number, placed, last=last)
+            self._shared.ledger.done(part.key, part.number, placed, part.mark, last=last)
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
-            self._shared.ledger.lost(key, number)
+            self._shared.ledger.lost(part.key, part.number)
         else:
-            self._refused(verdict, key)
+            self._refused(verdict, part.key)
         return False
 
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
