@@ -9,9 +9,15 @@ def main() -> None:
 
     streams.mend()
     if "probe" in sys.argv:
-        from hermes_cli.status.probe import quick
+        from hermes_cli.status import probe
 
-        code = quick(sys.argv[1:])
+        code = probe.quick(sys.argv[1:])
+        if code is not None:
+            sys.exit(code)
+    if sys.argv[3:5] == ["gateway", "run"]:
+        from hermes_cli.gateway import start
+
+        code = start.quick(sys.argv[1:])
         if code is not None:
             sys.exit(code)
     from hermes_cli.cli.main import run

@@ -25,6 +25,7 @@ pytest_plugins = [
     "telegram_emulator.fixture",
     "support.commands.one_profile",
     "support.commands.bad_input",
+    "support.models.telegram_bot",
 ]
 
 TESTS = Path(__file__).parent

@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 
 import click
 
@@ -17,6 +16,7 @@ from hermes_cli.services import kept
 from hermes_cli.services.adopted import found, hook
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system import durable
+from hermes_cli.system.values import replace
 
 
 @click.command()

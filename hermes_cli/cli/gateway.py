@@ -1,12 +1,12 @@
 """`hermes gateway run`: the gateway, or its supervisor, in the foreground."""
 
+import json
+import os
+
 import click
 
+from hermes_cli.gateway import start
 from hermes_cli.paths import Paths
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from hermes_cli.programs.taken_over import TakenOver
 
 
 @click.command()
@@ -20,30 +20,7 @@ def run(paths: Paths, *, supervise: bool, check: bool, stay: bool, background: b
     """Run the gateway in the foreground: what a service manager starts."""
     if check:
         return _check(paths)
-    if supervise:
-        from hermes_cli.intents import desired
-        from hermes_cli.services.embedded import supervisor
-        from hermes_cli.services.embedded.manager import Embedded
-
-        if not (background or resume):
-            desired.write(paths.desired, "running", "hermes gateway run --supervise")
-            Embedded(paths).install()
-        return supervisor.main(paths, background=background, resumed=resume, stay=stay)
-    program = _taken_over(paths)
-    if program is not None:
-        from hermes_cli.gateway import taken_over
-
-        return taken_over.main(paths, program)
-    from hermes_cli.gateway.run import main
-
-    return main(paths)
-
-
-def _taken_over(paths: Paths) -> "TakenOver | None":
-    """Return the program that runs in the place of our gateway, or None. Raises ConfigError."""
-    from hermes_cli.programs import taken_over
-
-    return taken_over.of(paths)
+    return start.start(paths, supervise=supervise, background=background, resume=resume, stay=stay)
 
 
 def _check(paths: Paths) -> int:
@@ -53,12 +30,14 @@ def _check(paths: Paths) -> int:
     from hermes_cli.errors import HermesError
     from hermes_cli.gateway import extras
     from hermes_cli.gateway.run import main
-    from hermes_cli.services import ahead
+    from hermes_cli.services import ahead, looked
 
     user_environment.apply(paths)
     extras.check(paths.config, load(paths.config))
-    program = _taken_over(paths)
+    program = start.taken_over(paths)
     why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:
         raise HermesError(why)
+    if looked.LISTS in os.environ and program is None:  # a program may need what no file of ours says
+        print(json.dumps(looked.files(paths)))
     return 0 if callable(main) else 1

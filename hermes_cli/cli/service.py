@@ -216,7 +216,7 @@ def _refuse_leap(paths: Paths) -> None:
     running = own.read_alive(paths)
     if running is None or not running.ready:
         return
-    why = ahead.obstacle(ahead.of_this(paths))
+    why = ahead.obstacle(paths, ahead.of_this(paths))
     if why is not None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 

@@ -22,6 +22,7 @@ from hermes_cli.gateway.approvals import NO_RIGHT, PREFIX, Approvals, left_open
 from hermes_cli.gateway.channels.base import Channel, Desk
 from hermes_cli.gateway.channels.local.server import LocalChannel
 from hermes_cli.gateway.commands import Commands, named
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.notices import Notices
 from hermes_cli.gateway.conversations.room import Room
@@ -208,9 +209,9 @@ class Reception:
         for channel in self._channels:
             channel.publish(message)
 
-    def _stream(self, message: Message, offset: int, text: str) -> None:
+    def _stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         for channel in self._channels:
-            channel.stream(message, offset, text)
+            channel.stream(message, offset, text, form)
 
     def _tell(self, about: Message, identifier: str, text: str) -> Message | None:
         stored = self._store.notice(about.session, identifier, text, origin=about.origin.of_notice())

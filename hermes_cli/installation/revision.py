@@ -21,35 +21,25 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 class RevisionQuery:
-    """Two git processes under way: start early, collect late. Only the starting process may collect."""
+    """A git process under way: start early, collect late. Only the starting process may collect."""
 
     def __init__(self) -> None:
         self._package = origin.package()
-        self._commands: tuple[Running | None, ...] = ()
-        if _git_above(self._package) is not None:
-            # A virtualenv may lie inside somebody else's checkout: its HEAD counts only if it tracks this package.
-            tracked = self._git("cat-file", "-e", "HEAD:./__init__.py")
-            self._commands = (tracked, self._git("rev-parse", f"--short={DIGITS}", "HEAD"))
+        self._is_asked = _git_above(self._package) is not None
+        # A virtualenv may lie inside somebody else's checkout: its HEAD counts only if it tracks this package.
+        self._command = self._git("rev-parse", "HEAD", "HEAD:./__init__.py") if self._is_asked else None
 
     def collect(self) -> str | None:
         """Return the short commit id, or the package's version outside a checkout.
 
         None when git does not say within 5 s.
         """
-        if not self._commands:
+        if not self._is_asked:
             return version(self._package)
-        timeout, out, is_tracked, is_known = GIT_TIMEOUT, "", True, True
-        for command in self._commands:  # each is collected, also when one has said enough: none is left behind
-            if command is None:
-                is_known = False
-                continue
-            ended = command.collect(timeout, grace=_GRACE)
-            if ended.code is None:
-                timeout, is_known = 0.0, False
-            out, is_tracked = ended.out.strip(), is_tracked and ended.ok
-        if not is_known:
+        ended = self._command.collect(GIT_TIMEOUT, grace=_GRACE) if self._command is not None else None
+        if ended is None or ended.code is None:
             return None
-        return (out if is_tracked else "") or version(self._package)
+        return (ended.out[:DIGITS] if ended.ok else "") or version(self._package)
 
     def _git(self, *arguments: str) -> "Running | None":
         from hermes_cli.system.command import Running
@@ -66,7 +56,7 @@ class RevisionQuery:
 def installed_revision() -> str | None:
     """Return the short commit id of the checkout that holds this package, else its version.
 
-    None when that cannot be told. Takes at most 10 s.
+    None when that cannot be told. Takes at most 5 s.
     """
     return RevisionQuery().collect()
 

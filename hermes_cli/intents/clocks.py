@@ -1,6 +1,6 @@
 """Every deadline of a restart, derived from one number: drain < exit backstop < supervisor kill < driver deadline."""
 
-from dataclasses import dataclass
+from hermes_cli.system.values import dataclass
 
 REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
 POKE = 2.0  # for the restarter to be poked: within the grace, so that who gets no answer can still start a driver

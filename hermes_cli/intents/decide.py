@@ -7,12 +7,12 @@ repair (the old code was put back and has to run again: the update has failed al
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
 from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
+from hermes_cli.system.values import replace
 
 LONGEST_DRAIN = 86400.0  # seconds; what a program says of its own drain is believed up to this
 MAX_SIGNAL_REPEATS = 3

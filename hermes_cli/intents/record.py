@@ -2,12 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hermes_cli.system.durable import finite
 from hermes_cli.system.process import Identity
+from hermes_cli.system.values import dataclass
 
 SCHEMA = 1
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB

@@ -7,7 +7,6 @@ nobody has told is left out; what was told and cannot be in this order (a start 
 demanded, a clock that was set) is left out, too. So the phases always add up to the time from the request to the outcome.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents.instance import Instance, Marks
@@ -15,6 +14,7 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.system.durable import finite
+from hermes_cli.system.values import dataclass
 
 PHASES = ("requested", "signalled", "draining", "exited", "demanded", "starting", "ready", "settled")
 

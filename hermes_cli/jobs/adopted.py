@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import request
@@ -21,6 +20,7 @@ from hermes_cli.programs.declared import DeclaredProgram, Memory
 from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
 from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
+from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.resident")
 OBSERVED = "observed"

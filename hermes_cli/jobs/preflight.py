@@ -7,6 +7,7 @@ import importlib
 import os
 
 _NEEDED = (
+    "hermes_cli.gateway.start",
     "hermes_cli.gateway.run",
     "hermes_cli.restarter",
     "hermes_cli.intents.driver",

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from hermes_cli.config import Config, HooksConfig, NotifyConfig, load_or_defaults
 from hermes_cli.notify import events
@@ -13,6 +12,7 @@ from hermes_cli.notify.run import run
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system import locks
+from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.notify")
 

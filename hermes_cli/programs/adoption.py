@@ -4,13 +4,13 @@ Written by `adopt`, removed by `release`. The program itself is told in program.
 """
 
 import os
-from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
 from hermes_cli.programs.program_file import ProgramFile, fill, load
 from hermes_cli.system import durable
+from hermes_cli.system.values import asdict, dataclass, field
 
 Unloaded = Literal["leave", "bring-back"]
 

@@ -5,8 +5,9 @@ removed stays so. A wish is only read off: the intent that is made of it settles
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from hermes_cli.system.values import dataclass, replace
 
 Word = Literal["restart", "stopped", "crashed", "refused", "unknown"]
 LOOK_AGAIN = 1.0  # seconds; a label that goes away, or an updater that ends, tells nobody

@@ -211,7 +211,7 @@ def refuse_leap(paths: "Paths") -> bool:
         return False
     start = manager.next_start()
     is_dead = bool(manager.drifted()) if start is None else not start.is_there
-    if is_dead and ahead.obstacle(ahead.of_this(paths)) is None:
+    if is_dead and ahead.obstacle(paths, ahead.of_this(paths)) is None:
         return manager.install()
     raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
 

@@ -3,22 +3,25 @@
 The program that the *definition* names is run with `--check`, in the environment that the definition gives it: it loads
 the code and the configuration, and makes the directories, as a start would. What cannot be told is no obstacle: a
 machine that is too busy to answer must not make a restart impossible, and a restart that fails then is tried again.
+A check that has passed is not repeated while nothing has changed of what it read: see `looked`.
 """
 
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
+from hermes_cli.services import looked
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 from hermes_cli.system.command import run
+from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,18 +86,23 @@ def unfit(stranger: Problem | None, start: NextStart | None) -> str | None:
     return None if start is None or start.is_there else start.gone
 
 
-def obstacle(start: NextStart) -> str | None:
+def obstacle(paths: Paths, start: NextStart) -> str | None:
     """Return why it would not come up, with the mend; None if it would, or if that cannot be told."""
     if not start.is_there:
         return start.gone
+    key = looked.key(start.argv, start.environment)
+    if looked.is_unchanged(paths.state, key):
+        return places(paths)
+    began = time.time()
     try:
-        ended = run([*start.argv, "--check"], BOUND, environment=start.environment)
+        ended = run([*start.argv, "--check"], BOUND, environment={**start.environment, looked.LISTS: "1"})
     except OSError as error:
         if error.errno in _NO_PROGRAM:
             return start.gone
         _log().warning("it cannot be checked whether a gateway would start: %s", error.strerror)
         return None
     if ended.ok:
+        looked.keep(paths.state, key, ended.out, began)
         return None
     if ended.code is None or ended.code in _KILLED:
         _log().warning("the check of what would be started says nothing: %s", ended.why)

@@ -5,11 +5,11 @@ import os
 import select
 import signal
 import sys
-from dataclasses import dataclass
 from typing import Any, Self
 
 from hermes_cli.system import process_table
 from hermes_cli.system.durable import finite
+from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,14 +103,14 @@ def test_a_gateway_that_never_becomes_ready_is_put_back_when_its_time_is_over(
     checkout: Checkout, make_installation: Callable[..., Installation]
 ) -> None:
     hermes = make_installation(
-        code=checkout.path, config="[gateway]\nstart_timeout = 2\nteardown_timeout = 1\n[update]\nstay_ready = 0.1\n"
+        code=checkout.path, config="[gateway]\nstart_timeout = 15\nteardown_timeout = 1\n[update]\nstay_ready = 0.1\n"
     )
     before = hermes.install()
     old = checkout.revision()
     checkout.release(*IS_NEVER_READY)
     done = hermes.run("update")
     assert done.returncode == 1
-    assert "was not ready after 2 s" in done.stderr
+    assert "was not ready after 15 s" in done.stderr
     assert hermes.ready(other_than=before).revision == old
 
 

@@ -47,7 +47,7 @@ class Pigeons:
         if message.role == "assistant":
             self.answered.set()
 
-    def stream(self, message, offset, text):
+    def stream(self, message, offset, text, form):
         self.told.append(("stream", message.id, offset, text))
 
     def drain(self):

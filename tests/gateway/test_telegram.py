@@ -2,13 +2,13 @@
 
 import os
 import signal
-import stat
 import time
 from pathlib import Path
 
 import pytest
 from support import PATIENCE
-from support.models.model_server import ModelServer, runs, says
+from support.models.model_server import runs, says
+from support.models.telegram_bot import ANN, answered
 from telegram_emulator import User
 
 from hermes_cli.programs import telegram as states
@@ -17,36 +17,6 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")
 pytestmark = pytest.mark.e2e
-
-ANN = 4711
-
-
-@pytest.fixture
-def bot(telegram, configure, tmp_path):
-    """Configure the gateway of this test for the emulated bot, with Ann as its user. More of [telegram] may be given."""
-    token = tmp_path / "token"
-    token.write_text(f"{telegram.token}\n")
-    token.chmod(stat.S_IRUSR | stat.S_IWUSR)
-
-    def write(more="", rest=""):
-        where = f'[telegram]\ntoken_file = "{token}"\napi = "{telegram.base_url}"\n'
-        configure(f"{where}{more or f'terminal = [{ANN}]'}\n{rest}")
-        return telegram
-
-    write()
-    return write
-
-
-@pytest.fixture
-def ann(telegram):
-    """Ann's private chat."""
-    return telegram.person(ANN, "Ann")
-
-
-def answered(telegram, chat, text, thread=None):
-    """Wait until exactly this was said last, and say how often it stands there."""
-    telegram.until(lambda: chat.of_bots(thread)[-1:] == [text], f"{text!r} in {chat.title}")
-    return chat.of_bots(thread).count(text)
 
 
 def test_a_message_is_answered_by_a_placeholder_that_becomes_the_answer(telegram, bot, ann, start):
@@ -325,13 +295,6 @@ def test_ten_thousand_queued_updates_are_taken_as_there_is_room(telegram, bot, a
     answered(telegram, ann, "You said: 59. Type /help.")
     assert ann.of_bots() == [f"You said: {number}. Type /help." for number in range(60)]
     assert mallory.of_bots() == []
-
-
-@pytest.fixture
-def model():
-    made = ModelServer(says("Hello."))
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(("button", "runs_it"), [("Approve", True), ("Deny", False)])

@@ -118,13 +118,13 @@ def test_a_failed_restart_is_history_once_a_later_gateway_is_ready(world: World)
 def test_start_waits_for_a_drain_that_takes_longer_than_a_start_may(world: World) -> None:
     world.hermes.install()
     config = world.hermes.home / "config.toml"
-    config.write_text(config.read_text().replace("start_timeout = 15", "start_timeout = 4"))
+    config.write_text(config.read_text().replace("start_timeout = 15", "start_timeout = 8"))
     let_go = world.hermes.busy()
     assert world.hermes.run("gateway", "restart", "--no-wait", "--timeout", "60").returncode == 0
     world.hermes.in_state("draining")
     with world.hermes.start("gateway", "start") as start:
         with pytest.raises(subprocess.TimeoutExpired):
-            start.wait(5)
+            start.wait(9)
         let_go()
         _, said = start.communicate(timeout=PATIENCE)
     assert start.returncode == 0, said

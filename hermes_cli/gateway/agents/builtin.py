@@ -30,5 +30,5 @@ class BuiltinAgent:
         return f"You said: {text}. Type /help."
 
     async def _run(self, turn: Turn, command: str) -> str:
-        closing = await self._tools.terminal(turn, command, turn.emit)
+        closing = await self._tools.terminal(turn, command, lambda text: turn.emit(text, "output"))
         return closing or ("" if turn.streamed else "(no output)")

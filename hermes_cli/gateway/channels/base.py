@@ -6,6 +6,7 @@ next attempt, or for the next instance. Every channel is told of every message; 
 
 from typing import Any, Protocol
 
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import Message, MessageOrigin
 from hermes_cli.gateway.conversations.turn import Turn
 
@@ -52,7 +53,7 @@ class Channel(Protocol):
     def called(self, origin: MessageOrigin) -> str:
         """Return what the writer of a message is called, for people."""
 
-    def stream(self, message: Message, offset: int, text: str) -> None:
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""
 
     def refresh(self) -> None:

@@ -6,9 +6,10 @@ A channel that can edit what it has shown shows a change that way; in others wha
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Whole:
 
     base: Message
     text: str
-    n: int
+    n: int = 0
+    spans: tuple[Span, ...] = ()
 
     @property
     def is_changed(self) -> bool:
@@ -96,5 +98,7 @@ class Changes:
         rows = self._database.execute(
             "SELECT n, text, message FROM changes WHERE target = ? ORDER BY n", (of,)
         ).fetchall()
+        if not rows:
+            return Whole(base, base.text, spans=self._store.spans(base.seq))
         changes = [Change(n, text, None if seq is None else self._store.message(seq)) for n, text, seq in rows]
         return whole(base, changes, above)

@@ -48,6 +48,10 @@ CREATE TABLE IF NOT EXISTS changes (
 );
 CREATE INDEX IF NOT EXISTS changes_of ON changes (target);
 CREATE INDEX IF NOT EXISTS changes_by ON changes (message) WHERE message IS NOT NULL;
+CREATE TABLE IF NOT EXISTS forms (
+    seq INTEGER PRIMARY KEY,
+    spans TEXT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS by_session ON messages (session, seq);
 CREATE INDEX IF NOT EXISTS unfinished ON messages (state) WHERE state IN ('queued', 'running');
 """

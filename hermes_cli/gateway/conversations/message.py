@@ -4,11 +4,12 @@ The channel belongs to the message: whatever has to know it (the terminal's envi
 drain, a notice) takes it from here.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from hermes_cli.environment import SESSION
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.intents.record import Intent
+from hermes_cli.system.values import dataclass
 
 Role = Literal["user", "assistant", "notice"]
 Ended = Literal["answered", "interrupted"]
@@ -101,12 +102,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The end of a turn; see `Message` for the fields."""
+    """The end of a turn; see `Message` for the fields. `spans` are those of its text."""
 
     text: str
     streamed: int = 0
     rest: str = ""
     restart: str | None = None
+    spans: tuple[Span, ...] = ()
 
 
 def is_update(message: Message) -> bool:

@@ -1,9 +1,9 @@
 """How much the store may hold, and what makes room in it: the oldest messages that are over go first."""
 
 import sqlite3
-from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.database import transaction
+from hermes_cli.system.values import dataclass
 
 _OUTCOMES = 2000  # far more than the queue remembers
 _AT_ONCE = 10  # messages that make room in one transaction
@@ -33,6 +33,7 @@ def make_room(database: sqlite3.Connection, room: Room) -> None:
                 (_oldest_outcome(database), _AT_ONCE),
             ).fetchall()
             database.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _ in old])
+            database.executemany("DELETE FROM forms WHERE seq = ?", [(seq,) for seq, _ in old])
             database.executemany("DELETE FROM origins WHERE message = ?", [(name,) for _, name in old])
             database.executemany("DELETE FROM changes WHERE target = ? OR message = ?", [(seq, seq) for seq, _ in old])
         if len(old) < _AT_ONCE:

@@ -10,11 +10,11 @@ An id is unique within its session, and `messages.id` over all of them: where an
 stored is the id and the session (`_qualified`). A `Message` has the id as its sender knows it, and is found by its `seq`.
 """
 
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.changes import Changes
@@ -28,8 +28,10 @@ from hermes_cli.gateway.conversations.database import (
     set_aside,
     transaction,
 )
+from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
 from hermes_cli.gateway.conversations.room import FullError, Room, make_room
+from hermes_cli.system.values import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Store:
             self._database.execute("UPDATE messages SET state = ? WHERE seq = ?", (ended, message.seq))
             row = self._database.execute("SELECT id FROM messages WHERE seq = ?", (message.seq,)).fetchone()
             stored = message.id if row is None else str(row[0])
-            return self._insert(
+            inserted = self._insert(
                 message.session,
                 f"reply:{stored}",
                 "assistant",
@@ -137,6 +139,15 @@ class Store:
                 rest=reply.rest,
                 restart=reply.restart,
             )
+            if inserted is not None and reply.spans:
+                spans = json.dumps([astuple(span) for span in reply.spans])
+                self._database.execute("INSERT OR REPLACE INTO forms VALUES (?, ?)", (inserted.seq, spans))
+            return inserted
+
+    def spans(self, seq: int) -> tuple[Span, ...]:
+        """Return which stretches of a reply's text are of which form."""
+        row = self._database.execute("SELECT spans FROM forms WHERE seq = ?", (seq,)).fetchone()
+        return () if row is None else tuple(Span(*span) for span in json.loads(row[0]))
 
     def drop_queued(self, session: str, why: str) -> list[Message]:
         """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""

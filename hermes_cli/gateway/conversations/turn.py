@@ -1,5 +1,6 @@
 """One turn: one message, one execution, one reply."""
 
+from hermes_cli.gateway.conversations.forms import Form, Forms
 from hermes_cli.gateway.conversations.message import Message, Reply
 
 TYPE_CHECKING = False
@@ -22,14 +23,14 @@ class Turn:
         self,
         message: Message,
         since: float,
-        stream: "Callable[[Message, int, str], None]",
+        stream: "Callable[[Message, int, str, Form | None], None]",
         most: int,
         *,
         beside: bool = False,
     ) -> None:
         """Begin at `since` (event loop seconds). `most`: characters that are streamed.
 
-        `beside`: it answers a command while its session's own turn runs. `stream` is called with the message, the number of characters that were streamed before, and the new text.
+        `beside`: it answers a command while its session's own turn runs. `stream` is called with the message, the number of characters that were streamed before, the new text, and its form.
         """
         self.message = message
         self.since = since
@@ -41,6 +42,7 @@ class Turn:
         self._most = most
         self._why = ""
         self._kept = ""
+        self._forms = Forms()
         self._stream = stream
 
     @property
@@ -48,16 +50,18 @@ class Turn:
         """The output so far, of which the last 64 Ki characters are kept."""
         return self._kept[-KEPT:]
 
-    def emit(self, text: str) -> None:
+    def emit(self, text: str, form: Form | None = None) -> None:
         """Stream output. A turn that was cut off may still call this while its commands end."""
         self.printed += len(text)
         self._kept += text
+        self._forms.grow(len(text), form)
         if len(self._kept) > 2 * KEPT:  # not at every chunk: that would copy 64 Ki for each line
             self._kept = self._kept[-KEPT:]
+            self._forms.keep(KEPT)
         offset, shown = self.streamed, text[: max(0, self._most - self.streamed)]
         self.streamed += len(shown)
         if shown:
-            self._stream(self.message, offset, shown)
+            self._stream(self.message, offset, shown, form)
 
     def cut_off(self, why: str, now: float) -> None:
         """Cancel the turn at `now` (event loop seconds); `why` is "restart", "stop", "/stop" or REVOKED."""
@@ -70,8 +74,7 @@ class Turn:
         """Return the reply of a turn that ran to its end, with its closing line."""
         if closing and self.streamed and not self.output.endswith("\n"):
             closing = f"\n{closing}"
-        text = f"{self._omitted()}{self.output}{closing}".removesuffix("\n")
-        return Reply(text, self.streamed, self._not_streamed() + closing)
+        return self._reply(self._omitted(), closing, self._not_streamed() + closing)
 
     def cut_reply(self) -> Reply:
         """Return the reply of a turn that was cut off."""
@@ -83,9 +86,15 @@ class Turn:
         if not self.streamed:
             return Reply(f"{what}; it had printed nothing. It is not run again.")
         rest = f"[{what}; it is not run again]"
-        text = f"{what}; it is not run again. What it printed so far:\n{self._omitted()}{self.output}"
+        before = f"{what}; it is not run again. What it printed so far:\n{self._omitted()}"
         rest = rest if self.output.endswith("\n") else f"\n{rest}"
-        return Reply(text.removesuffix("\n"), self.streamed, self._not_streamed() + rest)
+        return self._reply(before, "", self._not_streamed() + rest)
+
+    def _reply(self, before: str, after: str, rest: str) -> Reply:
+        output = self.output
+        text = f"{before}{output}{after}".removesuffix("\n")
+        spans = (span.moved(0, len(text)) for span in self._forms.of_last(len(output), len(before)))
+        return Reply(text, self.streamed, rest, spans=tuple(span for span in spans if span is not None))
 
     def _omitted(self) -> str:
         missing = self.printed - len(self.output)

@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from hermes_cli.config import LimitsConfig
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import Ended, Message, Reply, is_update
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
+from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.turns")
 _Kept = TypeVar("_Kept")
@@ -28,7 +30,7 @@ class Turns:
         instance: str,
         *,
         publish: Callable[[Message], None],
-        stream: Callable[[Message, int, str], None],
+        stream: Callable[[Message, int, str, Form | None], None],
         changed: Callable[[], None],
         restart_of: Callable[[Message], str | None],
         limits: LimitsConfig,
@@ -151,7 +153,7 @@ class Turns:
             reply = turn.reply(f"[the turn failed: {type(error).__name__}: {error}]")
         else:
             reply = turn.reply(task.result())
-        reply = Reply(reply.text, reply.streamed, reply.rest, self._restart_of(turn.message))
+        reply = replace(reply, restart=self._restart_of(turn.message))
         ended: Ended = "interrupted" if interrupted else "answered"
         stored = await self._kept(lambda: self._store.finish(turn.message, reply, ended))
         if stored is not None:

@@ -3,6 +3,7 @@
 A net for accidents, and no wall: a program can hide what it does. Who may use the terminal at all is decided before.
 """
 
+import functools
 import re
 
 _START = r"(?:^|[;&|(){}`\n]|\$\(|\b(?:sudo|doas|exec|nohup|time|xargs|env|then|else|do)\s)\s*(?:\S*/)?"
@@ -39,10 +40,15 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r":\s*\(\s*\)\s*\{.*:\s*\|\s*:", "it starts processes without end"),
     (r"(?i)\b(?:drop\s+(?:table|database|schema)|truncate\s+table)\b", "it removes data from a database"),
 )
-_COMPILED = tuple((re.compile(pattern), why) for pattern, why in _RULES)
+
+
+@functools.cache
+def _compiled() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the rules, compiled when the first command comes: that takes longer than all the rest of a start."""
+    return tuple((re.compile(pattern), why) for pattern, why in _RULES)
 
 
 def danger(command: str) -> str | None:
     """Return what is dangerous about a command of the shell, or None."""
     plain = re.sub(r"\\\n|['\"\\]", "", command)  # what the shell takes away: 'rm' and r\m are rm
-    return next((why for pattern, why in _COMPILED if pattern.search(plain)), None)
+    return next((why for pattern, why in _compiled() if pattern.search(plain)), None)

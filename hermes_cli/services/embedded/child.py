@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Self
 
 from hermes_cli.installation import entry_points
@@ -14,6 +13,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system import locks, process_table
 from hermes_cli.system.process import Handle, Identity
+from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.supervisor")
 

@@ -122,7 +122,7 @@ class Embedded:
 
     def obstacle(self) -> str | None:
         """Return why the supervisor could not start another gateway, or None."""
-        return ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        return ahead.obstacle(self._paths, self.next_start() or ahead.of_this(self._paths))
 
     def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
         python, who = answer.get("python"), f"the supervisor, pid {answer.get('supervisor')},"

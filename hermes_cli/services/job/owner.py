@@ -7,12 +7,12 @@ HERMES_HOME, by the restarter's command line or by its log. Pure, but for a look
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.system.printable import printable
+from hermes_cli.system.values import dataclass, field
 
 FOREIGN = "service-foreign"  # the code of the problem
 MARK = "HERMES_GATEWAY_STATE"  # in the environment of every job; nothing reads it but this module

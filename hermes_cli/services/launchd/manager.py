@@ -123,7 +123,7 @@ class Launchd:
 
     def obstacle(self) -> str | None:
         """Return why the installed definition would not come up, or None. Raises HermesError."""
-        return self.unfit() or ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        return self.unfit() or ahead.obstacle(self._paths, self.next_start() or ahead.of_this(self._paths))
 
     def _is_disabled(self, place: Location) -> bool:
         """Say whether a label that is not loaded is switched off; launchd is asked only where that matters."""

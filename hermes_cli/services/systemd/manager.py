@@ -125,7 +125,7 @@ class Systemd:
 
     def obstacle(self) -> str | None:
         """Return why the installed unit would not come up, or None. Raises HermesError."""
-        return self.unfit() or ahead.obstacle(self.next_start() or ahead.of_this(self._paths))
+        return self.unfit() or ahead.obstacle(self._paths, self.next_start() or ahead.of_this(self._paths))
 
     def _service(self, unit: Unit) -> Service:
         foreign = self._stranger(unit)

@@ -5,6 +5,7 @@ as it should be is written as bytes. Requests are kept, with their headers.
 """
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -61,6 +62,14 @@ def refuses(status: int, message: str = "", **headers: str) -> Answer:
     return Answer((body,), status, headers, "application/json")
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server that says nothing of a client that has gone: a gateway that is killed goes in the middle of an answer."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class ModelServer:
     """The server. `script` may be changed at any time."""
 
@@ -80,7 +89,7 @@ class ModelServer:
             def log_message(self, *_: object) -> None:
                 """Print nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Quiet(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -45,14 +45,17 @@ async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, h
         while (request := await _request(reader)) is not None:
             answering = asyncio.ensure_future(handle(request))
             leaving = asyncio.ensure_future(reader.read(1))
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                if request.path.lower().endswith("/getupdates"):
-                    answering.cancel()
-                await asyncio.wait({answering})
-                return
-            leaving.cancel()
-            await asyncio.wait({leaving})
+            try:
+                await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    if request.path.lower().endswith("/getupdates"):
+                        answering.cancel()
+                    await asyncio.wait({answering})
+                    return
+            finally:  # the server may be going away: nobody answers then, and nobody listens
+                answering.cancel()
+                leaving.cancel()
+                await asyncio.gather(answering, leaving, return_exceptions=True)
             answer = answering.result()
             if answer.body is None:
                 return

@@ -213,7 +213,12 @@ def _text(request: Request, name: str, longest: int) -> str:
 
 def _entities(request: Request, text: str) -> list[dict[str, Any]]:
     found = _json(request, "entities", [])
+    encoded = text.encode("utf-16-le")
     for entity in found:
-        if entity["offset"] < 0 or entity["length"] < 1 or entity["offset"] + entity["length"] > units(text):
+        start, end = entity["offset"], entity["offset"] + entity["length"]
+        if start < 0 or end <= start or end > units(text):
             raise bad("entity is outside of the text")
+        for at in (start, end):
+            if 0xDC <= (encoded[2 * at + 1 : 2 * at + 2] or b"\0")[0] <= 0xDF:
+                raise bad(f"entity beginning at UTF-16 offset {start} ends in a middle of a UTF-16 symbol")
     return list(found)

@@ -1,5 +1,7 @@
 """getUpdates and the methods of the emulator, as the Bot API's server has them."""
 
+import asyncio
+import contextlib
 import threading
 import time
 
@@ -154,3 +156,22 @@ def test_a_file_is_a_document_and_a_press_is_a_query(telegram, call, ann):
     assert call("getUpdates")[1]["result"][-1]["callback_query"]["data"] == "yes:1"
     assert call("answerCallbackQuery", callback_query_id=query)[0] == 200
     assert call("answerCallbackQuery", callback_query_id=query)[0] == 400
+
+
+def test_a_server_that_goes_away_leaves_nothing_behind(telegram, call, ann):
+    def poll():
+        with contextlib.suppress(httpx2.HTTPError):
+            call("getUpdates", timeout=50)
+
+    async def tasks():
+        return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    telegram.fault("sendMessage", "hang")
+    polling = threading.Thread(target=poll)
+    polling.start()
+    with httpx2.Client() as client, pytest.raises(httpx2.ReadTimeout):
+        client.post(f"{telegram.base_url}/bot{telegram.token}/sendMessage", json={"chat_id": ann.id}, timeout=0.1)
+    telegram.until(lambda: len(telegram.calls()) == 2, "both calls")
+    telegram.away()
+    assert telegram._run(tasks()) == []
+    polling.join(30)

@@ -65,7 +65,7 @@ class ModelAgent:
     async def _converse(self, turn: Turn, messages: list[dict[str, Any]]) -> str:
         calls, asked_again = 0, False
         while True:
-            completion = await self._endpoint.complete(messages, _TOOLS, turn.emit)
+            completion = await self._endpoint.complete(messages, _TOOLS, lambda text: turn.emit(text, "markdown"))
             if completion.is_empty:
                 if asked_again:
                     return "[the model ended without an answer]"
@@ -90,7 +90,9 @@ class ModelAgent:
             return '[nothing was run: the arguments must be a JSON object, {"command": "…"}]'
         command = values["command"]
         begins_a_line = not turn.output or turn.output.endswith("\n")
-        turn.emit(f"$ {command}\n" if begins_a_line else f"\n$ {command}\n")
+        if not begins_a_line:
+            turn.emit("\n")
+        turn.emit(f"$ {command}\n", "output")
         if why := await self._tools.permit(turn, command):
             turn.emit(f"{why}\n")
             return why

@@ -5,8 +5,9 @@ report where it was seen; tests/unit/gateway/test_deltas.py has a case for each.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
+
+from hermes_cli.system.values import dataclass, field
 
 _OPENING, _CLOSING = "<think>", "</think>"
 _AS_TEXT = ("<tool_call>", "<function=", "[TOOL_CALLS]")

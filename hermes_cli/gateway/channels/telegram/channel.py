@@ -17,6 +17,7 @@ from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outbox import Outbox
 from hermes_cli.gateway.channels.telegram.poll import Poller, text_of
 from hermes_cli.gateway.channels.telegram.standing import Standing
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message, MessageOrigin
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.people import People, tell
@@ -93,10 +94,10 @@ class TelegramChannel:
         if self._outbox is not None and self._is_ours(message):
             self._outbox.deliver(message, message.seq, is_change=True)
 
-    def stream(self, message: Message, offset: int, text: str) -> None:  # noqa: ARG002  a preview has no use for it
+    def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a preview has no use for the offset
         """Show output of a turn of ours."""
         if self._outbox is not None and self._is_ours(message):
-            self._outbox.stream(message, text)
+            self._outbox.stream(message, text, form)
 
     def refresh(self) -> None:
         """Tell what another process has left to be told: somebody was let in."""

@@ -10,15 +10,17 @@ import logging
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome
-from hermes_cli.gateway.channels.telegram.text import sound, split, tail, units
+from hermes_cli.gateway.channels.telegram.markdown import rendered
+from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
+from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
+from hermes_cli.gateway.channels.telegram.text import Rich, sound, split
+from hermes_cli.gateway.conversations.changes import Whole
+from hermes_cli.system.values import dataclass, field
 
-PLACEHOLDER = "…"
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
 _TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
@@ -35,20 +37,19 @@ class Calls(Protocol):
 
 
 @dataclass(slots=True)
-class Preview:
-    """The output of a turn so far; `shown` is what stands in the chat."""
-
-    since: float
-    text: str = ""
-    shown: str = ""
-
-
-@dataclass(slots=True)
 class Due:
-    """A message to deliver, or to change: the key of its delivery."""
+    """A message to deliver, or to change: the key of its delivery, how it reads, and the parts of that."""
 
     key: int
     is_change: bool = False
+    whole: Whole | None = None
+    parts: list[Rich] = field(default_factory=list)
+
+    def reads(self, whole: Whole) -> list[Rich]:
+        """Return the parts of what it reads now."""
+        if self.whole != whole or not self.parts:
+            self.whole, self.parts = whole, split(rendered(whole.text, whole.spans))
+        return self.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ class Part:
 
     key: int
     number: int
-    text: str
+    words: Rich
     keyboard: dict[str, Any] | None
 
     @property
     def mark(self) -> str:
         """How the ledger knows that it stands so."""
-        return f"done:{zlib.crc32(sound(f'{self.text}{self.keyboard}').encode()):08x}"
+        return f"done:{zlib.crc32(sound(f'{self.words.text}{self.words.wire()}{self.keyboard}').encode()):08x}"
 
 
 @dataclass(slots=True)
@@ -167,8 +168,7 @@ class Lane:
         placed = await self._placed(key, 0, self.waiting.get(key))
         if placed is None:
             return
-        outcome = await self._call("editMessageText", None, message_id=int(placed), text=tail(f"{text}\n{PLACEHOLDER}"))
-        verdict = verdicts.of(outcome)
+        verdict = await self._edit(placed, preview.words(), None)
         if verdict.kind == "done":
             preview.shown = text
             self._fine()
@@ -196,11 +196,11 @@ class Lane:
         if due.is_change:
             self._edited = self._loop.time()
         thread = whole.base.origin.thread
-        parts = split(whole.text)
-        for number, text in enumerate(parts):
+        parts = due.reads(whole)
+        for number, words in enumerate(parts):
             is_last = number == len(parts) - 1
             keyboard = buttons.below(whole.base.id) if is_last and not whole.is_changed else None
-            part = Part(due.key, number, text, keyboard)
+            part = Part(due.key, number, words, keyboard)
             if ledger.place(due.key, number)[0] == part.mark and not (is_last and whole.is_changed):
                 continue
             if not await self._say(part, thread, last=whole.n if is_last else None):
@@ -213,10 +213,7 @@ class Lane:
         placed = await self._placed(part.key, part.number, thread)
         if placed is None:
             return False
-        outcome = await self._call(
-            "editMessageText", None, message_id=int(placed), text=part.text, reply_markup=part.keyboard
-        )
-        verdict = verdicts.of(outcome)
+        verdict = await self._edit(placed, part.words, part.keyboard)
         if verdict.kind == "done":
             self._fine()
             self._shared.ledger.done(part.key, part.number, placed, part.mark, last=last)
@@ -226,6 +223,17 @@ class Lane:
         else:
             self._refused(verdict, part.key)
         return False
+
+    async def _edit(self, placed: str, words: Rich, keyboard: dict[str, Any] | None) -> verdicts.Verdict:
+        """Have a message of the chat say something: without its entities, should it be refused with them."""
+        entities = words.wire()
+        more = {"message_id": int(placed), "text": words.text, "reply_markup": keyboard}
+        outcome = await self._call("editMessageText", None, entities=entities, **more)
+        verdict = verdicts.of(outcome)
+        if entities and verdict.kind == "never" and isinstance(outcome, Refused) and outcome.code == 400:
+            _log.warning("a text is refused with its entities, so it goes without them: %s", verdict.why)
+            verdict = verdicts.of(await self._call("editMessageText", None, **more))
+        return verdict
 
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
@@ -269,10 +277,3 @@ class Lane:
         chat = self._shared.moved.get(self.chat, self.chat)
         where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
         return await self._shared.api.call(method, **where, **arguments)
-
-
-def grown(preview: Preview, text: str) -> None:
-    """Add output to a preview, of which the end is kept."""
-    preview.text += text
-    if units(preview.text) > 16_384:
-        preview.text = preview.text[-4096:]

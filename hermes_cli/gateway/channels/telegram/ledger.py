@@ -9,12 +9,12 @@ that. A row with `part` -1 says that the whole is over, and by `external` which 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.changes import Whole
 from hermes_cli.gateway.conversations.message import TELEGRAM
 from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.system.values import dataclass
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS polls (

@@ -5,8 +5,10 @@ import logging
 import sqlite3
 from collections.abc import Callable
 
-from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Preview, Shared, grown
+from hermes_cli.gateway.channels.telegram.lane import Calls, Due, Lane, Shared
 from hermes_cli.gateway.channels.telegram.ledger import Ledger, suppressed
+from hermes_cli.gateway.channels.telegram.preview import Preview
+from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message
 from hermes_cli.gateway.conversations.store import Store
 
@@ -58,7 +60,7 @@ class Outbox:
             self._lane(message.origin.chat).waiting[message.seq] = message.origin.thread
             self._run(message.origin.chat)
 
-    def stream(self, message: Message, text: str) -> None:
+    def stream(self, message: Message, text: str, form: Form | None) -> None:
         """Show output of a turn."""
         chat = message.origin.chat
         if chat is None:
@@ -66,7 +68,7 @@ class Outbox:
         previews = self._lane(chat).previews
         if message.seq not in previews:
             previews[message.seq] = Preview(asyncio.get_running_loop().time())
-        grown(previews[message.seq], text)
+        previews[message.seq].grow(text, form)
         self._run(chat)
 
     def deliver(self, message: Message, key: int, *, is_change: bool = False) -> None:
