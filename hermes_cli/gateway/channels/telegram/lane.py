@@ -197,6 +197,8 @@ class Lane:
             self._edited = self._loop.time()
         thread = whole.base.origin.thread
         parts = due.reads(whole)
+        if not await self._shorten(due.key, len(parts)):
+            return
         for number, words in enumerate(parts):
             is_last = number == len(parts) - 1
             keyboard = buttons.below(whole.base.id) if is_last and not whole.is_changed else None
@@ -205,8 +207,16 @@ class Lane:
                 continue
             if not await self._say(part, thread, last=whole.n if is_last else None):
                 return
-        for placed in ledger.parts(due.key)[len(parts) :]:  # it reads shorter now
-            await self._call("deleteMessage", None, message_id=int(placed))
+
+    async def _shorten(self, key: int, length: int) -> bool:
+        """Remove the parts that a message does not have any more. Return False to come back to it later."""
+        for number, placed in enumerate(self._shared.ledger.parts(key)[length:], length):
+            verdict = verdicts.of(await self._call("deleteMessage", None, message_id=int(placed)))
+            if verdict.kind == "later":
+                self._wait(verdict)
+                return False
+            self._shared.ledger.lost(key, number)
+        return True
 
     async def _say(self, part: Part, thread: str | None, *, last: int | None) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
