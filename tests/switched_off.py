@@ -188,7 +188,7 @@ ROWS = [
     ),
     Row(
         "the record is written before the signal",
-        ask.send,
+        ask._submit,
         "identifier = records.submit(paths.intents, record)",
         'identifier = str(record["id"])',
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",

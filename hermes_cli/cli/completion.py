@@ -1,6 +1,6 @@
 """`hermes completion`: what makes a shell complete commands, options, profiles, ids and settings.
 
-The shell asks by a variable (click's protocol); the answer imports as little as it can, for somebody waits for it.
+The shell asks by a variable (click's protocol); the answer imports as little as it can: a person waits for it.
 """
 
 import os

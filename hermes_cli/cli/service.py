@@ -11,7 +11,7 @@ from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, trial
-from hermes_cli.intents.decide import LONGEST_DRAIN
+from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption, own
 from hermes_cli.restart.cancel import cancel

@@ -1,4 +1,4 @@
-"""A start for which the machine has no room (disk, memory, descriptors, processes) is no crash: it is tried until there is.
+"""A start for which the machine has no room (disk, memory, descriptors, processes) is no crash: it is tried again and again.
 
 A manager counts starts that fail at once and gives up after a few (systemd's StartLimitBurst, the supervisor's crash limit),
 and a disk is full for longer than that. So the process stays and executes itself again after a pause: same pid, same

@@ -92,17 +92,17 @@ class Drain:
             if intent.id not in self._wishes and names(intent, self._me):
                 self._wishes[intent.id] = Wish(intent, now)
                 _log.info("restart %s, reason %s, asked by %s", intent.id, intent.reason, intent.requester)
-        self.note()
+        self.wake()
 
     def stop(self, clocks: Clocks) -> None:
         """End the drain in a stop: briefly, and with exit code 0 (rule 7)."""
         self.code = 0
         self.clocks = clocks
         self._limit = min(self._limit, self._loop.time() + clocks.drain)
-        self.note()
+        self.wake()
 
-    def note(self) -> None:
-        """Look again, because a turn ended or a wish came."""
+    def wake(self) -> None:
+        """Have `wait` look again, because a turn ended or a wish came."""
         self._changed.set()
 
     async def wait(self) -> None:

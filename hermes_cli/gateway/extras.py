@@ -1,4 +1,4 @@
-"""What config.toml enables and only an extra brings: looked at before a start counts as possible (rule 10)."""
+"""Whether the packages of the extras that config.toml enables are installed: without them no gateway starts (rule 10)."""
 
 import sys
 

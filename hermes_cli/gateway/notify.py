@@ -1,4 +1,4 @@
-"""Tells systemd that this process is ready, alive or stopping, by systemd's own protocol (sd_notify(3)).
+"""Tell systemd that this process is ready, alive or stopping, by systemd's own protocol (sd_notify(3)).
 
 Under any other manager there is no address, and nothing is sent.
 """

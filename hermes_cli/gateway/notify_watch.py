@@ -1,4 +1,4 @@
-"""`[notify]`: the running gateway sees to it that outcomes are told, by a process of its own: a hook must not hold it up."""
+"""`[notify]` and `[hooks] after_restart`: a process of its own tells outcomes, so that no hook holds the gateway up."""
 
 import asyncio
 import contextlib

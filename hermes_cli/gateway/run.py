@@ -79,7 +79,7 @@ def main(paths: Paths) -> int:
         if start.is_first:
             with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
                 starts.record(paths, os.getpid(), time.time())
-        if not start.is_first:  # a try for which there was no room was no crash of an update on probation
+        else:  # a try for which there was no room was no crash of an update on probation
             config = replace(config, update=replace(config.update, probation=0.0))
         return asyncio.run(Gateway(paths, config, query, mark, notifier).run())
     except another_try.FAILURES as error:
@@ -247,7 +247,7 @@ class Gateway:
     def _turns_changed(self, running: int) -> None:
         self._lifecycle.running(running)
         if self._drain is not None:
-            self._drain.note()
+            self._drain.wake()
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -14,16 +14,23 @@ _WRITTEN = {"--supervise", "--background", "--resume", "--stay"}
 
 def quick(arguments: list[str]) -> int | None:
     """Run `-p NAME gateway run [OPTION…]` as `entry_points.gateway` writes it; None: it is not quite that."""
-    options = set(arguments[4:])
-    if arguments[:1] != ["-p"] or arguments[2:4] != ["gateway", "run"] or not options <= _WRITTEN:
+    found = parsed(arguments)
+    if found is None:
         return None
     from hermes_cli import mends
     from hermes_cli.errors import exit_code_of
     from hermes_cli.paths import resolve
 
-    profile = arguments[1]
-    given = {name.removeprefix("--"): name in options for name in _WRITTEN}
-    return exit_code_of(lambda: start(resolve(profile), **given), lambda text: mends.shown(text, profile))
+    profile, options = found
+    return exit_code_of(lambda: start(resolve(profile), **options), lambda text: mends.shown(text, profile))
+
+
+def parsed(arguments: list[str]) -> tuple[str, dict[str, bool]] | None:
+    """Return the profile and what `start` takes, or None. Pure."""
+    options = set(arguments[4:])
+    if arguments[:1] != ["-p"] or arguments[2:4] != ["gateway", "run"] or not options <= _WRITTEN:
+        return None
+    return arguments[1], {name.removeprefix("--"): name in options for name in _WRITTEN}
 
 
 def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay: bool) -> int:

@@ -1,4 +1,4 @@
-"""Notices the end of the embedded supervisor, in the gateway that it left behind.
+"""Notice the end of the embedded supervisor, in the gateway that it left behind.
 
 Other service managers outlive the gateway by definition. The embedded supervisor is a process like any other.
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hermes_cli.paths import Paths
 
 # platformdirs where HERMES_HOME is not set, psutil where the kernel has no /proc and for git's lock files.
-_NEEDED = ("platformdirs", "psutil")
+_NEEDED = ("filelock", "platformdirs", "psutil")
 # $1 python, $2 the copy, $3 which to try first, $4 profile, $5 trigger. If a driver cannot run, or is
 # killed, the other one looks at what is there and goes on.
 _SCRIPT = """\

@@ -1,6 +1,6 @@
-"""Where the lock lies that lets one update at a time change this installation, whatever home it is asked from.
+"""Where the lock of this installation lies: one update at a time may change it, whichever home asks.
 
-With the code, and so writable by whoever can update it: in git's directory of a checkout, else in the environment.
+It lies with the code, so whoever can update that can write it: in git's directory of a checkout, else in the environment.
 """
 
 import os

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
+from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 from hermes_cli.system.values import replace
 
-LONGEST_DRAIN = 86400.0  # seconds; what a program says of its own drain is believed up to this
 MAX_SIGNAL_REPEATS = 3
 SIGNAL_REPEAT_INTERVAL = 5.0  # seconds without any sign of a drain
 
@@ -158,14 +158,14 @@ def reload_refused(facts: Facts) -> Step | None:
 
 def look_ahead(facts: Facts) -> Step | None:
     """Look whether another instance could start, before one that is ready is taken down (rule 10)."""
-    if not _is_leap(facts) or facts.seen.looked_ahead:
+    if not facts.leaps or facts.seen.looked_ahead:
         return None
     return LookAhead()
 
 
 def next_would_not_start(facts: Facts) -> Step | None:
     """Fail, and leave the instance that is ready alone: another one would not start (rule 10)."""
-    if not _is_leap(facts) or facts.seen.obstacle is None:
+    if not facts.leaps or facts.seen.obstacle is None:
         return None
     return _fail(facts, not_restarted(facts.seen.obstacle))
 
@@ -226,7 +226,7 @@ def start_refused(facts: Facts) -> Step | None:
 
 
 def crash_loop(facts: Facts) -> Step | None:
-    """Fail: as many starts have ended as are tried, though every look saw one at work."""
+    """Fail: as many starts have ended as are tried, even if each look has found another one at work."""
     return _fail(facts, facts.start_failure) if facts.keeps_crashing else None
 
 
@@ -311,10 +311,6 @@ RULES: tuple[Rule, ...] = (
     pause_before_start,
     demand_start,
 )
-
-
-def _is_leap(facts: Facts) -> bool:
-    return facts.leaps and (facts.outdated is not None or facts.wants_reload)
 
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:

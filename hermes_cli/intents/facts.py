@@ -67,7 +67,7 @@ class Mends:
 class Policy:
     """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either.
 
-    `look_again`: how often a program is looked at that has to be asked, since nothing tells of its changes.
+    `look_again`: seconds between two looks at a program whose changes nothing tells of.
     """
 
     drain_timeout: float = DRAIN_TIMEOUT
@@ -190,11 +190,13 @@ class Facts:
     def leaps(self) -> bool:
         """Whether something healthy is to be taken down next, which nobody has insisted on (rule 10)."""
         running = self.running
-        return running is not None and running.ready and not self.intent.force and self.phase != "repair"
+        if running is None or not running.ready or self.intent.force or self.phase == "repair":
+            return False
+        return self.outdated is not None or self.wants_reload
 
     @property
     def wants_reload(self) -> bool:
-        """Whether the instance that runs was started by the definition that is to go."""
+        """Whether a changed definition is still to be loaded, and an instance under the old one runs."""
         return self.fresh is not None and self.intent.action == "reload" and not self.progress.attempts
 
     @property
@@ -204,7 +206,7 @@ class Facts:
 
     @property
     def keeps_crashing(self) -> bool:
-        """Whether as many starts have failed as are tried, though every look saw one at work."""
+        """Whether as many starts have failed as are tried, even if each look has found another one at work."""
         if not self.progress.died:
             return False
         return self.start_is_refused or self.progress.attempts + self.progress.died > self.max_attempts

@@ -22,9 +22,9 @@ class Progress:
     ready_pid: int = 0  # the fresh instance that was seen ready, and since when
     ready_since: float = 0.0
     lost: int = 0  # fresh instances that were ready and ended by themselves
-    start_pid: int = 0  # of the start that the last look has seen at work
+    start_pid: int = 0  # the start that the last look found at work
     gone_at: float = 0.0  # when the named instance was first seen to be gone
-    died: int = 0  # starts that ended between two looks which both saw one at work
+    died: int = 0  # starts that ended between two looks, the second of which found another one at work
 
     def not_ahead_of(self, now: float) -> "Progress":
         """Return the same with no time in the future: after the clock was stepped back, nobody waits for it to catch up."""

@@ -5,14 +5,14 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from hermes_cli.intents.request import SCHEMA
 from hermes_cli.system.durable import finite
 from hermes_cli.system.process import Identity
 from hermes_cli.system.values import dataclass
 
-SCHEMA = 1
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{1,9}Z-[0-9]{1,10}-[0-9a-f]{1,32}")
-_LONGEST_DRAIN = 86400.0
+LONGEST_DRAIN = 86400.0  # seconds; what a record or a program says of a drain is believed up to this
 
 
 class RecordError(ValueError):
@@ -170,8 +170,8 @@ def _text(value: Any) -> str | None:
 
 
 def _drain(value: Any) -> float | None:
-    if isinstance(value, int | float) and value > _LONGEST_DRAIN:
-        return _LONGEST_DRAIN  # even where it is too large for a float
+    if isinstance(value, int | float) and value > LONGEST_DRAIN:
+        return LONGEST_DRAIN  # even where it is too large for a float
     found = finite(value)
     return None if found is None or found < 0 else found
 

@@ -6,7 +6,6 @@ from hermes_cli.system.process import Identity
 from hermes_cli.system.values import dataclass, field
 
 Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
-OUTCOMES: tuple[Outcome, ...] = ("restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
     requested → signalled → draining → exited → demanded → starting → ready → settled
 
-Who takes a step tells when: the gateways in gateway.json, drivers in their note. Nothing is written for the trace alone. What
-nobody has told is left out; what was told and cannot be in this order (a start that the manager had made by itself before it was
-demanded, a clock that was set) is left out, too. So the phases always add up to the time from the request to the outcome.
+Gateways note in gateway.json when they took a step, drivers in `progress/`; nothing is written for the trace alone. A phase that
+nobody noted is left out, and so is one that cannot be in this order: the manager had made a start by itself before it was
+demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
 """
 
 from typing import Any

@@ -1,4 +1,7 @@
-"""Whether a file system can carry a queue: what the queue does there is tried, in files that are no records."""
+"""Try whether a file system can carry a queue: do there what a queue does, with files that are no records.
+
+Not the trial of new code, which is `facts.Trial`.
+"""
 
 import contextlib
 import errno

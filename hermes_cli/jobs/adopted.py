@@ -2,7 +2,7 @@
 
     python -m hermes_cli.jobs.adopted PROFILE
 
-Its output says what to wait for, in the words of `hermes_cli.jobs.resident`; its log is restarter.log.
+It prints what to wait for, in the words that `hermes_cli.jobs.resident` lists, and logs to restarter.log.
 """
 
 import logging

@@ -2,8 +2,8 @@
 
     python -m hermes_cli.jobs.resident PROFILE STATE
 
-It stays small, and of no release: it only waits. Every look is a process of its own on the installed code
-(`hermes_cli.jobs.adopted`), which says in lines on its output what to wait for:
+It only waits, so it stays small, and an update need not restart it. Every look is a process of its own on the installed
+code (`hermes_cli.jobs.adopted`), which says in lines on its output what to wait for:
 
     pid PID TICKS     that process's end
     watch DIRECTORY   a change there …

@@ -23,6 +23,7 @@ def drive(paths: "Paths", trigger: str) -> bool:
     from hermes_cli.intents import driver
     from hermes_cli.intents.protocols import NoUpdates
     from hermes_cli.notify import deliver
+    from hermes_cli.programs.own import OwnGateway
     from hermes_cli.restart.policy import policy_of
     from hermes_cli.services import choose, kept
     from hermes_cli.update.recovery import UpdateRecovery
@@ -35,7 +36,7 @@ def drive(paths: "Paths", trigger: str) -> bool:
         adopted = kept.adopted(paths)
         whole = adopted is not None or updates.finish_left_behind()
         manager = choose(paths)
-        program = adopted or kept.program_of(paths)
+        program = adopted or OwnGateway(paths)
         policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
         recovery = updates if adopted is None else NoUpdates()
         driven = driver.drive(

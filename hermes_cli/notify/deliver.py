@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Iterator
 
-from hermes_cli.config import Config, HooksConfig, NotifyConfig, load_or_defaults
+from hermes_cli.config import Config, HooksConfig, NotifyConfig, load, load_or_defaults
+from hermes_cli.errors import ConfigError
 from hermes_cli.notify import events
 from hermes_cli.notify.events import Event
 from hermes_cli.notify.outbox import TRIES, Outbox
@@ -32,7 +33,7 @@ def is_wanted(config: Config) -> bool:
 
 def look(paths: Paths) -> tuple[int, int]:
     """Return how many events are to be told, and how many of them now. Raises OSError."""
-    config = load_or_defaults(paths.config)
+    config = _config(paths)
     left = due = 0
     for outbox, found in _of_hooks(paths, config.hooks), _of_notify(paths, config.notify):
         left += len(found)
@@ -42,7 +43,7 @@ def look(paths: Paths) -> tuple[int, int]:
 
 def deliver(paths: Paths) -> list[Delivery]:
     """Tell everything that is due, unless somebody is at it. Never raises for what the command does; OSError else."""
-    config = load_or_defaults(paths.config)
+    config = _config(paths)
     told: list[Delivery] = []
     if config.hooks.after_restart:
         told += _after_restart(paths, config.hooks)
@@ -54,7 +55,7 @@ def deliver(paths: Paths) -> list[Delivery]:
 def by_driver(paths: Paths) -> None:
     """Tell what is due where no ready gateway does it. Never raises: the restart itself is settled."""
     try:
-        if is_wanted(load_or_defaults(paths.config)) and not _is_served(own.read_alive(paths)):
+        if is_wanted(_config(paths)) and not _is_served(own.read_alive(paths)):
             deliver(paths)
     except OSError as error:
         _log.warning("outcomes could not be told (%s)", error)
@@ -68,6 +69,19 @@ def note_update(paths: Paths, revision: str, text: str) -> None:
             deliver(paths)
     except OSError as error:
         _log.warning("the update could not be told (%s)", error)
+
+
+def _config(paths: Paths) -> Config:
+    """Return the settings; who is not to be told any more is forgotten, so that he is told no old news later. Raises OSError."""
+    try:
+        config = load(paths.config)
+    except ConfigError:  # what it says cannot be told: no reason to forget anything
+        return load_or_defaults(paths.config)
+    if not config.notify.command:
+        Outbox(paths).end()
+    if not config.hooks.after_restart:
+        Outbox(paths, "hooks").end()
+    return config
 
 
 def _is_served(running: own.GatewayInstance | None) -> bool:

@@ -1,12 +1,13 @@
 """Which events are still to be told. An event is told when its mark is on the disk, and that is written after the fact.
 
-notify/begun.json      when notifying was switched on: what is older is nobody's news
+notify/begun.json      when notifying was switched on: what is older is not told
 notify/done/ID         told, or given up
 notify/tries/ID.json   how often it failed, and when
 
 The same below hooks/.
 """
 
+import contextlib
 import os
 
 from hermes_cli.notify.events import Event
@@ -59,6 +60,11 @@ class Outbox:
         durable.make_private_directory(self.folder)
         durable.publish(path, {"at": switched_on})
         return switched_on
+
+    def end(self) -> None:
+        """Forget it: nobody is to be told any more, and who is from now on wants no old news. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self.folder}/begun.json")
 
     def undone(self, events: list[Event], now: float) -> list[Event]:
         """Return those of the events that nobody was told. Raises OSError."""

@@ -1,1 +1,1 @@
-"""What is kept alive: how its instance is observed, asked to restart, and what its exit codes mean."""
+"""What is kept alive: how its instance is observed, how it is asked to restart, and what its exit codes mean."""

@@ -1,6 +1,6 @@
 """adopted.json: that this profile keeps another program's gateway alive, and where that program lies.
 
-Written by `adopt`, removed by `release`. The program itself is told in program.toml beside config.toml.
+`adopt` writes it, `release` removes it. What the program is, program.toml beside config.toml says.
 """
 
 import os

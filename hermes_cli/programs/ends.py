@@ -1,4 +1,4 @@
-"""state/ends: how runs of the gateway ended, a line for each, by whoever waited for the process: only that one is told.
+"""state/ends: how runs of the gateway ended, a line for each. Whoever waited for the process writes it: nobody else is told.
 
     1795449911 4242 killed SEGV      epoch seconds, pid (0: not known), then as systemd.exec(5) says it in $EXIT_CODE, $EXIT_STATUS
 

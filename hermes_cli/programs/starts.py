@@ -1,7 +1,7 @@
 """starts.json: when the gateway was started, why, and how each run ended. The newest are kept; each fresh gateway adds itself.
 
-Of the run before, gateway.json says what it said of itself: its exit code if it left in order, how far it came. `state/ends` says
-what its manager was told: of who was killed or crashed the signal, and of starts that failed before they could say anything.
+Two files tell about the run before. gateway.json has its own word: how far it came, and its exit code if it left in order.
+`state/ends` has what its manager was told: the signal that ended it, and starts that failed before they could say anything.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """A program without a service of its own: its command line, its probe, and what its exit codes mean.
 
-Of the profile whose program.toml has `argv`. Its definition, its restarter and everything else are ours.
+A profile has one if its program.toml has `argv`. Definition, restarter and everything else are ours.
 """
 
 import contextlib

@@ -9,7 +9,6 @@ import os
 from hermes_cli.environment import SESSION
 from hermes_cli.errors import HermesError, QueueError, TryAgainError
 from hermes_cli.intents import request as records
-from hermes_cli.intents.directories import Directories
 from hermes_cli.programs import description
 from hermes_cli.restart.in_tree import is_in_tree
 
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from hermes_cli.services.base import ServiceManager
 
 
-# Seconds; a gateway that has taken its lock describes itself within milliseconds, and again with each heartbeat.
-_LOCK_AGAIN = 0.5  # seconds; a lock that is let go wakes nobody
-_DESCRIBES = 2.0
-_LONGEST_TURN = 86400.0  # a request for an idle gateway that never is one ends
-_IN_TREE = 1.0  # seconds from a poke to a driver
+# Seconds.
+_DESCRIBES = 2.0  # a gateway with its lock describes itself within milliseconds, and again with each heartbeat
+_LOOK_AGAIN = 0.5  # a lock that is let go wakes nobody
+_LONGEST_BUSY = 86400.0  # after which a request that waits for an idle gateway expires
+_TAKEN_UP_IN_TREE = 1.0  # from a poke to a driver that runs; `wake.TAKEN_UP` is that of everybody else
 
 
 class Submitted:
@@ -105,10 +104,8 @@ def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: 
     wait = max(0.0, at - time.time()) if at is not None else 0.0
     record["when_idle"] = idle
     record["not_before"] = None if at is None else records.timestamp(at)
-    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_TURN if idle else records.EXPIRY))
-    submitted = Submitted(
-        records.submit(paths.intents, record), record["target"], in_tree=record["requester"]["in_tree"]
-    )
+    record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_BUSY if idle else records.EXPIRY))
+    submitted = _submit(paths, record)
     look(paths)
     return submitted
 
@@ -118,9 +115,12 @@ def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> S
 
     `looked`: the caller has seen just now that the next gateway would start.
     """
+    return begin(paths, _submit(paths, record), looked=looked or record["force"])
+
+
+def _submit(paths: "Paths", record: "dict[str, Any]") -> Submitted:
     identifier = records.submit(paths.intents, record)
-    submitted = Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
-    return begin(paths, submitted, looked=looked or record["force"])
+    return Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
@@ -150,7 +150,7 @@ def look_after(paths: "Paths", submitted: Submitted) -> None:
     from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
     from hermes_cli.services import choose
 
-    if submitted.is_poked and not is_taken_up(paths, _IN_TREE if submitted.in_tree else TAKEN_UP):
+    if submitted.is_poked and not is_taken_up(paths, _TAKEN_UP_IN_TREE if submitted.in_tree else TAKEN_UP):
         _drive(paths, choose(paths), submitted)
 
 
@@ -268,7 +268,7 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
                     "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe "
                     "it; repeat in a moment, or hermes gateway stop, then start"
                 )
-            watch.wait(min(left, _LOCK_AGAIN))
+            watch.wait(min(left, _LOOK_AGAIN))
     return None
 
 
@@ -316,22 +316,9 @@ def _limits(paths: "Paths") -> _Limits:
 
 
 def _refuse_storm(paths: "Paths", limits: _Limits) -> None:
-    """Refuse at the door what the driver would refuse; looks at names before it opens anything."""
-    import time
+    """Refuse at the door what the driver would refuse."""
+    from hermes_cli.restart.storm import refused
 
-    try:
-        names = os.listdir(Directories(paths.intents).settled)
-    except OSError:
-        return
-    now = time.time()
-    # A name says when it was asked for: settled at most one expiry later. Fewer names than the limit are no storm.
-    horizon = records.new_id(max(0.0, now - limits.expiry - limits.storm_window))[:15]
-    if sum(name[:15] >= horizon for name in names) < limits.storm_limit:
-        return
-    from hermes_cli.intents.settled import restart_times
-    from hermes_cli.restart.policy import policy_of
-
-    automatic = restart_times(settled for settled in paths.queue.history() if settled.intent.is_automatic)
-    refused = policy_of(paths).storm(automatic, now)
-    if refused is not None:
-        raise TryAgainError(refused)
+    why = refused(paths, limits.storm_limit, limits.storm_window, limits.expiry)
+    if why is not None:
+        raise TryAgainError(why)

@@ -1,4 +1,4 @@
-"""What the gateway has logged since a moment: the reason of a start that failed, for who waits for it."""
+"""The last lines that the gateway has logged since a moment: why a start failed, for the requester that waits."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Whether what a service manager would start next comes up: looked at before what runs is taken down (rule 10).
+"""Whether the next gateway would come up: looked at before the one that runs is taken down (rule 10).
 
 The program that the *definition* names is run with `--check`, in the environment that the definition gives it: it loads
 the code and the configuration, and makes the directories, as a start would. What cannot be told is no obstacle: a

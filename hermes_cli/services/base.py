@@ -8,6 +8,7 @@ from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system.values import dataclass
 
+LOOK = 4.0  # seconds for one question of somebody who only looks; after that the answer is "unknown" (B8)
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
 
@@ -20,6 +21,7 @@ class ServiceStatus:
     installed: bool
     service: Service
     problems: tuple[Problem, ...] = ()
+    answers: bool = True  # False: the manager said nothing, so that whoever only looks need not ask it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +102,5 @@ class ServiceManager(Protocol):
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Start a program of hermes outside the gateway's tree, without waiting for it. Raises HermesError.
 
-        `name` says what it is for; `environment` are the session variables that it needs besides a scrubbed one.
+        `name` says what it is for; `environment` has the session variables that it needs, which no job has by itself.
         """

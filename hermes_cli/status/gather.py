@@ -16,6 +16,7 @@ from hermes_cli.programs import own, starts, telegram
 from hermes_cli.programs.adoption import program_path
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.programs.telegram import TelegramState
+from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import kept, other_installation, unmanaged
@@ -93,6 +94,7 @@ class Status:
     taken_over: TakenOverStatus | None = None
     unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
     elsewhere: Problem | None = None  # the service runs another installation
+    storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
     is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
     is_profile: bool = True  # somebody has made it
@@ -146,16 +148,17 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
         service=service,
         instance=running,
-        restarter=manager.restarter(),
+        restarter=manager.restarter() if service.answers else RestarterStatus("unknown", service.service.detail),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
         last=paths.queue.last(),
-        drifted=manager.drifted(),
-        gone=_gone(manager),
+        drifted=manager.drifted() if service.answers else (),
+        gone=_gone(manager) if service.answers else None,
         broken=scan.broken,
         config_error=_config_error(paths),
         places=_places(paths, is_adopted=adopted is not None),
         updates=tuple(problems.of_updates(paths)),
-        elsewhere=other_installation.problem(paths, manager),
+        elsewhere=other_installation.problem(paths, manager) if service.answers else None,
+        storm=storm.refusal(paths),
         runs=runs,
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
         series=starts.series(paths, runs),

@@ -18,6 +18,7 @@ from hermes_cli.system.values import dataclass
 _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the others
 _GRAVITY = (  # the worst first; what is not named here comes after
     "unreadable",
+    "unknown",
     "down",
     "crash-loop",
     "service-unloaded",

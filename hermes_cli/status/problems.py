@@ -65,15 +65,25 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+    if status.service.installed and service.state == "unknown" and not any(map(_is_unknown, status.service.problems)):
+        text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
+        yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
     if status.is_undescribed:
         text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
     if status.silent_driver is not None:
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
         yield Problem("driver-silent", text, "hermes gateway intents drive")
+    if status.storm is not None:
+        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
+        yield Problem("storm", text, "hermes gateway intents list")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _is_unknown(problem: Problem) -> bool:
+    return problem.code == "unknown"
 
 
 def _of_profile(status: "Status") -> "Iterator[Problem]":

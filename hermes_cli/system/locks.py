@@ -1,4 +1,4 @@
-"""Kernel locks, taken for good or looked at for a moment: flock(2), as filelock takes it, which releases before used.
+"""Kernel locks: taken with filelock, looked at without taking part.
 
 The kernel knows who holds a lock, so a dead process holds none. The content of a lock file means nothing here.
 """
@@ -58,8 +58,10 @@ class Lock:
 
     def release(self) -> None:
         """Let go of the lock, also for every child that has inherited it."""
+        from filelock import unlock_descriptor
+
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+            unlock_descriptor(self.descriptor)
         finally:
             os.close(self.descriptor)
 
@@ -81,16 +83,15 @@ def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> Lock | None:
 
 
 def _try(path: str) -> Lock | None:
+    from filelock import lock_descriptor
+
     # O_NONBLOCK: a FIFO must not hold up the caller; O_NOFOLLOW: a link must not lead it elsewhere.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # A file without a name is no lock any more: its holder removed it, and the next process makes another.
-        if os.fstat(descriptor).st_nlink:
+        if lock_descriptor(descriptor, blocking=False) and os.fstat(descriptor).st_nlink:
             return Lock(descriptor)
-    except BlockingIOError:
-        pass
     except BaseException:
         os.close(descriptor)
         raise

@@ -81,6 +81,19 @@ def create_time(pid: int) -> float | None:
         return None
 
 
+def is_stopped(pid: int) -> bool:
+    """Say whether a process is stopped (SIGSTOP, Ctrl-Z, a debugger), as far as that can be told."""
+    if sys.platform == "linux":
+        found = _stat(pid)
+        return found is not None and found[0] in {"T", "t"}
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:
+        return False
+
+
 def is_same(pid: int, created: float | None, ticks: int | None, boot: str | None) -> bool:
     """Say whether the process that a file names is alive now: same boot, same pid, same start."""
     if pid <= 0 or (boot is not None and boot != boot_id()):

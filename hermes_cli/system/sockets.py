@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 _ADDRESS_LIMIT = 100  # bytes; below both limits, with the closing NUL
 _BACKLOG = 64
 # <sys/un.h> and <sys/ucred.h> of macOS and the BSDs: struct xucred is version, uid, ngroups, 16 groups.
-_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_SIZE = 0, 1, 76
+_SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID, _XUCRED_SIZE = 0, 1, 2, 76
 
 
 def listen(path: str) -> socket.socket:
@@ -58,6 +58,17 @@ def peer_uid(connection: socket.socket) -> int | None:
             return int(struct.unpack("3i", found)[1])
         found = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_SIZE)
         return int(struct.unpack_from("=II", found)[1])
+    except (OSError, struct.error):
+        return None
+
+
+def peer_pid(connection: socket.socket) -> int | None:
+    """Return the process at the other end, of a listener the one that listens; None where the kernel does not say."""
+    try:
+        if sys.platform == "linux":
+            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", found)[0]) or None
+        return connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID) or None
     except (OSError, struct.error):
         return None
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from measure import Figure, Row
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent), str(HERE.parent / "telegram")]
 
 
 def main() -> int:
@@ -108,6 +108,12 @@ def _list(bench: "Bench") -> "list[Row | Figure]":
     return list(list_lines.rows(bench))
 
 
+def _telegram(bench: "Bench") -> "list[Row | Figure]":
+    import telegram_lines
+
+    return list(telegram_lines.rows(bench))
+
+
 _GROUPS: "dict[str, Callable[[Bench], list[Row | Figure]]]" = {
     "queue": _queue,
     "starts": _starts,
@@ -115,6 +121,7 @@ _GROUPS: "dict[str, Callable[[Bench], list[Row | Figure]]]" = {
     "driver": _driver,
     "gateway": _gateway,
     "list": _list,
+    "telegram": _telegram,
 }
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What every line needs: a copy of the code that nobody edits meanwhile, homes on a real disk, processes and their end."""
 
 import compileall
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,19 @@ class Bench:
     def installation(self, name: str) -> Installation:
         """A home of its own."""
         return Installation(self.root / name, code=self.code, config=CONFIG)
+
+    def of_release(self, name: str, release: str) -> Installation | None:
+        """A home of its own that runs the code of a commit; None where there is no history."""
+        command = ["git", "-C", str(REPOSITORY), "archive", "--format=zip", release, "hermes_cli"]
+        archive = subprocess.run(command, capture_output=True, check=False)
+        if archive.returncode != 0:
+            return None
+        code = self.root / f"code of {name}"
+        with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
+            files.extractall(code)
+        _check_in(code)
+        compileall.compile_dir(code / "hermes_cli", quiet=1)
+        return Installation(self.root / name, code=code, config=CONFIG)
 
     def paths(self, name: str) -> Paths:
         """A home in which nothing runs, without a config.toml."""

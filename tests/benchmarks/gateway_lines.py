@@ -36,7 +36,7 @@ class _Signalled:
 def ready_figure(bench: Bench) -> Figure:
     """A gateway in the foreground, from its spawn until gateway.json says ready."""
     running = bench.installation("foreground")
-    values = [_ready_after_spawn(bench, running) for _ in range(bench.effort.restarts + 1)]
+    values = [ready_after_spawn(bench, running)[0] for _ in range(bench.effort.restarts + 1)]
     return Figure("gateway ready after exec", Samples(tuple(values[1:])), "ms", 1e3, 250, "800 ms")
 
 
@@ -65,19 +65,21 @@ def in_tree_figure(bench: Bench, running: Installation) -> Figure:
     return Figure("in-tree request → fresh ready instance, idle", _of(values), "ms", 1e3, 500)
 
 
-def _ready_after_spawn(bench: Bench, running: Installation) -> float:
+def ready_after_spawn(bench: Bench, running: Installation) -> tuple[float, float]:
+    """Start a gateway in the foreground and stop it: seconds until gateway.json says ready, and MB of its own then."""
     argv = hermes("gateway", "run")
     with open(running.paths.gateway_log, "ab") as log, DirectoryWatch(running.paths.state) as watch:
         quiet = [(os.POSIX_SPAWN_DUP2, log.fileno(), 2), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-        environment = bench.environment(str(running.home))
+        environment = bench.environment(str(running.home), PYTHONPATH=str(running.code))
         before = time.perf_counter()
         pid = os.posix_spawn(argv[0], argv, environment, file_actions=quiet)
         while (found := instance.read(running.paths)) is None or found.identity.pid != pid or not found.ready:
             assert watch.wait(_PATIENCE), running.log()
         taken = time.perf_counter() - before
+    own = psutil.Process(pid).memory_full_info().uss / 1e6
     os.kill(pid, signal.SIGTERM)
     reap(pid, argv)
-    return taken
+    return taken, own
 
 
 def _signal(running: Installation, before: GatewayInstance, seen: _Signalled) -> None:

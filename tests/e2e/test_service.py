@@ -115,6 +115,9 @@ def test_a_storm_of_automatic_restarts_is_refused_at_the_door(make_installation:
     answer = hermes.chat("!hermes gateway restart", code=1)
     assert "refused: 2 restarts within 10 min" in answer
     assert "[exit 75]" in answer
+    found = hermes.status()["problems"]
+    assert [one["code"] for one in found] == ["storm"]
+    assert "is refused: 2 restarts within 10 min" in found[0]["text"]
     assert hermes.ready().identity == last.identity
     assert hermes.run("gateway", "restart").stdout.startswith("restarted")  # a person at a shell may
 

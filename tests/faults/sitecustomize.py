@@ -3,7 +3,7 @@
 HERMES_TEST_FAULT is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
 function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
 does nothing, WHEN is ignored), fail (RuntimeError), full (no space left), full:PATH and threads:PATH (no space left, no thread
-to be had, as long as there is a file PATH), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
+to be had, as long as there is a file PATH), store:PATH (the same, as SQLite says it), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
 in PATH.go; see tests/support/faults/gates.py). With a path as ONCE the fault strikes once: whoever creates that
 file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
 """
@@ -49,15 +49,20 @@ def _strike(action, once):
             go.read(1)
     elif action in _SIGNALS:
         os.kill(os.getpid(), _SIGNALS[action])
-    elif action.startswith(("full", "threads")):
+    elif action.startswith(("full", "threads", "store")):
         _refuse_while(*action.split(":", 1))
     elif action == "fail":
         raise RuntimeError("injected")
 
 
 def _refuse_while(kind, path="/"):
-    if os.path.exists(path):
-        raise OSError(errno.ENOSPC, "No space left") if kind == "full" else RuntimeError("can't start new thread")
+    if not os.path.exists(path):
+        return
+    if kind == "store":
+        import sqlite3
+
+        raise sqlite3.OperationalError("database or disk is full")
+    raise OSError(errno.ENOSPC, "No space left") if kind == "full" else RuntimeError("can't start new thread")
 
 
 def _wrap(function, action, once, when):

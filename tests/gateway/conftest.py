@@ -313,8 +313,7 @@ def telegram_figures() -> Iterator[Callable[[str, object], None]]:
     path = os.environ.get("HERMES_TELEGRAM_PAGE")
     if path and rows:
         head = "# Telegram: figures of the last run\n\n"
-        head += "`HERMES_PROOF=full HERMES_TELEGRAM_PAGE=$PWD/docs/evidence/telegram.md python -m pytest"
-        head += " tests/gateway/test_telegram_killed.py tests/gateway/test_telegram_faults.py`\n\n"
-        head += f"The [emulated Bot API](../../tests/telegram/README.md), real gateways, {os.cpu_count()} cores,"
-        head += f" shared with other work, Python {platform.python_version()}.\n\n| check | figures |\n| --- | --- |\n"
+        head += f"Real gateways and the [emulated Bot API](../../tests/telegram/README.md); {os.cpu_count()} cores, shared with"
+        head += f" other work, Python {platform.python_version()}. [How it is written](../contributing/testing.md#programs-among-the-tests)."
+        head += ' A stray is a "…" that no answer became of.\n\n| check | figures |\n| --- | --- |\n'
         Path(path).write_text(head + "\n".join(rows) + "\n", encoding="utf-8")

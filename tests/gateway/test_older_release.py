@@ -1,13 +1,16 @@
 """Messages over a rollback and back: release 0.1.0 itself works on the file that this code has written."""
 
+import contextlib
 import io
 import signal
+import sqlite3
 import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.models.telegram_story import Story
 
 from hermes_cli.gateway.conversations.message import MessageOrigin, Reply
 from hermes_cli.gateway.conversations.store import Store, open_store
@@ -101,3 +104,36 @@ def test_the_older_release_runs_nothing_again_that_was_running_here(start, start
     store = Store(paths.messages)
     assert store.finish(message, Reply("again"), "answered") is None
     store.close()
+
+
+def test_what_telegram_is_owed_over_a_rollback_is_delivered_when_this_code_is_back(
+    start, start_release, make_telegram, configure, tmp_path, paths
+):
+    pytest.importorskip("httpx2", reason="the extra telegram is not installed")
+    story = Story(make_telegram(), configure, tmp_path, 2, 5)
+    telegram = story.telegram
+    telegram.fault("editMessageText", "drop-before", 1 << 30)  # placeholders come, answers do not
+    first = start().ready()
+    story.say_some(8)
+    telegram.until(lambda: len({call.arguments["chat_id"] for call in telegram.calls("editMessageText")}) == 2, "edits")
+    first.process.kill()
+    first.exit_code()
+    story.ended(killed=True)
+
+    older = start_release()
+    waits = "SELECT count(*) FROM messages WHERE state IN ('queued', 'running')"
+    telegram.until(lambda: _one(paths.messages, waits) == 0, "all answers of the older release")
+    client = older.following("main")
+    client.say("meanwhile", "m1")
+    client.reply_to("m1")
+    story.say_some(1)  # Telegram keeps it
+    stop(older)
+    story.ended(killed=False)
+
+    telegram.heal()
+    story.end(start().ready())
+
+
+def _one(path, query):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return database.execute(query).fetchone()[0]

@@ -42,8 +42,8 @@ def test_killed_at_random_nothing_is_lost_and_nothing_comes_twice(
         lives -= 1
         trouble(story.telegram, dice)
         story.live(start, signal.SIGKILL, dice, words=chats)
-    story.end(start)
-    telegram_figures(f"kill -9 every 0.25 to 0.75 s, {chats} chats of {messages}", story.check())
+    figures = story.end(start().ready())
+    telegram_figures(f"kill -9 every 0.25 to 0.75 s, {chats} chats of {messages}", figures)
 
 
 @SIZES
@@ -54,7 +54,6 @@ def test_restarted_in_order_nothing_is_cut_off_and_no_stray_is_left(
     while not story.is_over() and lives > 0:
         lives -= 1
         story.live(start, signal.SIGUSR1, dice, words=chats)
-    story.end(start)
-    figures = story.check()
+    figures = story.end(start().ready())
     assert (figures.cut_off, figures.strays, figures.untold) == (0, 0, 0)
     telegram_figures(f"graceful restarts every 0.25 to 0.75 s, {chats} chats of {messages}", figures)

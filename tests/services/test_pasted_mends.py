@@ -54,7 +54,8 @@ WHY_NOT = {
     "status": "permissions of somebody else's making",
     "telegram": "walked by tests/gateway/test_telegram.py; what ends it lies with Telegram, another poller or the bot's token",
     "undescribed": "it ends by itself at the next heartbeat; the command looks again",
-    "unknown": "a manager that does not answer has to be asked again",
+    "storm": "it ends by itself; the command shows who asks again and again",
+    "unknown": "walked below where it is a supervisor that was stopped; else a manager that does not answer has to be asked again",
     "unmanaged": "walked by tests/services/test_conformance.py: a gateway started by hand is taken in by a restart",
     "unreadable": "of `list`: the problem that `status` of that profile shows",
     "watches": "a limit of the machine, which root raises",
@@ -195,10 +196,18 @@ def no_heartbeat(desk: Desk) -> None:
     record.write_text(json.dumps(found))
 
 
+def suspended(desk: Desk) -> None:
+    supervisor = next(
+        one for one in desk.hermes.processes() if "--supervise" in one.cmdline() and desk.profile in one.cmdline()
+    )
+    os.kill(supervisor.pid, signal.SIGSTOP)
+
+
 EMBEDDED: list[Step] = [
     ("not-installed", nothing),
     ("down", killed),
     ("definition-drift", older_definition),
+    ("unknown", suspended),
     ("desired-stopped", stopped_but_runs),
     ("queue", open_to_others),
     ("queue", no_directory),

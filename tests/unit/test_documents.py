@@ -117,6 +117,29 @@ def test_every_folder_of_tests_has_its_row() -> None:
     assert [name for name in folders if f"| `{name}/` |" not in text] == []
 
 
+def architecture() -> str:
+    return (DOCS / "contributing" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_every_room_of_the_code_is_on_the_map() -> None:
+    rooms = architecture().split("```")[1]
+    package = REPOSITORY / "hermes_cli"
+    folders = [f"{one.parent.name}/" for one in package.rglob("__init__.py") if one.parent != package]
+    contracts = {"__init__", "__main__", "restarter", "coalition"}
+    files = [one.stem for one in package.glob("*.py") if one.stem not in contracts]
+    in_a_line = {"local", "telegram", "model", "git", "wheel"}  # without a line of their own
+    assert [name for name in (*folders, *files) if name not in rooms and name.rstrip("/") not in in_a_line] == []
+    assert [name for name in in_a_line if not re.search(rf"\b{name}\b", rooms)] == []
+
+
+def test_every_place_that_a_change_is_said_to_open_is_there() -> None:
+    table = architecture().partition("| to … |")[2].partition("\nBelow `hermes_cli/`")[0]
+    named = [name for name in re.findall(r"`([^` ]*)`", table) if "/" in name.rstrip("/") or name.endswith(".py")]
+    places = [REPOSITORY / name if name.startswith("tests/") else REPOSITORY / "hermes_cli" / name for name in named]
+    assert len(places) > 20
+    assert [name for name, place in zip(named, places, strict=True) if not place.exists()] == []
+
+
 def test_every_bound_names_its_tests() -> None:
     """A line of the table of bounds says where it is tested; each name is part of a test's name in that file."""
     text = (DOCS / "reliability.md").read_text(encoding="utf-8")

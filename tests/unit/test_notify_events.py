@@ -1,10 +1,12 @@
 """What there is to be told, read from records; and what of it was told."""
 
 import os
+import time
+from pathlib import Path
 
 import pytest
 
-from hermes_cli.notify import events
+from hermes_cli.notify import deliver, events
 from hermes_cli.notify import outbox as outbox_module
 from hermes_cli.notify.outbox import TRIES, Outbox, Tried
 from hermes_cli.programs.starts import Run
@@ -47,6 +49,26 @@ def test_what_happened_before_it_was_switched_on_is_nobodys_news(paths):
     assert [one.id for one in outbox.undone(found, 200.0)] == ["new"]
     outbox.done("new")
     assert outbox.undone(found, 300.0) == []
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "told"), [("", ["new"]), ("[notify", ["between", "new"])], ids=["nobody", "unknown"]
+)
+def test_who_is_to_be_told_again_hears_nothing_of_the_time_between(paths, meanwhile, told):
+    def write(text: str, at: float) -> None:
+        Path(paths.config).parent.mkdir(parents=True, exist_ok=True)
+        Path(paths.config).write_text(text)
+        os.utime(paths.config, (at, at))
+
+    now = time.time()
+    write('[notify]\ncommand = ["true"]\n', now - 100)
+    assert deliver.deliver(paths) == []
+    write(meanwhile, now - 80)
+    deliver.by_driver(paths)
+    events.note_update(paths, "1", "between", now - 50)
+    write('[notify]\ncommand = ["true"]\n', now - 20)
+    events.note_update(paths, "2", "new", now)
+    assert [(one.event.text, one.why) for one in deliver.deliver(paths)] == [(text, None) for text in told]
 
 
 def test_a_failure_is_tried_again_later_and_given_up_at_last(paths):

@@ -6,10 +6,10 @@ A channel that can edit what it has shown shows a change that way; in others wha
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
-from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ class Changes:
             self._database.execute("SELECT coalesce(max(n), 0) FROM changes WHERE target = ?", (of,)).fetchone()[0]
         )
 
-    def whole(self, of: int, above: int | None = None) -> Whole | None:
-        """Return how a message, or the reply to it, reads now; None while there is none."""
-        base = self._store.message(of)
-        if base is not None and base.role == "user":
-            base = self._store.reply_of(of)
-        if base is None:
-            return None
+    def base(self, of: int) -> Message | None:
+        """Return what is changed: a message, or the reply to what a person asked; None while there is none."""
+        found = self._store.message(of)
+        return self._store.reply_of(of) if found is not None and found.role == "user" else found
+
+    def whole(self, of: int, base: Message, above: int | None = None) -> Whole:
+        """Return how `base` reads now; see the function `whole`."""
         rows = self._database.execute(
             "SELECT n, text, message FROM changes WHERE target = ? ORDER BY n", (of,)
         ).fetchall()

@@ -1,4 +1,4 @@
-"""The program's own documented hook, by which the end of its process demand-starts our resident.
+"""A hook in the program's own documented form: when the program ends, it demand-starts our resident restarter.
 
 The resident sees that end by itself. The hook is for the moment when the resident has died and its manager holds it
 back: a demand start from inside the program's exit is admitted. It is the one thing of ours in the program's home.

@@ -73,7 +73,9 @@ class AdoptedLaunchd(Adopted):
             text = f"launchd holds back its own starts in {place.domain} ({place.job.pended}); ours are admitted"
             problems.append(Problem("start-held-back", text, Advice("nothing: the resident restarter starts it")))
         there = place.job is not None or os.path.exists(self.adoption.definition)
-        return ServiceStatus(self.adoption.name, place.domain, there, place.service, tuple(problems))
+        return ServiceStatus(
+            self.adoption.name, place.domain, there, place.service, tuple(problems), answers=place.known
+        )
 
     def restarter(self) -> RestarterStatus:
         """Say whether the resident runs."""

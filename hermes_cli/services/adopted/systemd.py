@@ -69,7 +69,9 @@ class AdoptedSystemd(Adopted):
     def status(self) -> ServiceStatus:
         """Return the program's unit."""
         there = os.path.exists(self.adoption.definition)
-        return ServiceStatus(self.adoption.name, self._systemctl.domain, there, self.observe())
+        service = self.observe()
+        answers = service.state != "unknown"
+        return ServiceStatus(self.adoption.name, self._systemctl.domain, there, service, answers=answers)
 
     def restarter(self) -> RestarterStatus:
         """Say whether the resident runs."""

@@ -23,14 +23,14 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs import own
 from hermes_cli.services import ahead, registered, unmanaged
-from hermes_cli.services.base import RestarterStatus, ServiceStatus
-from hermes_cli.services.embedded import boot
+from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
+from hermes_cli.services.embedded import boot, silence
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.system import durable, locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.sockets import connect
+from hermes_cli.system.sockets import connect, peer_pid
 
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
@@ -47,6 +47,7 @@ class Embedded:
     def __init__(self, paths: Paths) -> None:
         """Look at nothing yet."""
         self._paths = paths
+        self._silent: int | None = None  # the supervisor that did not answer
 
     def status(self) -> ServiceStatus:
         """Return what the supervisor says, or without a supervisor what gateway.lock says."""
@@ -54,22 +55,26 @@ class Embedded:
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
         there = os.path.exists(registered.path_of(self._paths)) or self._is_supervised()
-        answer, service = self._look()
-        return ServiceStatus(label, None, there, service, boot.problems(in_background=answer.get("background") is True))
+        try:
+            answer = self._ask({"op": "status"}, LOOK, LOOK)
+        except CannotTellError as error:
+            found = Service("unknown", detail=_why(error))
+            return ServiceStatus(label, None, there, found, (silence.problem(self._silent),), answers=False)
+        in_background = answer is not None and answer.get("background") is True
+        return ServiceStatus(label, None, there, self._said(answer), boot.problems(in_background=in_background))
 
     def observe(self) -> Service:
         """Say whether the service runs."""
-        return self._look()[1]
-
-    def _look(self) -> tuple[dict[str, Any], Service]:
-        """Return the supervisor's own answer, if there is one, and what it says of the service."""
         try:
-            answer = self._ask({"op": "status"})
+            return self._said(self._ask({"op": "status"}))
         except CannotTellError as error:
-            return {}, Service("unknown", detail=str(error))
+            return Service("unknown", detail=_why(error))
+
+    def _said(self, answer: dict[str, Any] | None) -> Service:
+        """Return what the supervisor's answer says of the service, or without a supervisor what gateway.lock says."""
         if answer is not None:
             pid, code = answer.get("pid"), answer.get("exit_code")
-            return answer, Service(
+            return Service(
                 "running" if answer.get("running") else "stopped",
                 pid if type(pid) is int else None,
                 code if type(code) is int else None,
@@ -77,17 +82,17 @@ class Embedded:
             )
         running = own.read_alive(self._paths)
         if running is not None:
-            return {}, Service("running", running.identity.pid, detail="not supervised")
+            return Service("running", running.identity.pid, detail="not supervised")
         if locks.is_held(self._paths.gateway_lock):
-            return {}, Service("running", detail="not supervised")
-        return {}, Service("stopped", detail="no supervisor runs")
+            return Service("running", detail="not supervised")
+        return Service("stopped", detail="no supervisor runs")
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""
         try:
-            answer = self._ask({"op": "status"})
+            answer = self._ask({"op": "status"}, LOOK, LOOK)
         except CannotTellError as error:
-            return RestarterStatus("unknown", str(error))
+            return RestarterStatus("unknown", _why(error))
         if answer is None:
             return RestarterStatus("missing", "no supervisor runs")
         return RestarterStatus(
@@ -263,7 +268,13 @@ class Embedded:
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             raise
         except (OSError, ValueError) as error:
-            raise CannotTellError(f"the supervisor does not answer ({error}): hermes gateway status") from None
+            self._silent = error.pid if isinstance(error, silence.NoAnswer) else None
+            raise CannotTellError(f"{silence.text(self._silent, str(error))}: {silence.MEND}") from None
+
+
+def _why(error: CannotTellError) -> str:
+    """Return what a look says of it: without the mend, which is to look."""
+    return str(error).removesuffix(f": {silence.MEND}")
 
 
 def supervisor_argv(paths: Paths) -> list[str]:
@@ -273,9 +284,12 @@ def supervisor_argv(paths: Paths) -> list[str]:
 
 def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
     with connect(path, timeout) as connection:
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as stream:
-            line = stream.readline(65536)
+        try:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                line = stream.readline(65536)
+        except TimeoutError:
+            raise silence.NoAnswer(peer_pid(connection)) from None
     if not line:
         raise ConnectionResetError("closed without an answer")
     answer = json.loads(line)

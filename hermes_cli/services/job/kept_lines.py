@@ -1,4 +1,4 @@
-"""Lines that a user added to a definition of ours stay when it is written anew, where hermes has no word on the matter.
+"""Lines that a user added to a definition of ours stay when it is written anew.
 
 A line is the user's when no release of hermes writes its key. What hermes writes, or once wrote, is as this release has it.
 """

@@ -5,11 +5,11 @@ from typing import NoReturn
 
 from hermes_cli.environment import untranslated
 from hermes_cli.errors import HermesError
+from hermes_cli.services.base import LOOK
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
 from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for a call that changes something; `kickstart` was seen to block for minutes
-LOOK = 4.0  # seconds for one that only asks
 _GRACE = 0.2  # seconds to end at SIGTERM; who waits for the answer has no more to spare
 
 # launchctl's exit status is the error's number (xpc/launchd's errors, `launchctl error N`).

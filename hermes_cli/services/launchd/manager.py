@@ -77,6 +77,7 @@ class Launchd:
             is_defined or place.job is not None or bool(self._registration),
             service,
             tuple(problems) if place.foreign or desired.seen(self._paths.desired) != "stopped" else (),
+            answers=place.known,
         )
 
     def observe(self) -> Service:

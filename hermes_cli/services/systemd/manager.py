@@ -15,7 +15,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as own_program
 from hermes_cli.services import ahead, registered, unmanaged
-from hermes_cli.services.base import RestarterStatus, ServiceStatus
+from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, kept_lines, names, output, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program, variables
@@ -57,10 +57,13 @@ class Systemd:
 
     def status(self) -> ServiceStatus:
         """Return the service, and what keeps it from running or its restarter from being started."""
-        found = self._systemctl.show(*self._names)
-        there = bool(self._registration) or os.path.lexists(self._path_of(self._names.service))
+        found = self._systemctl.show(*self._names, timeout=LOOK)
         if isinstance(found, str):
-            return ServiceStatus(self._names.service, self._systemctl.domain, there, Service("unknown", detail=found))
+            service = Service("unknown", detail=found)
+            places = self._systemctl.places()  # which of them it reads would be one more question
+            there = bool(self._registration) or any(os.path.lexists(f"{one}/{self._names.service}") for one in places)
+            return ServiceStatus(self._names.service, self._systemctl.domain, there, service, answers=False)
+        there = bool(self._registration) or os.path.lexists(self._path_of(self._names.service))
         unit, restarter, watch = (found[name] for name in self._names)
         service = self._service(unit)
         if (foreign := self._stranger(unit)) is not None:
@@ -82,7 +85,7 @@ class Systemd:
 
     def restarter(self) -> RestarterStatus:
         """Say whether the restarter can be started. That only its watch is off is a problem of `status`."""
-        found = self._systemctl.show(self._names.restarter, self._names.path)
+        found = self._systemctl.show(self._names.restarter, self._names.path, timeout=LOOK)
         if isinstance(found, str):
             return RestarterStatus("unknown", found)
         unit = found[self._names.restarter]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from hermes_cli.environment import untranslated
 from hermes_cli.errors import CannotTellError, HermesError, UsageError
+from hermes_cli.services.base import LOOK
 from hermes_cli.services.systemd.shown import PROPERTIES, Unit, parse
 from hermes_cli.system.command import Ended, run
 
@@ -102,7 +103,7 @@ class Systemctl:
 
     def reads(self, directory: str) -> bool | None:
         """Say whether the manager looks for units in `directory`, or None when that cannot be told."""
-        answer = self("show", "--property", "UnitPath", "--value")
+        answer = self("show", "--property", "UnitPath", "--value", timeout=LOOK)
         return f" {directory} " in f" {answer.out.strip()} " if answer.ok else None
 
     def directory(self) -> str:
@@ -144,7 +145,7 @@ def share(clients: Iterable[tuple[Systemctl, tuple[str, ...]]]) -> None:
         of_scope = [(client, names) for client, names in asked if client.system is system]
         if len(of_scope) < 2:
             continue
-        found = of_scope[0][0].show(*(name for _, names in of_scope for name in names))
+        found = of_scope[0][0].show(*(name for _, names in of_scope for name in names), timeout=LOOK)
         for client, _ in of_scope:
             client.known = found if isinstance(found, dict) else {}
 

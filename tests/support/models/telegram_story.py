@@ -16,6 +16,11 @@ from telegram_emulator import Telegram
 from telegram_emulator.emulator import Call
 from telegram_emulator.people import Chat
 
+from hermes_cli.programs import telegram as states
+from hermes_cli.programs.telegram import TelegramState
+from hermes_cli.system.directory_watch import DirectoryWatch
+from support import PATIENCE
+
 CUT = "cut off"  # how the answer to a turn begins that did not come to its end
 UNTOLD = {"drop-after", "truncate", "html"}  # faults by which a client cannot know that its call was carried out
 
@@ -38,7 +43,8 @@ class Figures:
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
         return (
             f"{self.messages} messages: 0 lost, 0 executed twice, 0 answers twice, {self.cut_off} cut off and told so; "
-            f"the gateway ended {self.ended} times, {self.lived:.2f} s after its start in the median; {self.calls} calls ({faults or 'no faults'}); "
+            f"the gateway ended {self.ended} times, {self.lived:.2f} s after its start in the median; "
+            f"{self.calls} calls ({faults or 'no faults'}); "
             f"{self.strays} strays at kills, {self.untold} where the network kept the answer; {self.seconds:.0f} s"
         )
 
@@ -95,18 +101,36 @@ class Story:
             gateway.process.wait(dice.uniform(0.0, 0.5))
         gateway.signal(number)
         assert gateway.exit_code() == (-signal.SIGKILL if number == signal.SIGKILL else 75), gateway.log
-        self._lives.append((self.telegram.mark(), number == signal.SIGKILL))
+        self.ended(killed=number == signal.SIGKILL)
         self._lived.append(time.monotonic() - before)
 
-    def end(self, start: Callable[[], Any]) -> None:
-        """Have everything said, and answered by a gateway that is left alone."""
+    def end(self, last: Any) -> Figures:
+        """Have everything said, and answered by a ready gateway that is left alone; what it all came to."""
         self.say_some(len(self._left))
-        last = start().ready()
         self.telegram.until(self.is_over, "an answer to everything", patience=240)
         self.telegram.until(lambda: not self.telegram.bot.updates.pending(), "the confirmation")
         last.signal(signal.SIGTERM)
         assert last.exit_code() == 0
-        self._lives.append((self.telegram.mark(), False))
+        self.ended(killed=False)
+        return self._checked()
+
+    def ended(self, *, killed: bool) -> None:
+        """Note that a gateway has ended."""
+        self._lives.append((self.telegram.mark(), killed))
+
+    def stands(self, gateway: Any, *wanted: str) -> TelegramState:
+        """Wait until the gateway says that its bot stands so; the state."""
+
+        def look() -> TelegramState | None:
+            found = states.read(gateway.paths, gateway.pid)
+            return found if found is not None and found.state in wanted else None
+
+        deadline = time.monotonic() + PATIENCE
+        with DirectoryWatch(gateway.paths.state) as watch:
+            while (found := look()) is None:
+                assert time.monotonic() < deadline, gateway.log
+                watch.wait(0.5)
+        return found
 
     def texts(self, chat: Chat) -> list[str]:
         """What stands in a chat and says something."""
@@ -117,7 +141,7 @@ class Story:
         with self.telegram.changed:
             return not self._left and all(len(self.texts(chat)) >= self.messages for chat in self.chats)
 
-    def check(self) -> Figures:
+    def _checked(self) -> Figures:
         """Nothing is lost, executed or answered twice; the rest was cut off and says so; each stray has its reason."""
         executed = Counter(self.done.read_text().split())
         assert not [one for one, count in executed.items() if count > 1], executed.most_common(3)
@@ -142,7 +166,7 @@ class Story:
             Counter(call.fault for call in calls if call.fault),
             strays,
             untold,
-            median(self._lived),
+            median(self._lived or [0.0]),
             time.monotonic() - self._began,
         )
 
@@ -158,11 +182,12 @@ class Story:
                 if not shown.sender.is_bot or not _is_stray(shown.text):
                     continue
                 call = made[chat.id, shown.id]
-                if call.fault in UNTOLD:
+                life = next(index for index, (mark, _) in enumerate(self._lives) if call.connection < mark)
+                killed = self._lives[life][1]
+                if call.fault in UNTOLD or (not call.told and not killed):
                     untold += 1
                     continue
-                life = next(index for index, (mark, _) in enumerate(self._lives) if call.connection < mark)
-                assert self._lives[life][1], f"{call} left a stray in a gateway that ended in order"
+                assert killed, f"{call} left a stray in a gateway that ended in order"
                 strays.append((life, chat.id))
         assert len(strays) == len(set(strays)), "more strays than chats in flight at a kill"
         return len(strays), untold

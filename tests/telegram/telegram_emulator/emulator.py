@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -104,6 +104,14 @@ class Telegram:
         if self._loop.is_closed():
             return
         self.away()
+
+        async def rest() -> None:
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+        self._run(rest())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -126,6 +134,11 @@ class Telegram:
     def flood(self, method: str, seconds: int, count: int = 1, **more: int) -> Fault:
         """Order 429s."""
         return self.fault(method, "refuse", count, error=flood(seconds), **more)
+
+    def heal(self) -> None:
+        """Take back every fault that was ordered."""
+        with self.changed:
+            self._faults.clear()
 
     def limit(self, **rule: Any) -> Limit:
         """Have flood control by a rule; see `limits.Limit`."""
@@ -158,6 +171,16 @@ class Telegram:
         return self._do(
             lambda: self.world.say(self.bot, chat, writer, text, thread, forwarded=forwarded, caption=caption)
         )
+
+    def say_all(self, sayings: Iterable[tuple[Chat, str]]) -> None:
+        """Have people write in their private chats, one after the other, faster than one by one."""
+
+        def say() -> None:
+            for chat, text in sayings:
+                writer = User(chat.id, chat.title)
+                self.world.say(self.bot, chat, writer, text, None, forwarded=False, caption=False)
+
+        self._do(say)
 
     def edit(self, chat: Chat, shown: Shown, text: str) -> None:
         """Have its writer change a message."""

@@ -1,8 +1,8 @@
 """The local channel: a Unix socket for this user's own programs. No account, no network.
 
-A client may follow any session, whichever channel its messages came from. The gateway never waits for a client: one that
-does not read is dropped when 4 MiB wait for it, one that begins a line and does not end it after a while, and so is one
-that follows nothing and says nothing.
+A client may follow any session, whichever channel its messages came from. The gateway never waits for a client. It drops
+one that does not read when 4 MiB wait for it, and, after a while, one that begins a line and does not end it, or that
+follows nothing and says nothing.
 """
 
 import asyncio

@@ -95,6 +95,7 @@ class Lane:
         self._pause = _LEAST
         self._typed = 0.0
         self._edited = 0.0
+        self._unnoted: dict[tuple[int, int], str] = {}  # placeholders that a full disk keeps from being noted
 
     @property
     def is_idle(self) -> bool:
@@ -248,6 +249,8 @@ class Lane:
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
         ledger = self._shared.ledger
+        if (key, number) in self._unnoted:
+            self._note(key, number)
         placed = ledger.place(key, number)[1]
         if placed is not None or self._shared.closing:
             return placed
@@ -255,12 +258,17 @@ class Lane:
         if thread is not None and verdicts.of(outcome).kind == "threadless":
             outcome = await self._call("sendMessage", None, text=PLACEHOLDER)
         if isinstance(outcome, Done):
-            placed = str(outcome.result["message_id"])
-            ledger.placed(key, number, placed)
+            placed = self._unnoted[key, number] = str(outcome.result["message_id"])
+            self._note(key, number)
             self._fine()
             return placed
         self._refused(verdicts.of(outcome), key)
         return None
+
+    def _note(self, key: int, number: int) -> None:
+        """Commit where a part is. Until the disk takes that it is known here, and no other placeholder is made."""
+        self._shared.ledger.placed(key, number, self._unnoted[key, number])
+        del self._unnoted[key, number]
 
     def _refused(self, verdict: verdicts.Verdict, key: int) -> None:
         if verdict.kind == "moved":

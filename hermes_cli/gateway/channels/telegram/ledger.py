@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from hermes_cli.gateway.approvals import PREFIX
 from hermes_cli.gateway.conversations.changes import Whole
 from hermes_cli.gateway.conversations.message import TELEGRAM
 from hermes_cli.gateway.conversations.store import Store
@@ -90,7 +91,7 @@ class Ledger:
         """Commit that the part's message is not there any more."""
         self._database.execute("DELETE FROM deliveries WHERE seq = ? AND part = ?", (key, part))
 
-    def done(self, key: int, part: int, external: str, mark: str, *, last: int | None) -> None:
+    def done(self, key: int, part: int, external: str, mark: str = "done", *, last: int | None) -> None:
         """Commit that a part stands in the chat: `mark` tells as what. With the last one the whole does: `last` change."""
         with self._store.transaction():
             self._put(key, part, mark, external)
@@ -112,9 +113,12 @@ class Ledger:
 
     def whole(self, key: int) -> Whole | None:
         """Return what is to stand in the chat, None if nothing is. What cannot be edited any more is only gone on with."""
+        base = self._store.changes.base(key)
+        if base is None:
+            return None
         state, last = self.place(key, _WHOLE)
-        is_lost = state == "done" and self.place(key, 0)[1] is None
-        return self._store.changes.whole(key, above=int(last or 0) if is_lost else None)
+        is_lost = (state == "done" or base.seq <= self._horizon()) and self.place(key, 0)[1] is None
+        return self._store.changes.whole(key, base, above=int(last or 0) if is_lost else None)
 
     def parts(self, key: int) -> list[str]:
         """List the messages in the chat that hold the parts."""
@@ -157,13 +161,18 @@ class Ledger:
         with self._store.transaction():
             last = self._store.last_seq()
             self._database.execute("INSERT OR REPLACE INTO horizons VALUES (?, ?)", (self._account, last))
-            # What is over needs no row any more, once nothing before it is looked at and nothing changes it.
+            # What is over needs no row any more once nothing before it is looked at, and nothing changes it, as it does a
+            # question and the answer to /update. Another bot of this home has a horizon of its own, and what cannot be delivered is counted in status.
             self._database.execute(
-                "DELETE FROM deliveries WHERE seq <= ? AND part >= 0"
-                " AND seq NOT IN (SELECT seq FROM messages WHERE state IN ('queued', 'running'))",
-                (last - _EDITABLE,),
+                "DELETE FROM deliveries WHERE seq <= ? AND NOT EXISTS (SELECT 1 FROM messages"
+                " LEFT JOIN origins ON origins.message = messages.id WHERE messages.seq = deliveries.seq"
+                " AND (messages.state IN ('queued', 'running') OR origins.account != ?"
+                " OR (deliveries.part = -1 AND deliveries.state LIKE 'undeliverable%')))"
+                " AND NOT (part = -1 AND EXISTS (SELECT 1 FROM changes WHERE target = deliveries.seq))"
+                " AND NOT (seq > ? AND EXISTS (SELECT 1 FROM messages WHERE messages.seq = deliveries.seq"
+                " AND (id LIKE ? OR text LIKE '/update%')))",
+                (last, self._account, last - _EDITABLE, f"{PREFIX}%"),
             )
-            self._database.execute("DELETE FROM deliveries WHERE seq < (SELECT min(seq) FROM messages)")
 
     def _horizon(self) -> int:
         row = self._one("SELECT seq FROM horizons WHERE account = ?", self._account)

@@ -55,7 +55,11 @@ class Poller:
     async def run(self) -> None:
         """Poll until this is cancelled. Nothing that the server says ends it."""
         while True:
-            room = self._store.room()
+            try:
+                room, offset = self._store.room(), self._ledger.next()
+            except sqlite3.Error as error:
+                await asyncio.sleep(self._unstored(error))  # a disk tells nobody that it can be read again
+                continue
             if not room:
                 self._standing.now(
                     "full",
@@ -65,7 +69,7 @@ class Poller:
                 await asyncio.sleep(_FULL)  # the queue tells nobody that a turn has made room
                 continue
             if self._is_named:
-                outcome = await self._api.poll(self._ledger.next(), min(AT_ONCE, room))
+                outcome = await self._api.poll(offset, min(AT_ONCE, room))
             else:
                 outcome = await self._api.call("getMe")
             if isinstance(outcome, Done):
@@ -87,12 +91,15 @@ class Poller:
         try:
             self._take(updates)
         except sqlite3.Error as error:
-            _log.error("messages could not be stored, so they are not confirmed: %s", error)
-            self._standing.now("disk", f"messages cannot be stored ({error})", "make room on the disk")
-            return self._longer(_OFFLINE)
+            return self._unstored(error)
         self._pause = 0.0
         self._standing.polled()
         return 0.0
+
+    def _unstored(self, error: sqlite3.Error) -> float:
+        _log.error("messages could not be stored, so they are not confirmed: %s", error)
+        self._standing.now("disk", f"messages cannot be stored ({error})", "make room on the disk")
+        return self._longer(_OFFLINE)
 
     async def _refused(self, refused: Refused) -> float:
         if refused.code == 409:

@@ -1,7 +1,7 @@
 """Bring a checkout back to a revision from wherever it is, never by way of the one that could not be reached.
 
-What is right already is not touched: a file that nobody can write keeps nobody from the rest, and where the disk is full
-the next who comes goes on where this one stopped.
+What is right already is not touched. So a file that nobody can write does not keep the others from being put back, and after
+a full disk the next process goes on where this one stopped.
 """
 
 import contextlib
