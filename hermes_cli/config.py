@@ -240,7 +240,7 @@ def load(path: str) -> Config:
     except (FileNotFoundError, NotADirectoryError):
         return Config()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from error
     return parse(path, text)
 
 

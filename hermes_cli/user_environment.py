@@ -48,7 +48,7 @@ def read(paths: "Paths") -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from None
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from error
     if found.st_uid not in {os.geteuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"{path} can be written by somebody else: chmod 600 {path}")
     if len(data) > _LARGEST:

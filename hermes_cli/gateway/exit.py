@@ -51,6 +51,15 @@ class Backstop:
         faulthandler.cancel_dump_traceback_later()
 
 
+def take(steps: list[LastStep]) -> None:
+    """Take every step, whatever becomes of the others."""
+    for name, step in steps:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001  SystemExit and all: nothing may keep the process
+            _log.error("exit: %s: %s: %s", name, type(error).__name__, error)
+
+
 def leave(steps: list[LastStep], code: int) -> NoReturn:
     """Take every step, whatever becomes of the others, and end the process without unwinding it.
 
@@ -58,11 +67,7 @@ def leave(steps: list[LastStep], code: int) -> NoReturn:
     gateway.lock goes with the process, so it is held to the last instruction.
     """
     try:
-        for name, step in steps:
-            try:
-                step()
-            except BaseException as error:  # noqa: BLE001  SystemExit and all: nothing may keep the process
-                _log.error("exit: %s: %s: %s", name, type(error).__name__, error)
+        take(steps)
         _log.info("exit %d", code)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):

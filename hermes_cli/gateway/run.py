@@ -22,7 +22,7 @@ from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
 from hermes_cli.gateway import another_try, extras, notify, supervisor_watch
 from hermes_cli.gateway.drain import Drain
-from hermes_cli.gateway.exit import Backstop, LastStep, leave
+from hermes_cli.gateway.exit import Backstop, LastStep, leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.skew_watch import SkewWatch
@@ -36,6 +36,7 @@ from hermes_cli.programs import own, starts
 from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
+from hermes_cli.system.threads import in_thread
 from hermes_cli.system.values import replace
 from hermes_cli.update import crashes
 
@@ -50,9 +51,9 @@ _LOOK_AGAIN = 60.0  # seconds between two looks at what is pending
 _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 
 
-def main(paths: Paths) -> int:
+def main(paths: Paths, start: another_try.Start | None = None) -> int:
     """Run the gateway of a profile until a signal ends it. Return an exit code, or end the process."""
-    start = another_try.Start(paths)
+    start = start or another_try.Start(paths)
     notifier = notify.claim(os.environ)
     query = RevisionQuery()
     log.configure_by_output(paths.gateway_log)
@@ -63,6 +64,8 @@ def main(paths: Paths) -> int:
         config = load(paths.config)
         extras.check(paths.config, config)
     except ConfigError as error:
+        if another_try.may_pass(error):
+            raise
         print(f"hermes: {error}", file=sys.stderr)
         return own.REFUSAL_EXIT_CODE
     log.bound(config.log.bounds)
@@ -81,9 +84,9 @@ def main(paths: Paths) -> int:
                 starts.record(paths, os.getpid(), time.time())
         else:  # a try for which there was no room was no crash of an update on probation
             config = replace(config, update=replace(config.update, probation=0.0))
-        return asyncio.run(Gateway(paths, config, query, mark, notifier).run())
+        return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())
     except another_try.FAILURES as error:
-        if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.is_for_want_of_room(error):
+        if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.may_pass(error):
             raise
         start.failed(error, "the gateway", paths.state)
         return 1
@@ -93,7 +96,14 @@ class Gateway:
     """An instance: the order in which it starts and ends, and what it does at a signal."""
 
     def __init__(
-        self, paths: Paths, config: Config, query: RevisionQuery, mark: str | None, notifier: notify.Notifier
+        self,
+        paths: Paths,
+        config: Config,
+        query: RevisionQuery,
+        mark: str | None,
+        notifier: notify.Notifier,
+        *,
+        start: another_try.Start,
     ) -> None:
         """Prepare an instance of a caller that holds gateway.lock.
 
@@ -104,6 +114,7 @@ class Gateway:
         self._query = query
         self._mark = mark
         self._notifier = notifier
+        self._start = start
         self._backstop = Backstop()
         self._ending = asyncio.Event()
         self._drain: Drain | None = None
@@ -123,20 +134,13 @@ class Gateway:
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> NoReturn:
-        """Start, serve, drain, and end the process. Raises OSError and sqlite3.Error when it cannot start."""
-        self._install_handlers()
-        described = own.new(os.getpid(), None, __version__, time.time())
-        finding = crashes.look(self._paths, self._config.update.probation)
-        self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
-        if finding.roll_back and finding.crashes is not None:  # first of all: what follows may be what crashes
-            await asyncio.to_thread(crashes.roll_back, self._paths, finding.crashes)
+        """Start, serve, drain, and end the process."""
         try:
-            await self._open()
-        except (OSError, sqlite3.Error):
-            self._lifecycle.exited(1)
-            raise
+            await self._come_up()
+        except Exception as error:  # noqa: BLE001  told; not raised: the loop's own end may wait for a thread
+            self._cannot_start(error)
         try:
-            await self._serve()
+            await self._ending.wait()
             assert self._drain is not None
             await self._drain.wait()
             await self._reception.finish()
@@ -145,12 +149,37 @@ class Gateway:
             leave(self._last_steps(1), 1)
         leave(self._last_steps(self._drain.code), self._drain.code)
 
+    async def _come_up(self) -> None:
+        self._install_handlers()
+        described = own.new(os.getpid(), None, __version__, time.time())
+        finding = crashes.look(self._paths, self._config.update.probation)
+        self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
+        if finding.roll_back and finding.crashes is not None:  # first of all: what follows may be what crashes
+            await in_thread(crashes.roll_back, self._paths, finding.crashes)
+        await self._open()
+        await self._note_revision(_REVISION_WAIT)
+        self._serve()  # at once: no turn has begun when it fails
+
+    def _cannot_start(self, error: Exception) -> NoReturn:
+        is_foreseen = isinstance(error, (OSError, sqlite3.Error)) or another_try.may_pass(error)
+        if not is_foreseen:
+            _log.error("the gateway failed", exc_info=error)
+        take(
+            [
+                ("conversations", lambda: take(self._reception.last_steps())),
+                ("state", lambda: self._lifecycle.exited(1)),
+            ]
+        )
+        if is_foreseen:
+            self._start.failed(error, "the gateway", self._paths.state)
+            os._exit(1)
+        leave([("poke", lambda: self._poke(1))], 1)
+
     async def _open(self) -> None:
         self._reception = Reception(self._paths, self._config, lambda: self._lifecycle.described, self._turns_changed)
         await self._reception.open()
 
-    async def _serve(self) -> None:
-        await self._note_revision(_REVISION_WAIT)
+    def _serve(self) -> None:
         self._lifecycle.ready()
         self._notifier.ready()
         self._notifier.beat(asyncio.get_running_loop().call_later)
@@ -169,7 +198,6 @@ class Gateway:
             self._spawn(NotifyWatch(self._paths).run())
         for number in self._early:
             self._handle(number)
-        await self._ending.wait()
 
     # --- signals
 
@@ -255,27 +283,30 @@ class Gateway:
         task.add_done_callback(self._background.discard)
 
     async def _note_revision(self, patience: float) -> None:
-        collected = asyncio.get_running_loop().run_in_executor(None, self._query.collect)
+        collected = asyncio.create_task(in_thread(self._query.collect))
         done, _ = await asyncio.wait({collected}, timeout=patience)
         if done:
             self._lifecycle.revised(collected.result())
         else:
-            collected.add_done_callback(lambda future: self._lifecycle.revised(future.result()))
+            collected.add_done_callback(lambda task: self._lifecycle.revised(task.result()))
 
     async def _choose_manager(self) -> None:
         """Import the service manager now: at the exit the code on disk may be another release's."""
         try:
-            self._manager = await asyncio.to_thread(choose, self._paths)
-        except HermesError as error:
+            self._manager = await in_thread(choose, self._paths)
+        except (HermesError, OSError) as error:
             _log.warning("nobody to poke at the exit: %s", error)
-        await asyncio.to_thread(self._complete_starts)
+        await in_thread(self._complete_starts)
         # The driver that started this instance may have died with the one before. Like every command, start another.
         await self._look()
 
     async def _look(self) -> None:
-        line = await asyncio.to_thread(look, self._paths)
-        if line is not None:
-            _log.info("%s", line)
+        try:
+            line = await in_thread(look, self._paths)
+            if line is not None:
+                _log.info("%s", line)
+        except (HermesError, OSError) as error:
+            _log.warning("what is pending cannot be seen to now: %s", error)
         asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
 
     def _look_again(self) -> None:
@@ -302,6 +333,6 @@ class Gateway:
 
     async def _start_supervisor(self) -> None:
         try:
-            await asyncio.to_thread(choose(self._paths).demand_start)
-        except HermesError as error:
+            await in_thread(lambda: choose(self._paths).demand_start())
+        except (HermesError, OSError) as error:
             _log.error("no supervisor: %s", error)

@@ -44,14 +44,23 @@ def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume, stay=stay)
-    program = taken_over(paths)
-    if program is not None:
-        from hermes_cli.gateway import taken_over as runner
+    from hermes_cli.gateway import another_try
 
-        return runner.main(paths, program)
-    from hermes_cli.gateway.run import main
+    this = another_try.Start(paths)
+    try:
+        program = taken_over(paths)
+        if program is not None:
+            from hermes_cli.gateway import taken_over as runner
 
-    return main(paths)
+            return runner.main(paths, program, this)
+        from hermes_cli.gateway.run import main
+
+        return main(paths, this)
+    except another_try.FAILURES as error:
+        if not another_try.may_pass(error):
+            raise
+        this.failed(error, "the gateway", paths.state)
+        return 1
 
 
 def taken_over(paths: Paths) -> "TakenOver | None":

@@ -18,7 +18,7 @@ from hermes_cli import __version__, environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
 from hermes_cli.gateway import another_try, notify, supervisor_watch
-from hermes_cli.gateway.exit import Backstop, leave
+from hermes_cli.gateway.exit import Backstop, leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.staying import Staying
 from hermes_cli.installation.revision import RevisionQuery
@@ -33,6 +33,7 @@ from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import describe_exit
+from hermes_cli.system.threads import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,15 +46,16 @@ _LINE = 4096  # bytes of a line of its output that are kept
 _KILL_WAIT = 5.0  # seconds for a killed program to be gone
 
 
-def main(paths: Paths, program: TakenOver) -> int:
+def main(paths: Paths, program: TakenOver, start: another_try.Start) -> int:
     """Run the program of a profile until a signal, or its own end, ends it. Return an exit code, or end the process."""
-    start = another_try.Start(paths)
     notifier = notify.claim(os.environ)
     log.configure_by_output(paths.gateway_log)
     mark = supervisor_watch.claim(os.environ)
     try:
         config = load(paths.config)
     except ConfigError as error:
+        if another_try.may_pass(error):
+            raise
         print(f"hermes: {error}", file=sys.stderr)
         return EX_CONFIG
     log.bound(config.log.bounds)
@@ -65,8 +67,10 @@ def main(paths: Paths, program: TakenOver) -> int:
         if start.is_first:
             with contextlib.suppress(OSError):
                 starts.record(paths, os.getpid(), time.time())
-        return asyncio.run(_Keeper(paths, config, program, mark, notifier).run())
-    except OSError as error:
+        return asyncio.run(_Keeper(paths, config, program, mark, notifier, start=start).run())
+    except another_try.FAILURES as error:
+        if not isinstance(error, OSError) and not another_try.may_pass(error):
+            raise
         start.failed(error, program.name, paths.state)
         return 1
 
@@ -75,13 +79,21 @@ class _Keeper:
     """One run of the program, and what is said of it."""
 
     def __init__(
-        self, paths: Paths, config: Config, program: TakenOver, mark: str | None, notifier: notify.Notifier
+        self,
+        paths: Paths,
+        config: Config,
+        program: TakenOver,
+        mark: str | None,
+        notifier: notify.Notifier,
+        *,
+        start: another_try.Start,
     ) -> None:
         self._paths = paths
         self._config = config
         self._program = program
         self._mark = mark
         self._notifier = notifier
+        self._start_of_this = start
         self._backstop = Backstop()
         self._ending = asyncio.Event()
         self._code: int | None = None  # what was asked for: 75 or 0
@@ -99,7 +111,18 @@ class _Keeper:
         )
 
     async def run(self) -> NoReturn:
-        """Start the program, keep it, end it, and end the process. Raises OSError when nothing can be written."""
+        """Start the program, keep it, end it, and end the process."""
+        try:
+            await self._begin()
+        except Exception as error:  # noqa: BLE001  told; not raised: the loop's own end may wait for a thread
+            _log.error("%s cannot be started: %s", self._program.argv[0], getattr(error, "strerror", None) or error)
+            if self._child is None and another_try.may_pass(error):
+                take([("state", lambda: self._lifecycle.exited(1))])
+                self._start_of_this.failed(error, self._program.name, self._paths.state)
+            self._leave(1)  # its own update may just be replacing it
+        self._leave(await self._keep())
+
+    async def _begin(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGUSR2):
             loop.add_signal_handler(number, _log.info, "%s: nothing to do", number.name)
@@ -108,14 +131,9 @@ class _Keeper:
         query = RevisionQuery()
         self._lifecycle = Lifecycle(self._paths, own.new(os.getpid(), None, __version__, time.time()))
         # Ours, not the program's: an update of ours is proven by it.
-        self._lifecycle.revised(await asyncio.to_thread(query.collect))
-        try:
-            await asyncio.to_thread(self._program.end_leftover)
-            await self._start()
-        except OSError as error:
-            _log.error("%s cannot be started: %s", self._program.argv[0], error.strerror)
-            self._leave(1)  # its own update may just be replacing it
-        self._leave(await self._keep())
+        self._lifecycle.revised(await in_thread(query.collect))
+        await in_thread(self._program.end_leftover)
+        await self._start()
 
     async def _start(self) -> None:
         me = self._lifecycle.described.identity
@@ -153,7 +171,7 @@ class _Keeper:
             await asyncio.wait({ended, asked}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             if ended.done() or asked.done():
                 break
-            answer = await asyncio.to_thread(self._program.ask, time.monotonic() - begun)
+            answer = await in_thread(self._program.ask, time.monotonic() - begun)
             if answer.why != said:
                 said = answer.why
                 _log.info("%s", said)
@@ -258,6 +276,6 @@ class _Keeper:
 
     async def _start_supervisor(self) -> None:
         try:
-            await asyncio.to_thread(choose(self._paths).demand_start)
-        except HermesError as error:
+            await in_thread(lambda: choose(self._paths).demand_start())
+        except (HermesError, OSError) as error:
             _log.error("no supervisor: %s", error)

@@ -116,7 +116,7 @@ def load(path: str) -> ProgramFile:
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read ({error.strerror}): name a program file, or {', '.join(BUILT_IN)}"
-        ) from None
+        ) from error
     if len(data) > _LIMIT:
         raise ConfigError(f"{path} is larger than {_LIMIT} bytes: mend it")
     return parse(path, data.decode(errors="replace"))

@@ -97,8 +97,8 @@ class TakenOver:
 
 
 def of(paths: Paths) -> TakenOver | None:
-    """Return the program that this profile has taken over, or None. Raises ConfigError."""
-    if os.path.exists(paths.adopted) or not os.path.exists(adoption.program_path(paths)):
+    """Return the program that this profile has taken over, or None. Raises ConfigError, and OSError if it cannot be told."""
+    if durable.is_there(paths.adopted) or not durable.is_there(adoption.program_path(paths)):
         return None
     program = adoption.read_program(paths)
     return TakenOver(paths, program) if program.get("argv") is not None else None

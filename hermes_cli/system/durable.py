@@ -210,6 +210,15 @@ def is_unreadable(path: str) -> bool:
     return False
 
 
+def is_there(path: str) -> bool:
+    """Say whether there is anything at `path`. Raises OSError when that cannot be told."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_unknown(error: OSError) -> bool:
     """Say whether the error says nothing about the file that was to be read."""
     return error.errno not in _OF_THE_FILE

@@ -1,5 +1,6 @@
 """What the machine has no room for, a start or an answer, is tried until there is, unasked."""
 
+import errno
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ import pytest
 from support.faults.places import fault
 from support.machines.installation import Installation
 
-from hermes_cli.gateway.another_try import is_for_want_of_room
+from hermes_cli.errors import ConfigError
+from hermes_cli.gateway.another_try import may_pass
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.run import Gateway
 from hermes_cli.system import sockets
@@ -65,18 +67,41 @@ def test_by_hand_it_is_said_at_once(
     assert "the gateway cannot start ([Errno 28]" in done.stderr
 
 
-def test_only_want_of_room_is_waited_for() -> None:
-    full = sqlite3.OperationalError("database or disk is full")
-    full.sqlite_errorcode = sqlite3.SQLITE_FULL
-    assert is_for_want_of_room(full)
-    assert is_for_want_of_room(MemoryError())
+def of_sqlite(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("of SQLite")
+    error.sqlite_errorcode = code
+    return error
+
+
+def unread(cause: BaseException | None) -> ConfigError:
+    error = ConfigError("config.toml")
+    error.__cause__ = cause
+    return error
+
+
+def test_only_what_passes_by_itself_is_waited_for() -> None:
     for error in (
-        PermissionError(13, "no"),
-        OSError(5, "EIO"),
+        of_sqlite(sqlite3.SQLITE_FULL),
+        of_sqlite(sqlite3.SQLITE_IOERR_SHMMAP),
+        of_sqlite(sqlite3.SQLITE_CANTOPEN),
+        MemoryError(),
+        OSError(errno.EIO, "EIO"),
+        RuntimeError("can't start new thread"),
+        ImportError("_x.so: cannot open shared object file: Too many open files"),
+        unread(OSError(errno.EMFILE, "EMFILE")),
+    ):
+        assert may_pass(error), error
+    for error in (
+        PermissionError(errno.EACCES, "no"),
+        OSError(errno.EROFS, "a person has to look at a disk that has turned read-only"),
+        of_sqlite(sqlite3.SQLITE_CORRUPT),
         sqlite3.DatabaseError("malformed"),
         RuntimeError("bug"),
+        ImportError("No module named 'httpx'"),
+        unread(None),
+        unread(PermissionError(errno.EACCES, "no")),
     ):
-        assert not is_for_want_of_room(error)
+        assert not may_pass(error), error
 
 
 def test_the_deadline_of_a_drain_needs_neither_a_thread_nor_a_descriptor() -> None:

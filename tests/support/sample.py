@@ -21,6 +21,7 @@ CELLS = {
     "processes": 4,
     "proof": 2,
     "proof/test_crash_states.py": 8,
+    "proof/test_gateway_refused_every_call.py": 5,
     "rescue": 1,
     "services": 1,
     "services/test_conformance.py": 2,

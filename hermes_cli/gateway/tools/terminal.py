@@ -17,6 +17,7 @@ from hermes_cli.system.values import dataclass
 
 _BACKGROUND_GRACE = 0.5  # seconds to read what is in the pipe when the shell has ended; its daemons are not waited for
 _CHUNK = 65536
+_NO_MEMORY = 1.0  # seconds until what a command prints is read again where there was no memory for it
 _MOST_LEFT = 64  # pipes of daemons that commands have left behind; beyond that the oldest is closed
 _unreaped: set[int] = set()  # shells, whose pids cannot have been reused
 _left: "list[_Pipe]" = []  # pipes whose turn is over and whose last writer is not
@@ -106,12 +107,20 @@ class _Pipe:
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:
             return
+        except MemoryError:  # there is something to read at once: the loop would do nothing but ask
+            self._loop.remove_reader(self._descriptor)
+            self._loop.call_later(_NO_MEMORY, self._read_again)
+            return
         except OSError:
             data = b""
         if data:
             self._give(self._decoder.decode(data))
             return
         self.close()
+
+    def _read_again(self) -> None:
+        if not self.closed.done():
+            self._loop.add_reader(self._descriptor, self._read)
 
     def close(self) -> None:
         """Read no more: nobody writes, or so many others are read that this one's daemon has to do without."""

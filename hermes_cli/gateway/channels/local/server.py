@@ -167,6 +167,12 @@ class LocalChannel:
                     await result
             except protocol.RefusedError as error:
                 client.send({"event": "error", "text": str(error), "id": document.get("id")})
+            except ConnectionError:
+                raise
+            except (OSError, sqlite3.Error, MemoryError) as error:  # said, and asked again when there is room
+                _log.error("%s could not be answered: %s", document.get("op"), error or "no memory")
+                text = f"{document.get('op')} could not be answered ({error or 'no memory'}): repeat later"
+                client.send({"event": "error", "text": text, "id": document.get("id")})
 
     async def _line(self, client: _Client, reader: asyncio.StreamReader) -> bytes:
         """Return the next line. Raises IncompleteReadError at the end, and ProtocolError when it does not come."""
