@@ -20,7 +20,12 @@ import hermes_cli
 from hermes_cli import environment, pending
 from hermes_cli.gateway import drain, notify
 from hermes_cli.gateway.channels.local.client import Conversation
+from hermes_cli.gateway.channels.telegram.api import Api
+from hermes_cli.gateway.channels.telegram.lane import Lane
+from hermes_cli.gateway.channels.telegram.ledger import Ledger
+from hermes_cli.gateway.channels.telegram.outbox import Outbox
 from hermes_cli.gateway.conversations.notices import Notices
+from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.exit import Backstop
 from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.run import Gateway
@@ -31,6 +36,7 @@ from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description, wishes
+from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
@@ -93,6 +99,7 @@ CELL = "e2e/launchd/test_matrix.py::test_the_gateway_comes_back and "
 
 TRIAL = "e2e/test_update_on_trial.py::test_"
 MESSAGES, SERVICE = "e2e/test_messages.py::test_", "e2e/test_service.py::test_"
+STORM = "gateway/test_telegram_killed.py::test_"
 LOOKS = "services/test_look_ahead.py::test_"
 ROWS = [
     Row(
@@ -159,6 +166,13 @@ ROWS = [
         "unit/programs/test_wishes.py::test_verdict",
     ),
     Row(
+        "adopted: who is to start it again is ready at its end",
+        DeclaredProgram.signs,
+        'if isinstance(one, dict) and "exists" in one',
+        "if False",
+        "adopted/test_exit_takes_time.py",
+    ),
+    Row(
         "hooks: before a restart they run while the gateway is ready",
         ask._has_hook,
         "if not os.path.exists(paths.config):",
@@ -189,8 +203,8 @@ ROWS = [
     Row(
         "the record is written before the signal",
         ask._submit,
-        "identifier = records.submit(paths.intents, record)",
-        'identifier = str(record["id"])',
+        "records.submit(paths.intents, record)",
+        "pass",
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
     ),
     Row(
@@ -388,6 +402,48 @@ ROWS = [
         "left = interrupt_left_behind(self._store, self._notices.restart_of)",
         "left = 0",
         f"{MESSAGES}a_turn_cut_off_by_a_killed_gateway",
+    ),
+    Row(
+        "Telegram: a turn is noted before it is run",
+        Store.begin,
+        "SET state = 'running', instance = ?",
+        "SET state = 'queued', instance = ?",
+        f"{STORM}killed_at_random and short",
+    ),
+    Row(
+        "Telegram: a drain waits for calls under way",
+        Outbox.finish,
+        "end = loop.time() + _LAST_WORDS",
+        "end = loop.time()",
+        f"{STORM}restarted_in_order and short",
+    ),
+    Row(
+        "Telegram: a placeholder that a full disk does not note is kept in mind",
+        Lane._placed,
+        "if (key, number) in self._unnoted:",
+        "if False:",
+        "gateway/test_telegram_faults.py::test_a_disk_without_room and placed",
+    ),
+    Row(
+        "Telegram: a chat is left alone as long as it is told to be",
+        Lane._wait,
+        "verdict.pause or self._pause",
+        "self._pause",
+        "gateway/test_telegram_faults.py::test_every_tenth_call and short",
+    ),
+    Row(
+        "Telegram: no words of the server's have the token",
+        Api._post,
+        "self._without_token(read(answer.status_code, answer.content))",
+        "read(answer.status_code, answer.content)",
+        "gateway/test_telegram_faults.py::test_a_refusal_that_quotes",
+    ),
+    Row(
+        "Telegram: what is delivered leaves no row",
+        Ledger.settle,
+        "DELETE FROM deliveries WHERE seq <= ?",
+        "DELETE FROM deliveries WHERE part >= 0 AND seq <= ?",
+        "unit/gateway/test_telegram_ledger.py::test_what_is_delivered",
     ),
     Row(
         "what was not acknowledged is sent again",

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
+from support.machines.installation import REPOSITORY
 from support.machines.interpreter import FAULTS
 
 from hermes_cli.intents import request
@@ -96,6 +97,7 @@ class Gateway:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
             env=environment,
+            cwd=os.environ.get("HERMES_TEST_CODE"),  # whose modules come first
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -224,7 +226,7 @@ def _starting(paths: Paths, folder: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(**variables: str) -> Gateway:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
         environment |= {"HERMES_HOME": os.path.dirname(paths.state), **variables}
-        places = [Path(__file__).parents[2], *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
+        places = [REPOSITORY, *([FAULTS] if "HERMES_TEST_FAULT" in variables else [])]
         environment["PYTHONPATH"] = os.pathsep.join(map(str, places))
         gateway = Gateway(paths, folder / f"log-{len(started)}", environment)
         started.append(gateway)

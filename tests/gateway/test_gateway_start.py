@@ -38,6 +38,28 @@ def test_it_takes_little_memory(start):
         assert int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") < 40 * 1024 * 1024
 
 
+def test_what_is_not_configured_is_not_imported_from_the_start_to_the_exit(start):
+    gateway = start(PYTHONPROFILEIMPORTTIME="1").ready()
+    client = gateway.following()
+    client.say("!echo hello", "m1")
+    client.reply_to("m1")
+    client.say("/status", "m2")
+    client.reply_to("m2")
+    gateway.signal(signal.SIGUSR1)
+    assert gateway.exit_code() == 75
+    imported = {line.rpartition("|")[2].strip() for line in gateway.log.splitlines() if "import time:" in line}
+    assert {"hermes_cli.gateway.run", "sqlite3"} <= imported
+    unwanted = (
+        "httpx2",
+        "httpcore2",
+        "h11",
+        "anyio",
+        "hermes_cli.gateway.channels.tele",
+        "hermes_cli.gateway.agents.model",
+    )
+    assert not {name for name in imported if name.startswith(unwanted)}
+
+
 def test_a_second_gateway_of_the_profile_refuses(start):
     first = start().ready()
     second = start()

@@ -40,13 +40,15 @@ class Figures:
     seconds: float = 0.0
 
     def __str__(self) -> str:
+        said = [f"{self.messages} messages: 0 lost, 0 executed twice, 0 answers twice, {self.cut_off} cut off"]
+        if self.ended:
+            said += [f"the gateway ended {self.ended} times, {self.lived:.2f} s after its start in the median"]
         faults = ", ".join(f"{count} {name}" for name, count in sorted(self.faults.items()))
-        return (
-            f"{self.messages} messages: 0 lost, 0 executed twice, 0 answers twice, {self.cut_off} cut off and told so; "
-            f"the gateway ended {self.ended} times, {self.lived:.2f} s after its start in the median; "
-            f"{self.calls} calls ({faults or 'no faults'}); "
-            f"{self.strays} strays at kills, {self.untold} where the network kept the answer; {self.seconds:.0f} s"
-        )
+        said += [f"{self.calls} calls" + (f", of them {faults}" if faults else "")]
+        said += [
+            f"{self.strays} strays at kills" + (f", {self.untold} where the answer was lost" if self.untold else "")
+        ]
+        return "; ".join([*said, f"{self.seconds:.0f} s"])
 
 
 class Story:
@@ -107,8 +109,8 @@ class Story:
     def end(self, last: Any) -> Figures:
         """Have everything said, and answered by a ready gateway that is left alone; what it all came to."""
         self.say_some(len(self._left))
-        self.telegram.until(self.is_over, "an answer to everything", patience=240)
-        self.telegram.until(lambda: not self.telegram.bot.updates.pending(), "the confirmation")
+        self.telegram.until(self.is_over, "an answer to everything", patience=PATIENCE)
+        self.telegram.until(lambda: not self.telegram.bot.updates.pending(), "the confirmation", patience=PATIENCE)
         last.signal(signal.SIGTERM)
         assert last.exit_code() == 0
         self.ended(killed=False)

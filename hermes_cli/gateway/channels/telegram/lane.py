@@ -7,17 +7,16 @@ something ever stands there twice. Refusals and pauses are the chat's own: no ot
 
 import asyncio
 import logging
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
+from hermes_cli.gateway.channels.telegram.parts import File, Part, parts_of
 from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
-from hermes_cli.gateway.channels.telegram.text import Rich, sound, split
+from hermes_cli.gateway.channels.telegram.text import Rich
 from hermes_cli.gateway.conversations.changes import Whole
 from hermes_cli.system.values import dataclass, field
 
@@ -35,6 +34,9 @@ class Calls(Protocol):
     async def call(self, method: str, patience: float = ..., **arguments: Any) -> Outcome:
         """Make a call."""
 
+    async def upload(self, method: str, name: str, content: bytes, **arguments: Any) -> Outcome:
+        """Make a call that sends a file."""
+
 
 @dataclass(slots=True)
 class Due:
@@ -43,28 +45,13 @@ class Due:
     key: int
     is_change: bool = False
     whole: Whole | None = None
-    parts: list[Rich] = field(default_factory=list)
+    parts: list[Rich | File] = field(default_factory=list)
 
-    def reads(self, whole: Whole) -> list[Rich]:
+    def reads(self, whole: Whole, *, as_text: bool) -> list[Rich | File]:
         """Return the parts of what it reads now."""
         if self.whole != whole or not self.parts:
-            self.whole, self.parts = whole, split(rendered(whole.text, whole.spans))
+            self.whole, self.parts = whole, parts_of(whole.text, whole.spans, as_text=as_text)
         return self.parts
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a message, as it is to stand."""
-
-    key: int
-    number: int
-    words: Rich
-    keyboard: dict[str, Any] | None
-
-    @property
-    def mark(self) -> str:
-        """How the ledger knows that it stands so."""
-        return f"done:{zlib.crc32(sound(f'{self.words.text}{self.words.wire()}{self.keyboard}').encode()):08x}"
 
 
 @dataclass(slots=True)
@@ -197,7 +184,8 @@ class Lane:
         if due.is_change:
             self._edited = self._loop.time()
         thread = whole.base.origin.thread
-        parts = due.reads(whole)
+        as_text = buttons.below(whole.base.id) is not None or ledger.is_without_file(due.key)
+        parts = due.reads(whole, as_text=as_text)  # what is to be approved is shown whole
         if not await self._shorten(due.key, len(parts)):
             return
         for number, words in enumerate(parts):
@@ -224,13 +212,20 @@ class Lane:
         placed = await self._placed(part.key, part.number, thread)
         if placed is None:
             return False
-        verdict = await self._edit(placed, part.words, part.keyboard)
+        words = part.words
+        verdict = await (
+            self._attach(placed, words) if isinstance(words, File) else self._edit(placed, words, part.keyboard)
+        )
         if verdict.kind == "done":
             self._fine()
             self._shared.ledger.done(part.key, part.number, placed, part.mark, last=last)
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
             self._shared.ledger.lost(part.key, part.number)
+        elif verdict.kind == "never" and isinstance(words, File):  # this group wants none, or the server is an old one
+            _log.warning("a long answer goes as text, its file is refused: %s", verdict.why)
+            self._shared.ledger.without_file(part.key)
+            self.due[0].parts = []
         else:
             self._refused(verdict, part.key)
         return False
@@ -245,6 +240,12 @@ class Lane:
             _log.warning("a text is refused with its entities, so it goes without them: %s", verdict.why)
             verdict = verdicts.of(await self._call("editMessageText", None, **more))
         return verdict
+
+    async def _attach(self, placed: str, file: File) -> verdicts.Verdict:
+        """Have a message of the chat become a file, which may be repeated as an edit may; sending one may not."""
+        media = {"type": "document", "media": "attach://document", "caption": file.caption}
+        where = {"chat_id": self._chat_id(), "message_id": int(placed), "media": media}
+        return verdicts.of(await self._shared.api.upload("editMessageMedia", file.name, file.content, **where))
 
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
@@ -292,6 +293,8 @@ class Lane:
         self._pause, self.why = _LEAST, ""
 
     async def _call(self, method: str, thread: str | None, **arguments: Any) -> Outcome:
-        chat = self._shared.moved.get(self.chat, self.chat)
-        where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
-        return await self._shared.api.call(method, **where, **arguments)
+        topic = None if thread is None else int(thread)
+        return await self._shared.api.call(method, chat_id=self._chat_id(), message_thread_id=topic, **arguments)
+
+    def _chat_id(self) -> int:
+        return int(self._shared.moved.get(self.chat, self.chat))

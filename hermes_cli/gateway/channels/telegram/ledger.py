@@ -2,8 +2,8 @@
 
 `polls.next` is kept for each server and bot: another server counts anew. A delivery's `seq` is that of the message that
 was answered, or of the notice: so the preview of a running turn becomes its reply, and what goes on with it an edit of
-that. A row with `part` -1 says that the whole is over, and by `external` which was the last change in it. Everything above
-`horizons.seq` may still be to deliver, and so may every change.
+that. A row with `part` -1 says that the whole is over, and by `external` which was the last change in it; one with -2
+that it goes without a file. Everything above `horizons.seq` may still be to deliver, and so may every change.
 """
 
 import sqlite3
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS horizons (
     seq INTEGER NOT NULL
 );
 """
-_WHOLE = -1
+_WHOLE, _NO_FILE = -1, -2  # rows that are no part: that it is over, and that its file is refused
 _EDITABLE = 1000  # messages after which one that stands is not edited any more
 
 
@@ -101,6 +101,14 @@ class Ledger:
     def current(self, key: int, last: int) -> None:
         """Commit that the whole stands as of that change."""
         self._put(key, _WHOLE, "done", str(last))
+
+    def without_file(self, key: int) -> None:
+        """Commit that a message goes as text, however long it is: its file is refused."""
+        self._put(key, _NO_FILE, "refused", None)
+
+    def is_without_file(self, key: int) -> bool:
+        """Tell whether the message's file was refused."""
+        return self.place(key, _NO_FILE)[0] != ""
 
     def undeliverable(self, key: int, why: str) -> None:
         """Commit that a message will never be delivered."""
