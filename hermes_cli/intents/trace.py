@@ -7,6 +7,7 @@ nobody noted is left out, and so is one that cannot be in this order: the manage
 demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents.instance import Instance, Marks
@@ -14,7 +15,6 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.system.durable import finite
-from hermes_cli.system.values import dataclass
 
 PHASES = ("requested", "signalled", "draining", "exited", "demanded", "starting", "ready", "settled")
 

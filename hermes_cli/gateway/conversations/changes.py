@@ -6,10 +6,10 @@ A channel that can edit what it has shown shows a change that way; in others wha
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
-from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

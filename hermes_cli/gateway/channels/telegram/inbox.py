@@ -1,6 +1,7 @@
 """From an update of Telegram's to a message of ours. Pure: nothing is stored and nobody is answered here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.channels.telegram import buttons
@@ -9,7 +10,6 @@ from hermes_cli.gateway.conversations.message import FORWARDED, TELEGRAM, Messag
 from hermes_cli.gateway.conversations.store import Arrival
 from hermes_cli.gateway.people import LONGEST_NAME, Stranger
 from hermes_cli.system.printable import printable
-from hermes_cli.system.values import dataclass
 
 _NOT_THEIRS = (
     "forward_origin",

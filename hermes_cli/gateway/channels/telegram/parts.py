@@ -2,12 +2,12 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.text import Rich, sound, split
 from hermes_cli.gateway.conversations.forms import Span
-from hermes_cli.system.values import dataclass
 
 MOST = 4  # messages that an answer is sent as; what is longer is one message and a file
 FILE = 1  # the number of the part that is a file
