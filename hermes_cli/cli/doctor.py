@@ -52,11 +52,16 @@ def _shown(paths: Paths, *, silent: bool) -> "list[Check]":
 
 def _checks(paths: Paths) -> "Iterator[Check]":
     from hermes_cli import mends
+    from hermes_cli.config import load_or_defaults
     from hermes_cli.installation.revision import RevisionQuery
-    from hermes_cli.services import choose
+    from hermes_cli.services import choose, kept
     from hermes_cli.status.doctor import checks
 
     yield from checks(paths, choose(paths), RevisionQuery().collect, mends.home_to_name())
+    if load_or_defaults(paths.config).telegram.is_on and kept.adopted(paths) is None:
+        from hermes_cli.cli import ask_telegram
+
+        yield from ask_telegram.checks(paths)
 
 
 def _fix(paths: Paths, found: "list[Check]", *, silent: bool) -> list[tuple[list[str], int]]:

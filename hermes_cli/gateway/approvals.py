@@ -20,6 +20,7 @@ Verdict = Literal["approved", "denied"]
 PREFIX = "approval:"  # of the notice's id; the code follows
 NO_RIGHT = "[not run: who asked may not use the terminal]"
 _LONGEST = 12_000  # characters of a command that is shown; nobody approves what cannot be shown whole
+_HOW = "\n\n/approve "  # begins the last line of a question
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read as another character
 _log = logging.getLogger("hermes.approvals")
 
@@ -33,19 +34,32 @@ class Request:
     command: str
     why: str
     verdict: "asyncio.Future[Verdict]"
+    by: str = ""
 
 
 class Approvals:
     """All questions of an instance. Everything happens on the event loop's thread."""
 
-    def __init__(self, rights: Rights, tell: Callable[[Message, str, str], None], *, ask: str, patience: float) -> None:
+    def __init__(
+        self,
+        rights: Rights,
+        tell: Callable[[Message, str, str], Message | None],
+        *,
+        change: Callable[[Message, str], None],
+        called: Callable[[Message], str],
+        ask: str,
+        patience: float,
+    ) -> None:
         """`tell` stores a notice in a message's conversation: the message, the notice's id, its text.
 
-        `ask`: "dangerous", "always" or "never". `patience`: seconds that a person has.
+        `change` has a notice read otherwise, `called` names who wrote a message. `ask`: "dangerous", "always" or "never".
+        `patience`: seconds that a person has.
         """
         self.open: dict[str, Request] = {}  # by code
         self._rights = rights
         self._tell = tell
+        self._change = change
+        self._called = called
         self._ask = ask
         self._patience = patience
 
@@ -77,6 +91,7 @@ class Approvals:
         request = next((one for one in waiting if code in (None, one.code)), None)
         if request is None or request.verdict.done():
             return "nothing waits for approval here" if code is None else f"nothing waits under {code}: it is over"
+        request.by = self._called(message)
         request.verdict.set_result(verdict)
         return f"{verdict}: {_first_line(request.command)}"
 
@@ -84,18 +99,30 @@ class Approvals:
         code = "".join(secrets.choice(_ALPHABET) for _ in range(5))
         request = Request(code, turn.message, command, why, asyncio.get_running_loop().create_future())
         self.open[code] = request
+        end = "its turn was cut off before anybody decided"
+        shown: Message | None = None
+        minutes = f"{self._patience / 60:g} min" if self._patience >= 60 else f"{self._patience:g} s"
+        question = f"May this run? {why}:\n\n{command}"
         try:
-            minutes = f"{self._patience / 60:g} min" if self._patience >= 60 else f"{self._patience:g} s"
-            text = f"May this run? {why}:\n\n{command}\n\n/approve {code} or /deny {code}, within {minutes}"
-            self._tell(turn.message, f"{PREFIX}{code}:{turn.message.seq}", text)
+            text = f"{question}{_HOW}{code} or /deny {code}, within {minutes}"
+            shown = self._tell(turn.message, f"{PREFIX}{code}:{turn.message.seq}", text)
             async with asyncio.timeout(self._patience):
                 verdict = await request.verdict
+            end = f"{verdict} by {request.by}"
         except TimeoutError:
+            end = f"expired: nobody decided within {minutes}"
             return f"[not run: {why}, and nobody approved it within {self._patience:g} s]"
         finally:
             del self.open[code]
+            if shown is not None:
+                self._change(shown, f"{question}\n\n{end}")
         _log.info("a command of turn %s was %s", turn.message.id, verdict)
         return "" if verdict == "approved" else f"[not run: {why}, and it was denied]"
+
+
+def left_open(question: Message) -> str:
+    """Return what a question reads that a gateway has left when it ended."""
+    return f"{question.text.rpartition(_HOW)[0] or question.text}\n\nexpired: the gateway ended before anybody decided"
 
 
 def _first_line(command: str) -> str:

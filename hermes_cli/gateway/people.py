@@ -21,7 +21,7 @@ MOST_CODES = 20  # that are open for one bot
 MOST_ANSWERS = 3  # to one stranger, for one code; then nothing is said until it is over
 MOST_WRONG = 10  # wrong codes that an open one outlives
 MOST_PEOPLE = 1000
-_LONGEST_NAME = 64  # letters
+LONGEST_NAME = 64  # letters
 _ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # without what is read as another character
 _LENGTH = 8  # 31^8: 40 bits
 _SCHEMA = """
@@ -156,7 +156,7 @@ class People:
         code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         self._database.execute(
             "INSERT OR REPLACE INTO pairing VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0)",
-            (*key, stranger.chat, printable(stranger.name, _LONGEST_NAME), code, now),
+            (*key, stranger.chat, printable(stranger.name, LONGEST_NAME), code, now),
         )
         return code
 

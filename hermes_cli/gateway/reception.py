@@ -18,7 +18,7 @@ from typing import Any
 from hermes_cli.config import Config, ModelConfig, TelegramConfig
 from hermes_cli.gateway.agents.base import Agent, Tools
 from hermes_cli.gateway.agents.builtin import BuiltinAgent
-from hermes_cli.gateway.approvals import NO_RIGHT, Approvals
+from hermes_cli.gateway.approvals import NO_RIGHT, PREFIX, Approvals, left_open
 from hermes_cli.gateway.channels.base import Channel, Desk
 from hermes_cli.gateway.channels.local.server import LocalChannel
 from hermes_cli.gateway.commands import Commands, named
@@ -111,7 +111,12 @@ class Reception:
         self.rights = Rights()
         telegram_rights(self.rights, config.telegram, self._store)
         self._approvals = Approvals(
-            self.rights, self._tell, ask=config.terminal.approval, patience=config.terminal.approval_timeout
+            self.rights,
+            self._tell,
+            change=self._change,
+            called=self._called,
+            ask=config.terminal.approval,
+            patience=config.terminal.approval_timeout,
         )
         tools = self._tools()
         self._agent = agent_of(config.model, self._store, tools)
@@ -133,6 +138,8 @@ class Reception:
         left = interrupt_left_behind(self._store, self._notices.restart_of)
         if left:
             _log.warning("%d turns of an instance that died were answered as cut off", left)
+        for question in self._store.unchanged(PREFIX):
+            self._store.changes.replace(question.seq, left_open(question))
         for channel in self._channels:
             await channel.open()
 
@@ -206,10 +213,25 @@ class Reception:
         for channel in self._channels:
             channel.stream(message, offset, text, form)
 
-    def _tell(self, about: Message, identifier: str, text: str) -> None:
+    def _tell(self, about: Message, identifier: str, text: str) -> Message | None:
         stored = self._store.notice(about.session, identifier, text, origin=about.origin.of_notice())
         if stored is not None:
             self._publish(stored)
+        return stored
+
+    def _change(self, message: Message, text: str) -> None:
+        """Have a message read otherwise wherever that can be shown; if it cannot be stored now, a later start does it."""
+        try:
+            self._store.changes.replace(message.seq, text)
+        except sqlite3.Error as error:
+            _log.error("what became of a question could not be stored: %s", error)
+            return
+        for channel in self._channels:
+            channel.change(message)
+
+    def _called(self, message: Message) -> str:
+        found = (channel.called(message.origin) for channel in self._channels if channel.name == message.origin.channel)
+        return next(found, "somebody")
 
     def _answer(self, turn: Turn) -> Coroutine[Any, Any, str]:
         if not self.rights.admits(turn.message.origin):

@@ -42,7 +42,7 @@ def text(status: Status) -> str:
         command = f", runs {status.taken_over.command}" if status.taken_over.command else ""
         lines.append(f"taken over {program}, its file {status.taken_over.file}{command}")
     if status.telegram is not None:
-        lines.append(f"telegram   {_telegram(status.telegram, status.now)}")
+        lines.append(f"telegram   {telegram_line(status.telegram, status.now)}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
     lines.append(f"pending    {len(status.pending) or 'none'}")
@@ -102,7 +102,8 @@ def _of_adopted(status: Status) -> list[str]:
     return lines
 
 
-def _telegram(found: TelegramState, now: float) -> str:
+def telegram_line(found: TelegramState, now: float) -> str:
+    """Return how a bot stands, in one line."""
     words = [f"{found.state} as @{found.username}" if found.username else found.state]
     words += [f"last poll {span(now - found.last_poll)} ago"] if found.last_poll is not None else []
     held_up = f" ({', '.join(found.held_up)})" if found.held_up else ""

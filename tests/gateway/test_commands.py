@@ -80,7 +80,14 @@ class Asked:
         self.told = asyncio.Queue()
         rights = Rights()
         rights.add("pigeon", lambda origin: origin.user == "1")
-        self.approvals = Approvals(rights, lambda *notice: self.told.put_nowait(notice), ask=ask, patience=patience)
+        self.approvals = Approvals(
+            rights,
+            lambda *notice: self.told.put_nowait(notice),
+            change=lambda *_: None,
+            called=lambda _: "Ann",
+            ask=ask,
+            patience=patience,
+        )
 
     def permit(self, command, origin=OWNER):
         turn = Turn(message(origin=origin), 0.0, lambda *_: None, 1024)

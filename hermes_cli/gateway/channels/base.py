@@ -7,7 +7,7 @@ next attempt, or for the next instance. Every channel is told of every message; 
 from typing import Any, Protocol
 
 from hermes_cli.gateway.conversations.forms import Form
-from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.gateway.conversations.message import Message, MessageOrigin
 from hermes_cli.gateway.conversations.turn import Turn
 
 
@@ -46,6 +46,12 @@ class Channel(Protocol):
 
     def publish(self, message: Message) -> None:
         """Show a message that was stored. It is this channel's to deliver if `message.origin` names it."""
+
+    def change(self, message: Message) -> None:
+        """Show what became of a message that was published, see `conversations.changes`, if the channel can edit it."""
+
+    def called(self, origin: MessageOrigin) -> str:
+        """Return what the writer of a message is called, for people."""
 
     def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:
         """Show output of the turn that answers `message`, which has streamed `offset` characters before it."""

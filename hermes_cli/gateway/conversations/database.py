@@ -40,6 +40,14 @@ CREATE TABLE IF NOT EXISTS beginnings (
     session TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS changes (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    target INTEGER NOT NULL,
+    message INTEGER,
+    text TEXT
+);
+CREATE INDEX IF NOT EXISTS changes_of ON changes (target);
+CREATE INDEX IF NOT EXISTS changes_by ON changes (message) WHERE message IS NOT NULL;
 CREATE TABLE IF NOT EXISTS forms (
     seq INTEGER PRIMARY KEY,
     spans TEXT NOT NULL

@@ -111,6 +111,11 @@ class Reply:
     spans: tuple[Span, ...] = ()
 
 
+def is_update(message: Message) -> bool:
+    """Tell whether somebody asks for an update outside the gateway's tree."""
+    return message.text.split(None, 1)[:1] == ["/update"]
+
+
 def asked_by(intent: Intent, message: Message) -> bool:
     """Tell whether the intent was made by the turn of that message."""
     origin = intent.origin

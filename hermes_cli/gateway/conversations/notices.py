@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 
 from hermes_cli import mends
-from hermes_cli.gateway.conversations.message import Message, asked_by
+from hermes_cli.gateway.conversations.message import Message, asked_by, is_update
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
@@ -117,7 +117,10 @@ class Notices:
         if origin is None:
             return
         text, intent = mends.pasteable(text_of(settled, self._me()), self._paths.profile), settled.intent.id
-        stored = self._store.notice(session, identifier, text, intent, settled.outcome, origin=origin.of_notice())
+        asked = self._store.asked(session, recorded.message) if recorded.message else None
+        of = asked.seq if asked is not None and is_update(asked) else None
+        told = origin.of_notice()
+        stored = self._store.notice(session, identifier, text, intent, settled.outcome, origin=told, of=of)
         if stored is not None:
             _log.info("outcome of %s shown: %s", settled.intent.id, settled.outcome)
             self._publish(stored)

@@ -35,6 +35,7 @@ def make_room(database: sqlite3.Connection, room: Room) -> None:
             database.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _ in old])
             database.executemany("DELETE FROM forms WHERE seq = ?", [(seq,) for seq, _ in old])
             database.executemany("DELETE FROM origins WHERE message = ?", [(name,) for _, name in old])
+            database.executemany("DELETE FROM changes WHERE target = ? OR message = ?", [(seq, seq) for seq, _ in old])
         if len(old) < _AT_ONCE:
             return
 

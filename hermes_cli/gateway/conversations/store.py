@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from hermes_cli.gateway.conversations.changes import Changes
 from hermes_cli.gateway.conversations.database import (
     COLUMNS,
     ORIGIN,
@@ -50,6 +51,7 @@ class Store:
         """Open the file. Raises CorruptError, OSError and sqlite3.Error."""
         self._room = room or Room()
         self._database = connect(path)
+        self.changes = Changes(self, self._database)
 
     def accept(self, session: str, identifier: str, text: str, origin: MessageOrigin | None = None) -> Message | None:
         """Store a user's message, queued. Return None if a message with this id is stored already.
@@ -180,13 +182,18 @@ class Store:
         outcome: str | None = None,
         *,
         origin: MessageOrigin | None = None,
+        of: int | None = None,
     ) -> Message | None:
         """Store an outcome, or what an update says, for the place that `origin` names.
 
-        Return None if it is stored already, by this instance or an earlier one.
+        `of`: the `seq` of what it goes on with, see `changes`. Return None if it is stored already, by this instance or
+        an earlier one.
         """
         with self.transaction():
-            return self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
+            stored = self._insert(session, identifier, "notice", text, origin, restart=restart, outcome=outcome)
+            if stored is not None and of is not None:
+                self.changes.go_on(of, stored.seq)
+            return stored
 
     def put_notice(self, session: str, identifier: str, text: str, origin: MessageOrigin) -> Message | None:
         """Store a notice as part of the caller's `transaction`. Return None if it is stored already."""
@@ -197,6 +204,20 @@ class Store:
         if session is None:
             return self._first("reply_to = ?", identifier)
         return self._first("reply_to IN (?, ?) AND session = ?", identifier, _qualified(session, identifier), session)
+
+    def reply_of(self, seq: int) -> Message | None:
+        """Return the reply to the message with this `seq`."""
+        return self._first("reply_to = (SELECT id FROM messages WHERE seq = ?)", seq)
+
+    def asked(self, session: str, identifier: str) -> Message | None:
+        """Return the user's message with this id."""
+        names = (identifier, _qualified(session, identifier))
+        return self._first("id IN (?, ?) AND session = ? AND role = 'user'", *names, session)
+
+    def unchanged(self, prefix: str) -> list[Message]:
+        """List the messages whose id begins with `prefix` and of which nothing became."""
+        where = "id >= ? AND id < ? AND seq NOT IN (SELECT target FROM changes) ORDER BY seq"
+        return self._select(where, prefix, f"{prefix}~")
 
     def last_with_prefix(self, prefix: str) -> str | None:
         """Return the greatest id that begins with `prefix`."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.conversations.forms import Form
-from hermes_cli.gateway.conversations.message import Ended, Message, Reply
+from hermes_cli.gateway.conversations.message import Ended, Message, Reply, is_update
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
 
@@ -165,5 +165,7 @@ def interrupt_left_behind(store: Store, restart_of: Callable[[Message], str | No
     left = store.running()
     for message in left:
         text = "cut off: the gateway ended while this ran, and nothing of its output was kept. It is not run again."
+        if is_update(message):
+            text = "the gateway ended while this ran. An update that had begun goes on, and what it says follows here."
         store.finish(message, Reply(text, restart=restart_of(message)), "interrupted")
     return len(left)

@@ -122,7 +122,9 @@ class Updates:
         end = len(text) if is_all else text.rfind("\n") + 1
         if end > delivered:
             identifier, lines = f"update:{update.id}:{end:010}", text[delivered:end].rstrip("\n")
-            stored = self._store.notice(update.session, identifier, lines, origin=reply.origin.of_notice())
+            asked = self._store.asked(update.session, update.message)
+            of = None if asked is None else asked.seq
+            stored = self._store.notice(update.session, identifier, lines, origin=reply.origin.of_notice(), of=of)
             if stored is not None:
                 self._publish(stored)
         elif is_all:

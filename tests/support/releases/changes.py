@@ -13,7 +13,7 @@ SOUND: Change = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.
 CRASHES_AT_IMPORT: Change = (RUN, "import asyncio\n", "import asyncio\nraise ImportError('a bad day')\n")
 DIES_AT_START: Change = (
     RUN,
-    "return asyncio.run(Gateway(paths, config, query, mark, notifier).run())",
+    "return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())",
     'sys.exit("a bad start")',
 )
 NEEDS_EXTRA: Change = (RUN, "import asyncio\n", "import asyncio\nimport extra as _extra\n")

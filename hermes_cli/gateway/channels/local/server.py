@@ -15,7 +15,7 @@ from typing import Any
 from hermes_cli.config import LimitsConfig
 from hermes_cli.gateway.channels.local import protocol
 from hermes_cli.gateway.conversations.forms import Form
-from hermes_cli.gateway.conversations.message import LOCAL, Message
+from hermes_cli.gateway.conversations.message import LOCAL, Message, MessageOrigin
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.system import sockets
 
@@ -112,6 +112,13 @@ class LocalChannel:
         for client in list(self._clients):
             if client.following == message.session:
                 client.message(message)
+
+    def change(self, message: Message) -> None:
+        """Do nothing: what was sent stays. Whoever decided was answered."""
+
+    def called(self, origin: MessageOrigin) -> str:  # noqa: ARG002  all are this user's own
+        """Name the machine: nobody else reaches the socket."""
+        return "somebody on the gateway's machine"
 
     def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a terminal shows all alike
         """Send output of the turn that answers `message` to every client that follows the session."""

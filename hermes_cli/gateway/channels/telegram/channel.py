@@ -18,7 +18,7 @@ from hermes_cli.gateway.channels.telegram.outbox import Outbox
 from hermes_cli.gateway.channels.telegram.poll import Poller, text_of
 from hermes_cli.gateway.channels.telegram.standing import Standing
 from hermes_cli.gateway.conversations.forms import Form
-from hermes_cli.gateway.conversations.message import TELEGRAM, Message
+from hermes_cli.gateway.conversations.message import TELEGRAM, Message, MessageOrigin
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.people import People, tell
 from hermes_cli.paths import Paths
@@ -47,6 +47,7 @@ class TelegramChannel:
         self._desk = desk
         self._standing = Standing(paths.telegram, self._counts)
         self._people = People(store)
+        self._names: dict[str, str] = {}  # of those who may write, who are few
         self._token = ""
         self._me = inbox.Me("")
         self._api: Api | None = None
@@ -80,7 +81,18 @@ class TelegramChannel:
             outbox.expect(message)
             return
         assert self._ledger is not None
-        outbox.deliver(message, self._ledger.key_of(message.seq))
+        key = self._ledger.key_of(message.seq)
+        outbox.deliver(message, key, is_change=key != message.seq and message.role == "notice")
+
+    def called(self, origin: MessageOrigin) -> str:
+        """Return what somebody calls themselves, and their id."""
+        name = self._names.get(origin.user or "")
+        return f"{name} ({origin.user})" if name else origin.user or "somebody"
+
+    def change(self, message: Message) -> None:
+        """Edit a message of ours."""
+        if self._outbox is not None and self._is_ours(message):
+            self._outbox.deliver(message, message.seq, is_change=True)
 
     def stream(self, message: Message, offset: int, text: str, form: Form | None) -> None:  # noqa: ARG002  a preview has no use for the offset
         """Show output of a turn of ours."""
@@ -195,6 +207,8 @@ class TelegramChannel:
             if self._config.pairing:
                 told.extend(tell(self._people, self._store, batch.strangers, time.time(), self._invitation()))
 
+        known = {arrival.origin.user for arrival in arrivals}
+        self._names |= {user: name for user, name in inbox.names(updates).items() if user in known and name}
         stored = self._store.accept_batch(arrivals, beside)
         _log.debug("fetched %s", text_of(batch))
         for press in batch.presses:

@@ -8,7 +8,8 @@ from hermes_cli.gateway.channels.telegram import buttons
 from hermes_cli.gateway.channels.telegram.access import Access
 from hermes_cli.gateway.conversations.message import FORWARDED, TELEGRAM, MessageOrigin
 from hermes_cli.gateway.conversations.store import Arrival
-from hermes_cli.gateway.people import Stranger
+from hermes_cli.gateway.people import LONGEST_NAME, Stranger
+from hermes_cli.system.printable import printable
 
 _NOT_THEIRS = (
     "forward_origin",
@@ -106,9 +107,23 @@ def _one(update: dict[str, Any], me: Me, access: Access) -> Arrival | Press | St
     return Arrival(session_of(me.account, str(chat["id"]), thread), name, text, origin)
 
 
+def names(updates: Sequence[Any]) -> dict[str, str]:
+    """Return what the writers of these updates call themselves, by their ids."""
+    found = {}
+    for update in updates:
+        for kind in ("message", "callback_query"):
+            user = (update.get(kind) or {}).get("from") if isinstance(update, dict) else None
+            if isinstance(user, dict) and _is_int(user.get("id")):
+                found[str(user["id"])] = printable(_name(user), LONGEST_NAME)
+    return found
+
+
+def _name(user: dict[str, Any]) -> str:
+    return " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
+
+
 def _stranger(user: dict[str, Any], chat: dict[str, Any], me: Me) -> Stranger:
-    name = " ".join(str(user[part]) for part in ("first_name", "last_name") if user.get(part))
-    return Stranger(TELEGRAM, me.account, str(int(user["id"])), str(int(chat["id"])), name)
+    return Stranger(TELEGRAM, me.account, str(int(user["id"])), str(int(chat["id"])), _name(user))
 
 
 def _press(query: dict[str, Any], access: Access) -> Press | None:

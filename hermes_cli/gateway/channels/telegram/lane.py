@@ -15,15 +15,15 @@ from typing import Any, Protocol
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
-from hermes_cli.gateway.channels.telegram.parts import File, parts_of
+from hermes_cli.gateway.channels.telegram.parts import File, Part, parts_of
 from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
 from hermes_cli.gateway.channels.telegram.text import Rich
-from hermes_cli.gateway.conversations.forms import Span
-from hermes_cli.gateway.conversations.message import Message
+from hermes_cli.gateway.conversations.changes import Whole
 
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat
 _TYPING = 4.5  # seconds between two signs of life, which Telegram shows for five
+_CHANGE_EVERY = 1.0  # seconds between two edits of what stands already
 _LEAST, _MOST = 0.5, 30.0  # seconds between two tries
 _log = logging.getLogger("hermes.telegram")
 
@@ -40,11 +40,18 @@ class Calls(Protocol):
 
 @dataclass(slots=True)
 class Due:
-    """A message to deliver: its `seq`, the key of its delivery, and its parts once they are known."""
+    """A message to deliver, or to change: the key of its delivery, how it reads, and the parts of that."""
 
-    seq: int
     key: int
+    is_change: bool = False
+    whole: Whole | None = None
     parts: list[Rich | File] = field(default_factory=list)
+
+    def reads(self, whole: Whole, *, as_text: bool) -> list[Rich | File]:
+        """Return the parts of what it reads now."""
+        if self.whole != whole or not self.parts:
+            self.whole, self.parts = whole, parts_of(whole.text, whole.spans, as_text=as_text)
+        return self.parts
 
 
 @dataclass(slots=True)
@@ -53,9 +60,7 @@ class Shared:
 
     api: Calls
     ledger: Ledger
-    load: Callable[[int], Message | None]
-    spans: Callable[[int], tuple[Span, ...]]
-    over: Callable[[], None]  # a message was delivered, or never will be
+    over: Callable[[int], None]  # the message with this key was delivered, or never will be
     closing: bool = False
     moved: dict[str, str] = field(default_factory=dict)  # chats that have another id now
 
@@ -109,7 +114,7 @@ class Lane:
                 self.busy = False
 
     def _next(self, now: float) -> Callable[[], Awaitable[None]] | None:
-        if self.due:
+        if self.due and (not self.due[0].is_change or now >= self._edited + _CHANGE_EVERY):
             return self._deliver
         if self.waiting and now >= self._typed + _TYPING:
             return self._type
@@ -121,6 +126,7 @@ class Lane:
 
     def _until_something(self, now: float) -> float:
         times = [self._typed + _TYPING] if self.waiting else []
+        times += [self._edited + _CHANGE_EVERY] if self.due else []
         times += [
             max(self._edited + _PREVIEW_EVERY, preview.since + _PREVIEW_AFTER)
             for preview in self.previews.values()
@@ -164,48 +170,64 @@ class Lane:
     async def _deliver(self) -> None:
         due = self.due[0]
         ledger = self._shared.ledger
-        message = None if ledger.is_over(due.key) else self._shared.load(due.seq)
-        if message is None:
+        whole = None if ledger.is_over(due.key) else ledger.whole(due.key)
+        if whole is None:
             self.due.popleft()
-            self._shared.over()
+            self._shared.over(due.key)
+            return
+        if whole.is_changed and not whole.text:  # what was to be edited is not known any more
+            ledger.current(due.key, whole.n)
             return
         self.previews.pop(due.key, None)
         self.waiting.pop(due.key, None)
-        keyboard = buttons.below(message.id)  # what is to be approved is shown whole
-        if not due.parts:
-            as_text = keyboard is not None or ledger.is_without_file(due.key)
-            due.parts = parts_of(message.text, self._shared.spans(due.seq), as_text=as_text)
-        for number, part in enumerate(due.parts):
-            if ledger.place(due.key, number)[0] == "done":
+        due.is_change = due.is_change or whole.is_changed
+        if due.is_change:
+            self._edited = self._loop.time()
+        thread = whole.base.origin.thread
+        as_text = buttons.below(whole.base.id) is not None or ledger.is_without_file(due.key)
+        parts = due.reads(whole, as_text=as_text)  # what is to be approved is shown whole
+        if not await self._shorten(due.key, len(parts)):
+            return
+        for number, words in enumerate(parts):
+            is_last = number == len(parts) - 1
+            keyboard = buttons.below(whole.base.id) if is_last and not whole.is_changed else None
+            part = Part(due.key, number, words, keyboard)
+            if ledger.place(due.key, number)[0] == part.mark and not (is_last and whole.is_changed):
                 continue
-            last = number == len(due.parts) - 1
-            if not await self._say(due, number, part, message.origin.thread, keyboard=keyboard if last else None):
+            if not await self._say(part, thread, last=whole.n if is_last else None):
                 return
-        self.due.popleft()
-        self._shared.over()
 
-    async def _say(
-        self, due: Due, number: int, part: Rich | File, thread: str | None, *, keyboard: dict[str, Any] | None
-    ) -> bool:
+    async def _shorten(self, key: int, length: int) -> bool:
+        """Remove the parts that a message does not have any more. Return False to come back to it later."""
+        for number, placed in enumerate(self._shared.ledger.parts(key)[length:], length):
+            verdict = verdicts.of(await self._call("deleteMessage", None, message_id=int(placed)))
+            if verdict.kind == "later":
+                self._wait(verdict)
+                return False
+            self._shared.ledger.lost(key, number)
+        return True
+
+    async def _say(self, part: Part, thread: str | None, *, last: int | None) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
-        ledger = self._shared.ledger
-        placed = await self._placed(due.key, number, thread)
+        placed = await self._placed(part.key, part.number, thread)
         if placed is None:
             return False
-        saying = self._attach(placed, part) if isinstance(part, File) else self._edit(placed, part, keyboard)
-        verdict = await saying
+        words = part.words
+        verdict = await (
+            self._attach(placed, words) if isinstance(words, File) else self._edit(placed, words, part.keyboard)
+        )
         if verdict.kind == "done":
             self._fine()
-            ledger.done(due.key, number, placed, last=number == len(due.parts) - 1)
+            self._shared.ledger.done(part.key, part.number, placed, part.mark, last=last)
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
-            ledger.lost(due.key, number)
-        elif verdict.kind == "never" and isinstance(part, File):  # this group wants none, or the server is an old one
+            self._shared.ledger.lost(part.key, part.number)
+        elif verdict.kind == "never" and isinstance(words, File):  # this group wants none, or the server is an old one
             _log.warning("a long answer goes as text, its file is refused: %s", verdict.why)
-            ledger.without_file(due.key)
-            due.parts = []
+            self._shared.ledger.without_file(part.key)
+            self.due[0].parts = []
         else:
-            self._refused(verdict, due.key)
+            self._refused(verdict, part.key)
         return False
 
     async def _edit(self, placed: str, words: Rich, keyboard: dict[str, Any] | None) -> verdicts.Verdict:

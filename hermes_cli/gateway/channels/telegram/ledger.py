@@ -1,8 +1,9 @@
 """Telegram's own tables beside the messages: from where to poll, and which parts of a message are where in its chat.
 
 `polls.next` is kept for each server and bot: another server counts anew. A delivery's `seq` is that of the message that
-was answered, or of the notice: so the preview of a running turn becomes its reply. A row with `part` -1 says that the
-whole is over, one with -2 that it goes without a file. Everything above `horizons.seq` may still be to deliver.
+was answered, or of the notice: so the preview of a running turn becomes its reply, and what goes on with it an edit of
+that. A row with `part` -1 says that the whole is over, and by `external` which was the last change in it; one with -2
+that it goes without a file. Everything above `horizons.seq` may still be to deliver, and so may every change.
 """
 
 import sqlite3
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from hermes_cli.gateway.approvals import PREFIX
+from hermes_cli.gateway.conversations.changes import Whole
 from hermes_cli.gateway.conversations.message import TELEGRAM
 from hermes_cli.gateway.conversations.store import Store
 
@@ -34,15 +37,16 @@ CREATE TABLE IF NOT EXISTS horizons (
 );
 """
 _WHOLE, _NO_FILE = -1, -2  # rows that are no part: that it is over, and that its file is refused
+_EDITABLE = 1000  # messages after which one that stands is not edited any more
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A message that is to be delivered: its `seq`, the one that its delivery is kept under, and the chat."""
+    """A message that is to be delivered, or a change of it: what its delivery is kept under, and the chat."""
 
-    seq: int
     key: int
     chat: str
+    is_change: bool = False
 
 
 class Ledger:
@@ -65,6 +69,9 @@ class Ledger:
 
     def key_of(self, seq: int) -> int:
         """Return what a message's delivery is kept under: for a reply the `seq` of what it answers."""
+        target = self._store.changes.changed_by(seq)
+        if target is not None:
+            return target
         row = self._one(
             "SELECT asked.seq FROM messages JOIN messages AS asked ON asked.id = messages.reply_to WHERE messages.seq = ?",
             seq,
@@ -84,12 +91,16 @@ class Ledger:
         """Commit that the part's message is not there any more."""
         self._database.execute("DELETE FROM deliveries WHERE seq = ? AND part = ?", (key, part))
 
-    def done(self, key: int, part: int, external: str, *, last: bool) -> None:
-        """Commit that a part stands in the chat, and with the last one the whole."""
+    def done(self, key: int, part: int, external: str, mark: str = "done", *, last: int | None) -> None:
+        """Commit that a part stands in the chat: `mark` tells as what. With the last one the whole does: `last` change."""
         with self._store.transaction():
-            self._put(key, part, "done", external)
-            if last:
-                self._put(key, _WHOLE, "done", None)
+            self._put(key, part, mark, external)
+            if last is not None:
+                self._put(key, _WHOLE, "done", str(last))
+
+    def current(self, key: int, last: int) -> None:
+        """Commit that the whole stands as of that change."""
+        self._put(key, _WHOLE, "done", str(last))
 
     def without_file(self, key: int) -> None:
         """Commit that a message goes as text, however long it is: its file is refused."""
@@ -104,8 +115,25 @@ class Ledger:
         self._put(key, _WHOLE, f"undeliverable: {why}", None)
 
     def is_over(self, key: int) -> bool:
-        """Tell whether a message was delivered, or never will be."""
-        return self.place(key, _WHOLE)[0] != ""
+        """Tell whether a message was delivered with all its changes, or never will be."""
+        state, last = self.place(key, _WHOLE)
+        return state.startswith("undeliverable") or (state != "" and int(last or 0) >= self._store.changes.last(key))
+
+    def whole(self, key: int) -> Whole | None:
+        """Return what is to stand in the chat, None if nothing is. What cannot be edited any more is only gone on with."""
+        base = self._store.changes.base(key)
+        if base is None:
+            return None
+        state, last = self.place(key, _WHOLE)
+        is_lost = (state == "done" or base.seq <= self._horizon()) and self.place(key, 0)[1] is None
+        return self._store.changes.whole(key, base, above=int(last or 0) if is_lost else None)
+
+    def parts(self, key: int) -> list[str]:
+        """List the messages in the chat that hold the parts."""
+        rows = self._database.execute(
+            "SELECT external FROM deliveries WHERE seq = ? AND part >= 0 ORDER BY part", (key,)
+        )
+        return [str(row[0]) for row in rows.fetchall()]
 
     def count_undeliverable(self) -> int:
         """Return how many messages will never be delivered."""
@@ -113,32 +141,45 @@ class Ledger:
         return 0 if row is None else int(row[0])
 
     def owed(self) -> Iterator[Owed]:
-        """List what is to be delivered, oldest first."""
+        """List what is to be delivered, oldest first, and then what is to be changed."""
         rows = self._database.execute(
-            "SELECT messages.seq, coalesce(asked.seq, messages.seq), origins.chat FROM messages"
+            "SELECT coalesce(asked.seq, messages.seq), origins.chat FROM messages"
             " LEFT JOIN messages AS asked ON asked.id = messages.reply_to"
             " JOIN origins ON origins.message = coalesce(messages.reply_to, messages.id)"
             " WHERE messages.seq > ? AND messages.role != 'user' AND origins.channel = ? AND origins.account = ?"
+            " AND messages.seq NOT IN (SELECT message FROM changes WHERE message IS NOT NULL)"
             " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE part = -1"
             " AND deliveries.seq = coalesce(asked.seq, messages.seq)) ORDER BY messages.seq",
             (self._horizon(), TELEGRAM, self._account),
         )
-        for seq, key, chat in rows.fetchall():
-            yield Owed(int(seq), int(key), str(chat))
+        for key, chat in rows.fetchall():
+            yield Owed(int(key), str(chat))
+        rows = self._database.execute(
+            "SELECT target, origins.chat FROM changes JOIN messages ON messages.seq = target"
+            " JOIN origins ON origins.message = messages.id LEFT JOIN deliveries ON deliveries.seq = target AND part = -1"
+            " WHERE origins.channel = ? AND origins.account = ? AND coalesce(deliveries.state, '') NOT LIKE 'undeliverable%'"
+            " GROUP BY target HAVING max(n) > coalesce(CAST(deliveries.external AS INTEGER), 0) ORDER BY target",
+            (TELEGRAM, self._account),
+        )
+        for key, chat in rows.fetchall():
+            yield Owed(int(key), str(chat), is_change=True)
 
     def settle(self) -> None:
         """Note that nothing is owed at this moment, so that the next start need not look through old messages."""
         with self._store.transaction():
             last = self._store.last_seq()
             self._database.execute("INSERT OR REPLACE INTO horizons VALUES (?, ?)", (self._account, last))
-            # What is over needs no row any more once nothing before it is looked at. Edits of its message are not ours;
-            # another bot of this home has a horizon of its own, and what cannot be delivered is counted in status.
+            # What is over needs no row any more once nothing before it is looked at, and nothing changes it, as it does a
+            # question and the answer to /update. Another bot of this home has a horizon of its own, and what cannot be delivered is counted in status.
             self._database.execute(
                 "DELETE FROM deliveries WHERE seq <= ? AND NOT EXISTS (SELECT 1 FROM messages"
                 " LEFT JOIN origins ON origins.message = messages.id WHERE messages.seq = deliveries.seq"
                 " AND (messages.state IN ('queued', 'running') OR origins.account != ?"
-                " OR (deliveries.part = -1 AND deliveries.state LIKE 'undeliverable%')))",
-                (last, self._account),
+                " OR (deliveries.part = -1 AND deliveries.state LIKE 'undeliverable%')))"
+                " AND NOT (part = -1 AND EXISTS (SELECT 1 FROM changes WHERE target = deliveries.seq))"
+                " AND NOT (seq > ? AND EXISTS (SELECT 1 FROM messages WHERE messages.seq = deliveries.seq"
+                " AND (id LIKE ? OR text LIKE '/update%')))",
+                (last, self._account, last - _EDITABLE, f"{PREFIX}%"),
             )
 
     def _horizon(self) -> int:

@@ -23,7 +23,7 @@ class Outbox:
     def __init__(self, api: Calls, ledger: Ledger, store: Store, changed: Callable[[], None]) -> None:
         self._store = store
         self._ledger = ledger
-        self._shared = Shared(api, ledger, store.message, store.spans, self._over)
+        self._shared = Shared(api, ledger, self._over)
         self._changed = changed
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -42,7 +42,7 @@ class Outbox:
     def look(self) -> None:
         """Take up what others have left to be delivered. Raises sqlite3.Error."""
         for owed in self._ledger.owed():
-            self._add(owed.chat, Due(owed.seq, owed.key))
+            self._add(owed.chat, Due(owed.key, owed.is_change))
 
     @property
     def undelivered(self) -> int:
@@ -71,10 +71,10 @@ class Outbox:
         previews[message.seq].grow(text, form)
         self._run(chat)
 
-    def deliver(self, message: Message, key: int) -> None:
-        """Have a stored reply or notice stand in its chat."""
+    def deliver(self, message: Message, key: int, *, is_change: bool = False) -> None:
+        """Have a stored reply or notice stand in its chat, with what it was changed into."""
         if message.origin.chat is not None:
-            self._add(message.origin.chat, Due(message.seq, key))
+            self._add(message.origin.chat, Due(key, is_change))
 
     def retry_now(self) -> None:
         """Try again at once what the network had held up."""
@@ -140,7 +140,8 @@ class Outbox:
                 self._known = {due.key for lane in self._lanes.values() for due in lane.due}
             self._changed()
 
-    def _over(self) -> None:
+    def _over(self, key: int) -> None:
+        self._known.discard(key)
         self._delivered += 1
         if self._delivered >= _SETTLE_AFTER and not self.undelivered:
             self._delivered = 0

@@ -1,7 +1,9 @@
 """What a message is in a chat: its parts, or where they would be many, the first of them and a file with the whole. Pure."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.text import Rich, sound, split
@@ -18,6 +20,25 @@ class File:
     name: str
     caption: str
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a message, as it is to stand."""
+
+    key: int
+    number: int
+    words: Rich | File
+    keyboard: dict[str, Any] | None
+
+    @property
+    def mark(self) -> str:
+        """How the ledger knows that it stands so."""
+        words = self.words
+        said = (
+            words.content if isinstance(words, File) else sound(f"{words.text}{words.wire()}{self.keyboard}").encode()
+        )
+        return f"done:{zlib.crc32(said):08x}"
 
 
 def parts_of(text: str, spans: Sequence[Span], *, as_text: bool) -> list[Rich | File]:
