@@ -144,10 +144,16 @@ class Queue(Directories):
             **({"trace": trace} if trace is not None else {}),
         }
         name = intent.id + _SUFFIX
-        staged = f"{self.staging}/{name}.{os.getpid()}.{os.urandom(4).hex()}"
-        final = f"{self.settled}/{name}"
         waiting = f"{self.pending}/{name}"
-        data = json.dumps(document).encode()
+        won = self._publish(name, json.dumps(document).encode())
+        durable.sync_directory(self.settled)
+        _remove(waiting)  # not synced: should a power cut bring it back, settled/ says what became of it
+        _remove(f"{self.progress}/{name}")
+        return won
+
+    def _publish(self, name: str, data: bytes) -> bool:
+        """Put a settlement into settled/, synced but for its name; False when somebody else's is there. Raises OSError."""
+        staged = f"{self.staging}/{name}.{os.getpid()}.{os.urandom(4).hex()}"
         try:
             descriptor = durable.create(staged, data)
         except FileNotFoundError:
@@ -155,7 +161,7 @@ class Queue(Directories):
             descriptor = durable.create(staged, data)
         try:
             try:
-                os.link(staged, final, follow_symlinks=False)
+                os.link(staged, f"{self.settled}/{name}", follow_symlinks=False)
             except FileExistsError:
                 won = self._read_settled(name, strict=True) is None and self._replace_torn(name, staged)
             except OSError as error:
@@ -171,9 +177,6 @@ class Queue(Directories):
         finally:
             os.close(descriptor)
             _remove(staged)
-        durable.sync_directory(self.settled)
-        _remove(waiting)  # not synced: should a power cut bring it back, settled/ says what became of it
-        _remove(f"{self.progress}/{name}")
         return won
 
     def finish(self, identifier: str) -> None:

@@ -56,25 +56,14 @@ def ask(
 ) -> "dict[str, Any]":
     """Return a record of what the caller wants of the gateway that runs now; it is not written yet.
 
-    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a
-    name would ask for nothing.
+    Raises what `_running` raises, and TryAgainError after too many requests.
     """
     if os.path.exists(paths.adopted):
         from hermes_cli.restart import ask_adopted
 
         return ask_adopted.ask(paths, reason=reason, command=command, force=force, drain_timeout=drain_timeout)
-    target, in_tree = None, False
-    try:
-        described = description.read_alive(paths.instance, strict=True) or _describes_itself_soon(paths)
-        if described is not None:
-            target = {name: getattr(described, name) for name in ("pid", "create_time", "start_ticks")}
-            in_tree = is_in_tree(paths.state, described.pid, described.start_ticks)
-            if in_tree and described.state == "ready":
-                _refuse_stopped(paths)
-    except OSError as error:
-        raise QueueError(
-            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
-        ) from error
+    running, in_tree = _running(paths)
+    names = ("pid", "create_time", "start_ticks")
     origin = origin or _origin()
     limits = _limits(paths)
     if in_tree or origin:
@@ -84,14 +73,34 @@ def ask(
         reason=reason,
         command=command,
         action=action,
-        target=target,
+        target={name: getattr(running, name) for name in names} if running is not None else None,
         in_tree=in_tree,
-        revision=revision or (described.revision if described is not None else None),
+        revision=revision or (running.revision if running is not None else None),
         origin=origin,
         force=force,
         drain_timeout=limits.drain if drain_timeout is None else drain_timeout,
         expiry=limits.expiry,
     )
+
+
+def _running(paths: "Paths") -> "tuple[description.Description | None, bool]":
+    """Return the gateway that runs, if one does, and whether the caller is in its tree.
+
+    Raises TryAgainError, HermesError after a stop, and QueueError when it cannot be told what runs: a record without a
+    name would ask for nothing.
+    """
+    try:
+        found = description.read_alive(paths.instance, strict=True) or _describes_itself_soon(paths)
+        if found is None:
+            return None, False
+        in_tree = is_in_tree(paths.state, found.pid, found.start_ticks)
+        if in_tree and found.state == "ready":
+            _refuse_stopped(paths)
+    except OSError as error:
+        raise QueueError(
+            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
+        ) from error
+    return found, in_tree
 
 
 def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: float | None) -> Submitted:
