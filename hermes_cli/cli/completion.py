@@ -77,11 +77,9 @@ def complete_people(_context: click.Context, _parameter: click.Parameter, begun:
 
 def complete_settings(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the names of settings."""
-    from dataclasses import fields
-
     from hermes_cli.config import Config
 
-    names = [f"{one.name}.{entry.name}" for one in fields(Config) for entry in fields(getattr(Config(), one.name))]
+    names = [f"{section}.{name}" for section, values in Config()._asdict().items() for name in values._fields]
     return [name for name in names if name.startswith(begun)]
 
 

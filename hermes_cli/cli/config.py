@@ -1,7 +1,6 @@
 """`hermes config`: the settings in config.toml, read and changed by name."""
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import click
@@ -102,11 +101,12 @@ def show(paths: Paths, *, as_json: bool) -> None:
 
 
 def _sections() -> list[str]:
-    return [entry.name for entry in fields(config.Config)]
+    return list(config.Config._fields)
 
 
 def _values(section: Any) -> dict[str, Any]:
-    return {entry.name: getattr(section, entry.name) for entry in fields(section)}
+    values: dict[str, Any] = section._asdict()
+    return values
 
 
 def _known(key: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ SIGUSR1: drain, exit 75. SIGTERM, SIGINT: drain briefly, exit 0; the second time
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -26,7 +27,6 @@ from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.reception import Reception
-from hermes_cli.gateway.skew_watch import SkewWatch
 from hermes_cli.gateway.staying import Staying
 from hermes_cli.gateway.tools import session, terminal
 from hermes_cli.installation.revision import RevisionQuery
@@ -84,7 +84,7 @@ def main(paths: Paths, start: another_try.Start | None = None) -> int:
             with contextlib.suppress(OSError):  # told to people only: a full disk must not keep a gateway from starting
                 starts.record(paths, os.getpid(), time.time())
         else:  # a try for which there was no room was no crash of an update on probation
-            config = replace(config, update=replace(config.update, probation=0.0))
+            config = config._replace(update=config.update._replace(probation=0.0))
         return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())
     except another_try.FAILURES as error:
         if not isinstance(error, (OSError, sqlite3.Error)) and not another_try.may_pass(error):
@@ -193,6 +193,8 @@ class Gateway:
             supervisor_watch.watch(self._mark, self._supervisor_gone)
         self._spawn(self._choose_manager())
         if self._config.update.restart_on_skew:
+            from hermes_cli.gateway.skew_watch import SkewWatch
+
             interval = self._config.gateway.heartbeat_interval or 15.0
             self._spawn(SkewWatch(self._paths, lambda: self._lifecycle.described, interval).run())
         if self._config.notify.command or self._config.hooks.after_restart:
@@ -294,7 +296,8 @@ class Gateway:
             collected.add_done_callback(lambda task: self._lifecycle.revised(task.result()))
 
     async def _choose_manager(self) -> None:
-        """Import the service manager now: at the exit the code on disk may be another release's."""
+        """Import what is needed once the code on disk may be another release's: for a restart, and at the exit."""
+        await asyncio.to_thread(importlib.import_module, "hermes_cli.gateway.for_later")
         try:
             self._manager = await in_thread(choose, self._paths)
         except (HermesError, OSError) as error:

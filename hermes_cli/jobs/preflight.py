@@ -9,6 +9,7 @@ import os
 _NEEDED = (
     "hermes_cli.gateway.start",
     "hermes_cli.gateway.run",
+    "hermes_cli.gateway.for_later",
     "hermes_cli.restarter",
     "hermes_cli.intents.driver",
     "hermes_cli.services.supervisor",

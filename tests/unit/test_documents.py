@@ -3,7 +3,6 @@
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -51,9 +50,8 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def settings() -> Iterator[tuple[str, str, object]]:
-    for section in fields(Config):
-        values = getattr(Config(), section.name)
-        yield from ((section.name, entry.name, getattr(values, entry.name)) for entry in fields(values))
+    for section, values in Config()._asdict().items():
+        yield from ((section, name, value) for name, value in values._asdict().items())
 
 
 def as_toml(value: object) -> str:

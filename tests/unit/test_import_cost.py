@@ -1,6 +1,12 @@
 """What is not imported, as a fact: start-up stays cheap because of what is absent."""
 
+import ast
+import inspect
+
 import pytest
+from support.machines.installation import REPOSITORY
+
+from hermes_cli.restart import ask, wake
 
 MODULES = "import sys; print(*sys.modules)"
 
@@ -100,4 +106,38 @@ def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
         "hermes_cli.services.adopted.found",
         "hermes_cli.services.launchd.manager",
         "hermes_cli.services.systemd.manager",
+    }
+
+
+CHOSEN = ("hermes_cli.services", "hermes_cli.restart.ask_adopted")  # imported by choosing it, and of no gateway of ours
+
+
+@pytest.mark.parametrize("module", [ask, wake], ids=["ask", "wake"])
+def test_a_gateway_has_imported_what_a_request_imports_when_it_is_made(imported, module):
+    """By then the code on the disk may be another release's."""
+    found = imported("import hermes_cli.gateway.run, hermes_cli.gateway.for_later")
+    functions = [one for one in ast.parse(inspect.getsource(module)).body if isinstance(one, ast.FunctionDef)]
+    late = {
+        f"{node.module}.{one.name}" if _is_module(f"{node.module}.{one.name}") else str(node.module)
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("hermes_cli")
+        for one in node.names
+    }
+    needed = {one for one in late if not one.startswith(CHOSEN)}
+    assert needed
+    assert needed - found == set()
+
+
+def _is_module(name: str) -> bool:
+    return (REPOSITORY / f"{name.replace('.', '/')}.py").exists()
+
+
+def test_a_gateway_that_is_not_to_watch_for_other_code_imports_no_driver(imported):
+    found = imported("import hermes_cli.gateway.run")
+    assert not found & {
+        "hermes_cli.intents.driver",
+        "hermes_cli.intents.facts",
+        "hermes_cli.gateway.skew_watch",
+        "tomllib",
     }
