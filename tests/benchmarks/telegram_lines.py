@@ -175,7 +175,7 @@ def _restarts(bench: Bench, running: Installation, plain: Installation, telegram
         until_ready,
         _of(ready[2:]),
         _of(first_poll[2:]),
-        Limits(ratio=2, seconds=0.5),
+        Limits(ratio=2.5, seconds=0.5),
     )
 
 
