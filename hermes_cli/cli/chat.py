@@ -9,7 +9,7 @@ import time
 
 import click
 
-from hermes_cli.errors import HermesError
+from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
 from hermes_cli.system.printable import printable_lines
@@ -32,6 +32,8 @@ _FAILED = re.compile(
 @click.pass_obj
 def chat(paths: Paths, message: str | None, session: str) -> int:
     """Talk to the gateway: MESSAGE alone, or line by line. A restart in between loses and repeats nothing."""
+    if os.path.exists(paths.adopted):
+        raise UsageError(f"profile {paths.profile} keeps another program alive: talk to it where it talks itself")
     if message is not None:
         with Conversation(paths, session) as conversation:
             conversation.open()
@@ -93,7 +95,7 @@ def _exchange(conversation: Conversation, paths: Paths, text: str) -> int:
 
 
 def _await_reply(conversation: Conversation, identifier: str, outcomes: dict[str, Event]) -> Event:
-    """Show the reply. An intent may be settled before the turn that made it ends: `outcomes` gets what comes by."""
+    """Show the reply. A restart may have its outcome before the turn that asked ends: `outcomes` collects such notices."""
     reply = _Reply(identifier)
     try:
         for event in conversation.events():

@@ -1,5 +1,6 @@
 """`hermes gateway logs`."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,11 +43,14 @@ def logs(
     """Show what gateway and supervisor, the restarter or updates have logged.
 
     Times are local on a terminal, and UTC for a pipe, as in the file. A log is a file and the older ones that were moved aside when it was full (PATH.1 and so on); all of them are read.
+    Of an adopted program, what the restarter did for it is shown: its own log is its own.
     """
     from hermes_cli.status import log_view
     from hermes_cli.system.log_file import files
     from hermes_cli.system.log_reader import Reader
 
+    if which == "gateway" and os.path.exists(paths.adopted):  # its own log is its own; ours says what we did for it
+        which = "restarter"
     names = LOGS if which == "all" else (which,)
     chosen = [getattr(paths, f"{name}_log") for name in names]
     if paths_only:

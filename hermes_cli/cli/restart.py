@@ -88,25 +88,26 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
     submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
     if as_json:
         with contextlib.redirect_stdout(sys.stderr):
-            code = _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+            code = _finish(paths, submitted, no_wait=no_wait)
         click.echo(json.dumps(_document(paths, submitted.id), indent=2))
         return code
-    return _finish(paths, submitted, float(record["drain_timeout"]), no_wait=no_wait)
+    return _finish(paths, submitted, no_wait=no_wait)
 
 
-def _finish(paths: Paths, submitted: ask.Submitted, drain_timeout: float, *, no_wait: bool) -> int:
+def _finish(paths: Paths, submitted: ask.Submitted, *, no_wait: bool) -> int:
     from hermes_cli.services import choose
 
+    manager = choose(paths)
     if submitted.in_tree or no_wait:
-        click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+        click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)
         return 0
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation
 
-    if (other := other_installation.find(paths, choose(paths))) is not None:
+    if (other := other_installation.find(paths, manager)) is not None:
         click.echo(other.says(paths), err=True)
-    return await_outcome(paths, submitted, drain_timeout)
+    return await_outcome(paths, submitted)
 
 
 def _document(paths: Paths, identifier: str) -> "dict[str, Any]":
@@ -150,7 +151,7 @@ def _status(service: "ServiceManager") -> "ServiceStatus":
 
 
 def _want_running(paths: Paths) -> None:
-    """Who restarts what is stopped wants it to run again, as with systemctl restart. In-tree, a stop is under way."""
+    """Undo an earlier stop, as `systemctl restart` does. Not for callers in-tree: there a stop is under way."""
     from hermes_cli.intents import desired
 
     if desired.seen(paths.desired) == "stopped":

@@ -41,7 +41,7 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
         ask.look_after(one, submitted)
         return None
-    return await_outcome(one, submitted, float(record["drain_timeout"]), f"{one.profile}: ")
+    return await_outcome(one, submitted, f"{one.profile}: ")
 
 
 def _is_around_us(one: Paths) -> bool:

@@ -13,7 +13,7 @@ from hermes_cli.installation import shared
 from hermes_cli.intents import desired, trial
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
-from hermes_cli.programs import adoption, own
+from hermes_cli.programs import own
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
@@ -203,12 +203,10 @@ def _say_what_is_missing(paths: Paths) -> None:
 
 
 def _refuse_adopted(paths: Paths, instead: str) -> None:
-    """Refuse to do to another program's service what only its owner does. Raises HermesError."""
-    found = adoption.read(paths)
-    if found is not None:
-        from hermes_cli.services.adopted.base import refusal
+    if os.path.exists(paths.adopted):
+        from hermes_cli.services.adopted import base
 
-        raise HermesError(refusal(paths, found, instead))
+        base.refuse(paths, instead)
 
 
 def _refuse_leap(paths: Paths) -> None:
@@ -249,7 +247,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)
         return 0
-    return await_outcome(paths, submitted, float(record["drain_timeout"]))
+    return await_outcome(paths, submitted)
 
 
 def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:

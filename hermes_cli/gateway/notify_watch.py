@@ -38,7 +38,7 @@ class NotifyWatch:
                 await asyncio.sleep(pause)  # until whatever is wrong is mended
 
     def _places(self) -> tuple[str, ...]:
-        """Return the directories in which other processes write the records. Who tells writes in none of them."""
+        """Return the directories in which other processes write the records. The process that tells writes in none of them."""
         return self._paths.state, self._paths.queue.settled, self._paths.updates, events.spool_of(self._paths)
 
     async def _look(self) -> bool:

@@ -3,6 +3,8 @@
 That parser would be a sixth of what a gateway does before it is ready, and stay in its memory and its supervisor's.
 """
 
+import os
+
 from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False
@@ -35,6 +37,10 @@ def parsed(arguments: list[str]) -> tuple[str, dict[str, bool]] | None:
 
 def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay: bool) -> int:
     """Be a gateway, a program in its place, or a supervisor. Return its exit code. Raises HermesError."""
+    if os.path.exists(paths.adopted):
+        from hermes_cli.services.adopted import base
+
+        base.refuse(paths, "its own service runs it")
     if supervise:
         from hermes_cli.intents import desired
         from hermes_cli.services.embedded import supervisor

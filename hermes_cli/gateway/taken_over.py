@@ -182,7 +182,7 @@ class _Keeper:
         if ended.done() and self._code is None:
             code = ended.result()
             _log.warning("%s %s", self._program.name, describe_exit(code))
-            return self._program.exit_code(code)
+            return await asyncio.to_thread(self._program.exit_code, code, self._child.pid)
         await self._end(ended)
         assert self._code is not None
         return self._code

@@ -3,7 +3,7 @@
 from hermes_cli.system.values import dataclass
 
 REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
-POKE = 2.0  # for the restarter to be poked: within the grace, so that who gets no answer can still start a driver
+POKE = 2.0  # to poke the restarter: within the grace, so that a caller without an answer can still start a driver
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,7 +314,9 @@ RULES: tuple[Rule, ...] = (
 
 
 def _restarted(facts: Facts, fresh: Instance) -> Step:
-    described = f"pid {fresh.identity.pid}, revision {fresh.revision or 'unknown'}"
+    described = f"pid {fresh.identity.pid}"
+    if facts.policy.tells_revision or fresh.revision is not None:
+        described += f", revision {fresh.revision or 'unknown'}"
     # The record names who ran when it was asked: whoever is not that one came later, whatever the clock says.
     if facts.intent.target is not None or facts.progress.attempts or facts.was_started_since(fresh):
         return _end(facts, "restarted", described)
@@ -322,7 +324,7 @@ def _restarted(facts: Facts, fresh: Instance) -> Step:
 
 
 def _other_code(facts: Facts, fresh: Instance) -> Step | None:
-    """Fail, and put nothing back, if what runs is installed and is not what the update has brought: that is not on trial."""
+    """Fail and put nothing back if other code runs than the update has brought: that is not on trial."""
     brought = facts.seen.trial.brought if facts.seen.trial is not None else None
     if brought is None or fresh.revision in {None, brought}:
         return None

@@ -227,7 +227,7 @@ class Driver:
         )
 
     def _has_hook_run(self, act: Step, intents: list[Intent]) -> bool:
-        """Run what is to run before an instance is taken down; say whether there was something."""
+        """Run the hook that is due before an instance is taken down; say whether there was one."""
         takes_down = isinstance(act, Signal) or (
             isinstance(act, Start) and act.reload and self._seen.instance is not None
         )
@@ -260,7 +260,7 @@ class Driver:
             _log.info("%s %s: %s", intent.id, end.outcome, detail)
 
     def _act(self, step: Step, intents: list[Intent]) -> Step:
-        """Do one thing for all who want it. The note is written first: a driver killed in between has counted it."""
+        """Do one thing for all intents that want it. Write the note first: a driver killed in between has counted it."""
         for intent in intents:
             self._note(intent, witness.with_step(self._progress[intent.id], step, self._seen.now))
         match step:

@@ -22,7 +22,7 @@ PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The change of code whose proof an update's restart is. `undone`: why the old code was put back, if it was.
+    """An update's change of code, which its restart has to prove. `undone`: why the old code was put back, if it was.
 
     `brought`: the revision that a program on the new code calls itself; None if that is not known.
     """
@@ -82,6 +82,7 @@ class Policy:
     look_again: float = float("inf")
     refusal_codes: frozenset[int] = frozenset()
     may_kill: bool = True  # what is not ours is never killed
+    tells_revision: bool = True  # the program says which revision it runs, sooner or later
     mends: Mends = Mends()
 
     def clocks(self, intent: Intent) -> Clocks:
@@ -123,7 +124,7 @@ class Facts:
 
     @property
     def is_expired(self) -> bool:
-        """Whether the request is too old, by the clock that nobody sets where the machine has not booted since."""
+        """Whether the request is too old; until the next boot by the boot's clock, which nobody sets."""
         intent, seen = self.intent, self.seen
         if intent.expires_at is None:
             return False
@@ -244,5 +245,5 @@ class Facts:
         return f"no ready gateway after {starts}: {self.seen.service.reason}"
 
     def latest_beginning(self, stamp: float) -> float:
-        """Return the latest of what is known: the program's stamp (unless missing or ahead), our look, our signal."""
+        """Return the latest time that it may count from: its own stamp (unless missing or ahead), our look, our signal."""
         return max(stamp if stamp <= self.now else 0.0, self.progress.since, self.progress.signalled_at)

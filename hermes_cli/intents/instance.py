@@ -29,7 +29,7 @@ def drain_text(turns: int, passed: float, lasts: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """When the process `pid` came how far, by its own word: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
+    """How far the process `pid` says that it came, and when: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
 
     pid: int = 0
     ready: float = 0.0

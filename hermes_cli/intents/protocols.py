@@ -59,7 +59,7 @@ class Recovery(Protocol):
         """Finish or undo a half-made change. Return why that was not possible, or None."""
 
     def change(self, identifier: str) -> Trial | None:
-        """Return the change of code whose proof this intent's restart is; None when there is none."""
+        """Return the change of code that this intent's restart has to prove; None when there is none."""
 
     def put_back(self, identifier: str, why: str) -> str | None:
         """Bring the old code back. Return why that was not possible, or None."""
@@ -69,14 +69,14 @@ class Recovery(Protocol):
 
 
 class Hooks(Protocol):
-    """What a driver has run before it takes an instance down; nothing in it ends or fails a restart."""
+    """The commands that a driver runs before it takes an instance down; none of them ends or fails a restart."""
 
     @property
     def limit(self) -> float:
         """Seconds that `before` takes at most."""
 
     def is_due(self, intents: Sequence[Intent]) -> bool:
-        """Say whether something is still to run for these, which the same step serves."""
+        """Say whether a command is still to run for these intents, which the same step serves."""
 
     def before(self, intents: Sequence[Intent]) -> None:
         """Run it. Never raises; afterwards it is not due any more."""

@@ -195,7 +195,7 @@ class Queue(Directories):
             try:
                 os.rename(place, aside)
             except PermissionError:
-                os.chmod(place, 0o700)  # a directory can only be moved by who may write to it
+                os.chmod(place, 0o700)  # only who may write to a directory can move it
                 os.rename(place, aside)
         except FileNotFoundError:
             return True
@@ -269,7 +269,7 @@ class Queue(Directories):
         return settled_of(intent)
 
     def _sync_settled(self, name: str) -> None:
-        """Make another process's settlement safe: whole to a reader is not yet on the disk, and its writer may be dead."""
+        """Sync another process's settlement: readers may see it before it is on the disk, and its writer may be dead."""
         with contextlib.suppress(FileNotFoundError):  # it was old, and is tidied away
             durable.sync_file(f"{self.settled}/{name}")
 

@@ -5,8 +5,10 @@
 It prints what to wait for, in the words that `hermes_cli.jobs.resident` lists, and logs to restarter.log.
 """
 
+import contextlib
 import logging
 import os
+import select
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from hermes_cli.programs.declared import DeclaredProgram, Memory
 from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
 from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
+from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.process import Handle
 from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.resident")
@@ -27,6 +31,7 @@ OBSERVED = "observed"
 _RUNS = ManagerView(loaded=True)
 _SILENT = 300.0  # seconds; of a program that may write nothing when it starts
 _ROUNDS = 3  # intents that one look may make; more of them are a matter for the next
+_LEAVES = {"draining", "exited"}
 
 
 def main(profile: str) -> int:
@@ -44,10 +49,12 @@ def main(profile: str) -> int:
         print(f"hermesctl: profile {profile} adopts nothing", file=sys.stderr)
         return 1
     request.make_directories(paths.intents)
-    for _ in range(_ROUNDS):
-        _drive(paths)
+    wishes = 0
+    while True:
+        _drive(paths, manager)
         verdict = look(paths, program, manager)
-        if not isinstance(verdict, Wish):
+        wishes += isinstance(verdict, Wish)
+        if wishes == _ROUNDS or not (isinstance(verdict, Wish) or _sees_out(paths, program, manager)):
             break
     with open(said, "w", encoding="utf-8", errors="surrogateescape") as answer:
         answer.writelines(f"{line}\n" for line in orders(program, verdict))
@@ -71,7 +78,7 @@ def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) ->
     record = request.compose(
         paths.profile,
         reason=OBSERVED,
-        command=f"{program.file.name} (observed: {why})",
+        command=f"{program.file.name} ({why})",
         target=memory.target,
         in_tree=True,
         drain_timeout=float(program.file.get("restart", "drain_limit") or 0.0),
@@ -81,12 +88,33 @@ def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) ->
     return identifier
 
 
-def _drive(paths: Paths) -> None:
+def _drive(paths: Paths, manager: Adopted) -> None:
     """Finish what is pending; while another driver is at it, wait for that one."""
     while is_restart_pending(paths):
-        if restarter.drive(paths, "watch"):
+        if restarter.drive(paths, "watch", manager):
             return
         paths.queue.await_driver()
+
+
+def _sees_out(paths: Paths, program: DeclaredProgram, manager: Adopted) -> bool:
+    """Stay with an instance that is about to exit, to act the moment it has. Say whether there is a reason to look again.
+
+    What a rescue needs is imported meanwhile: by a drive of nothing, and by a look at the manager.
+    """
+    leaving = program.observe()
+    if leaving is None or leaving.state not in _LEAVES:
+        return False
+    with contextlib.suppress(HermesError):
+        restarter.drive(paths, "watch", manager)
+        manager.view()
+    with contextlib.suppress(ProcessLookupError), Handle(leaving.identity) as end, DirectoryWatch(paths.pending) as new:
+        if is_restart_pending(paths):
+            return True
+        poller = select.poll()
+        for descriptor in end.fileno(), new.fileno():
+            poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll((new.patience(program.exit_limit) or 0.0) * 1000))
+    return True
 
 
 def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
@@ -95,6 +123,9 @@ def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
     if running is not None:
         ticks = running.identity.start_ticks
         yield f"pid {running.identity.pid} {'' if ticks is None else ticks}".rstrip()
+        for path in program.signs():
+            yield f"watch {os.path.dirname(path)}"
+            yield f"sign {path}"
         return
     for place in program.watched():
         yield f"watch {place}"

@@ -8,6 +8,7 @@ code (`hermes_cli.jobs.adopted`), which says in lines on its output what to wait
     pid PID TICKS     that process's end
     watch DIRECTORY   a change there …
     file PATH         … of this file; without any, of anything
+    sign PATH         this file comes or goes
     until SECONDS     at the latest after so long
 """
 
@@ -92,13 +93,14 @@ def _read(reading: int, pid: int) -> bytes:
 def _wait(orders: "list[tuple[str, str]]", pending: str) -> None:
     """Wait until something of that happens."""
     files = [rest for word, rest in orders if word == "file"]
+    signs = [rest for word, rest in orders if word == "sign"]
     limits = [float(rest) for word, rest in orders if word == "until"]
     deadline = time.monotonic() + min([*limits, _LONGEST])
     places = [rest for word, rest in orders if word == "watch" and os.path.isdir(rest)]
-    before = [_stamp(path) for path in files]
+    before = _seen(files, signs)
     handle = -1
     with DirectoryWatch(pending, *places) as watch:
-        if [_stamp(path) for path in files] != before or os.listdir(pending):
+        if _seen(files, signs) != before or os.listdir(pending):
             return  # since the look
         poller = select.poll()
         poller.register(watch.fileno(), select.POLLIN)
@@ -115,7 +117,7 @@ def _wait(orders: "list[tuple[str, str]]", pending: str) -> None:
                 watch.drain()
                 if any(descriptor == handle for descriptor, _ in found) or os.listdir(pending):
                     return
-                if files and [_stamp(path) for path in files] != before:
+                if _seen(files, signs) != before:
                     return
                 if handle >= 0 and sys.platform != "linux" and process_table.create_time(int(pid)) is None:
                     return
@@ -137,6 +139,10 @@ def _handle(pid: int) -> int:
         return os.pidfd_open(pid)
     except OSError:
         return -1
+
+
+def _seen(files: list[str], signs: list[str]) -> "list[object]":
+    return [*map(_stamp, files), *map(os.path.exists, signs)]
 
 
 def _stamp(path: str) -> "tuple[int, int] | None":

@@ -13,12 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.notify.hooks import Hooks
     from hermes_cli.paths import Paths
+    from hermes_cli.services.base import ServiceManager
 
 TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
 
 
-def drive(paths: "Paths", trigger: str) -> bool:
-    """Run the driver of this profile. Return False if another one is at work. Raises HermesError."""
+def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None) -> bool:
+    """Run the driver of this profile. Return False if another one is at work. Raises HermesError.
+
+    `manager`: the profile's own, where the caller has chosen it and looked already.
+    """
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import driver
     from hermes_cli.intents.protocols import NoUpdates
@@ -35,7 +39,7 @@ def drive(paths: "Paths", trigger: str) -> bool:
     try:
         adopted = kept.adopted(paths)
         whole = adopted is not None or updates.finish_left_behind()
-        manager = choose(paths)
+        manager = manager or choose(paths)
         program = adopted or OwnGateway(paths)
         policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
         recovery = updates if adopted is None else NoUpdates()

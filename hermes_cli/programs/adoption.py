@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from typing import Any, Literal, Self
 
 from hermes_cli.errors import ConfigError
@@ -12,6 +13,9 @@ from hermes_cli.programs.program_file import ProgramFile, fill, load
 from hermes_cli.system import durable
 from hermes_cli.system.values import asdict, dataclass, field
 
+# A path in a plist or a unit, and what an interpreter is called.
+_PATH = re.compile(r'<string>(/[^<]*)</string>|"(/[^"]*)"|(?<![^\s=])(/[^\s"<]+)')
+_PYTHON = re.compile(r"python[0-9.]*")
 Unloaded = Literal["leave", "bring-back"]
 
 
@@ -64,6 +68,18 @@ class Adoption:
                 **more,
             },
         )
+
+
+def installation(definition: str) -> dict[str, str]:
+    """Return {python} and {install}: the interpreter that a definition runs, and the folder of its environment.
+
+    Nothing where the definition cannot be read, or runs no Python.
+    """
+    paths = map("".join, _PATH.findall(durable.read_text(definition) or ""))
+    python = next((path for path in paths if _PYTHON.fullmatch(os.path.basename(path))), None)
+    if python is None:
+        return {}
+    return {"python": python, "install": os.path.dirname(os.path.dirname(os.path.dirname(python)))}
 
 
 def program_path(paths: Paths) -> str:

@@ -12,7 +12,7 @@ from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.instance import Instance, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import probes
-from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.adoption import Adoption, installation, program_path
 from hermes_cli.programs.program_file import ProgramFile
 from hermes_cli.programs.wishes import Look, ManagerView, Word
 from hermes_cli.system import durable, process_table
@@ -58,11 +58,22 @@ class DeclaredProgram:
         """`view` asks its service manager; a program that describes itself in files needs none."""
         self._paths = paths
         port = probes.port(program.get("instance", "port"), adoption.fill)
-        self.adoption = replace(adoption, values={**adoption.values, "port": port})
+        there = installation(adoption.definition)  # its owner may have changed it since
+        self.adoption = replace(adoption, values={**adoption.values, **there, "port": port})
         self.file = program
         self._view = probes.Lately(view)
         self._answers: dict[str, probes.Lately[probes.Answer]] = {}
         self.restart_signal = signal.Signals[program.get("restart", "signal") or "SIGTERM"]
+
+    @property
+    def profile(self) -> str:
+        """Our profile for it."""
+        return self._paths.profile
+
+    @property
+    def path(self) -> str:
+        """The path of its program file."""
+        return program_path(self._paths)
 
     # --- what the driver asks
 
@@ -120,6 +131,7 @@ class DeclaredProgram:
             look_again=policy.look_again if self.file.get("instance", "state") is not None else _ASK_AGAIN,
             refusal_codes=frozenset(refused),
             may_kill=False,
+            tells_revision=self.file.get("instance", "revision") is not None,
         )
 
     # --- what the resident asks
@@ -132,6 +144,17 @@ class DeclaredProgram:
     def files(self) -> tuple[str, ...]:
         """Return the paths whose changes are a reason to look again."""
         return tuple(self.adoption.fill(path) for path in self.file.get("watch", "paths") or ())
+
+    def signs(self) -> tuple[str, ...]:
+        """Return the paths that come or go shortly before it exits, and at no other time but its start."""
+        named = [self.file.get("restart", "signal_when"), *self.file.probes("watch", "wanted")]
+        return tuple(self.adoption.fill(one["exists"]) for one in named if isinstance(one, dict) and "exists" in one)
+
+    @property
+    def exit_limit(self) -> float:
+        """Seconds that its drain and its exit may take together."""
+        limits = self.file.get("restart") or {}
+        return float(limits.get("drain_limit", 0.0)) + float(limits.get("exit_limit", 10.0))
 
     def last_word(self, exit_code: int | None = None) -> Word:
         """Return what the ended instance has said of its end, by its files and its exit code."""
@@ -173,6 +196,7 @@ class DeclaredProgram:
             last_word=self.last_word(manager.exit_code),
             wanted=self.wanted() is not None,
             defined=bool(stamp),
+            missing=self._missing(),
             rewritten=bool(memory.definition) and stamp != memory.definition,
             updating=self._updates(),
             asked=memory.asked,
@@ -303,6 +327,10 @@ class DeclaredProgram:
         if not found or not found[0].strip().isdecimal():
             return False
         return process_table.create_time(int(found[0])) is not None
+
+    def _missing(self) -> str | None:
+        python = self.adoption.values.get("python")
+        return python if python is not None and not os.path.exists(python) else None
 
     def _definition_stamp(self) -> str:
         try:

@@ -38,17 +38,22 @@ class Answer:
 class Lately(Generic[Found]):
     """A question that one look asks once: whoever asks again within a moment has the same answer."""
 
-    def __init__(self, ask: Callable[[], Found]) -> None:
-        """Ask nothing yet."""
+    def __init__(self, ask: Callable[[], Found], within: float = _SAME_LOOK) -> None:
+        """Ask nothing yet. An answer serves for `within` seconds."""
         self._ask = ask
+        self._within = within
         self._found: tuple[float, Found] | None = None
 
     def __call__(self) -> Found:
         """Return the answer."""
-        if self._found is None or time.monotonic() - self._found[0] >= _SAME_LOOK:
+        if self._found is None or time.monotonic() - self._found[0] >= self._within:
             found = self._ask()
             self._found = time.monotonic(), found
         return self._found[1]
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        self._found = None
 
 
 def ask(probe: dict[str, Any], fill: Callable[[str], str], age: float | None = None) -> Answer:
@@ -128,7 +133,7 @@ def _command(argv: list[str], timeout: float) -> Answer:
         return Answer(None, f"{argv[0]} cannot be run ({error.strerror})")
     if done.code is None:
         return Answer(None, f"{argv[0]}: {done.why}")
-    return Answer(done.ok, f"{argv[0]}: {done.last_word}", _object(done.raw))
+    return Answer(done.ok, f"{argv[0]}: {done.last_word}", document(done.raw))
 
 
 def _http(url: str, status: list[int], timeout: float) -> Answer:
@@ -150,7 +155,7 @@ def _http(url: str, status: list[int], timeout: float) -> Answer:
     code = _STATUS.match(head)
     if code is None:
         return Answer(None, f"{url} does not speak HTTP")
-    return Answer(int(code[1]) in status, f"{url} answers {int(code[1])}", _object(body))
+    return Answer(int(code[1]) in status, f"{url} answers {int(code[1])}", document(body))
 
 
 def _get(host: str, port: int, request: str, deadline: float) -> bytes:
@@ -174,7 +179,8 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def document(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that an answer is, else an empty one."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -38,6 +38,7 @@ _PROBE = {
 _STATES = {f"?{name}": _TEXTS for name in ("starting", "ready", "draining", "stopped", "refused")}
 _EXITS = {f"?{name}": _NUMBERS for name in ("restart", "stopped", "crashed", "refused")}
 _PORT = {"?json": str, "?field": str, "?default": int}
+_HANDOFF = {"command": _TEXTS, "field": str, "is": str, "?timeout": float}
 _ADOPTED: dict[str, Any] = {
     "schema": int,
     "name": str,
@@ -73,7 +74,7 @@ _TAKEN_OVER: dict[str, Any] = {
     "?argv": _TEXTS,
     "?home": {"default": str},
     "instance": {"pid": "probes", "?ready": "probe", "?port": _PORT},
-    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS},
+    "?restart": {"?signal": str, "?exit_limit": float, "?exits": _EXITS, "?handoff": _HANDOFF},
 }
 
 

@@ -4,11 +4,13 @@ A profile has one if its program.toml has `argv`. Definition, restarter and ever
 """
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
 import sys
 
+from hermes_cli import environment
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption, probes
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
@@ -19,7 +21,9 @@ from hermes_cli.system.process import Handle, Identity
 
 _ALIVE_FOR = 1.0  # seconds until a program without a probe counts as ready
 _EXIT_LIMIT = 10.0  # seconds, where the file does not say
+_HANDOFF = 30.0  # seconds for the command that takes a handoff, where the file does not say
 _MOST_WORDS = 1000
+_log = logging.getLogger("hermes.program")
 
 
 class TakenOver:
@@ -31,6 +35,7 @@ class TakenOver:
         ready = program.get("instance", "ready")
         self._ready = ready if isinstance(ready, dict) else {"alive_for": _ALIVE_FOR}
         self._exits = program.get("restart", "exits") or {}
+        self._handoff = program.get("restart", "handoff")
         home = (program.get("home") or {}).get("default") or "~"
         self._values = {
             "home": os.path.expanduser(home),
@@ -55,15 +60,32 @@ class TakenOver:
         """Ask its probe. `age`: how long it has run, in seconds."""
         return probes.ask(self._ready, self._fill, age)
 
-    def exit_code(self, code: int) -> int:
-        """Return the code by which the service manager understands how it ended by itself."""
+    def exit_code(self, code: int, pid: int) -> int:
+        """Return the code by which the service manager understands how it, process `pid`, ended by itself."""
         if code in self._exits.get("refused", ()):
             return REFUSAL_EXIT_CODE
-        if code in self._exits.get("restart", ()):
+        if self._is_handed_over(pid) or code in self._exits.get("restart", ()):
             return RESTART_EXIT_CODE
         if code in self._exits.get("stopped", ()):
             return 0
         return 1
+
+    def _is_handed_over(self, pid: int) -> bool:
+        """Ask once whether it has handed its restart over to whoever runs it: some exit with 0 for a stop as well."""
+        handoff = self._handoff
+        if handoff is None:
+            return False
+        from hermes_cli.system.command import run
+
+        argv = [fill(word, {**self._values, "pid": str(pid)}) for word in handoff["command"]]
+        try:
+            done = run(argv, float(handoff.get("timeout", _HANDOFF)), environment=environment.scrubbed(), grace=0.5)
+        except OSError as error:
+            _log.warning("%s cannot be asked for its handoff: %s", argv[0], error.strerror)
+            return False
+        if not done.ok:
+            _log.warning("no handoff: %s: %s", argv[0], done.why)
+        return bool(probes.value(probes.document(done.raw), handoff["field"]) == handoff["is"])
 
     # --- a program that outlived whoever ran it
 

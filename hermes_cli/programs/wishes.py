@@ -10,6 +10,7 @@ from typing import Literal
 from hermes_cli.system.values import dataclass, replace
 
 Word = Literal["restart", "stopped", "crashed", "refused", "unknown"]
+_INSTALLED_AGAIN = 120.0  # seconds; an environment that is made anew tells nobody
 LOOK_AGAIN = 1.0  # seconds; a label that goes away, or an updater that ends, tells nobody
 
 
@@ -43,6 +44,7 @@ class Look:
     helper: float  # seconds that its own helper may take
     patience: float  # seconds that its manager may take
     bring_back: bool = False  # also what a person has unloaded
+    missing: str | None = None  # the interpreter that its definition runs, where that is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Later:
     why: str
     until: float
     rule: str = ""
+    mend: str | None = None  # what a person could do meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,17 @@ def update_under_way(look: Look) -> Verdict | None:
     return Later("its own update is changing its code", look.now + LOOK_AGAIN) if look.updating else None
 
 
+def program_is_gone(look: Look) -> Verdict | None:
+    """Look again, seldom: what its definition runs is not there, so that no start would help."""
+    if look.missing is None:
+        return None
+    return Later(
+        f"its definition runs {look.missing}, which is not there",
+        look.now + _INSTALLED_AGAIN,
+        mend="install it again, or hermes gateway release",
+    )
+
+
 def refuses(look: Look) -> Verdict | None:
     """Leave it: its own configuration keeps it from starting."""
     if look.last_word != "refused":
@@ -133,7 +147,10 @@ def asked_already(look: Look) -> Verdict | None:
     """Leave it: this end has had its intent."""
     if look.asked is None:
         return None
-    return Leave(f"intent {look.asked} was made of this end", f"hermes gateway intents show {look.asked}")
+    return Leave(
+        f"intent {look.asked} was made of this end, and no start of it came up",
+        f"hermes gateway intents show {look.asked}",
+    )
 
 
 def restart_wanted(look: Look) -> Verdict | None:
@@ -200,6 +217,7 @@ RULES: tuple[Rule, ...] = (
     manager_is_silent,
     manager_runs_it,
     update_under_way,
+    program_is_gone,
     refuses,
     disabled,
     asked_already,

@@ -30,13 +30,14 @@ _TAKEN_UP_IN_TREE = 1.0  # from a poke to a driver that runs; `wake.TAKEN_UP` is
 class Submitted:
     """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
 
-    __slots__ = ("id", "in_tree", "is_poked", "obstacle", "target")
+    __slots__ = ("drain_timeout", "id", "in_tree", "is_poked", "obstacle", "target")
 
-    def __init__(self, identifier: str, target: "dict[str, Any] | None", *, in_tree: bool) -> None:
+    def __init__(self, record: "dict[str, Any]") -> None:
         """Only made once the record is durable."""
-        self.id = identifier
-        self.target = target
-        self.in_tree = in_tree
+        self.id = str(record["id"])
+        self.target: dict[str, Any] | None = record["target"]
+        self.in_tree = bool(record["requester"]["in_tree"])
+        self.drain_timeout = float(record["drain_timeout"])
         self.is_poked = False  # the service manager has accepted it, which is no driver that runs yet
         self.obstacle: str | None = None  # why nothing was signalled
 
@@ -119,8 +120,8 @@ def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> S
 
 
 def _submit(paths: "Paths", record: "dict[str, Any]") -> Submitted:
-    identifier = records.submit(paths.intents, record)
-    return Submitted(identifier, record["target"], in_tree=record["requester"]["in_tree"])
+    records.submit(paths.intents, record)
+    return Submitted(record)
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:

@@ -33,13 +33,13 @@ _SAYS_NOTHING = 5.0  # seconds; then it is said that nobody carries the restart 
 _DRIVER_TAKES_OVER = 1.0  # seconds; after that the requester starts a driver itself (rule 12)
 
 
-def await_outcome(paths: Paths, submitted: Submitted, drain_timeout: float, who: str = "") -> int:
+def await_outcome(paths: Paths, submitted: Submitted, who: str = "") -> int:
     """Wait for the outcome, show progress, print the outcome, and return the exit code. Raises CannotTellError.
 
     `who` begins the lines: a profile, where there are others.
     """
     policy = policy_of(paths, choose(paths).spawn_interval)
-    patience = Clocks(drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
+    patience = Clocks(submitted.drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
     patience += policy.spawn_interval + hook_timeout(paths)
     log = LogLines(paths.gateway_log)
     try:

@@ -79,7 +79,7 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     adopted = kept.adopted(paths)
     if adopted is not None and isinstance(manager, Adopted):
         name = adopted.adoption.program
-        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(paths, adopted, manager)))
+        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(adopted, manager)))
         return
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))

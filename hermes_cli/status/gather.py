@@ -36,12 +36,16 @@ Kind = Literal["own", "adopted", "taken-over"]
 
 @dataclass(frozen=True, slots=True)
 class AdoptedStatus:
-    """An adopted program. `wish`: the file in which a restart of it is written; `verdict`: what becomes of it if down."""
+    """An adopted program. `wish`: the file in which a restart of it is written; `verdict`: what becomes of it if down.
+
+    `again`: the command that adopts it anew, and so puts right what is ours of it.
+    """
 
     program: str
     definition: str
     home: str
     unloaded: str
+    again: str
     wish: str | None = None
     verdict: str | None = None
     mend: str | None = None
@@ -199,6 +203,8 @@ def _as_ours(found: Instance | None, now: float) -> GatewayInstance | None:
 
 
 def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: GatewayInstance | None) -> AdoptedStatus:
+    from hermes_cli.status import of_adopted
+
     adoption, verdict = program.adoption, None
     if running is None:
         from hermes_cli.programs.wishes import judge
@@ -212,6 +218,7 @@ def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: Gatew
         adoption.definition,
         adoption.home,
         adoption.unloaded,
+        of_adopted.again(program),
         program.wanted(),
         verdict.why if verdict is not None else None,
         getattr(verdict, "mend", None),

@@ -34,7 +34,7 @@ def plain(status: "Status") -> "Iterator[Problem]":
     if status.elsewhere is not None:
         yield status.elsewhere
     for path in status.drifted if status.elsewhere is None else ():
-        yield Problem("definition-drift", f"{path} is not as this release writes it", "hermes gateway install")
+        yield Problem("definition-drift", f"{path} is not as this release writes it", _install(status))
     for broken in status.broken:
         yield Problem("not-an-intent", f"{broken.shown}: {broken.why}", "hermes gateway intents drive")
     yield from status.updates
@@ -56,15 +56,15 @@ def plain(status: "Status") -> "Iterator[Problem]":
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None:
+        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)
-        elif status.instance is None and service.state == "stopped":
+        elif status.adopted is None and status.instance is None and service.state == "stopped":
             yield Problem("down", f"the gateway is down: {service.detail}", "hermes gateway start")
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
-            yield Problem(f"restarter-{restarter.state}", text, "hermes gateway install")
+            yield Problem(f"restarter-{restarter.state}", text, _install(status))
     if status.service.installed and service.state == "unknown" and not any(map(_is_unknown, status.service.problems)):
         text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
         yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
@@ -80,6 +80,11 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _install(status: "Status") -> str:
+    """Return the command that writes and loads what is ours."""
+    return status.adopted.again if status.adopted is not None else "hermes gateway install"
 
 
 def _is_unknown(problem: Problem) -> bool:
@@ -126,7 +131,7 @@ def of_updates(paths: Paths) -> list[Problem]:
     """Return what the newest update has left to be said."""
     if not os.path.isdir(paths.updates):
         return []
-    # More to import than who has never updated should pay for.
+    # More to import than somebody who has never updated should pay for.
     from hermes_cli.system.command import printable
     from hermes_cli.update.rollback import CRASHES, Rollback, newest
 

@@ -3,7 +3,7 @@
 import time
 
 from hermes_cli.mends import home_to_name
-from hermes_cli.programs.own import RESTART_EXIT_CODE
+from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.status.gather import Status
@@ -18,10 +18,7 @@ def text(status: Status) -> str:
     service, running = status.service.service, status.instance
     lines = []
     if running is not None:
-        turns = f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}"
-        up = f"up {span(status.now - running.started_at)}{_starts(status)}"
-        state = running.state if not status.is_crash_looping else _tries(status)
-        state += f", pid {running.identity.pid}, revision {running.revision or 'unknown'}, {up}, {turns}"
+        state = _of_instance(status, running)
     elif status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
         state = f"running{pid}, and gateway.json, which describes it, is missing"
@@ -38,9 +35,7 @@ def text(status: Status) -> str:
         f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
-    if status.adopted is not None:
-        wish = f", asked to restart in {status.adopted.wish}" if status.adopted.wish else ""
-        lines.append(f"adopted    {status.adopted.program}, its own definition {status.adopted.definition}{wish}")
+    lines += _of_adopted(status)
     if status.taken_over is not None:
         program = status.taken_over.program or "a program that its file does not tell"
         command = f", runs {status.taken_over.command}" if status.taken_over.command else ""
@@ -66,6 +61,29 @@ def text(status: Status) -> str:
     for one in problems(status, home_to_name()):
         lines += [f"problem    {one.text}", f"           {one.mend}"]
     return "\n".join(printable(line) for line in lines)
+
+
+def _of_instance(status: Status, running: GatewayInstance) -> str:
+    state = running.state if not status.is_crash_looping else _tries(status)
+    words = [state, f"pid {running.identity.pid}"]
+    is_ours = status.adopted is None  # of another program's turns nobody knows
+    if is_ours or running.revision is not None:
+        words.append(f"revision {running.revision or 'unknown'}")
+    words.append(f"up {span(status.now - running.started_at)}{_starts(status)}")
+    if is_ours:
+        words.append(f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}")
+    return ", ".join(words)
+
+
+def _of_adopted(status: Status) -> list[str]:
+    found = status.adopted
+    if found is None:
+        return []
+    wish = f", asked to restart in {found.wish}" if found.wish else ""
+    lines = [f"adopted    {found.program}, its own definition {found.definition}{wish}"]
+    if found.verdict is not None and status.desired == "stopped":
+        lines.append(f"           {found.verdict}{f': {found.mend}' if found.mend else ''}")
+    return lines
 
 
 def _telegram(found: TelegramState, now: float) -> str:

@@ -175,7 +175,7 @@ class Restarts:
         if sent is None:
             return 0
         self._say(f"restarting the gateway{self._who(one)} (intent {sent.id})")
-        code = await_outcome(one.paths, sent, float(one.record["drain_timeout"]))
+        code = await_outcome(one.paths, sent)
         if code or is_last or one is self.own:  # who updates has seen its gateway stay, or taken the code back
             return code
         why = why_not_ready(one.paths)
@@ -191,8 +191,7 @@ class Restarts:
             return None
         if one.id in self._waiting:
             self._waiting.pop(one.id).close()
-        target = ask.Submitted(one.id, one.record["target"], in_tree=one.record["requester"]["in_tree"])
-        return ask.begin(one.paths, target, looked=one is self.own)  # that its code starts is proven
+        return ask.begin(one.paths, ask.Submitted(one.record), looked=one is self.own)  # that its code starts is proven
 
     def _begin_all(self) -> int:
         for one in self._planned:

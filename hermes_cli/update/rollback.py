@@ -82,7 +82,7 @@ def candidate(source: "Source", receipt: Journal, selection: "Selection", say: "
 
 
 def refusal(paths: Paths, found: "Candidate", selection: "Selection") -> str | None:
-    """Return why nobody gets this candidate who does not name it: it was rolled back before. None if that is not so."""
+    """Return why this candidate is only brought in by name: it was rolled back before. None if it was not."""
     if selection.to is not None:
         return None
     for one in receipts(paths):

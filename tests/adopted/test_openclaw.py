@@ -122,3 +122,16 @@ def test_doctor_says_which_fact_of_the_program_file_does_not_hold_and_update_how
     done = openclaw.ours("-p", "openclaw", "update", check=False)
     assert done.returncode == 2
     assert "update it there, openclaw update;" in done.stderr
+
+
+def test_what_status_says_of_a_resident_that_was_unloaded_mends_it(tmp_path: Path, make_launchd) -> None:
+    openclaw = OnLaunchd(tmp_path, make_launchd)
+    openclaw.install()
+    openclaw.adopt()
+    resident = f"{openclaw.launchd.domain}/dev.hermesctl.openclaw"
+    openclaw.launchd.launchctl("bootout", resident, check=True)
+    openclaw.launchd.wait_for("removed", "dev.hermesctl.openclaw")
+    (problem,) = [one for one in openclaw.status()["problems"] if one["code"] == "restarter-missing"]
+    openclaw.ours(*problem["command"][1:])
+    assert openclaw.launchd.pid("dev.hermesctl.openclaw") is not None
+    assert not [one for one in openclaw.status()["problems"] if one["code"].startswith("restarter")]

@@ -114,6 +114,14 @@ def test_whatever_goes_wrong_is_one_line_and_the_next_message_is_answered(talk, 
     assert "Traceback" not in gateway.log
 
 
+def test_an_answer_without_an_end_is_given_up(talk, model):
+    model.script = [Answer(tuple(delta(content="x" * 65_536) for _ in range(200)))]
+    _, client = talk()
+    text = answer(client, "hello")
+    assert text.endswith("answers with more than 8,388,608 characters; nothing of that answer was run]")
+    assert len(text) < 70_000
+
+
 def test_an_endpoint_that_is_not_there_is_said(talk, model):
     model.close()
     _, client = talk()

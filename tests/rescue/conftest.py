@@ -1,5 +1,6 @@
 """The real hermes-agent for the tests that rescue it, and the page that a run writes."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ from support.agent.installed import NotToBeHadError, installed, offline
 from support.agent.on_launchd import Agent, user_folder
 from support.agent.page import page
 
-WRITE = "HERMES_AGENT_TABLE"  # a file's path: the run writes what it saw there
+WRITE = "HERMES_AGENT_TABLE"  # a file's path: the run writes what it saw there …
+KEPT = "HERMES_RESCUE_SEEN"  # … and what earlier runs saw that have this file, one line of JSON for each scenario
+BUSY = int(os.environ.get("HERMES_RESCUE_BUSY", "0"))
 _seen: list[dict[str, Any]] = []
 
 
@@ -78,10 +81,24 @@ def make_adopted(make_agent: Callable[..., Agent], make_beside: Callable[[Agent]
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """In the controlling process: what each scenario has noted of itself."""
     if report.when == "call":
-        _seen.extend({**value, "passed": report.passed} for name, value in report.user_properties if name == "rescue")
+        load = os.getloadavg()[0] - BUSY
+        _seen.extend(
+            {"load": max(0.0, load), **value, "passed": report.passed}
+            for name, value in report.user_properties
+            if name == "rescue"
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the page, in the controlling process only."""
     if WRITE in os.environ and not hasattr(session.config, "workerinput") and _seen:
-        Path(os.environ[WRITE]).write_text(page(_seen))
+        Path(os.environ[WRITE]).write_text(page(_with_earlier(_seen)))
+
+
+def _with_earlier(seen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if KEPT not in os.environ:
+        return seen
+    with Path(os.environ[KEPT]).open("a+") as kept:
+        kept.writelines(f"{json.dumps(one)}\n" for one in seen)
+        kept.seek(0)
+        return [json.loads(line) for line in kept]

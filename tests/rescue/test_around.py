@@ -1,6 +1,10 @@
 """What happens around an adopted hermes-agent: other profiles, a changed definition, an uninstallation, the release."""
 
+import json
+import os
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,3 +107,27 @@ def everything(agent: Agent) -> dict[Path, bytes]:
     """What lies where its definitions and its hooks lie."""
     places = [agent.plist.parent, agent.home / "hooks"]
     return {path: path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}
+
+
+def test_what_pip_has_uninstalled_is_said_and_not_started_for_ever(
+    make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
+) -> None:
+    agent = make_agent(checkout=True)
+    beside = make_beside(agent)
+    beside.adopt()
+    agent.launchd.knob(**HELD)
+    pip = [agent.python, "-m", "pip", "uninstall", "-q", "-y", "hermes-agent"]
+    subprocess.run(pip, cwd="/", check=True, timeout=120)
+    agent.ask()
+    os.kill(agent.state()["pid"], signal.SIGKILL)
+    beside.until(lambda: [one for one in beside.intents() if one["outcome"] == "failed"], "the end of the attempts")
+    assert len(agent.spawns()) <= 5
+    said = beside.run("-p", beside.profile, "gateway", "doctor", check=False).stdout
+    assert "runs hermes_cli.main, and" in said
+    assert "has no such module" in said
+    attempts = len(agent.spawns())
+    assert not agent.outcome(bound=ASIDE).alive
+    assert (len(agent.spawns()), len(beside.intents())) == (attempts, 1)
+    agent.python.parent.parent.rename(agent.python.parent.parent.with_name("gone"))
+    status = json.loads(beside.run("-p", beside.profile, "gateway", "status", "--json", check=False).stdout)
+    assert "which is not there" in status["adopted"]["verdict"]

@@ -88,3 +88,57 @@ def test_without_its_hook_the_resident_alone_is_enough(make_adopted: Callable[..
     assert not (beside.agent.home / "hooks" / "hermesctl").exists()
     held_restart(beside)
     assert_alive_once(beside)
+
+
+# What the hook runs at the gateway's exit is a `launchctl kickstart`: where it is killed.
+HOOK = {
+    "before it asks": "kill -KILL $$",
+    "while launchd answers": 'ask "$@" & kill -KILL $! $$',
+    "after the answer": 'ask "$@"; kill -KILL $$',
+}
+
+
+def strike_hook(beside: Beside, struck: Path, how: str) -> None:
+    """Kill the first kickstart of our resident that anybody makes from now on, so; `struck` says that it was."""
+    launchctl = beside.agent.launchd.bin / "launchctl"
+    shebang, command = launchctl.read_text().split("\n", 1)
+    ask = f"ask() {{ {command.strip().removeprefix('exec ')}; }}"
+    case = f'case "$1 $2" in "kickstart "*/dev.hermesctl.*) [ -e "{struck}" ] || {{ : >"{struck}"; {how}; }};; esac'
+    fresh = launchctl.with_name("launchctl.new")
+    fresh.write_text(f"{shebang}\n{ask}\n{case}\n{command}")
+    fresh.chmod(0o755)
+    fresh.replace(launchctl)
+
+
+@pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")
+@pytest.mark.parametrize("when", [*HOOK])
+def test_a_hook_whose_command_is_killed_is_missed_by_nobody(
+    make_adopted: Callable[..., Beside], tmp_path: Path, when: str
+) -> None:
+    beside = make_adopted()
+    struck = tmp_path / "struck"
+    strike_hook(beside, struck, HOOK[when])
+    held_restart(beside)
+    assert_alive_once(beside)
+    assert struck.exists()
+
+
+def test_with_resident_and_hook_killed_any_command_brings_it_back(
+    make_adopted: Callable[..., Beside], tmp_path: Path
+) -> None:
+    beside = make_adopted()
+    struck = tmp_path / "struck"
+    strike_hook(beside, struck, HOOK["before it asks"])
+    agent = beside.agent
+    agent.launchd.knob(**HELD)
+    (resident,) = beside.residents()
+    kill(resident)
+    agent.ask()
+    agent.restart_inside()
+    agent.await_end()
+    agent.launchd.wait_for("pended", agent.label, after=agent.requested)
+    beside.until(struck.exists, "the hook's command")
+    assert agent.spawns() == []
+    said = beside.run("-p", beside.profile, "gateway", "intents", "list")
+    assert "the resident restarter did not run and was started" in said.stderr
+    assert_alive_once(beside)

@@ -28,7 +28,15 @@ pytestmark = pytest.mark.e2e
 
 WHY_NOT = {
     **dict.fromkeys(
-        ("adopted-disabled", "adopted-files", "adopted-home", "adopted-hook", "adopted-probe", "adopted-undescribed"),
+        (
+            "adopted-disabled",
+            "adopted-files",
+            "adopted-home",
+            "adopted-hook",
+            "adopted-probe",
+            "adopted-program",
+            "adopted-undescribed",
+        ),
         "of an adopted program, which is not ours to mend; most are advice",
     ),
     "config": "no command knows what was meant: the file has to be edited",

@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import socket
+import sys
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -14,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from support.machines.worlds import World, mostly
+from support.models import stand_in_openclaw
 
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -163,3 +165,40 @@ def test_a_program_that_is_gone_is_not_ended_for_a_restart(world: World, tmp_pat
     assert files.keeper().identity == keeper.identity
     assert program.is_running()
     assert files.answers()
+
+
+OPENCLAW = """\
+schema = 1
+name = "files"
+argv = {argv}
+[instance]
+pid = "manager"
+ready = {{ http = "http://127.0.0.1:{port}/readyz" }}
+[restart]
+signal = "SIGUSR2"
+exits = {{ stopped = [0], refused = [78] }}
+handoff = {{ command = {consume}, field = "status", is = "accepted" }}
+"""
+
+
+@mostly("embedded")
+def test_openclaw_hands_its_restart_over_once_and_its_stop_is_one(files: Files, tmp_path: Path) -> None:
+    home = tmp_path / "openclaw"
+    home.mkdir()
+    (home / "openclaw.json").write_text("{}")
+    stand_in = ["/usr/bin/env", f"OPENCLAW_STATE_DIR={home}", "OPENCLAW_SUPERVISOR_MODE=external"]
+    stand_in += [sys.executable, "-P", stand_in_openclaw.__file__, "gateway"]
+    asks = [*stand_in, "restart-handoff", "consume", "--expected-pid", "{pid}", "--json"]
+    argv, consume = json.dumps([*stand_in, "run", "--port", str(files.port)]), json.dumps(asks)
+    files.file.write_text(OPENCLAW.format(argv=argv, port=files.port, consume=consume))
+    before = files.install()
+    files.program().send_signal(signal.SIGUSR2)  # as its own `gateway restart` does
+    files.world.hermes.until(lambda: _other(files.paths, before), "a fresh run")
+    assert not (home / "handoff").exists()
+    after = files.keeper()
+    files.program().send_signal(signal.SIGTERM)
+    files.world.hermes.until(lambda: own.read_alive(files.paths) is None, "its end")
+    ended = own.read(files.paths)
+    assert ended is not None
+    assert (ended.identity, ended.exit_code) == (after.identity, 0)
+    assert not (home / stand_in_openclaw.INSPECTED).exists()

@@ -5,16 +5,18 @@ from abc import ABC, abstractmethod
 
 from hermes_cli.errors import HermesError
 from hermes_cli.paths import Paths
+from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.wishes import ManagerView
 from hermes_cli.services.ahead import NextStart
+from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job.definition import Definition
 
 # Neither hermes-agent's own namespace nor openclaw's: their programs count, report or remove what lies there.
 NAMESPACE = "dev.hermesctl"
 
 
-class Adopted(ABC):
+class Adopted(ServiceManager, ABC):
     """One adopted program under its own service manager."""
 
     name = ""
@@ -89,6 +91,13 @@ class Adopted(ABC):
 
     def _refused(self, instead: str) -> HermesError:
         return HermesError(refusal(self._paths, self.adoption, instead))
+
+
+def refuse(paths: Paths, instead: str) -> None:
+    """Refuse, of a profile that adopts, what only the program's owner does. Raises HermesError."""
+    found = adoptions.read(paths)
+    if found is not None:
+        raise HermesError(refusal(paths, found, instead))
 
 
 def refusal(paths: Paths, adoption: Adoption, instead: str) -> str:

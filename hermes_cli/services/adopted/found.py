@@ -6,13 +6,12 @@ import sys
 
 from hermes_cli.errors import HermesError, NotInstalledError
 from hermes_cli.paths import Paths, is_foreign
-from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.adoption import Adoption, installation
 from hermes_cli.programs.program_file import ProgramFile, fill
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.adopted.launchd import AdoptedLaunchd
 from hermes_cli.services.adopted.systemd import AdoptedSystemd
 from hermes_cli.services.systemd.systemctl import Systemctl
-from hermes_cli.system import durable
 
 
 def find(program: ProgramFile, home: str | None) -> Adoption:
@@ -35,7 +34,7 @@ def find(program: ProgramFile, home: str | None) -> Adoption:
         raise NotInstalledError(
             f"{program.name} has no service {name} here: install it with its own command, or name its home with --home"
         )
-    values = _install_of(definition)
+    values = installation(definition)
     return Adoption(program.name, kind, name, place, definition, profile or "default", values=values)
 
 
@@ -85,19 +84,3 @@ def _plist(label: str) -> str | None:
 def _unit(name: str) -> str | None:
     place = f"{Systemctl(system=False).directory()}/{name}"
     return place if os.path.isfile(place) else None
-
-
-def _install_of(definition: str) -> dict[str, str]:
-    """Return {python} and {install}: the interpreter that the definition runs, and the checkout around it."""
-    text = durable.read_text(definition) or ""
-    python = next((word for word in _words(text) if os.path.basename(word).startswith("python")), None)
-    if python is None:
-        return {}
-    environment = os.path.dirname(os.path.dirname(python))
-    return {"python": python, "install": os.path.dirname(environment)}
-
-
-def _words(text: str) -> list[str]:
-    import re
-
-    return [word for word in re.split(r"[\s<>\"'=]+", text) if word.startswith("/")]

@@ -12,6 +12,7 @@ from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
+from hermes_cli.programs.probes import Lately
 from hermes_cli.programs.wishes import ManagerView
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
@@ -23,6 +24,7 @@ from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.launchctl import ABSENT, IN_PROGRESS, NO_SERVICE, Launchctl
 from hermes_cli.services.launchd.printed import Location
 
+_SAME_LOOK = 0.5  # seconds for which what `view` has found serves those who act on it
 _STOP = 30.0  # seconds for the resident to be unloaded, or for the program's label to be free
 
 
@@ -37,16 +39,18 @@ class AdoptedLaunchd(Adopted):
         self._launchctl = Launchctl("launchctl")
         self._domains = Domains(self._launchctl)
         self._seen: Location | None = None  # by the look that a start follows
+        self._lately = Lately(lambda: self._domains.find(self.adoption.name), _SAME_LOOK)
 
     @property
     def spawn_interval(self) -> float:
         """Return the interval between two starts that the program's own definition asks for."""
-        job = self._domains.find(self.adoption.name).job
+        job = self._lately().job
         return float(job.interval) if job is not None and job.interval is not None else 10.0
 
     def view(self) -> ManagerView:
         """Return what launchd says of the program."""
-        place = self._domains.find(self.adoption.name)
+        self._lately.forget()
+        place = self._lately()
         if not place.known:
             return ManagerView()
         job = place.job
@@ -62,7 +66,7 @@ class AdoptedLaunchd(Adopted):
 
     def observe(self) -> Service:
         """Say whether launchd runs it."""
-        self._seen = self._domains.find(self.adoption.name)
+        self._seen = self._lately()
         return self._seen.service
 
     def status(self) -> ServiceStatus:
@@ -84,6 +88,7 @@ class AdoptedLaunchd(Adopted):
 
     def demand_start(self) -> None:
         """Start it: load its own definition if it is not loaded, then a plain kickstart. Raises HermesError."""
+        self._lately.forget()
         if self._is_started_where_it_was_seen():
             return
         place = self._domains.find(self.adoption.name)

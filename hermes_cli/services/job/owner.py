@@ -1,7 +1,8 @@
 """Whose a job is: what a definition says of itself, compared with the profile that wants to use its name (rule 11).
 
 Every definition carries the state directory that it serves. What an older release wrote is recognised by its
-HERMES_HOME, by the restarter's command line or by its log. Pure, but for a look at directories.
+HERMES_HOME, by the restarter's command line or by its log. Pure, but for a look at directories and at what is
+adopted.
 """
 
 import os
@@ -10,7 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import entry_points
-from hermes_cli.paths import DEFAULT_PROFILE, Paths
+from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
+from hermes_cli.system import durable
 from hermes_cli.system.printable import printable
 from hermes_cli.system.values import dataclass, field
 
@@ -62,7 +64,7 @@ def stranger(name: str, said: Said, paths: Paths, *, is_installed: bool) -> Prob
     if said.is_silent:
         return None if is_installed else _of_nobody(name, "says nothing that hermes would have written")
     if not _is_hermes(said):
-        return _of_agent(name, said) if _is_agent(said) else _of_nobody(name, f"runs {_command(said)}")
+        return _of_agent(name, said, paths) if _is_agent(said) else _of_nobody(name, f"runs {_command(said)}")
     state = _state(said)
     if state is None:
         same = paths.home is None and _profile(said) == paths.profile
@@ -145,13 +147,20 @@ def _command(said: Said) -> str:
     return printable(" ".join(said.argv) or f"something when {said.watched} has entries", _SHOWN)
 
 
-def _of_agent(name: str, said: Said) -> Problem:
+def _of_agent(name: str, said: Said, paths: Paths) -> Problem:
     home = said.environment.get("HERMES_HOME")
     where = f", home {printable(home)}" if home else ""
+    text = f"{name} is hermes-agent's, which runs {_command(said)}{where}"
+    adopted = next((one for one in profiles(paths) if _adopts(sibling(paths, one), name)), None)
+    if adopted is not None:
+        return _problem(f"{text}; it is adopted", f"hermesctl -p {adopted} gateway status shows it")
     return _problem(
-        f"{name} is hermes-agent's, which runs {_command(said)}{where}",
-        "hermesctl gateway adopt hermes-agent keeps it alive; hermes -p NAME gateway install takes another name",
+        text, "hermesctl gateway adopt hermes-agent keeps it alive; hermes -p NAME gateway install takes another name"
     )
+
+
+def _adopts(paths: Paths, name: str) -> bool:
+    return (durable.read_json(paths.adopted) or {}).get("name") == name
 
 
 def _of_home(name: str, home: str, freed_by: str, said: Said) -> Problem:

@@ -103,7 +103,8 @@ def resident(paths: Paths, name: str, argv: list[str]) -> Definition:
         paths,
         name,
         {output.RESTARTER_LOG: paths.restarter_log},
-        {"ProgramArguments": argv, "KeepAlive": True, "ThrottleInterval": 1, "ProcessType": "Background"},
+        # Interactive: what launchd calls background is throttled, and somebody waits for what this one does.
+        {"ProgramArguments": argv, "KeepAlive": True, "ThrottleInterval": 1, "ProcessType": "Interactive"},
     )
 
 

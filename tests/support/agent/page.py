@@ -1,5 +1,6 @@
 """The page that a run of the scenarios writes."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ _HEAD = """\
 hermes-agent 0.19.0 as the index has it, not one byte changed, under its own definition, which stays as it is. Written by
 
 ```sh
-HERMES_RESCUE=whole HERMES_AGENT_TABLE=$PWD/docs/evidence/adopted-hermes-agent.md python -m pytest tests/rescue
+export HERMES_RESCUE=whole HERMES_AGENT_TABLE=$PWD/docs/evidence/adopted-hermes-agent.md HERMES_RESCUE_SEEN=seen.jsonl
+python -m pytest tests/rescue && HERMES_RESCUE_TIMES=10 python -m pytest tests/rescue/test_beside.py -k '2a or 7- or s1 or s9'
+HERMES_RESCUE_BUSY=8 python -m pytest tests/rescue/test_beside.py
 ```
 
 Real are hermes-agent, its commands, its terminal tool, its update (from a repository on the same machine), its processes and
@@ -38,7 +41,8 @@ def _fate(found: Sequence[dict[str, Any]]) -> str:
     times = label or [one["after_end"] for one in found if one["after_end"] is not None]
     parts = ["alive" if len(found) == 1 else f"alive in {alive} of {len(found)} runs"]
     if times:
-        parts.append(f"{max(0.0, *times):.1f} s{'' if len(times) == 1 else ' at most'}")
+        least, most = (f"{max(0.0, bound(times)):.1f}" for bound in (min, max))
+        parts.append(f"{most} s" if least == most else f"{least} to {most} s")
     if spawns != [1]:
         parts.append(f"{' or '.join(map(str, spawns))} starts")
     return ", ".join(parts)
@@ -46,24 +50,29 @@ def _fate(found: Sequence[dict[str, Any]]) -> str:
 
 def page(seen: list[dict[str, Any]]) -> str:
     """Return the page."""
+    loops = sorted({one["busy"] for one in seen if one["world"] == "beside"})
+    beside = [f"beside hermesctl{f', {busy} busy loops' if busy else ''}" for busy in loops]
+    heads = " | ".join(beside)
+    rules = " | ---" * len(beside)
 
-    def of(name: str, world: str) -> list[dict[str, Any]]:
-        return [one for one in seen if (one["name"], one["world"]) == (name, world)]
+    def fates(name: str) -> list[str]:
+        return [_fate([one for one in seen if _of(one) == (name, "beside", busy)]) for busy in loops]
 
-    lines = [_HEAD, "| | what happens | hermes-agent alone | beside hermesctl |", "| --- | --- | --- | --- |"]
+    lines = [_HEAD, f"| | what happens | hermes-agent alone | {heads} |", f"| --- | --- | ---{rules} |"]
     lines += [
-        f"| {one.name} | {one.says} | {_fate(of(one.name, 'alone'))} | {_fate(of(one.name, 'beside'))} |"
+        f"| {' | '.join([one.name, one.says, _fate([found for found in seen if _of(found) == (one.name, 'alone', 0)]), *fates(one.name)])} |"
         for one in SCENARIOS
     ]
-    lines += [_STAYS, "| | what happens | should be | beside hermesctl |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {one.name} | {one.says} | {'alive' if one.alive else 'left alone'} | {_stayed(of(one.name, 'beside'))} |"
-        for one in STAYS
-    ]
-    busy = {one["busy"] for one in seen}
-    lines += ["", f"Busy loops beside it: {' and '.join(map(str, sorted(busy)))}."]
+    lines += [_STAYS, f"| | what happens | should be | {heads} |", f"| --- | --- | ---{rules} |"]
+    for one in STAYS:
+        words = [fate.replace("**dead**", "left alone") for fate in fates(one.name)]
+        lines.append(f"| {' | '.join([one.name, one.says, 'alive' if one.alive else 'left alone', *words])} |")
+    loads = sorted(one["load"] for one in seen if "load" in one)
+    if loads:
+        machine = f"{os.cpu_count()} cores, with a load of {loads[0]:.0f} to {loads[-1]:.0f} of its own"
+        lines += ["", f"The machine: {machine}. A number of runs is each run that there was."]
     return "\n".join([*lines, ""])
 
 
-def _stayed(found: Sequence[dict[str, Any]]) -> str:
-    return _fate(found).replace("**dead**", "left alone")
+def _of(one: dict[str, Any]) -> tuple[str, str, int]:
+    return one["name"], one["world"], one["busy"]

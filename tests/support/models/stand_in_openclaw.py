@@ -5,7 +5,7 @@
 
 `/healthz` is alive; `/startupz` and `/readyz` are 503 while it starts or drains, else 200, the former with `uptimeMs` and
 `version`. SIGUSR2 drains and restarts: in its own process, or by exit code 0 where a service manager says that it is one
-(OPENCLAW_SERVICE_MARKER). SIGTERM drains, and its code is 0 as well. SIGUSR1, which has node open its inspector, is noted in
+(OPENCLAW_SERVICE_MARKER, or OPENCLAW_SUPERVISOR_MODE=external). SIGTERM drains, and its code is 0 as well. SIGUSR1, which has node open its inspector, is noted in
 the home, and so is each handoff, which is consumed once. A configuration that says so is refused with 78.
 """
 
@@ -59,7 +59,7 @@ class Gateway:
             await server.wait_closed()
             if number == signal.SIGTERM:
                 return 0
-            if os.environ.get("OPENCLAW_SERVICE_MARKER"):
+            if os.environ.get("OPENCLAW_SERVICE_MARKER") or os.environ.get("OPENCLAW_SUPERVISOR_MODE") == "external":
                 _handoff().write_text(str(os.getpid()))
                 return 0
 

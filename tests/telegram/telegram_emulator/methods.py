@@ -24,6 +24,7 @@ class Methods:
             for name in (
                 *("getMe", "getWebhookInfo", "setWebhook", "deleteWebhook", "setMyCommands"),
                 *("sendMessage", "editMessageText", "editMessageReplyMarkup", "deleteMessage", "sendDocument"),
+                "editMessageMedia",
                 *("sendChatAction", "setMessageReaction", "answerCallbackQuery"),
             )
         }
@@ -87,6 +88,8 @@ class Methods:
 
     def _editMessageText(self, bot: Bot, request: Request) -> Any:  # noqa: N802
         chat, shown = self._own(bot, request, "edit")
+        if shown.document is not None:
+            raise bad("there is no text in the message to edit")
         text = _text(request, "text", LONGEST_TEXT)
         buttons = _json(request, "reply_markup", {}).get("inline_keyboard", [])
         entities = _entities(request, text)
@@ -97,6 +100,20 @@ class Methods:
             )
         shown.was.append(shown.text)
         shown.text, shown.entities, shown.buttons = text, entities, buttons
+        return message_document(shown, chat)
+
+    def _editMessageMedia(self, bot: Bot, request: Request) -> Any:  # noqa: N802
+        chat, shown = self._own(bot, request, "edit")
+        media = _json(request, "media", {})
+        name = str(media.get("media", "")).removeprefix("attach://")
+        if media.get("type") != "document" or name not in request.files:
+            raise bad("document must be uploaded")  # an id of a file that was sent before is not emulated
+        caption = str(media.get("caption", ""))
+        if units(caption) > LONGEST_CAPTION:
+            raise bad("message caption is too long")
+        shown.was.append(shown.text)
+        shown.text, shown.document, shown.entities = caption, request.files[name], []
+        shown.buttons = _json(request, "reply_markup", {}).get("inline_keyboard", [])
         return message_document(shown, chat)
 
     def _editMessageReplyMarkup(self, bot: Bot, request: Request) -> Any:  # noqa: N802

@@ -35,6 +35,7 @@ LONG_GONE = NOW - 100.0
         pytest.param(replace(ASKED, manager=ManagerView()), Later, id="a manager that is silent is asked again"),
         pytest.param(replace(ASKED, manager=ManagerView(loaded=True, running=7)), Later, id="the manager is believed"),
         pytest.param(replace(ASKED, updating=True), Later, id="half-changed code is not started"),
+        pytest.param(replace(ASKED, missing="/gone/python"), Later, id="what is not there is not started"),
         pytest.param(replace(ASKED, last_word="refused"), Leave, id="what refuses to start is not tried again"),
         pytest.param(replace(ASKED, manager=replace(UNLOADED, disabled=True)), Leave, id="disabled stays disabled"),
         pytest.param(replace(ASKED, asked="x"), Leave, id="one end makes one intent"),

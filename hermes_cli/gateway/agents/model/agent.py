@@ -8,12 +8,12 @@ from hermes_cli.config import ModelConfig
 from hermes_cli.credentials import CredentialError
 from hermes_cli.gateway.agents.base import Tools
 from hermes_cli.gateway.agents.model.deltas import Call, Completion
-from hermes_cli.gateway.agents.model.history import NOT_BEGUN, Clipped, conversation, room_of
+from hermes_cli.gateway.agents.model.history import NOT_BEGUN, Clipped, clipped, conversation, room_of
 from hermes_cli.gateway.agents.model.prompt import SYSTEM
 from hermes_cli.gateway.agents.model.steps import Steps
 from hermes_cli.gateway.agents.model.wire import Endpoint, EndpointError
 from hermes_cli.gateway.conversations.store import Store
-from hermes_cli.gateway.conversations.turn import Turn
+from hermes_cli.gateway.conversations.turn import KEPT, Turn
 
 _log = logging.getLogger("hermes.model")
 _MESSAGES = 500  # of a conversation that are looked at; the context has room for fewer
@@ -125,7 +125,7 @@ class ModelAgent:
 
 def _said(completion: Completion) -> dict[str, Any]:
     """Return an answer in the words of the API."""
-    said: dict[str, Any] = {"role": "assistant", "content": completion.text}
+    said: dict[str, Any] = {"role": "assistant", "content": clipped(completion.text, KEPT)}
     if completion.calls:
         said["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

@@ -10,6 +10,7 @@ from typing import Any
 from hermes_cli.system.values import dataclass, field
 
 _OPENING, _CLOSING = "<think>", "</think>"
+_PIECE = 100  # characters that a piece of a call counts for at the least: it is kept, however little it says
 _AS_TEXT = ("<tool_call>", "<function=", "[TOOL_CALLS]")
 
 
@@ -74,6 +75,7 @@ class Deltas:
 
     def __init__(self) -> None:
         self.is_finished = False  # a finish_reason came: the model had ended
+        self.size = 0  # characters of text and of calls so far
         self._text: list[str] = []
         self._calls: list[_Open] = []
         self._reasoned = False
@@ -93,6 +95,7 @@ class Deltas:
             self._reasoned |= any(delta.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details"))
             content = delta.get("content")  # null or "" beside calls; also in the chunk that finishes (vLLM #35705)
             if isinstance(content, str):
+                self.size += len(content)
                 shown += self._seen(content)
             for piece in _list(delta.get("tool_calls")):
                 self._piece(piece)
@@ -124,6 +127,7 @@ class Deltas:
         if isinstance(arguments, dict | list):  # an object instead of a string
             arguments = json.dumps(arguments)
         arguments = arguments if isinstance(arguments, str) else ""
+        self.size += len(arguments) + len(identifier) + len(name) + _PIECE
         call = self._call_of(index, identifier, name, arguments)
         call.id = call.id or identifier  # missing at first, or null later, or the same in each (Ollama, SGLang #35542)
         call.name = call.name or name  # repeated, or "" later (SGLang #4700)

@@ -91,6 +91,8 @@ class Endpoint:
             raise EndpointError(f"{self._place} gave up: {self._words(event['error'])}{_NOTHING_RUN}")
         if text := deltas.add(event):
             shown(text)
+        if deltas.size > _LINE:
+            raise EndpointError(f"{self._place} answers with more than {_LINE:,} characters{_NOTHING_RUN}")
         if event.get(_END) and not (deltas.is_finished or event.get(_DONE)):
             raise EndpointError(f"{self._place} ended in the middle of its answer{_NOTHING_RUN}")
 

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
+from hermes_cli.gateway.channels.telegram.parts import File, parts_of
 from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
-from hermes_cli.gateway.channels.telegram.text import Rich, split
+from hermes_cli.gateway.channels.telegram.text import Rich
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.system.values import dataclass, field
@@ -34,6 +34,9 @@ class Calls(Protocol):
     async def call(self, method: str, patience: float = ..., **arguments: Any) -> Outcome:
         """Make a call."""
 
+    async def upload(self, method: str, name: str, content: bytes, **arguments: Any) -> Outcome:
+        """Make a call that sends a file."""
+
 
 @dataclass(slots=True)
 class Due:
@@ -41,7 +44,7 @@ class Due:
 
     seq: int
     key: int
-    parts: list[Rich] = field(default_factory=list)
+    parts: list[Rich | File] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -168,33 +171,41 @@ class Lane:
             return
         self.previews.pop(due.key, None)
         self.waiting.pop(due.key, None)
-        due.parts = due.parts or split(rendered(message.text, self._shared.spans(due.seq)))
+        keyboard = buttons.below(message.id)  # what is to be approved is shown whole
+        if not due.parts:
+            as_text = keyboard is not None or ledger.is_without_file(due.key)
+            due.parts = parts_of(message.text, self._shared.spans(due.seq), as_text=as_text)
         for number, part in enumerate(due.parts):
             if ledger.place(due.key, number)[0] == "done":
                 continue
             last = number == len(due.parts) - 1
-            keyboard = buttons.below(message.id) if last else None
-            if not await self._say(due.key, number, part, message.origin.thread, last=last, keyboard=keyboard):
+            if not await self._say(due, number, part, message.origin.thread, keyboard=keyboard if last else None):
                 return
         self.due.popleft()
         self._shared.over()
 
     async def _say(
-        self, key: int, number: int, words: Rich, thread: str | None, *, last: bool, keyboard: dict[str, Any] | None
+        self, due: Due, number: int, part: Rich | File, thread: str | None, *, keyboard: dict[str, Any] | None
     ) -> bool:
         """Have a part stand in the chat. Return False to come back to it later, or never."""
-        placed = await self._placed(key, number, thread)
+        ledger = self._shared.ledger
+        placed = await self._placed(due.key, number, thread)
         if placed is None:
             return False
-        verdict = await self._edit(placed, words, keyboard)
+        saying = self._attach(placed, part) if isinstance(part, File) else self._edit(placed, part, keyboard)
+        verdict = await saying
         if verdict.kind == "done":
             self._fine()
-            self._shared.ledger.done(key, number, placed, last=last)
+            ledger.done(due.key, number, placed, last=number == len(due.parts) - 1)
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
-            self._shared.ledger.lost(key, number)
+            ledger.lost(due.key, number)
+        elif verdict.kind == "never" and isinstance(part, File):  # this group wants none, or the server is an old one
+            _log.warning("a long answer goes as text, its file is refused: %s", verdict.why)
+            ledger.without_file(due.key)
+            due.parts = []
         else:
-            self._refused(verdict, key)
+            self._refused(verdict, due.key)
         return False
 
     async def _edit(self, placed: str, words: Rich, keyboard: dict[str, Any] | None) -> verdicts.Verdict:
@@ -207,6 +218,12 @@ class Lane:
             _log.warning("a text is refused with its entities, so it goes without them: %s", verdict.why)
             verdict = verdicts.of(await self._call("editMessageText", None, **more))
         return verdict
+
+    async def _attach(self, placed: str, file: File) -> verdicts.Verdict:
+        """Have a message of the chat become a file, which may be repeated as an edit may; sending one may not."""
+        media = {"type": "document", "media": "attach://document", "caption": file.caption}
+        where = {"chat_id": self._chat_id(), "message_id": int(placed), "media": media}
+        return verdicts.of(await self._shared.api.upload("editMessageMedia", file.name, file.content, **where))
 
     async def _placed(self, key: int, number: int, thread: str | None) -> str | None:
         """Return the message in the chat that a part is edited into; None if there is none now."""
@@ -254,6 +271,8 @@ class Lane:
         self._pause, self.why = _LEAST, ""
 
     async def _call(self, method: str, thread: str | None, **arguments: Any) -> Outcome:
-        chat = self._shared.moved.get(self.chat, self.chat)
-        where: dict[str, Any] = {"chat_id": int(chat), "message_thread_id": None if thread is None else int(thread)}
-        return await self._shared.api.call(method, **where, **arguments)
+        topic = None if thread is None else int(thread)
+        return await self._shared.api.call(method, chat_id=self._chat_id(), message_thread_id=topic, **arguments)
+
+    def _chat_id(self) -> int:
+        return int(self._shared.moved.get(self.chat, self.chat))

@@ -2,7 +2,7 @@
 
 `polls.next` is kept for each server and bot: another server counts anew. A delivery's `seq` is that of the message that
 was answered, or of the notice: so the preview of a running turn becomes its reply. A row with `part` -1 says that the
-whole is over. Everything above `horizons.seq` may still be to deliver.
+whole is over, one with -2 that it goes without a file. Everything above `horizons.seq` may still be to deliver.
 """
 
 import sqlite3
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS horizons (
     seq INTEGER NOT NULL
 );
 """
-_WHOLE = -1
+_WHOLE, _NO_FILE = -1, -2  # rows that are no part: that it is over, and that its file is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,14 @@ class Ledger:
             self._put(key, part, "done", external)
             if last:
                 self._put(key, _WHOLE, "done", None)
+
+    def without_file(self, key: int) -> None:
+        """Commit that a message goes as text, however long it is: its file is refused."""
+        self._put(key, _NO_FILE, "refused", None)
+
+    def is_without_file(self, key: int) -> bool:
+        """Tell whether the message's file was refused."""
+        return self.place(key, _NO_FILE)[0] != ""
 
     def undeliverable(self, key: int, why: str) -> None:
         """Commit that a message will never be delivered."""

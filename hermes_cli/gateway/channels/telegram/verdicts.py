@@ -5,6 +5,7 @@ from typing import Literal
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Unknown
 from hermes_cli.system.values import dataclass
 
+_GONE = ("message to edit not found", "message can't be edited", "message_id_invalid", "no text in the message to edit")
 Kind = Literal["done", "later", "gone", "threadless", "moved", "never"]
 
 
@@ -35,7 +36,7 @@ def of(outcome: Outcome) -> Verdict:
         return Verdict("done")
     if outcome.migrate_to is not None:
         return Verdict("moved", chat=outcome.migrate_to)
-    if "message to edit not found" in text or "message can't be edited" in text or "message_id_invalid" in text:
+    if any(words in text for words in _GONE):
         return Verdict("gone")
     if "message thread not found" in text or "topic_closed" in text or "topic_deleted" in text:
         return Verdict("threadless", "the topic is gone")
