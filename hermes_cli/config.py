@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from hermes_cli.errors import ConfigError
@@ -9,7 +10,6 @@ from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
 from hermes_cli.system import trust
 from hermes_cli.system.log_file import FILES, SIZE, Bounds
-from hermes_cli.system.values import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import click
 
@@ -16,7 +17,6 @@ from hermes_cli.services import kept
 from hermes_cli.services.adopted import found, hook
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system import durable
-from hermes_cli.system.values import replace
 
 
 @click.command()

@@ -77,8 +77,9 @@ def complete_people(_context: click.Context, _parameter: click.Parameter, begun:
 
 def complete_settings(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the names of settings."""
+    from dataclasses import fields
+
     from hermes_cli.config import Config
-    from hermes_cli.system.values import fields
 
     names = [f"{one.name}.{entry.name}" for one in fields(Config) for entry in fields(getattr(Config(), one.name))]
     return [name for name in names if name.startswith(begun)]

@@ -1,6 +1,7 @@
 """`hermes config`: the settings in config.toml, read and changed by name."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import click
@@ -9,7 +10,6 @@ from hermes_cli import config
 from hermes_cli.cli.completion import complete_settings
 from hermes_cli.errors import ConfigError, UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.system.values import fields
 
 
 @click.command()

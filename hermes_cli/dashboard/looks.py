@@ -7,13 +7,13 @@ import select
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.dashboard import facts
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.values import dataclass
 
 _MOVES = 1.0  # seconds between two looks while a restart is under way, whose phases last
 _STILL = 10.0  # otherwise: a manager tells nobody of what it does, nor does who changes the code by hand

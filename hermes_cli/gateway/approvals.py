@@ -8,13 +8,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.rights import Rights
 from hermes_cli.gateway.tools.danger import danger
-from hermes_cli.system.values import dataclass
 
 Verdict = Literal["approved", "denied"]
 PREFIX = "approval:"  # of the notice's id; the code follows

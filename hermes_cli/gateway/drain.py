@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.message import Message, asked_by
 from hermes_cli.gateway.conversations.turn import Turn
@@ -18,7 +19,6 @@ from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.drain")
 

@@ -6,12 +6,12 @@ A move that the arrows do not allow is an error, so that no caller can announce 
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 from hermes_cli.intents.instance import DrainState, Marks, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.lifecycle")
 _BEFORE: dict[State, tuple[State, ...]] = {

@@ -10,11 +10,11 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.message import Message, MessageOrigin
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.system.printable import printable
-from hermes_cli.system.values import dataclass
 
 CODE_LIFE = 3600.0  # seconds
 MOST_CODES = 20  # that are open for one bot

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import NoReturn
 
 from hermes_cli import __version__, user_environment
@@ -37,7 +38,6 @@ from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.threads import in_thread
-from hermes_cli.system.values import replace
 from hermes_cli.update import crashes
 
 TYPE_CHECKING = False

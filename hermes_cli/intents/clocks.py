@@ -1,6 +1,6 @@
 """Every deadline of a restart, derived from one number: drain < exit backstop < supervisor kill < driver deadline."""
 
-from hermes_cli.system.values import dataclass
+from dataclasses import dataclass
 
 REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
 POKE = 2.0  # to poke the restarter: within the grace, so that a caller without an answer can still start a driver

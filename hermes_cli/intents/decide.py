@@ -7,13 +7,13 @@ repair (the old code was put back and has to run again: the update has failed al
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
-from hermes_cli.system.values import replace
 
 MAX_SIGNAL_REPEATS = 3
 SIGNAL_REPEAT_INTERVAL = 5.0  # seconds without any sign of a drain

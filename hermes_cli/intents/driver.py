@@ -11,6 +11,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
@@ -29,7 +30,6 @@ from hermes_cli.intents.trace import reached, turns_of
 from hermes_cli.system import process, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.values import replace
 
 _log = logging.getLogger(__name__)
 _HEARD = 30.0  # seconds that a driver is silent at most while it waits

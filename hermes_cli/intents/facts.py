@@ -1,6 +1,7 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -11,7 +12,6 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
 from hermes_cli.intents.service import Service
-from hermes_cli.system.values import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 Phase = Literal["plain", "trial", "repair"]
@@ -41,7 +41,7 @@ class Observation:
     desired: Desired = "running"
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
-    service: Service = Service()
+    service: Service = Service()  # noqa: RUF009  frozen
     looked_ahead: bool = False  # whether another instance could start was looked at just now
     obstacle: str | None = None  # why it could not, if so
     held: bool = False  # an updater is changing the code

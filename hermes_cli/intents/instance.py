@@ -1,9 +1,9 @@
 """One run of the program that is kept alive, as its observer describes it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass
 
 State = Literal["starting", "ready", "draining", "exited"]
 STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")

@@ -1,9 +1,9 @@
 """How far an intent has come: a mutable note beside an immutable record. Losing it costs time, never the intent."""
 
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from hermes_cli.system import durable
-from hermes_cli.system.values import asdict, dataclass, fields, replace
 
 
 @dataclass(frozen=True, slots=True)

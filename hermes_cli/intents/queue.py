@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents import hold, progress, sign_of_life
@@ -28,7 +29,6 @@ from hermes_cli.intents.request import make_directories, timestamp
 from hermes_cli.intents.settled import Settled, settled_of
 from hermes_cli.system import durable, locks
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

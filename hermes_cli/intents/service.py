@@ -1,9 +1,9 @@
 """The service as its manager sees it: what managers say and the driver decides by."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

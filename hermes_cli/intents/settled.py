@@ -1,12 +1,12 @@
 """An intent with its final outcome, and what the history of them says."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents.record import Intent
 from hermes_cli.system.durable import finite
 from hermes_cli.system.printable import printable
-from hermes_cli.system.values import dataclass
 
 _LIMIT = 64  # letters of a word
 

@@ -1,9 +1,9 @@
 """What a decision may be; the driver carries it out. `rule` names the rule that decided, and is no part of equality."""
 
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass, field
 
 Outcome = Literal["restarted", "already-satisfied", "cancelled", "expired", "failed", "rejected"]
 

@@ -7,6 +7,7 @@ nobody noted is left out, and so is one that cannot be in this order: the manage
 demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.intents.instance import Instance, Marks
@@ -14,7 +15,6 @@ from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import timestamp
 from hermes_cli.system.durable import finite
-from hermes_cli.system.values import dataclass
 
 PHASES = ("requested", "signalled", "draining", "exited", "demanded", "starting", "ready", "settled")
 
@@ -88,7 +88,9 @@ def trace(intent: Intent, offsets: dict[str, float], *, turns: int = 0, attempts
         at = offsets.get(name)
         if at is None or at > ahead[name]:
             continue
-        kept.append((name, max(at, 0.0)))  # what began before the request was under way when it came
+        began = max(at, 0.0)  # what began before the request was under way when it came
+        if began >= kept[-1][1]:  # a demand bounds nothing that came before it
+            kept.append((name, began))
     begun = intent.requested_at
     ends = [at for _, at in kept[1:]] + [None]
     return Trace(

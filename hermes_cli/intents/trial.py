@@ -6,12 +6,12 @@ Not the trial of new code, which is `facts.Trial`.
 import contextlib
 import errno
 import os
+from dataclasses import dataclass
 
 from hermes_cli.intents.directories import Directories
 from hermes_cli.intents.queue import NO_LINKS
 from hermes_cli.intents.request import make_directories
 from hermes_cli.system import durable, locks
-from hermes_cli.system.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

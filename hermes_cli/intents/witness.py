@@ -1,9 +1,10 @@
 """What each look and each step adds to an intent's progress. Pure, like `decide`."""
 
+from dataclasses import replace
+
 from hermes_cli.intents.facts import Facts
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.step import Kill, PutBack, Signal, Start, Step
-from hermes_cli.system.values import replace
 
 
 def with_stay(facts: Facts) -> Progress:

@@ -12,6 +12,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import request
@@ -24,7 +25,6 @@ from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
-from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.resident")
 OBSERVED = "observed"

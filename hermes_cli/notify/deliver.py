@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hermes_cli.config import Config, HooksConfig, NotifyConfig, load, load_or_defaults
 from hermes_cli.errors import ConfigError
@@ -13,7 +14,6 @@ from hermes_cli.notify.run import run
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system import locks
-from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.notify")
 

@@ -5,6 +5,7 @@ So nobody can be killed between an outcome and its event, and an event that is l
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hermes_cli.intents.record import Intent
@@ -14,7 +15,6 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.system import durable
 from hermes_cli.system.process import signal_name
-from hermes_cli.system.values import dataclass, field
 from hermes_cli.update.journal import Journal
 
 LOOP = 3  # crashes soon after a start, one after the other

@@ -9,12 +9,12 @@ The same below hooks/.
 
 import contextlib
 import os
+from dataclasses import dataclass
 
 from hermes_cli.notify.events import Event
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 from hermes_cli.system.printable import printable
-from hermes_cli.system.values import dataclass
 
 TRIES = 5
 _PAUSE = 10.0  # seconds after the first failure; doubles

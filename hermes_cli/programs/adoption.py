@@ -5,13 +5,13 @@
 
 import os
 import re
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
 from hermes_cli.programs.program_file import ProgramFile, fill, load
 from hermes_cli.system import durable
-from hermes_cli.system.values import asdict, dataclass, field
 
 # A path in a plist or a unit, and what an interpreter is called.
 _PATH = re.compile(r'<string>(/[^<]*)</string>|"(/[^"]*)"|(?<![^\s=])(/[^\s"<]+)')

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hermes_cli.intents.desired import Desired
@@ -17,7 +18,6 @@ from hermes_cli.programs.program_file import ProgramFile
 from hermes_cli.programs.wishes import Look, ManagerView, Word
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import dataclass, replace
 
 _STATES: tuple[tuple[str, State], ...] = (("starting", "starting"), ("ready", "ready"), ("draining", "draining"))
 _ASK_AGAIN = 0.5  # seconds between two probes of a program that tells of its changes in no file

@@ -9,10 +9,10 @@ is asked afterwards.
 import contextlib
 import os
 import signal
+from dataclasses import dataclass
 
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
-from hermes_cli.system.values import dataclass
 
 _LIMIT = 4096  # bytes; who fails before it can take them over again and again fills no disk
 # Run by systemd when the service has ended. Never fails, and never keeps the next start waiting for long.

@@ -1,6 +1,7 @@
 """Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes."""
 
 import signal
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
@@ -12,7 +13,6 @@ from hermes_cli.programs import description
 from hermes_cli.programs.description import HANDLED_SIGNAL
 from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.process import Identity
-from hermes_cli.system.values import asdict, dataclass
 
 RESTART_SIGNAL = signal.Signals[HANDLED_SIGNAL]
 RESTART_EXIT_CODE = EX_TEMPFAIL  # after a drain that was asked for

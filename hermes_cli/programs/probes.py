@@ -12,11 +12,11 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from hermes_cli.environment import scrubbed
 from hermes_cli.system import durable
-from hermes_cli.system.values import dataclass, field
 
 TIMEOUT, LONGEST = 2.0, 10.0  # seconds: what a probe may take by default, and at the most
 _FILE, _BODY = 1 << 20, 1 << 16  # bytes that are read

@@ -6,10 +6,10 @@ docs/contributing/program-files.md.
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import ConfigError
-from hermes_cli.system.values import dataclass
 
 PLACEHOLDERS = ("home", "state", "profile", "uid", "label", "unit", "pid", "port", "python", "install", "definition")
 BUILT_IN = ("hermes-agent", "openclaw")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from hermes_cli.intents.instance import Marks
@@ -16,7 +17,6 @@ from hermes_cli.programs import ends, own
 from hermes_cli.programs.ends import End
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import asdict, dataclass, replace
 
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start

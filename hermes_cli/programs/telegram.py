@@ -1,8 +1,9 @@
 """How a running gateway stands with Telegram: its telegram.json, believed while that very process runs."""
 
+from dataclasses import dataclass
+
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
-from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

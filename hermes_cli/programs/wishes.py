@@ -5,9 +5,8 @@ removed stays so. A wish is only read off: the intent that is made of it settles
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
-
-from hermes_cli.system.values import dataclass, replace
 
 Word = Literal["restart", "stopped", "crashed", "refused", "unknown"]
 _INSTALLED_AGAIN = 120.0  # seconds; an environment that is made anew tells nobody

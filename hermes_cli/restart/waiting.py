@@ -4,9 +4,10 @@ The driver notes the reason whenever it looks. The seconds of a drain go on with
 gateway itself says of its drain.
 """
 
+from dataclasses import dataclass
+
 from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
-from hermes_cli.system.values import dataclass
 
 NOBODY = "a driver"  # nobody has looked at the intent yet
 OVER = "a driver to look again: the drain is over"

@@ -1,12 +1,12 @@
 """The interface of every service manager. Each call is bounded; a timeout means unknown (B8)."""
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.job.definition import Definition
-from hermes_cli.system.values import dataclass
 
 LOOK = 4.0  # seconds for one question of somebody who only looks; after that the answer is "unknown" (B8)
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]

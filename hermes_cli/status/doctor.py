@@ -6,6 +6,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli import user_environment
@@ -24,7 +25,6 @@ from hermes_cli.status import gather, of_adopted
 from hermes_cli.status.document import problem_document
 from hermes_cli.status.problems import plain
 from hermes_cli.system.directory_watch import DirectoryWatch
-from hermes_cli.system.values import dataclass
 from hermes_cli.update import proof
 
 _ROOM = 16 << 20  # bytes; a record has 2 KiB, an update needs room for a copy of the package

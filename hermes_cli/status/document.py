@@ -1,5 +1,6 @@
 """Status as JSON, schema 1: a contract (docs/status-json.md)."""
 
+from dataclasses import asdict
 from typing import Any
 
 from hermes_cli import __version__
@@ -9,7 +10,6 @@ from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
 from hermes_cli.system.process import signal_name
-from hermes_cli.system.values import asdict
 
 
 def document(status: Status) -> dict[str, Any]:

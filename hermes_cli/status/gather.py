@@ -3,6 +3,7 @@
 import os
 import shlex
 import time
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from hermes_cli.config import load
@@ -23,7 +24,6 @@ from hermes_cli.services import kept, other_installation, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems
 from hermes_cli.system import durable
-from hermes_cli.system.values import dataclass, fields, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

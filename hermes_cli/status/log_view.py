@@ -4,10 +4,10 @@ import heapq
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hermes_cli.system.log_reader import Line
-from hermes_cli.system.values import dataclass
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?)\S* (?:\[\d+\] ([A-Z]+) )?")
 _LEVELS = {"info": 20, "warning": 30, "error": 40}

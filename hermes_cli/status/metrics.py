@@ -1,12 +1,12 @@
 """Figures of every profile's gateway in Prometheus's text format 0.0.4. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.status.gather import Status
 from hermes_cli.status.overview import Row
 from hermes_cli.status.problems import problems
-from hermes_cli.system.values import dataclass, field
 
 _STATES = ("ready", "starting", "draining", "stopped", "down", "crashing", "not installed", "unknown")
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import CannotTellError, HermesError, Problem
@@ -13,7 +14,6 @@ from hermes_cli.services.base import ServiceManager
 from hermes_cli.status.document import document, problem_document, restarts_of
 from hermes_cli.status.gather import Kind, Status, gather
 from hermes_cli.status.problems import problems
-from hermes_cli.system.values import dataclass
 
 _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the others
 _GRAVITY = (  # the worst first; what is not named here comes after

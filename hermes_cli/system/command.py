@@ -11,12 +11,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.system import complaint
 from hermes_cli.system import printable as everything
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import dataclass
 
 OUTPUT = 16 * 1024 * 1024  # bytes of each output of a command that are kept: the last ones
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL: git removes its lock files on the first

@@ -15,8 +15,7 @@ import os
 import stat
 import threading
 import time
-
-from hermes_cli.system.values import dataclass
+from dataclasses import dataclass
 
 SIZE, FILES = 5 * 1024 * 1024, 3
 _PATIENCE = 2.0  # seconds that a line waits for the lock; on a busy machine its holder may get no turn for a while

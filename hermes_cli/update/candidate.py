@@ -1,9 +1,8 @@
 """Which version is asked for, and what an update to it would bring."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
-
-from hermes_cli.system.values import dataclass, field
 
 LineSink = Callable[[str], None]  # takes the lines that tell a person what happens: a report, or a log
 

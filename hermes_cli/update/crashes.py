@@ -15,6 +15,7 @@ leaves nothing to be counted: a failing import, a broken config.toml.
 import logging
 import os
 import time
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.errors import HermesError
@@ -24,7 +25,6 @@ from hermes_cli.programs import own
 from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.services import choose
 from hermes_cli.system import process_table
-from hermes_cli.system.values import dataclass
 from hermes_cli.update import rollback
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.rollback import CRASHES

@@ -17,13 +17,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hermes_cli.intents.record import is_id
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
-from hermes_cli.system.values import asdict, dataclass, field, fields
 
 if TYPE_CHECKING:
     from hermes_cli.update.candidate import Candidate

@@ -1,11 +1,11 @@
 """What is asked of an update, and the same read from words that somebody has typed into a conversation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from hermes_cli.errors import UsageError
-from hermes_cli.system.values import dataclass
 from hermes_cli.update.candidate import Selection
 from hermes_cli.update.rollback import Rollback
 
@@ -17,7 +17,7 @@ _VALUES = ("to", "order")
 class Options:
     """What one update is to do. `back`: it takes another update back."""
 
-    selection: Selection = Selection()
+    selection: Selection = Selection()  # noqa: RUF009  frozen
     check: bool = False
     no_restart: bool = False
     all_profiles: bool = False

@@ -6,6 +6,7 @@ first the one that updates, which takes the code back where its gateway does not
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import CannotTellError, HermesError
@@ -19,7 +20,6 @@ from hermes_cli.restart.one_by_one import ordered, why_not_ready
 from hermes_cli.restart.wait import await_outcome
 from hermes_cli.services import ahead, choose
 from hermes_cli.services.base import ServiceManager
-from hermes_cli.system.values import dataclass
 from hermes_cli.update.candidate import LineSink
 
 

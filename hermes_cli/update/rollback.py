@@ -5,10 +5,10 @@ back.
 """
 
 import heapq
+from dataclasses import dataclass
 
 from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.system.values import dataclass
 from hermes_cli.update import journal
 from hermes_cli.update.journal import DONE, Journal
 

@@ -158,6 +158,23 @@ def test_every_bound_names_its_tests() -> None:
             assert any(name in test for test in tests), f"{path} has no test {name}"
 
 
+def test_every_bound_names_where_its_figure_stands() -> None:
+    text = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+)\.(_?[A-Z][A-Z_]+)`", text))
+    assert len(named) > 25
+    sources = {path: path.read_text(encoding="utf-8") for path in (REPOSITORY / "hermes_cli").rglob("*.py")}
+    missing = [
+        f"{module}.{name}"
+        for module, name in sorted(named)
+        if not any(
+            path.with_suffix("").as_posix().endswith(f"/{module}")
+            and re.search(rf"^[\w, ]*\b{name}\b.* = ", source, re.MULTILINE)
+            for path, source in sources.items()
+        )
+    ]
+    assert missing == []
+
+
 def test_the_program_and_the_distribution_have_one_version() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == __version__

@@ -101,11 +101,3 @@ def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
         "hermes_cli.services.launchd.manager",
         "hermes_cli.services.systemd.manager",
     }
-
-
-@pytest.mark.parametrize(
-    "module",
-    ["gateway.run", "jobs.restarter", "services.embedded.supervisor", "jobs.resident", "cli.status", "intents.driver"],
-)
-def test_no_class_is_made_by_the_standard_librarys_dataclasses(imported, module):
-    assert "dataclasses" not in imported(f"import hermes_cli.{module}")

@@ -1,10 +1,10 @@
 """What an agent is, and what it may do in the world."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hermes_cli.gateway.conversations.turn import Turn
-from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

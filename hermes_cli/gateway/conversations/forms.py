@@ -1,8 +1,7 @@
 """Which stretches of a text are of which form: what a model wrote, and what is shown as it is. Pure."""
 
+from dataclasses import dataclass
 from typing import Literal
-
-from hermes_cli.system.values import dataclass
 
 Form = Literal["markdown", "output"]  # of a model's words, and of a terminal; what has none is a plain text of ours
 

@@ -4,12 +4,12 @@ The channel belongs to the message: whatever has to know it (the terminal's envi
 drain, a notice) takes it from here.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from hermes_cli.environment import SESSION
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.intents.record import Intent
-from hermes_cli.system.values import dataclass
 
 Role = Literal["user", "assistant", "notice"]
 Ended = Literal["answered", "interrupted"]

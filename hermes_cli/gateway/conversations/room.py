@@ -1,9 +1,9 @@
 """How much the store may hold, and what makes room in it: the oldest messages that are over go first."""
 
 import sqlite3
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.database import transaction
-from hermes_cli.system.values import dataclass
 
 _OUTCOMES = 2000  # far more than the queue remembers
 _AT_ONCE = 10  # messages that make room in one transaction

@@ -15,6 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.database import (
@@ -30,7 +31,6 @@ from hermes_cli.gateway.conversations.database import (
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, MessageOrigin, Reply, Role
 from hermes_cli.gateway.conversations.room import FullError, Room, make_room
-from hermes_cli.system.values import astuple, dataclass
 
 
 @dataclass(frozen=True, slots=True)

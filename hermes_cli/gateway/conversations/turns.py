@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hermes_cli.config import LimitsConfig
@@ -12,7 +13,6 @@ from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import Ended, Message, Reply
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.conversations.turn import Turn
-from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.turns")
 _Kept = TypeVar("_Kept")

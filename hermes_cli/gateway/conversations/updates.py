@@ -13,12 +13,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable, locks
-from hermes_cli.system.values import dataclass
 from hermes_cli.update import chat_job
 
 _log = logging.getLogger("hermes.updates")

@@ -11,9 +11,9 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from hermes_cli.system.process import Handle, Identity, signal_name
-from hermes_cli.system.values import dataclass
 
 _BACKGROUND_GRACE = 0.5  # seconds to read what is in the pipe when the shell has ended; its daemons are not waited for
 _CHUNK = 65536

@@ -1,9 +1,10 @@
 """The embedded supervisor's policy: what to do when the gateway has exited. Pure."""
 
+from dataclasses import dataclass
+
 from hermes_cli.intents.desired import Desired
 from hermes_cli.programs.own import REFUSAL_EXIT_CODE, RESTART_EXIT_CODE
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import dataclass
 
 CRASH_LIMIT = 5
 CRASH_WINDOW = 60.0  # seconds; a gateway that ran longer did not crash at its start

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from hermes_cli.installation import entry_points
@@ -13,7 +14,6 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system import locks, process_table
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.values import dataclass
 
 _log = logging.getLogger("hermes.supervisor")
 

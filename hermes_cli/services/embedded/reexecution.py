@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from typing import NoReturn
 
 from hermes_cli.installation import entry_points
@@ -18,7 +19,6 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.system.durable import finite
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import asdict, dataclass
 
 _log = logging.getLogger("hermes.supervisor")
 _VARIABLE = "HERMES_SUPERVISOR_STATE"

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hermes_cli.config import load_or_defaults
@@ -32,7 +33,6 @@ from hermes_cli.services.embedded.reexecution import Carried
 from hermes_cli.system import durable, locks, log
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import replace
 
 _log = logging.getLogger("hermes.supervisor")
 _FORWARDED = (signal.SIGUSR1, signal.SIGUSR2)

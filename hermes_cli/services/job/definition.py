@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
-from hermes_cli.system.values import dataclass
 
 _LONGEST = 1024 * 1024  # characters; another program may have put anything there
 

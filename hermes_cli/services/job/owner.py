@@ -8,13 +8,13 @@ adopted.
 import os
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
 from hermes_cli.system import durable
 from hermes_cli.system.printable import printable
-from hermes_cli.system.values import dataclass, field
 
 FOREIGN = "service-foreign"  # the code of the problem
 MARK = "HERMES_GATEWAY_STATE"  # in the environment of every job; nothing reads it but this module

@@ -6,6 +6,7 @@ a missing key means unknown. Nested blocks have a `state =` of their own.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
@@ -13,7 +14,6 @@ from hermes_cli.services import unmanaged
 from hermes_cli.services.base import RestarterStatus
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import dataclass, field, replace
 
 _MEND = "hermes gateway install"
 _FIELD = re.compile(r"\t([a-z][a-z ]*) = (.*)")

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from hermes_cli.errors import EX_CONFIG, Advice, Problem
 from hermes_cli.intents.service import Service
@@ -10,7 +11,6 @@ from hermes_cli.services import unmanaged
 from hermes_cli.services.base import RestarterStatus
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.values import dataclass, field
 
 PROPERTIES = (
     "Id",

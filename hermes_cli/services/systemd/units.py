@@ -6,6 +6,7 @@ Pure, except that programs are found on PATH.
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hermes_cli.config import GatewayConfig, LogConfig
 from hermes_cli.errors import HermesError, UsageError
@@ -17,7 +18,6 @@ from hermes_cli.services.job import environment, names, output, restarter_progra
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.owner import Said
 from hermes_cli.services.systemd.shown import words
-from hermes_cli.system.values import dataclass
 
 _RESTARTER = "-restarter"
 _WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another

@@ -5,9 +5,8 @@ report where it was seen; tests/unit/gateway/test_deltas.py has a case for each.
 """
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
-
-from hermes_cli.system.values import dataclass, field
 
 _OPENING, _CLOSING = "<think>", "</think>"
 _PIECE = 100  # characters that a piece of a call counts for at the least: it is kept, however little it says

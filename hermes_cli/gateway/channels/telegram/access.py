@@ -1,6 +1,6 @@
 """Who may write to the bot, and which messages of a group are for it. Pure; denied unless allowed."""
 
-from hermes_cli.system.values import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

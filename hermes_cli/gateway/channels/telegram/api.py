@@ -6,12 +6,12 @@ out. The token is part of every URL: no exception and no URL of the client is ev
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Refused, Unknown
-from hermes_cli.system.values import replace
 
 PATIENCE = 10.0  # seconds for an answer
 POLL = 50  # seconds of a long poll, the most that the server grants

@@ -4,10 +4,10 @@ A run that opens waits until one closes it. What is never closed stays where it 
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from itertools import accumulate
 
 from hermes_cli.gateway.channels.telegram.text import Entity, Rich
-from hermes_cli.system.values import dataclass
 
 _LONGEST = 3  # characters of a run: longer ones are lines, or gaps to fill in
 _KINDS = {1: "italic", 2: "bold"}

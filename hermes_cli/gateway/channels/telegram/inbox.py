@@ -1,6 +1,7 @@
 """From an update of Telegram's to a message of ours. Pure: nothing is stored and nobody is answered here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.channels.telegram import buttons
@@ -8,7 +9,6 @@ from hermes_cli.gateway.channels.telegram.access import Access
 from hermes_cli.gateway.conversations.message import FORWARDED, TELEGRAM, MessageOrigin
 from hermes_cli.gateway.conversations.store import Arrival
 from hermes_cli.gateway.people import Stranger
-from hermes_cli.system.values import dataclass
 
 _NOT_THEIRS = (
     "forward_origin",

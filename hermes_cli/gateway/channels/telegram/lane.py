@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
@@ -19,7 +20,6 @@ from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
 from hermes_cli.gateway.channels.telegram.text import Rich
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
-from hermes_cli.system.values import dataclass, field
 
 _PREVIEW_AFTER = 1.0  # seconds of a turn before its output is shown: most are over by then
 _PREVIEW_EVERY = 2.0  # seconds between two edits of a preview; Telegram wants about one call a second in a chat

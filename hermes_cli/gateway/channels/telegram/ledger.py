@@ -8,11 +8,11 @@ whole is over, one with -2 that it goes without a file. Everything above `horizo
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.gateway.conversations.message import TELEGRAM
 from hermes_cli.gateway.conversations.store import Store
-from hermes_cli.system.values import dataclass
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS polls (

@@ -1,8 +1,7 @@
 """What became of a call: without the client, so that whoever judges it imports none."""
 
+from dataclasses import dataclass
 from typing import Any
-
-from hermes_cli.system.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What a message is in a chat: its parts, or where they would be many, the first of them and a file with the whole. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.text import Rich, sound, split
 from hermes_cli.gateway.conversations.forms import Span
-from hermes_cli.system.values import dataclass
 
 MOST = 4  # messages that an answer is sent as; what is longer is one message and a file
 FILE = 1  # the number of the part that is a file

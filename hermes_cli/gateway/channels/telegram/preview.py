@@ -1,9 +1,10 @@
 """What is shown of a turn while it runs: the end of its output. Pure."""
 
+from dataclasses import dataclass, field
+
 from hermes_cli.gateway.channels.telegram.markdown import rendered
 from hermes_cli.gateway.channels.telegram.text import LONGEST, Rich, joined, tail
 from hermes_cli.gateway.conversations.forms import Form, Forms
-from hermes_cli.system.values import dataclass, field
 
 PLACEHOLDER = "…"  # what a message says before it says anything
 _MOST = 16_384  # characters of output at the most that are read for it

@@ -5,9 +5,8 @@ characters here, as Python does, and in UTF-16 units on the wire.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-
-from hermes_cli.system.values import dataclass, replace
 
 LONGEST = 4096  # UTF-16 units of a message
 _MOST = 100  # entities of a message; the server leaves out what is beyond

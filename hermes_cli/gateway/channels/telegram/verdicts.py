@@ -1,9 +1,9 @@
 """What the outcome of a call means for what was to be said. Pure."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Unknown
-from hermes_cli.system.values import dataclass
 
 _GONE = ("message to edit not found", "message can't be edited", "message_id_invalid", "no text in the message to edit")
 Kind = Literal["done", "later", "gone", "threadless", "moved", "never"]

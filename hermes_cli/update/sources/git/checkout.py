@@ -1,6 +1,8 @@
 """The checkout that hermes runs from, and every git command that is run in it. Nothing is decided here."""
 
+import dataclasses
 import os
+from dataclasses import dataclass
 from typing import Self
 
 from hermes_cli.environment import scrubbed
@@ -8,7 +10,6 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.installation.revision import DIGITS
 from hermes_cli.system.command import Ended, run
-from hermes_cli.system.values import dataclass, replace
 from hermes_cli.update import output
 from hermes_cli.update.proof import forget_bytecode
 
@@ -39,7 +40,7 @@ class Checkout:
 
     def keeping(self, descriptor: int) -> Self:
         """Return the same checkout with one more lock."""
-        return replace(self, keep=(*self.keep, descriptor))
+        return dataclasses.replace(self, keep=(*self.keep, descriptor))
 
     def ask(self, *arguments: str) -> Ended:
         """Run a command that changes nothing."""

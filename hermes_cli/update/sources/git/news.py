@@ -3,10 +3,10 @@
 import os
 import re
 import shlex
+from dataclasses import dataclass, replace
 
 from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.system.command import printable
-from hermes_cli.system.values import dataclass, replace
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.sources.git.checkout import Checkout
 from hermes_cli.update.sources.git.remote import default_branch, fetch, fetch_ref, remembered

@@ -1,6 +1,7 @@
 """A git checkout as a source of updates: from one commit to another, and back, with the user's changes kept."""
 
 import contextlib
+import dataclasses
 import os
 import re
 from typing import Any, Self
@@ -8,7 +9,6 @@ from typing import Any, Self
 from hermes_cli.errors import HermesError
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import Handle, Identity
-from hermes_cli.system.values import replace
 from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
@@ -54,7 +54,9 @@ class WorkTree:
                 f"the receipt of the update to {receipt.new_shown} names no commits: hermes update --to REF"
             )
         candidate = news.way_back(self.checkout, receipt.old, receipt.notes.get("old_ref"))
-        return replace(candidate, notes={**candidate.notes, "kept": [receipt.notes.get("site"), receipt.files]})
+        return dataclasses.replace(
+            candidate, notes={**candidate.notes, "kept": [receipt.notes.get("site"), receipt.files]}
+        )
 
     def refuse(self, candidate: Candidate, selection: Selection) -> None:
         """Refuse local changes, unless they are to be stashed, and files in the way."""

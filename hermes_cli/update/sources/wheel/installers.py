@@ -1,18 +1,19 @@
 """pip, pipx and uv: find which of them keeps this environment, ask what it would install, and have it install that."""
 
+import dataclasses
 import importlib.util
 import json
 import os
 import re
 import shutil
 import sys
+from dataclasses import dataclass
 
 from hermes_cli.config import UpdateConfig
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
 from hermes_cli.system.command import Ended, run
-from hermes_cli.system.values import dataclass, replace
 from hermes_cli.update import output
 
 LOOK_TIMEOUT, TIMEOUT = 300.0, 900.0
@@ -130,9 +131,9 @@ def for_project(installed_by: str, keep: tuple[int, ...]) -> Installer:
     if found.name == "pip" and not has_pip:
         if shutil.which("uv") is None:
             raise HermesError(f"{found.prefix} has no pip, and uv is not on PATH: {found.python} -m ensurepip")
-        return replace(found, name="uv")
+        return dataclasses.replace(found, name="uv")
     if found.name != "pip" and shutil.which(found.name) is None and has_pip:
-        return replace(found, name="pip")
+        return dataclasses.replace(found, name="pip")
     return found
 
 

@@ -1,5 +1,6 @@
 """Wheels in an environment of pip, pipx or uv as a source of updates. The way back needs no network."""
 
+import dataclasses
 import os
 from typing import Any, Self
 
@@ -7,7 +8,6 @@ from hermes_cli.config import UpdateConfig
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import origin
 from hermes_cli.system.command import printable
-from hermes_cli.system.values import replace
 from hermes_cli.update import proof
 from hermes_cli.update.candidate import Candidate, LineSink, Selection
 from hermes_cli.update.journal import Journal
@@ -54,7 +54,7 @@ class SitePackages:
 
     def keeping(self, descriptor: int) -> Self:
         """Return the same source with one more lock."""
-        more = replace(self._installer, keep=(*self._installer.keep, descriptor))
+        more = dataclasses.replace(self._installer, keep=(*self._installer.keep, descriptor))
         return type(self)(self.place, more, self._config, self._tables)
 
     def candidate(self, selection: Selection, say: LineSink) -> Candidate:
@@ -86,7 +86,7 @@ class SitePackages:
         plan, taken = distributions.kept(receipt.files), _plan(receipt)
         as_left = version_in(taken) == receipt.new and distributions.is_whole(self.place, taken)
         if version_in(plan) != receipt.old or not as_left or selection.stash:
-            return self.candidate(replace(selection, to=receipt.old), say)
+            return self.candidate(dataclasses.replace(selection, to=receipt.old), say)
         return Candidate(
             old=receipt.new,
             new=receipt.old,
