@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer samples, under a minute")
     parser.add_argument("--directory", help="where to work; on a real disk, since an fsync in memory costs nothing")
+    parser.add_argument("--page", help="write it there as well, as Markdown")
     parser.add_argument("--nightly", action="store_true", help="fail if a ratio is 15 % above the one in figures.json")
     parser.add_argument("--keep", action="store_true", help="write figures.json")
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(_GROUPS)}; all when none is named")
@@ -45,7 +46,8 @@ def main() -> int:
     bench = Bench(asked.directory, QUICK if asked.quick else FULL)
     found: list[Row | Figure] = []
     try:
-        _say_where(file_system(str(bench.root)), is_checkout=bench.is_checkout)
+        where = _where(file_system(str(bench.root)), is_checkout=bench.is_checkout)
+        print(where)
         for name, group in _GROUPS.items():
             if not asked.groups or name in asked.groups:
                 print(f"  {name}", file=sys.stderr, flush=True)
@@ -57,10 +59,15 @@ def main() -> int:
         bench.close()
     rows = [one for one in found if isinstance(one, Row)]
     whole = [one for one in found if isinstance(one, Figure)]
-    print(f"\nFloors; milliseconds; * is the largest, of fewer than 100 samples\n\n{floors(rows)}" if rows else "")
-    print(f"\nWhole processes\n\n{figures(whole)}" if whole else "")
+    text = f"Floors; milliseconds; * is the largest, of fewer than 100 samples\n\n{floors(rows)}\n" if rows else ""
+    text += f"\nWhole processes\n\n{figures(whole)}\n" if whole else ""
     misses = [miss for one in found for miss in one.misses]
-    print(f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *misses, sep="\n  ")
+    text += "\n  ".join([f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *misses])
+    print(f"\n{text}")
+    if asked.page:
+        typed = " ".join(["python tests/benchmarks", *asked.groups])
+        page = f"# Cost: figures of the last run\n\n`{typed}`\n\n```\n{where}\n\n{text}\n```\n"
+        Path(asked.page).write_text(page, encoding="utf-8")
     regressions = kept.dearer(kept.ratios(found), kept.read()) if asked.nightly else []
     if asked.nightly:
         print(f"\n{len(regressions)} dearer than they were", *regressions, sep="\n  ")
@@ -69,9 +76,9 @@ def main() -> int:
     return 1 if regressions or (misses and not asked.nightly) else 0
 
 
-def _say_where(file_system: str, *, is_checkout: bool) -> None:
+def _where(file_system: str, *, is_checkout: bool) -> str:
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
-    print(
+    return (
         f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, load {load}, "
         f"{file_system}, a copy of the code, {'a git checkout' if is_checkout else 'no git checkout'}, compiled\n"
         "commands run as python -P -m hermes_cli, floors as python -P -c"
