@@ -240,7 +240,7 @@ ROWS = [
         DriverRuns.exited,
         "        if is_something_pending(self._paths):\n            self._trigger",
         "        if False:\n            self._trigger",
-        f"{KILLED}a_driver_killed_at_any_of_its_steps",
+        "processes/test_bounds.py::test_a_driver_that_fails_again_and_again",
     ),
     Row(
         "the driver demand-starts",
@@ -310,7 +310,7 @@ ROWS = [
         Driver._observe,
         "held=held,",
         "held=False,",
-        f"{UPDATE}from_a_shell_the_new_revision_runs",
+        "processes/intents/test_driver.py::test_the_end_of_a_hold_wakes_the_driver",
     ),
     Row(
         "new code is proven before the gateway is touched",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -37,7 +38,13 @@ def chat(paths: Paths, message: str | None, session: str) -> int:
     if message is not None:
         with Conversation(paths, session) as conversation:
             conversation.open()
-            return _exchange(conversation, paths, message)
+            try:
+                return _exchange(conversation, paths, message)
+            except KeyboardInterrupt:
+                _aside(
+                    f"no longer waiting; what was asked goes on: {_named('hermes chat', paths, session)} /stop ends it"
+                )
+                return 130
     if not sys.stdin.isatty():
         return _lines(paths, session)
     return _Prompt(paths, session).run()
@@ -114,6 +121,13 @@ def _await_reply(conversation: Conversation, identifier: str, outcomes: dict[str
     finally:
         reply.end_line()
     raise HermesError("no answer came: hermes gateway status")
+
+
+def _named(command: str, paths: Paths, session: str) -> str:
+    from hermes_cli import mends
+
+    shown = mends.pasteable(f"{command} ", paths.profile, program=mends.program(), home=mends.home_to_name()).strip()
+    return shown if session == "main" else f"{shown} --session {shlex.quote(session)}"
 
 
 def _has_failed(reply: Event) -> bool:

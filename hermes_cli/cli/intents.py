@@ -200,5 +200,7 @@ def _find(paths: Paths, identifier: str) -> dict[str, Any]:
         raise UsageError(f"{identifier!r} is how {len(found)} ids begin: see hermes gateway intents list")
     if found:
         return found[0]
+    if identifier == "last":
+        raise UsageError("there is no intent yet: hermes gateway restart asks for one")
     hint = "no intent has it" if is_id(identifier) else "that is no intent's id"
     raise UsageError(f"{identifier!r}: {hint}: see hermes gateway intents list")

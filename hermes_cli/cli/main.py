@@ -89,6 +89,8 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             close = [_OPTIONS[typed]] if typed in _OPTIONS else get_close_matches(typed, self._lazy, n=2, cutoff=0.5)
+            if not close and self._lazy is _TOP:
+                close = [f"gateway {one}" for one in get_close_matches(typed, _GATEWAY, n=1, cutoff=0.7)]
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             ctx.fail(f"No such command {typed!r}{hint}")
         return super().resolve_command(ctx, args)

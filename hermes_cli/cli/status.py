@@ -31,15 +31,17 @@ def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
 
 
 def _look(paths: Paths) -> "Status":
-    from hermes_cli.installation.revision import RevisionQuery
+    from hermes_cli.installation import revision
+    from hermes_cli.programs import description
 
-    query = RevisionQuery()  # git looks while we import and look ourselves
+    running = description.read(paths.instance)
+    query = revision.query(running.revision if running is not None else None)  # git looks while we look ourselves
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
     from hermes_cli.status.gather import gather
 
     try:
-        return gather(paths, choose(paths), query.collect)
+        return gather(paths, choose(paths), query)
     except OSError as error:
         raise HermesError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions") from None
 

@@ -49,4 +49,4 @@ def _at_boot(manager: str, codes: set[str]) -> str:
         return "systemd starts it"
     if "no-boot" in codes:
         return "nothing starts it"
-    return "nothing but what runs hermes gateway run --supervise: a container's runtime, an init"
+    return "nothing starts it, unless a container or an init of yours runs: hermes gateway run --supervise"

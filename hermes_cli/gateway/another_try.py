@@ -91,7 +91,10 @@ class Start:
         `state` is the directory without which `who` cannot start.
         """
         if self.is_first:
-            said = f"{who} cannot start ({str(error) or 'no memory'}): {mend(error, state)}"
+            why = str(error) or "no memory"
+            if isinstance(error, OSError) and error.filename is not None:
+                why = f"{error.filename}: {error.strerror}"
+            said = f"{who} cannot start ({why}): {mend(error, state)}"
             print(f"hermes: {error if isinstance(error, ConfigError) else said}", file=sys.stderr, flush=True)
         if not (self._is_kept and may_pass(error)):
             return

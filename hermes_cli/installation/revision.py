@@ -11,6 +11,8 @@ from hermes_cli.installation import origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hermes_cli.system.command import Running
 
 GIT_TIMEOUT = 5.0
@@ -18,6 +20,7 @@ _GRACE = 0.2  # seconds to end at SIGTERM: a question leaves nothing behind
 DIGITS = 12  # git's own choice grows with the repository, and a revision must keep its name
 _VERSION = re.compile(r"""^__version__ = ["']([^"'\n]+)["']""", re.MULTILINE)
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_COMMIT_SHOWN = re.compile(r"[0-9a-f]{12,64}")
 
 
 class RevisionQuery:
@@ -53,6 +56,16 @@ class RevisionQuery:
             return None
 
 
+def query(running: str | None) -> "Callable[[], str | None]":
+    """Return what tells the installed revision. Git is only asked where its files do not say that it is still `running`.
+
+    That the checkout's commit is that of the package, git has said when the gateway started.
+    """
+    if running is not None and _COMMIT_SHOWN.fullmatch(running) and glance(running) == running:
+        return lambda: running
+    return RevisionQuery().collect
+
+
 def installed_revision() -> str | None:
     """Return the short commit id of the checkout that holds this package, else its version.
 
@@ -73,7 +86,7 @@ def glance(running: str) -> str | None:
     None when the two files do not say.
     """
     package = origin.package()
-    if not re.fullmatch(r"[0-9a-f]{12,64}", running):
+    if not _COMMIT_SHOWN.fullmatch(running):
         return version(package)
     place = _git_above(package)
     if place is None:

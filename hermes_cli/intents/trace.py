@@ -88,7 +88,9 @@ def trace(intent: Intent, offsets: dict[str, float], *, turns: int = 0, attempts
         at = offsets.get(name)
         if at is None or at > ahead[name]:
             continue
-        kept.append((name, max(at, 0.0)))  # what began before the request was under way when it came
+        began = max(at, 0.0)  # what began before the request was under way when it came
+        if began >= kept[-1][1]:  # a demand bounds nothing that came before it
+            kept.append((name, began))
     begun = intent.requested_at
     ends = [at for _, at in kept[1:]] + [None]
     return Trace(

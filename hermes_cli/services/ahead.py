@@ -21,7 +21,6 @@ from hermes_cli.paths import Paths
 from hermes_cli.services import looked
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
-from hermes_cli.system.command import run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +92,8 @@ def obstacle(paths: Paths, start: NextStart) -> str | None:
     key = looked.key(start.argv, start.environment)
     if looked.is_unchanged(paths.state, key):
         return places(paths)
+    from hermes_cli.system.command import run  # whoever runs while code is changed has it: see update/proof
+
     began = time.time()
     try:
         ended = run([*start.argv, "--check"], BOUND, environment={**start.environment, looked.LISTS: "1"})

@@ -12,7 +12,8 @@ _OF_OURS = (
 )
 _RETRY = ("gateway", "intents", "retry")
 _OF_OTHERS = {"chmod", "mv"}  # of files in our own directories, by the doctor's checks
-_FIRST = ("mv", "chmod", "install", "start", "drive", "retry", "restart")
+_GOES_ON = ("kill", "-CONT")  # a supervisor that was suspended; what else is to be done waits for it
+_FIRST = ("-CONT", "mv", "chmod", "install", "start", "drive", "retry", "restart")
 
 
 def safe(problems: Iterable[Problem]) -> list[list[str]]:
@@ -30,7 +31,7 @@ def is_safe(problem: Problem) -> bool:
     if problem.command is None:
         return False
     words = tuple(words_of(problem.command))
-    return words in _OF_OURS or words[:-1] == _RETRY or words[0] in _OF_OTHERS
+    return words in _OF_OURS or words[:-1] == _RETRY or words[0] in _OF_OTHERS or words[:2] == _GOES_ON
 
 
 def words_of(command: list[str]) -> list[str]:

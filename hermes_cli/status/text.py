@@ -2,6 +2,7 @@
 
 import time
 
+from hermes_cli import mends
 from hermes_cli.mends import home_to_name
 from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
@@ -58,9 +59,24 @@ def text(status: Status) -> str:
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
     places = status.places
     lines.append(f"files      state {places.state}, config {places.config}, log {places.log}")
-    for one in problems(status, home_to_name()):
-        lines += [f"problem    {one.text}", f"           {one.mend}"]
+    lines += _what_now(status)
     return "\n".join(printable(line) for line in lines)
+
+
+def _what_now(status: Status) -> list[str]:
+    """Return what is wrong, with its mends; where nothing is, and nothing runs, how that is started."""
+    home = home_to_name()
+    found = [line for one in problems(status, home) for line in (f"problem    {one.text}", f"           {one.mend}")]
+    if found or (following := _next(status)) is None:
+        return found
+    return [f"next       {mends.pasteable(following, status.profile, program=mends.program(), home=home)}"]
+
+
+def _next(status: Status) -> str | None:
+    """Return what a person can do who sees that nothing runs, and that nothing is wrong with that."""
+    if status.instance is not None or status.service.service.state != "stopped" or status.adopted is not None:
+        return None
+    return "hermes gateway start" if status.service.installed else "hermes gateway install"
 
 
 def _of_instance(status: Status, running: GatewayInstance) -> str:

@@ -34,6 +34,8 @@ _OF_THE_FILE = {
     errno.ENAMETOOLONG,
 }
 _READS = 3
+# O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
+_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class UnfitFileError(Exception):
@@ -234,13 +236,12 @@ def read_text(path: str, limit: int = 1 << 20) -> str | None:
 
 def finite(value: "Any") -> float | None:
     """Return a number from JSON as a float; None for anything else, NaN, infinities and numbers too large."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if -1e300 < found < 1e300 else None
+    if type(value) is int:
+        try:
+            value = float(value)
+        except OverflowError:
+            return None
+    return value if type(value) is float and -1e300 < value < 1e300 else None
 
 
 def read_small(path: str, limit: int, *, private: bool = False) -> bytes:
@@ -250,18 +251,18 @@ def read_small(path: str, limit: int, *, private: bool = False) -> bytes:
     write to is read. A read that failed
     without saying anything about the file is repeated: one failed read does not make a good file a bad one.
     """
-    for reads_left in reversed(range(_READS)):
+    reads = 1
+    while True:
         try:
             return _content(path, limit, private=private)
         except OSError as error:
-            if not is_unknown(error) or not reads_left:
+            if not is_unknown(error) or reads == _READS:
                 raise
-    raise AssertionError(_READS)
+        reads += 1
 
 
 def _content(path: str, limit: int, *, private: bool) -> bytes:
-    # O_NONBLOCK: a FIFO must not hold up the reader; O_NOFOLLOW: a link must not lead it elsewhere.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _TO_READ)
     try:
         found = os.fstat(descriptor)
         if private:

@@ -30,8 +30,8 @@ class Identity:
         return cls(pid, created, process_table.start_ticks(pid), process_table.boot_id())
 
     @classmethod
-    def parse(cls, document: Any) -> Self | None:
-        """Return an identity from JSON, or None when it holds no usable pid."""
+    def parse(cls, document: Any, boot_id: str | None = None) -> Self | None:
+        """Return an identity from JSON, or None when it holds no usable pid. `boot_id`: where it names no boot."""
         if not isinstance(document, dict):
             return None
         pid, ticks, boot = document.get("pid"), document.get("start_ticks"), document.get("boot_id")
@@ -41,7 +41,7 @@ class Identity:
             pid,
             finite(document.get("create_time")),
             ticks if type(ticks) is int else None,
-            boot if isinstance(boot, str) else None,
+            boot if boot and isinstance(boot, str) else boot_id,
         )
 
     def document(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a restart costs, as ratios to what it cannot cost less than: `python tests/benchmarks [--quick]`.
 
 Each line is taken in turns with its floor, in one run, so that a busy machine disturbs both. Absolute figures are
-this machine's. Exit code 0 when every target is met, else 1, with the misses listed. Linux only.
+this machine's. Exit code 0 when every target is met, else 1, with the misses listed; with `--nightly` 1 when a ratio
+is dearer than the one that is kept, and measured again still is. Linux only.
 """
 
 import argparse
@@ -27,12 +28,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer samples, under a minute")
     parser.add_argument("--directory", help="where to work; on a real disk, since an fsync in memory costs nothing")
+    parser.add_argument("--nightly", action="store_true", help="fail if a ratio is 15 % above the one in figures.json")
+    parser.add_argument("--keep", action="store_true", help="write figures.json")
     parser.add_argument("groups", nargs="*", help=f"of {', '.join(_GROUPS)}; all when none is named")
     asked = parser.parse_args()
     unknown = set(asked.groups) - set(_GROUPS)
     if unknown or sys.platform != "linux":
         parser.error(f"no such groups: {', '.join(sorted(unknown))}" if unknown else "Linux only")
 
+    import kept
     from bench import FULL, QUICK, Bench, file_system
     from measure import Figure, Row
     from table import figures, floors
@@ -45,7 +49,10 @@ def main() -> int:
         for name, group in _GROUPS.items():
             if not asked.groups or name in asked.groups:
                 print(f"  {name}", file=sys.stderr, flush=True)
-                found += group(bench)
+                measured = group(bench)
+                if asked.nightly and kept.dearer(kept.ratios(measured), kept.read()):
+                    measured = group(bench)  # what disturbed the one does not disturb the other, unless it is ours
+                found += measured
     finally:
         bench.close()
     rows = [one for one in found if isinstance(one, Row)]
@@ -54,7 +61,12 @@ def main() -> int:
     print(f"\nWhole processes\n\n{figures(whole)}" if whole else "")
     misses = [miss for one in found for miss in one.misses]
     print(f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *misses, sep="\n  ")
-    return 1 if misses else 0
+    regressions = kept.dearer(kept.ratios(found), kept.read()) if asked.nightly else []
+    if asked.nightly:
+        print(f"\n{len(regressions)} dearer than they were", *regressions, sep="\n  ")
+    if asked.keep:
+        kept.write(kept.ratios(found))
+    return 1 if regressions or (misses and not asked.nightly) else 0
 
 
 def _say_where(file_system: str, *, is_checkout: bool) -> None:

@@ -2,6 +2,7 @@
 
 import compileall
 import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -50,7 +51,7 @@ class Bench:
 
     def installation(self, name: str) -> Installation:
         """A home of its own."""
-        return Installation(self.root / name, code=self.code, config=CONFIG)
+        return Installation(self._place(name), code=self.code, config=CONFIG)
 
     def of_release(self, name: str, release: str) -> Installation | None:
         """A home of its own that runs the code of a commit; None where there is no history."""
@@ -58,18 +59,24 @@ class Bench:
         archive = subprocess.run(command, capture_output=True, check=False)
         if archive.returncode != 0:
             return None
-        code = self.root / f"code of {name}"
+        code = self._place(f"code of {name}")
         with zipfile.ZipFile(io.BytesIO(archive.stdout)) as files:
             files.extractall(code)
         _check_in(code)
         compileall.compile_dir(code / "hermes_cli", quiet=1)
-        return Installation(self.root / name, code=code, config=CONFIG)
+        return Installation(self._place(name), code=code, config=CONFIG)
 
     def paths(self, name: str) -> Paths:
         """A home in which nothing runs, without a config.toml."""
-        home = f"{self.root}/{name}"
+        home = str(self._place(name))
         os.makedirs(home, mode=0o700)
         return Paths("default", f"{home}/state", home, f"{home}/logs")
+
+    def _place(self, name: str) -> Path:
+        """A directory that is not there yet: a group may be measured twice."""
+        return next(
+            place for number in itertools.count() if not (place := self.root / f"{name}{number or ''}").exists()
+        )
 
     def environment(self, home: str | None = None, **more: str) -> dict[str, str]:
         """A person's shell, with our copy of the code first; the same for a floor, whose search path is as long."""

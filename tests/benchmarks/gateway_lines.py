@@ -3,13 +3,15 @@
 import os
 import shlex
 import signal
+import subprocess
 import time
 from dataclasses import dataclass, field
 
 import psutil
-from bench import Bench, hermes, reap, spawn
+from bench import Bench, hermes, python, reap, spawn, to_end
 from driver_line import FLOOR, LIMITS, spawn_after_death
-from measure import Figure, Row, Samples
+from measure import Figure, Row, Samples, interleave
+from start_lines import CLICK
 from support.machines.installation import Installation
 
 from hermes_cli.paths import Paths
@@ -19,6 +21,7 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
 
 _PATIENCE = 40.0  # seconds
+_LOOP = "import asyncio, sqlite3"
 _STARTED = b"started the gateway, pid"
 
 
@@ -36,13 +39,17 @@ class _Signalled:
 def ready_figure(bench: Bench) -> Figure:
     """A gateway in the foreground, from its spawn until gateway.json says ready."""
     running = bench.installation("foreground")
-    values = [ready_after_spawn(bench, running)[0] for _ in range(bench.effort.restarts + 1)]
-    return Figure("gateway ready after exec", Samples(tuple(values[1:])), "ms", 1e3, 250, "800 ms")
+    environment = bench.environment(str(running.home))
+    floor, values = interleave(
+        bench.effort.restarts,
+        (lambda: to_end(python(_LOOP), environment), lambda: ready_after_spawn(bench, running)[0]),
+    )
+    return Figure("gateway ready after exec", values, "ms", 1e3, 120, "800 ms", floor)
 
 
 def signalled(bench: Bench, running: Installation) -> tuple[Row, list[Figure]]:
     """SIGUSR1 to an idle, supervised gateway: how large it was, when it was gone, when the next was started."""
-    seen = _Signalled()
+    seen, environment = _Signalled(), bench.environment(str(running.home))
     for _ in range(bench.effort.restarts):
         before = running.ready()
         seen.floor.append(spawn_after_death(bench))  # and while that goes on, the gateway ends its start-up
@@ -53,16 +60,43 @@ def signalled(bench: Bench, running: Installation) -> tuple[Row, list[Figure]]:
         _await_ready(running.paths, other_than=before)
     row = Row("old process dead → supervisor has started the next", FLOOR, _of(seen.floor), _of(seen.start), LIMITS)
     return row, [
-        Figure("resident memory, idle", _of(seen.resident), "MB", 1, 35, "84 MB"),
+        Figure("resident memory, idle", _of(seen.resident), "MB", 1, 28, "84 MB", _of([_bare_memory(environment)])),
         Figure("  of it its own (uss)", _of(seen.own), "MB", 1),
+        Figure("resident memory of its supervisor", _of([_supervisors(running)]), "MB", 1, 16),
         Figure("SIGUSR1 → exit 75, idle", _of(seen.exit), "ms", 1e3, 50, "450 ms"),
     ]
 
 
 def in_tree_figure(bench: Bench, running: Installation) -> Figure:
     """`hermes gateway restart` typed in the agent's terminal: from its exec until a fresh instance is ready."""
-    values = [_restart_in_tree(bench, running) for _ in range(bench.effort.restarts)]
-    return Figure("in-tree request → fresh ready instance, idle", _of(values), "ms", 1e3, 500)
+    environment = bench.environment(str(running.home))
+    floor, values = interleave(
+        bench.effort.restarts,
+        (lambda: _both_starts(environment), lambda: _restart_in_tree(bench, running)),
+    )
+    return Figure("in-tree request → fresh ready instance, idle", values, "ms", 1e3, 250, "", floor)
+
+
+def _supervisors(running: Installation) -> float:
+    supervisor = running.supervisor()
+    assert supervisor is not None
+    return psutil.Process(supervisor.pid).memory_info().rss / 1e6
+
+
+def _both_starts(environment: dict[str, str]) -> float:
+    """What a restart cannot do without: a command, and after it a gateway."""
+    return to_end(python(CLICK), environment) + to_end(python(_LOOP), environment)
+
+
+def _bare_memory(environment: dict[str, str]) -> float:
+    """MB that an interpreter has resident which has imported what any gateway needs, and waits."""
+    argv = python(f"{_LOOP}, signal; print(flush=True); signal.pause()")
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE) as bare:
+        assert bare.stdout is not None
+        bare.stdout.readline()
+        found = psutil.Process(bare.pid).memory_info().rss / 1e6
+        bare.kill()
+    return found
 
 
 def ready_after_spawn(bench: Bench, running: Installation) -> tuple[float, float]:

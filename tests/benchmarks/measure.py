@@ -80,7 +80,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table of whole-process figures: the median counts. `before` is hermes-agent 0.19."""
+    """One line of the table of whole-process figures: the median counts. `before` is hermes-agent 0.19.
+
+    `floor`: what the same process cannot do without, taken in turns with it.
+    """
 
     name: str
     ours: Samples
@@ -88,13 +91,19 @@ class Figure:
     scale: float
     aim: float | None = None
     before: str = ""
+    floor: Samples | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.floor is None else self.ours.median / self.floor.median
 
     @property
     def misses(self) -> list[str]:
         found = self.ours.median * self.scale
         if self.aim is None or found <= self.aim:
             return []
-        return [f"{self.name}: {found:.0f} {self.unit}, not ≤ {self.aim:g} {self.unit}"]
+        beside = "" if self.ratio is None else f"; {self.ratio:.2f}{TIMES} its floor"
+        return [f"{self.name}: {found:.0f} {self.unit}, not ≤ {self.aim:g} {self.unit}{beside}"]
 
 
 def interleave(count: int, probes: Sequence[Probe], warm_up: int = 2) -> list[Samples]:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 from bench import Bench, hermes, python, to_end
 from measure import Limits, Row, interleave
@@ -28,8 +27,7 @@ def rows(bench: Bench) -> Iterator[Row]:
 
 def status_row(bench: Bench, running: Installation) -> Row:
     """`status` of a running, supervised gateway: it asks the supervisor, and git for the installed revision."""
-    modules = "import click, rich.console, rich.table" if find_spec("rich") else CLICK
-    return _row(bench, str(running.home), "hermes gateway status", hermes("gateway", "status"), modules, ratio=1.5)
+    return _row(bench, str(running.home), "hermes gateway status", hermes("gateway", "status"), CLICK, ratio=1.5)
 
 
 def _row(bench: Bench, home: str, name: str, argv: list[str], modules: str, *, ratio: float) -> Row:

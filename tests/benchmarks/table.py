@@ -28,20 +28,22 @@ def floors(rows: Sequence[Row]) -> str:
 
 def figures(found: Sequence[Figure]) -> str:
     """Whole processes, each with its own unit."""
-    head = ("", "median", "worst", "n", "aim", "hermes-agent 0.19", "")
+    head = ("", "median", "worst", "n", "floor", "ratio", "aim", "hermes-agent 0.19", "")
     body = [
         (
             one.name,
             f"{one.ours.median * one.scale:.1f} {one.unit}",
             f"{max(one.ours.values) * one.scale:.1f} {one.unit}",
             str(len(one.ours.values)),
+            "" if one.floor is None else f"{one.floor.median * one.scale:.1f} {one.unit}",
+            "" if one.ratio is None else f"{one.ratio:.2f}{TIMES}",
             "" if one.aim is None else f"≤ {one.aim:g} {one.unit}",
             one.before,
             "" if one.aim is None else _verdict(one.misses),
         )
         for one in found
     ]
-    return _columns([head, *body], left={0, 6})
+    return _columns([head, *body], left={0, 8})
 
 
 def _ms(seconds: float) -> str:

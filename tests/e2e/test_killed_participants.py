@@ -1,8 +1,10 @@
 """`kill -9` of any single participant, at any time, changes nothing but the time it takes."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,7 +21,7 @@ from hermes_cli.intents import desired, queue, request, tidying
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import ask
 from hermes_cli.services.embedded.manager import Embedded
-from hermes_cli.system import process
+from hermes_cli.system import locks, process
 
 pytestmark = pytest.mark.e2e
 
@@ -105,6 +107,12 @@ def test_a_gateway_killed_in_the_middle_of_its_drain(hermes: Installation) -> No
     assert "cut off" in told
 
 
+def driver(hermes: Installation) -> int | None:
+    """Return the pid of the driver that is at work."""
+    lock = Path(hermes.paths.queue.driver_lock)
+    return int(json.loads(lock.read_text())["pid"]) if locks.is_held(str(lock)) and lock.read_text() else None
+
+
 @pytest.mark.parametrize("step", [*DRIVER_STEPS, *DRIVER_LAST_STEPS])
 def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callable[[str], Gate], step: Place) -> None:
     starting = gate("starting")
@@ -124,6 +132,22 @@ def test_a_driver_killed_at_any_of_its_steps(hermes: Installation, gate: Callabl
     (settled,) = hermes.settled()
     hermes.until(lambda: was_struck(hermes), "a driver that is struck")  # it may be after all that was waited for
     assert settled.outcome == "restarted"
+    assert hermes.starts() == 2
+
+
+def test_a_driver_killed_during_a_drain_is_followed_by_another_while_the_drain_goes_on(hermes: Installation) -> None:
+    before = hermes.install()
+    release = hermes.busy()
+    hermes.run("gateway", "restart", "--no-wait")
+    hermes.in_state("draining")
+    first = hermes.until(lambda: driver(hermes), "a driver")
+    hermes.status()  # answered by the supervisor, which then has seen all changes before: none is left to wake it
+    os.kill(first, signal.SIGKILL)
+    hermes.until(lambda: driver(hermes) not in {None, first}, "another driver")
+    assert hermes.in_state("draining").identity.is_same_as(before.identity)
+    release()
+    hermes.ready(other_than=before)
+    assert [one.outcome for one in hermes.settled()] == ["restarted"]
     assert hermes.starts() == 2
 
 

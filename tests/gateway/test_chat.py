@@ -111,6 +111,18 @@ def test_a_script_hears_that_its_command_failed(resident, chat, message, code):
     assert ended(chat(message))[0] == code
 
 
+def test_who_does_not_wait_any_longer_hears_that_the_command_goes_on(resident, chat):
+    process = chat("!echo begun; sleep 600")
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    code, _, said = ended(process)
+    assert code == 130
+    assert "no longer waiting; what was asked goes on" in said
+    session = said.partition("--session ")[2].partition(" ")[0]
+    assert said.rstrip().endswith("/stop ends it")
+    assert ended(chat("/stop", "--session", session) if session else chat("/stop"))[0] == 0
+
+
 def test_an_answer_that_does_not_stream_is_shown(resident, chat):
     assert ended(chat("hello")) == (0, "You said: hello. Type /help.\n", "")
 

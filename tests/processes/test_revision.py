@@ -93,3 +93,19 @@ def test_a_git_that_hangs_is_not_waited_for_and_nothing_is_told(checkout, tmp_pa
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 600\n")
     (tmp_path / "git").chmod(0o755)
     assert ask(checkout, _ASK_BRIEFLY, PATH=f"{tmp_path}:{os.environ['PATH']}") == "None"
+
+
+def test_git_is_not_asked_whether_what_runs_is_still_installed(checkout, tmp_path):
+    """Each status would start it, only to learn that nothing is stale."""
+    head = committed(checkout)
+
+    def known(running: str) -> str:
+        program = f"from hermes_cli.installation.revision import query; print(query({running!r})())"
+        return ask(checkout, program, PATH=str(tmp_path))  # where no git is
+
+    assert known(head) == head
+    assert known("0" * 12) == "None"
+    (checkout / "new").write_text("")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-qm", "two")
+    assert known(head) == "None"

@@ -25,6 +25,26 @@ def test_the_version_is_said_in_every_way_that_people_ask_for_it(hermes):
         assert f"did you mean {option}?" in done.stderr
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("status", "status"), ("restrat", "restart"), ("logs", "logs")])
+def test_a_command_of_the_gateway_is_found_where_it_was_typed_alone(hermes, typed, meant):
+    done = hermes(typed)
+    assert_one_line(done, 2)
+    assert f"did you mean gateway {meant}?" in done.stderr
+
+
+def test_where_nothing_runs_and_nothing_is_wrong_status_says_how_it_is_started(hermes, home):
+    last = hermes("gateway", "status").stdout.splitlines()[-1]
+    assert (last[:11], last[-23:]) == ("next       ", " hermes gateway install")
+    os.makedirs(f"{home}/state/profiles/work")
+    assert hermes("-p", "work", "gateway", "status").stdout.endswith(" hermes -p work gateway install\n")
+
+
+def test_the_last_of_no_intents_is_said_to_be_none(hermes):
+    done = hermes("gateway", "intents", "show", "last")
+    assert_one_line(done, 2)
+    assert "there is no intent yet" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("typed", "profile", "rest"),
     [

@@ -12,7 +12,11 @@ from hermes_cli.cli import what_now
         ("systemd", set(), "systemd starts it"),
         ("systemd", {"no-linger"}, "systemd starts it when you log in, and ends it when you log out"),
         ("embedded", {"no-boot"}, "nothing starts it"),
-        ("embedded", set(), "nothing but what runs hermes gateway run --supervise: a container's runtime, an init"),
+        (
+            "embedded",
+            set(),
+            "nothing starts it, unless a container or an init of yours runs: hermes gateway run --supervise",
+        ),
     ],
 )
 def test_what_starts_it_at_boot_is_said(manager: str, codes: set[str], said: str) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hermes_cli.intents.instance import Instance, Marks
@@ -76,6 +76,7 @@ def test_a_record_of_an_older_release_or_with_nonsense_in_it_has_a_beginning_and
     st.dictionaries(st.sampled_from(PHASES[1:-1]), st.floats(-1e6, 1e6)),
     st.none() | st.floats(0.0, 1e6),
 )
+@example(offsets={"signalled": 1.0, "demanded": 0.0}, took=None)
 def test_whatever_was_told_the_phases_are_in_order_and_add_up(offsets, took):
     found = trace(intent(), offsets | ({} if took is None else {"settled": took}))
     assert names(found) == [name for name in PHASES if name in names(found)]

@@ -6,7 +6,6 @@ installed, or if config.toml has a table of its name.
 
 import os
 import re
-import tomllib
 from collections.abc import Collection
 
 from hermes_cli.system import durable
@@ -36,6 +35,8 @@ def shown(extras: Collection[str]) -> str:
 
 def tables_of(path: str) -> frozenset[str]:
     """Return the names of the tables in a config.toml; none if it cannot be read."""
+    import tomllib  # not of what an update replaces, and most drivers read no TOML
+
     try:
         with open(path, "rb") as file:
             return frozenset(name for name, value in tomllib.load(file).items() if isinstance(value, dict))
@@ -58,6 +59,8 @@ def _noted(prefix: str) -> set[str]:
     main = pipx.get("main_package")
     if isinstance(main, dict) and (match := _IN_BRACKETS.match(str(main.get("package_or_url")))):
         found.update(canonical(name.strip()) for name in match[1].split(",") if name.strip())
+    import tomllib
+
     try:
         with open(os.path.join(prefix, "uv-receipt.toml"), "rb") as file:
             needs = tomllib.load(file)["tool"]["requirements"]
