@@ -33,7 +33,7 @@ def _check(paths: Paths) -> int:
     from hermes_cli.services import ahead, looked
 
     user_environment.apply(paths)
-    extras.check(paths.config, load(paths.config))
+    extras.check(paths.config, load(paths.config), ahead=True)
     program = start.taken_over(paths)
     why = ahead.places(paths) or (program.missing() if program is not None else None)
     if why is not None:
