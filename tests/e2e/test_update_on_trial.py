@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
-from support.releases.changes import DIES_AT_START, RUN, SOUND
+from support.releases.changes import DIES_AT_START, DIES_WHEN_SEEN_READY, IS_NEVER_READY, SOUND
 from support.releases.checkout import Checkout
 
 from hermes_cli.intents.queue import Queue
@@ -21,29 +21,6 @@ from hermes_cli.update.sources.git import checkout as git_checkout
 from hermes_cli.update.sources.git.source import WorkTree
 
 pytestmark = pytest.mark.e2e
-# It dies when a driver has noted that it saw this very process ready: one that was never seen ready was not ready.
-DIES_WHEN_SEEN_READY = (
-    RUN,
-    "        await self._ending.wait()\n",
-    """\
-        import glob
-
-        def is_noted() -> bool:
-            for place in glob.glob(glob.escape(self._paths.intents) + "/progress/*.json"):
-                try:
-                    with open(place, encoding="utf-8") as note:
-                        if f'"ready_pid": {os.getpid()},' in note.read():
-                            return True
-                except FileNotFoundError:
-                    continue
-            return False
-
-        while not is_noted():
-            await asyncio.sleep(0.01)
-        os._exit(9)
-""",
-)
-IS_NEVER_READY = (RUN, "        self._lifecycle.ready()\n", "        await self._ending.wait()\n")
 PUTTING_BACK = [
     on_call(UpdateRecovery.put_back),
     on_call(WorkTree.put_back),

@@ -9,6 +9,7 @@ import psutil
 import pytest
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
+from support.releases.changes import NEVER_STARTS_AGAIN, SOUND
 from support.releases.checkout import Checkout
 
 from hermes_cli.intents import request
@@ -21,17 +22,6 @@ from hermes_cli.update import change, journal, rollback
 from hermes_cli.update.journal import Journal
 
 pytestmark = pytest.mark.e2e
-SOUND = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.')
-NEVER_STARTS_AGAIN = (
-    "hermes_cli/gateway/run.py",
-    "        try:\n            await self._open()\n",
-    """\
-        if os.path.isdir(self._paths.updates) and any(".json" in name for name in os.listdir(self._paths.updates)):
-            os._exit(9)
-        try:
-            await self._open()
-""",
-)
 ROLLBACK = "hermes_cli.update.probation"
 STEPS = [
     on_call(rollback.find),

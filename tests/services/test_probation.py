@@ -9,36 +9,12 @@ import pytest
 from support import PATIENCE
 from support.machines.installation import Installation
 from support.machines.worlds import WORLDS
-from support.releases.changes import Source
+from support.releases.changes import DIES_LATER, NEVER_STARTS_AGAIN, Source
 from support.releases.checkout import Checkout
 
 from hermes_cli.update import journal
 from hermes_cli.update.journal import Journal
 
-RUN = "hermes_cli/gateway/run.py"
-SUCCEEDED = (
-    "os.path.isdir(self._paths.updates) and any(one.endswith('.json') for one in os.listdir(self._paths.updates))"
-)
-# Once the update has its receipt, every gateway on this release ends a second after it was ready: stay_ready is less.
-DIES_LATER = (
-    RUN,
-    "        await self._ending.wait()\n",
-    f"""        async def die():
-            while not ({SUCCEEDED}):
-                await asyncio.sleep(0.1)
-            await asyncio.sleep(1.0)
-            os._exit(9)
-
-        self._spawn(die())
-        await self._ending.wait()
-""",
-)
-# The same, and whoever comes after it does not even become ready any more.
-DIES_AND_NEVER_STARTS_AGAIN = (
-    RUN,
-    "        try:\n            await self._open()\n",
-    f"        if {SUCCEEDED}:\n            os._exit(9)\n        try:\n            await self._open()\n",
-)
 CELLS = [(name, kind) for name in WORLDS for kind in ("git", "wheel")]
 by_default = {("embedded", "git"), ("systemd", "wheel"), ("launchd", "git")}
 each = pytest.mark.parametrize(
@@ -86,7 +62,11 @@ def test_a_release_that_dies_after_the_update_goes_back(
     assert done.returncode == 0, done.stderr + hermes.log()
     ends_well(hermes, old, bad)
     assert source.revision() == old
-    mended = source.release(RUN, DIES_LATER[2], DIES_LATER[1]) if isinstance(source, Checkout) else source.release()
+    mended = (
+        source.release(DIES_LATER[0], DIES_LATER[2], DIES_LATER[1])
+        if isinstance(source, Checkout)
+        else source.release()
+    )
     assert hermes.run("update").returncode == 0
     assert hermes.ready().revision == source.revision() == mended
     assert hermes.status()["problems"] == []
@@ -98,7 +78,7 @@ def test_a_release_that_does_not_start_again_goes_back_although_no_gateway_lives
 ) -> None:
     hermes = WORLDS[name](request, interpreter=source.interpreter).hermes
     old = hermes.install().revision
-    bad = source.release(*DIES_AND_NEVER_STARTS_AGAIN)
+    bad = source.release(*NEVER_STARTS_AGAIN)
     assert hermes.run("update").returncode == 0
     hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt of the update")
     now = hermes.ready()

@@ -16,6 +16,52 @@ DIES_AT_START: Change = (
     "return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())",
     'sys.exit("a bad start")',
 )
+# What an update leaves when it has ended well: a receipt.
+_SUCCEEDED = 'os.path.isdir(self._paths.updates) and any(".json" in name for name in os.listdir(self._paths.updates))'
+# Once the update has its receipt, every gateway on this release ends a second after it was ready: stay_ready is less.
+DIES_LATER: Change = (
+    RUN,
+    "            await self._ending.wait()\n",
+    f"""\
+            async def die():
+                while not ({_SUCCEEDED}):
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(1.0)
+                os._exit(9)
+
+            self._spawn(die())
+            await self._ending.wait()
+""",
+)
+# Once the update has its receipt, no gateway on this release becomes ready.
+NEVER_STARTS_AGAIN: Change = (
+    RUN,
+    "        await self._open()\n",
+    f"        if {_SUCCEEDED}:\n            os._exit(9)\n        await self._open()\n",
+)
+# It dies when a driver has noted that it saw this very process ready: one that was never seen ready was not ready.
+DIES_WHEN_SEEN_READY: Change = (
+    RUN,
+    "            await self._ending.wait()\n",
+    """\
+            import glob
+
+            def is_noted() -> bool:
+                for place in glob.glob(glob.escape(self._paths.intents) + "/progress/*.json"):
+                    try:
+                        with open(place, encoding="utf-8") as note:
+                            if f'"ready_pid": {os.getpid()},' in note.read():
+                                return True
+                    except FileNotFoundError:
+                        continue
+                return False
+
+            while not is_noted():
+                await asyncio.sleep(0.01)
+            os._exit(9)
+""",
+)
+IS_NEVER_READY: Change = (RUN, "        self._lifecycle.ready()\n", "        pass\n")
 NEEDS_EXTRA: Change = (RUN, "import asyncio\n", "import asyncio\nimport extra as _extra\n")
 
 
