@@ -42,8 +42,11 @@ class Staying:
         """Say whether the drain must wait for an answer, because something is seen that would keep the next one down."""
         if self._looks:
             return True
-        found = self._glance()
-        if found is None or self._is_forced():
+        try:
+            found = self._glance()
+            if found is None or self._is_forced():
+                return False
+        except (OSError, MemoryError):  # what cannot be told is no obstacle, and the signal comes only once
             return False
         self._looks = True
         self._spawn(self._look(found))
@@ -55,7 +58,7 @@ class Staying:
             manager = self._manager()
             if manager is not None:
                 obstacle = await asyncio.to_thread(manager.obstacle)
-        except (HermesError, OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+        except (HermesError, OSError, RuntimeError, MemoryError) as error:  # RuntimeError: no thread can be started
             _log.warning("it cannot be told whether another gateway would start: %s", error)
         self._looks = False
         stays = obstacle is not None and not self._is_forced()

@@ -33,7 +33,7 @@ signal = "SIGUSR1"
 signal_when = {{ exists = "{{home}}/pid" }}
 exit_limit = 60.0
 [watch]
-wanted = {{ exists = "{{home}}/wanted" }}
+wanted = {{ json = "{{home}}/state.json", field = "restart_requested", is = true }}
 paths = ["{{home}}/state.json"]
 """
 
@@ -114,4 +114,4 @@ def test_a_look_is_at_work_before_the_end_and_acts_at_it(tmp_path: Path, make_la
     machine.until(lambda: not machine.looks(), "the end of the restart")
     said = json.loads(machine.ours("-p", "leaver", "gateway", "intents", "list", "--json"))
     (intent,) = said["intents"]
-    assert (intent["reason"], intent["outcome"], intent["requester"]["pid"]) == ("observed", "restarted", look)
+    assert (intent["reason"], intent["outcome"], intent["requester"]["pid"]) == ("observed", "restarted", look), intent

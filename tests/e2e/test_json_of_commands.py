@@ -50,6 +50,10 @@ def check_all(hermes: Installation, state: str, *, doctor: bool = False) -> None
         if (name, done.stdout) == ("config-show", ""):  # a file that is wrong
             assert done.returncode == 78
             continue
+        if (name, done.stdout) == ("pairing", ""):  # something is in the way of the messages, and says so
+            assert (state, done.returncode, done.stderr.count("\n")) == ("crashing", 1, 1)
+            assert "messages.sqlite" in done.stderr
+            continue
         check(name, done.stdout)
     check_metrics(hermes, state)
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from support.faults.gates import Gate
 from support.faults.places import Place, all_of, fault, on_call, on_return
-from support.machines.installation import PATIENCE, Installation
+from support.machines.installation import PATIENCE, Installation, argv_of
 
 from hermes_cli.gateway import run
 from hermes_cli.gateway.conversations.store import Store
@@ -183,7 +183,7 @@ def test_a_supervisor_killed_with_its_driver_while_the_gateway_drains(hermes: In
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
     hermes.in_state("draining")
-    others = [one for one in hermes.processes() if one.cmdline()[-1] in {"--background", "watch", "poke"}]
+    others = [one for one in hermes.processes() if {*argv_of(one)[-1:]} & {"--background", "watch", "poke"}]
     assert len(others) == 2
     for one in others:
         one.send_signal(signal.SIGKILL)

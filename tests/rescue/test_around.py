@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import site
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from support.agent.beside import Beside
 from support.agent.on_launchd import Agent
 from support.agent.scenarios import ASIDE, HELD, NORMAL, WHOLE, stale
+from support.machines.installation import REPOSITORY
 
 pytestmark = [pytest.mark.timeout(600)]
 whole = pytest.mark.skipif(not WHOLE, reason="HERMES_RESCUE=whole")
@@ -114,6 +116,7 @@ def test_the_resident_is_small_and_idle(
     make_agent: Callable[..., Agent], make_beside: Callable[[Agent], Beside]
 ) -> None:
     beside = make_beside(make_agent())
+    beside.interpreter.look_also_in(REPOSITORY, *site.getsitepackages())  # without what strikes in other tests
     beside.adopt()
     (resident,) = beside.residents()
     assert resident.memory_info().rss <= 12_000_000

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from support import PATIENCE
-from support.machines.installation import REPOSITORY, SHORT_CLOCKS, Installation
+from support.machines.installation import REPOSITORY, SHORT_CLOCKS, Installation, argv_of
 from support.machines.worlds import World
 
 from hermes_cli import paths
@@ -205,9 +205,7 @@ def no_heartbeat(desk: Desk) -> None:
 
 
 def suspended(desk: Desk) -> None:
-    supervisor = next(
-        one for one in desk.hermes.processes() if "--supervise" in one.cmdline() and desk.profile in one.cmdline()
-    )
+    supervisor = next(one for one in desk.hermes.processes() if {"--supervise", desk.profile} <= {*argv_of(one)})
     os.kill(supervisor.pid, signal.SIGSTOP)
 
 

@@ -60,6 +60,14 @@ def processes_below(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def argv_of(process: psutil.Process) -> list[str]:
+    """The command line of a process, empty once it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def end_processes_below(folder: Path) -> None:
     """Kill them, and whatever they started meanwhile to replace each other."""
     while left := processes_below(folder):
@@ -254,7 +262,7 @@ class Installation:
         """The supervisor that holds its lock."""
         if not locks.is_held(f"{self.paths.supervisor}/lock"):
             return None
-        found = [one for one in self.processes() if "--supervise" in one.cmdline()]
+        found = [one for one in self.processes() if "--supervise" in argv_of(one)]
         return Identity.of(found[0].pid) if found else None
 
     def processes(self) -> list[psutil.Process]:

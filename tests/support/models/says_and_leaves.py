@@ -1,6 +1,6 @@
 """A program with a service of its own that writes down that it leaves, and exits when it is let: `python FILE HOME`.
 
-Like hermes-agent it says "stopped" long before it has exited.
+Like hermes-agent it says "stopped" long before it has exited, and in the same file that it was asked to restart.
 """
 
 import json
@@ -17,22 +17,21 @@ LEAVE = "leave"  # a file in its home: it may exit
 
 def main(home: Path) -> None:
     """Run until SIGUSR1, then until it may exit; with 75, as who is to be started again."""
-    state, pid, wanted = home / "state.json", home / "pid", home / "wanted"
+    state, pid = home / "state.json", home / "pid"
 
-    def say(word: str) -> None:
+    def say(word: str, *, asked: bool = False) -> None:
         ours = os.getpid()
+        said = {"pid": ours, "start": process_table.start_ticks(ours), "state": word, "restart_requested": asked}
         fresh = home / "state.json.new"
-        fresh.write_text(json.dumps({"pid": ours, "start": process_table.start_ticks(ours), "state": word}))
+        fresh.write_text(json.dumps(said))
         fresh.replace(state)
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
-    wanted.unlink(missing_ok=True)
     say("running")
     pid.write_text(str(os.getpid()))
     signal.sigwait({signal.SIGUSR1})
-    say("draining")
-    say("stopped")
-    wanted.touch()
+    say("draining", asked=True)
+    say("stopped", asked=True)
     pid.unlink()
     while not (home / LEAVE).exists():
         time.sleep(0.02)
