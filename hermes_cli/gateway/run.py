@@ -297,7 +297,7 @@ class Gateway:
 
     async def _choose_manager(self) -> None:
         """Import what is needed once the code on disk may be another release's: for a restart, and at the exit."""
-        await asyncio.to_thread(importlib.import_module, "hermes_cli.gateway.for_later")
+        await in_thread(importlib.import_module, "hermes_cli.gateway.for_later")
         try:
             self._manager = await in_thread(choose, self._paths)
         except (HermesError, OSError) as error:

@@ -210,7 +210,7 @@ class Queue(Directories):
     def history(self) -> list[Settled]:
         """Return settled intents, newest request first, and pass over unreadable ones."""
         found = []
-        for name in sorted(_names(self.settled), reverse=True):
+        for name in reversed(durable.names_in(self.settled)):
             one = self._read_settled(name)
             if one is not None:
                 found.append(one)
@@ -235,7 +235,7 @@ class Queue(Directories):
     def rejects(self) -> list[Broken]:
         """Return what was set aside, newest name first, with why."""
         found = []
-        for name in sorted(_names(self.rejected), reverse=True):
+        for name in reversed(durable.names_in(self.rejected)):
             try:
                 self._read(name, directory=self.rejected)
                 why = "set aside by an earlier release"
@@ -352,13 +352,6 @@ def _own_names(directory: str) -> list[str]:
         return os.listdir(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
 
 
 def _remove(path: str) -> None:

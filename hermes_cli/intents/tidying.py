@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 
-from hermes_cli.system import locks
+from hermes_cli.system import durable, locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,16 +21,20 @@ def tidy(queue: "Queue", window: float = 0.0) -> None:
     Each restart of the last `window` seconds keeps a record, however many came since: the breaker counts them.
     """
     _forget_rejects(queue.rejected)
-    settled = sorted(_names(queue.settled))
-    waiting = {name.removesuffix(_SUFFIX) for name in _names(queue.pending)}
+    settled = durable.names_in(queue.settled)
+    waiting = {name.removesuffix(_SUFFIX) for name in durable.names_in(queue.pending)}
     ended = {name.removesuffix(_SUFFIX) for name in settled}
     counted = _counted(queue, settled, time.time() - window) if window and len(settled) > _KEPT else set()
     old = [f"{queue.settled}/{name}" for name in settled[:-_KEPT] if name not in counted]
-    old += [f"{queue.progress}/{name}" for name in _names(queue.progress) if name.partition(_SUFFIX)[0] not in waiting]
-    holds = [name for name in _names(queue.holds) if name.removesuffix(".lock") in ended]
+    old += [
+        f"{queue.progress}/{name}"
+        for name in durable.names_in(queue.progress)
+        if name.partition(_SUFFIX)[0] not in waiting
+    ]
+    holds = [name for name in durable.names_in(queue.holds) if name.removesuffix(".lock") in ended]
     old += [path for name in holds if not locks.is_held(path := f"{queue.holds}/{name}")]
     horizon = time.time() - _NO_WRITER_TAKES
-    for name in _names(queue.staging):
+    for name in durable.names_in(queue.staging):
         with contextlib.suppress(OSError):
             if os.lstat(path := f"{queue.staging}/{name}").st_mtime < horizon:
                 old.append(path)
@@ -57,7 +61,7 @@ def _counted(queue: "Queue", names: list[str], horizon: float) -> set[str]:
 
 def _forget_rejects(rejected: str) -> None:
     """Remove the oldest of what was set aside; a directory that is not empty stays, a person put it there."""
-    names = _names(rejected)
+    names = durable.names_in(rejected)
     if len(names) <= _KEPT:
         return
     aged = []
@@ -67,13 +71,6 @@ def _forget_rejects(rejected: str) -> None:
     for _, name in sorted(aged)[:-_KEPT]:
         with contextlib.suppress(OSError):
             _unlink_or_rmdir(f"{rejected}/{name}")
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
 
 
 def _unlink_or_rmdir(path: str) -> None:

@@ -290,3 +290,11 @@ def _write_all(descriptor: int, data: bytes) -> None:
     written = os.write(descriptor, data)
     while written < len(data):  # the disk filled up in between: the next write says so
         written += os.write(descriptor, data[written:])
+
+
+def names_in(directory: str) -> list[str]:
+    """Return the names in a directory, sorted; none when it cannot be listed."""
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []

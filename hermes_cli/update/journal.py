@@ -165,7 +165,7 @@ def under_way(paths: Paths) -> list[Journal]:
     Raises OSError if one cannot be read: it may be the only order to undo an update.
     """
     found = []
-    for name in _names(paths.updates_under_way):
+    for name in durable.names_in(paths.updates_under_way):
         journal = read(paths, name.removesuffix(".json"))
         if journal is not None:
             found.append(journal)
@@ -181,7 +181,7 @@ def receipts(paths: Paths) -> Iterator[Journal]:
 
 
 def _receipts(updates: str) -> Iterator[Journal]:
-    for name in reversed(_names(updates)):
+    for name in reversed(durable.names_in(updates)):
         receipt = _read(f"{updates}/{name}", name.removesuffix(".json")) if name.endswith(".json") else None
         if receipt is not None:
             yield receipt
@@ -208,27 +208,20 @@ def _read(path: str, identifier: str) -> Journal | None:
 
 def _tidy(updates: str) -> None:
     """Remove all but the newest receipts, and what sources have kept, except for the newest update."""
-    for name in [one for one in _names(updates) if one.startswith("unreadable-")][:-_KEPT]:
+    for name in [one for one in durable.names_in(updates) if one.startswith("unreadable-")][:-_KEPT]:
         with contextlib.suppress(OSError):
             os.unlink(f"{updates}/{name}")
-    names = [name for name in _names(updates) if name.endswith(".json")]
+    names = [name for name in durable.names_in(updates) if name.endswith(".json")]
     for name in names[:-_KEPT]:
         with contextlib.suppress(OSError):
             os.unlink(f"{updates}/{name}")
     newest = next((one for one in _receipts(updates) if one.outcome in DONE), None)
     kept = newest.intent if newest is not None and not newest.rolls_back else ""
     horizon = time.time() - 3600  # an updater keeps files a moment before it has a journal
-    for name in _names(updates):
+    for name in durable.names_in(updates):
         identifier = name.removesuffix(".files")
         if identifier in {name, kept} or os.path.exists(f"{updates}/under-way/{identifier}.json"):
             continue
         with contextlib.suppress(OSError):
             if f"{identifier}.json" in names or os.stat(f"{updates}/{name}").st_mtime < horizon:
                 shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []

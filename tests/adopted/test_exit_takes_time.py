@@ -93,7 +93,7 @@ class Machine:
         while not (found := look()):
             logs = "\n".join(path.read_text() for path in self.user.rglob("restarter.log"))
             assert time.monotonic() < deadline, f"{what}\n{logs}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # a process that ends, and a file, tell nobody here
         return found
 
 

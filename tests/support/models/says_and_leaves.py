@@ -34,7 +34,7 @@ def main(home: Path) -> None:
     say("stopped", asked=True)
     pid.unlink()
     while not (home / LEAVE).exists():
-        time.sleep(0.02)
+        time.sleep(0.02)  # the stand-in for work that holds an exit up
     sys.exit(75)
 
 
