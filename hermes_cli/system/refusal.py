@@ -17,6 +17,8 @@ def mend(path: str, number: int) -> tuple[str, bool]:
     if number in _IN_THE_WAY:
         return f"mv {named} {shlex.quote(f'{there}.aside')}", True
     if number in {errno.EACCES, errno.EPERM}:
+        if os.access(there, os.R_OK | os.W_OK | (os.X_OK if os.path.isdir(there) else 0)):
+            return f"see that {path} is writable", False
         if os.lstat(there).st_uid == os.geteuid():
             return f"chmod u+rw{'x' if os.path.isdir(there) else ''} {named}", True
         return f"give it back to its user: sudo chown {os.geteuid()} {named}", False
