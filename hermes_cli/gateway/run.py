@@ -186,7 +186,7 @@ class Gateway:
         self._lifecycle.ready()
         self._notifier.ready()
         self._notifier.beat(asyncio.get_running_loop().call_later)
-        self._lifecycle.beat(self._config.gateway.heartbeat_interval)
+        self._lifecycle.beat(self._config.gateway.heartbeat_interval, self._reception.tend)
         self._tend_log()
         self._reception.serve()
         if self._mark is not None:

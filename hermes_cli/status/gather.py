@@ -101,6 +101,7 @@ class Status:
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
+    suspended_driver: int | None = None  # the pid of one that was stopped, whoever is to be heard of next
     is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
@@ -177,6 +178,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
+        suspended_driver=one.pid if (one := paths.queue.suspended_driver()) is not None else None,
         silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),

@@ -60,7 +60,7 @@ def _of_files(status: "Status") -> "Iterator[Problem]":
     for one in status.unusable:
         if one.path not in status.unreadable:
             yield Problem(
-                "unusable", f"{one.text}, so no start can succeed", one.mend if one.is_command else Advice(one.mend)
+                "unusable", f"{one.text}, so no restart can succeed", one.mend if one.is_command else Advice(one.mend)
             )
 
 
@@ -82,15 +82,22 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.is_undescribed:
         text = f"a gateway runs and gateway.json {status.undescribed}: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
-    if status.silent_driver is not None:
-        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
-        yield Problem("driver-silent", text, "hermes gateway intents drive")
+    yield from _of_driver(status)
     if status.storm is not None:
         text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
         yield Problem("storm", text, "hermes gateway intents list")
     if status.is_crash_looping:
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+
+
+def _of_driver(status: "Status") -> "Iterator[Problem]":
+    if status.suspended_driver is not None:
+        text = f"the driver, pid {status.suspended_driver}, is stopped (SIGSTOP, Ctrl-Z), so nothing that is pending goes on"
+        yield Problem("driver-silent", text, f"kill -CONT {status.suspended_driver}")
+    elif status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
 
 
 def _install(status: "Status") -> str:

@@ -72,7 +72,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         make_directories(paths.intents)
         durable.make_private_directory(paths.supervisor)
-        self._watch = DirectoryWatch(paths.pending, paths.state)
+        self._watch = DirectoryWatch(paths.pending, paths.state, paths.supervisor)
         self._selector.register(self._watch.fileno(), selectors.EVENT_READ, self._directories_changed)
         self._control = Control(f"{paths.supervisor}/sock", self._selector, self._serve)
         self._install_signals()
@@ -268,6 +268,7 @@ class Supervisor:
 
     def _directories_changed(self) -> None:
         self._watch.drain()
+        self._control.tend()
         self._drivers.look("watch")
         if self._gateway is not None and not self._leaving:
             self._proof.look()

@@ -354,3 +354,32 @@ def test_what_is_pending_on_a_volume_is_settled_by_the_next_pod(paths, as_pid_1,
             for child in children_of(second.pid):
                 os.kill(child, signal.SIGKILL)
             second.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("what", ["removed", "a directory"])
+def test_a_supervisor_whose_socket_somebody_took_away_can_be_asked_again(paths, supervise, hermes, what):
+    supervisor = supervise()
+    before = await_ready(paths)
+    sock = f"{paths.supervisor}/sock"
+    if what == "removed":
+        os.unlink(sock)
+    else:
+        os.rename(sock, f"{paths.supervisor}/away")
+        os.mkdir(sock)
+        os.rename(sock, f"{sock}.aside")  # the mend
+    assert await_status(paths, lambda found: found.state == "running").pid == before.identity.pid
+    assert supervisor_pid(paths) == supervisor.pid
+
+
+def test_a_stop_stops_although_its_supervisor_cannot_be_asked(paths, supervise, hermes):
+    supervise("--stay")
+    gateway = await_ready(paths)
+    sock = f"{paths.supervisor}/sock"
+    os.rename(sock, f"{paths.supervisor}/away")
+    os.makedirs(f"{sock}/in the way")
+    stopped = hermes("gateway", "stop", environment={"HERMES_SERVICE_MANAGER": "embedded"})
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped\n"), stopped.stderr
+    assert not gateway.identity.is_alive()
+    os.rename(sock, f"{sock}.aside")
+    rests = await_status(paths, lambda found: found.state == "stopped")
+    assert rests.exit_code == 0
