@@ -154,9 +154,10 @@ def user_manager() -> "Iterator[UserManager]":
 @pytest.fixture(scope="session")
 def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Environment]":
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
+    from support.once import once
     from support.releases.wheels import Environment
 
-    made = Environment.template(tmp_path_factory.mktemp("wheels"))
+    made = Environment.at(once(tmp_path_factory, "wheels", Environment.template))
     shared = made.shared()
     assert shared
     yield made
@@ -166,6 +167,7 @@ def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Envir
 @pytest.fixture(scope="session")
 def bare_template(tmp_path_factory: pytest.TempPathFactory) -> "Environment":
     """A virtual environment without hermes, to be copied."""
+    from support.once import once
     from support.releases.wheels import Environment
 
-    return Environment.bare(tmp_path_factory.mktemp("bare"))
+    return Environment.at(once(tmp_path_factory, "bare", Environment.bare))
