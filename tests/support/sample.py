@@ -20,7 +20,7 @@ CELLS = {
     "launchd": 4,
     "processes": 4,
     "proof": 2,
-    "proof/test_crash_states.py": 8,
+    "proof/test_crash_states.py": 5,
     "proof/test_gateway_refused_every_call.py": 5,
     "rescue": 1,
     "services": 1,
