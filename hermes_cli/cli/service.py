@@ -76,11 +76,7 @@ def install(
     for path, text in before.items():
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
-    code = 0
-    if needs_reload:
-        code = _reload(paths, service)
-    else:
-        _start(paths, service)
+    code = _reload(paths, service) if needs_reload else _start(paths, service)
     if linger:
         from hermes_cli.services.systemd.linger import enable
 
@@ -119,12 +115,11 @@ def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
     all_profiles.check(everybody=everybody, order=order)
     if everybody:
         return all_profiles.one_after_the_other(paths, order, lambda one: _of_all(one, start_one))
-    start_one(paths)
-    return 0
+    return start_one(paths)
 
 
-def start_one(paths: Paths, say: Say = click.echo) -> None:
-    """Start one profile's service, and `say` what became of it. Raises HermesError."""
+def start_one(paths: Paths, say: Say = click.echo) -> int:
+    """Start one profile's service, and `say` what became of it. Return the exit code. Raises HermesError."""
     _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
@@ -133,7 +128,7 @@ def start_one(paths: Paths, say: Say = click.echo) -> None:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
-    _start(paths, service, say)
+    return _start(paths, service, say)
 
 
 @click.command()
@@ -149,7 +144,7 @@ def stop(paths: Paths, *, everybody: bool, order: str | None) -> int:
     return 0
 
 
-def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
+def _of_all(one: Paths, act: Callable[[Paths, Say], int | None]) -> int | None:
     """Act on one of many profiles, unless there is nothing to act on."""
     say = all_profiles.of(one)
     if os.path.exists(one.adopted):
@@ -158,8 +153,7 @@ def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
     if not choose(one).status().installed:
         say("not installed")
         return None
-    act(one, say)
-    return 0
+    return act(one, say) or 0
 
 
 def stop_one(paths: Paths, say: Say = click.echo) -> None:
@@ -225,14 +219,18 @@ def _refuse_leap(paths: Paths) -> None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 
 
-def _renew_dead_definition(service: ServiceManager) -> None:
-    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed."""
+def _renew_dead_definition(service: ServiceManager) -> bool:
+    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed.
+
+    Return whether it is in force only after a reload: something runs under the one that is to go.
+    """
     start = service.next_start()
     if start is None or start.is_there:
-        return
+        return False
     edits.say(service.definitions(), _warn)
-    service.install()
+    needs_reload = service.install()
     click.echo(f"{start.program} is gone: installed again from here")
+    return needs_reload
 
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
@@ -257,13 +255,14 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     return await_outcome(paths, submitted)
 
 
-def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:
+def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> int:
     before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         say(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
-        return
-    _renew_dead_definition(service)
+        return 0
+    if _renew_dead_definition(service):
+        return _reload(paths, service)
     log = LogLines(paths.gateway_log)
     try:
         service.demand_start()
@@ -272,6 +271,7 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None
         error.log = log.last()
         raise
     say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    return 0
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:

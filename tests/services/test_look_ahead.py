@@ -140,6 +140,24 @@ def test_a_start_whose_program_is_gone_starts_from_the_environment_that_asks(wor
     assert here.status()["problems"] == []
 
 
+@mostly("launchd")
+def test_a_start_beside_a_drain_whose_program_is_gone_starts_from_the_environment_that_asks(world: World) -> None:
+    before = world.hermes.install()
+    let_go = world.hermes.busy()
+    process.send(before.identity, signal.SIGUSR1)
+    world.hermes.in_state("draining")
+    gone(world.hermes)
+    here = elsewhere(world)
+    asking = here.start("gateway", "start")
+    seen = here.until(lambda: [one.action for one in here.pending()] or asking.poll() is not None, "what it asks for")
+    let_go()
+    out, errors = asking.communicate(timeout=PATIENCE)
+    assert asking.returncode == 0, out + errors + here.log()
+    assert seen == ["reload"]  # launchd runs, and would start again, what it loaded
+    here.ready(other_than=before)
+    assert here.status()["problems"] == []
+
+
 @mostly("systemd")
 def test_a_restart_from_the_chat_whose_program_is_gone_leaves_the_gateway_alone_and_says_so(world: World) -> None:
     before = world.hermes.install()
