@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, in place, the cells that a sampled run leaves out."""
+    """Deselect, in place, the cells that a sampled run leaves out. A cell that only a night runs stands for no other."""
     from support.sample import kept
 
     tables: dict[str, list[pytest.Item]] = {}
@@ -76,7 +76,10 @@ def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.is_relative_to(TESTS):
             name = f"{item.path.relative_to(TESTS).as_posix()}::{item.originalname}"
             tables.setdefault(name, []).append(item)
-    taken = {id(item) for name, cells in tables.items() for item in kept(name, cells)}
+    by_day = {
+        name: [item for item in cells if not item.get_closest_marker("nightly")] for name, cells in tables.items()
+    }
+    taken = {id(item) for name, cells in by_day.items() for item in kept(name, cells)}
     of_tables = {id(item) for cells in tables.values() for item in cells}
     left = [item for item in items if id(item) in of_tables - taken]
     if left:

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.machines.worlds import World
+from support.machines.worlds import World, with_definitions
 
 from hermes_cli.intents import desired, request
 from hermes_cli.programs import own
@@ -169,9 +169,8 @@ def test_a_drifted_definition_is_shown_and_install_brings_it_up_to_date(world: W
     assert world.hermes.status()["problems"] == []
 
 
+@with_definitions
 def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("its definition is a command line that no user writes in")
     world.hermes.install()
     definition, *_ = world.definitions()
     old, new = world.drift
@@ -186,9 +185,8 @@ def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(wo
     assert world.hermes.status()["problems"] == []
 
 
+@with_definitions
 def test_a_value_of_ours_that_a_user_changed_is_named_and_kept_as_a_copy(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("its definition is a command line that no user writes in")
     world.hermes.install()
     definition, *_ = world.definitions()
     ours = "<key>KeepAlive</key>\n\t<true/>" if world.name == "launchd" else "RestartSec=1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.machines.interpreter import Interpreter
-from support.machines.worlds import World, mostly
+from support.machines.worlds import World, mostly, with_definitions
 
 from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
@@ -194,10 +194,8 @@ def test_a_state_directory_that_cannot_be_made_is_an_obstacle(world: World) -> N
     assert os.path.isdir(world.hermes.paths.logs)
 
 
-@mostly("systemd")
+@with_definitions
 def test_a_definition_that_is_gone_is_an_obstacle_and_a_restart_brings_it_back(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("the supervisor that runs is the definition")
     before = world.hermes.install()
     definition = world.definitions()[0]
     text = definition.read_text()
