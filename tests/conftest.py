@@ -5,6 +5,7 @@ What only some tests need is imported when they ask for it: unit tests are to be
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ _DEAF = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("quick", max_examples=50, derandomize=True, **_DEAF)
 settings.register_profile("nightly", max_examples=500, **_DEAF)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nightly" if FULL else "quick"))
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's shell has what it starts in the background ignore it, and that is inherited: no Ctrl-C would ever arrive.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _marks(item: pytest.Function) -> Iterator[str]:
