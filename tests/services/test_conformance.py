@@ -36,6 +36,7 @@ def test_print_shows_the_definitions_and_changes_nothing(world: World) -> None:
     shown = world.hermes.run("gateway", "install", "--print").stdout
     assert [line[2:] for line in shown.splitlines() if line.startswith("# /")] == [str(p) for p in world.definitions()]
     assert not any(path.exists() for path in world.definitions())
+    assert world.call("restarter")["state"] == "missing"  # nor is anything loaded
     assert world.hermes.run("gateway", "status").returncode == 4
 
 
@@ -271,6 +272,7 @@ def test_profiles_are_apart(world: World) -> None:
     shown = world.hermes.run("-p", "work", "gateway", "status").stdout
     assert "profile work" in shown
     assert world.hermes.ready().identity == first.identity
+    assert world.hermes.status()["last"] is None
     assert world.hermes.run("-p", "work", "gateway", "uninstall").stdout == "uninstalled\n"
     assert world.hermes.ready().identity == first.identity
 
@@ -290,7 +292,10 @@ def test_status_says_the_same_facts_in_the_same_words(world: World) -> None:
 def test_uninstall_leaves_nothing_but_messages_logs_and_records(world: World) -> None:
     world.hermes.install()
     paths = world.definitions()
-    assert world.hermes.run("gateway", "uninstall").stdout == "uninstalled\n"
+    done = world.hermes.run("gateway", "uninstall")
+    assert done.stdout == "uninstalled\n"
+    kept = (world.hermes.paths.state, world.hermes.paths.logs, world.hermes.paths.config)
+    assert all(place in done.stderr for place in kept)
     world.hermes.until(lambda: not world.hermes.processes(), "no process")
     assert not any(path.exists() for path in paths)
     assert not (world.hermes.home / "state" / "restarter").exists()

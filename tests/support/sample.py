@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 CELLS = {
     "adopted": 1,
     "e2e": 1,
-    "e2e/launchd/test_matrix.py::test_the_gateway_comes_back": 16,
+    "e2e/launchd/test_matrix.py::test_the_gateway_comes_back": 12,
     "e2e/test_the_report.py": 3,
     "launchd": 4,
     "processes": 4,

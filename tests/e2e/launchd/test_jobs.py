@@ -118,28 +118,6 @@ def test_start_brings_it_back_also_after_the_next_login(mac):
     assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
 
 
-def test_a_restart_of_a_stopped_service_starts_it(mac):
-    mac.install()
-    mac.run("gateway", "stop")
-    done = mac.run("gateway", "restart")
-    assert done.returncode == 0, done.stderr
-    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
-
-
-def test_stop_wins_over_a_pending_restart(mac):
-    mac.install()
-    release = mac.busy()
-    mac.run("gateway", "restart", "--no-wait")
-    mac.in_state("draining")
-    done = mac.run("gateway", "stop")
-    release()
-    assert done.returncode == 0, done.stderr
-    (settled,) = mac.settled()
-    assert settled.outcome == "cancelled"
-    assert mac.spawns() == 1
-    assert mac.launchd.pid(mac.gateway) is None
-
-
 def test_uninstall_leaves_nothing_behind(mac):
     mac.install()
     done = mac.run("gateway", "uninstall")
@@ -151,14 +129,6 @@ def test_uninstall_leaves_nothing_behind(mac):
     assert "=> disabled" not in mac.launchd.launchctl("print-disabled", mac.launchd.domain).stdout
     assert mac.run("gateway", "status").returncode == 4
     assert mac.processes() == []
-
-
-def test_print_shows_both_definitions_and_changes_nothing(mac):
-    done = mac.run("gateway", "install", "--print")
-    assert done.returncode == 0
-    assert done.stdout.count("<plist") == 2
-    assert mac.launchd.events("bootstrap") == []
-    assert not mac.agents.exists()
 
 
 def test_a_crash_is_launchds_to_mend_and_leaves_no_record(mac):
