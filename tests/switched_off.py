@@ -267,8 +267,8 @@ ROWS = [
     Row(
         "the exit handler demands a start when nobody can be poked",
         wake.leave_to,
-        "if code and (poked is False or",
-        "if False and (poked is False or",
+        "if code and (alone or",
+        "if False and (alone or",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),
     Row(
@@ -512,8 +512,8 @@ ROWS = [
     Row(
         "systemd: without a restarter the gateway has systemd restart it",
         wake.leave_to,
-        "if code and (poked is False or",
-        "if False and (poked is False or",
+        "if code and (alone or",
+        "if False and (alone or",
         f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
@@ -673,9 +673,23 @@ ROWS = [
     Row(
         "launchd: without a restarter the gateway has launchd restart it",
         wake.leave_to,
-        "if code and (poked is False or",
-        "if False and (poked is False or",
+        "if code and (alone or",
+        "if False and (alone or",
         f"{JOBS}a_gateway_that_drains_without_a_restarter",
+    ),
+    Row(
+        "launchd: a poke without an answer is no driver",
+        wake.leave_to,
+        "not is_taken_up(paths, _LAST_LOOK)",
+        "(poked and not is_taken_up(paths, _LAST_LOOK))",
+        f"{JOBS}a_gateway_whose_poke_has_no_answer",
+    ),
+    Row(
+        "systemd: the same, with nothing in the queue",
+        wake.leave_to,
+        "or (poked is None and not was_pending)",
+        "",
+        f"{SYSTEMD}faults.py::test_a_systemctl_that_does_not_answer_an_exiting_gateway",
     ),
     Row(
         "launchd: a stop is for the next login, too",

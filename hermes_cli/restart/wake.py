@@ -112,8 +112,11 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
     if not code and not paths.queue.unsettled():
         return
+    was_pending = is_something_pending(paths)
     poked = manager.poke("exit")
-    if code and (poked is False or (poked and not is_taken_up(paths, _LAST_LOOK))):
+    # No answer is no driver: nobody else is left who looks, and of two starts the second finds the service running.
+    alone = poked is False or (poked is None and not was_pending)
+    if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
 
 
