@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import hermes_cli
 from hermes_cli import environment, pending
-from hermes_cli.gateway import drain, notify
+from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.gateway.channels.telegram.lane import Lane
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
@@ -537,7 +537,7 @@ ROWS = [
     ),
     Row(
         "systemd: the address of its manager does not leak to the agent's commands",
-        notify.claim,
+        sd_notify.claim,
         "environment.pop(_ADDRESS, None)",
         "environment.get(_ADDRESS)",
         "services/test_conformance.py::test_the_gateway_knows_nothing_of_who_installed_it_and_nothing_leaks_from_its_manager",

@@ -22,7 +22,7 @@ from typing import NoReturn
 from hermes_cli import __version__, user_environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import ConfigError, HermesError
-from hermes_cli.gateway import another_try, extras, notify, supervisor_watch
+from hermes_cli.gateway import another_try, extras, sd_notify, supervisor_watch
 from hermes_cli.gateway.drain import Drain
 from hermes_cli.gateway.exit import Backstop, LastStep, leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
@@ -55,7 +55,7 @@ _REVISION_WAIT = 0.2  # seconds that readiness waits for git at the most
 def main(paths: Paths, start: another_try.Start | None = None) -> int:
     """Run the gateway of a profile until a signal ends it. Return an exit code, or end the process."""
     start = start or another_try.Start(paths)
-    notifier = notify.claim(os.environ)
+    notifier = sd_notify.claim(os.environ)
     query = RevisionQuery()
     log.configure_by_output(paths.gateway_log)
     mark = supervisor_watch.claim(os.environ)
@@ -102,7 +102,7 @@ class Gateway:
         config: Config,
         query: RevisionQuery,
         mark: str | None,
-        notifier: notify.Notifier,
+        notifier: sd_notify.Notifier,
         *,
         start: another_try.Start,
     ) -> None:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from hermes_cli import __version__, environment
 from hermes_cli.config import Config, load
 from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
-from hermes_cli.gateway import another_try, notify, supervisor_watch
+from hermes_cli.gateway import another_try, sd_notify, supervisor_watch
 from hermes_cli.gateway.exit import Backstop, leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.gateway.staying import Staying
@@ -48,7 +48,7 @@ _KILL_WAIT = 5.0  # seconds for a killed program to be gone
 
 def main(paths: Paths, program: TakenOver, start: another_try.Start) -> int:
     """Run the program of a profile until a signal, or its own end, ends it. Return an exit code, or end the process."""
-    notifier = notify.claim(os.environ)
+    notifier = sd_notify.claim(os.environ)
     log.configure_by_output(paths.gateway_log)
     mark = supervisor_watch.claim(os.environ)
     try:
@@ -84,7 +84,7 @@ class _Keeper:
         config: Config,
         program: TakenOver,
         mark: str | None,
-        notifier: notify.Notifier,
+        notifier: sd_notify.Notifier,
         *,
         start: another_try.Start,
     ) -> None:
