@@ -19,7 +19,8 @@ from hermes_cli.errors import Advice, ConfigError, Problem
 from hermes_cli.gateway.channels.telegram import token
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own, telegram
+from hermes_cli.programs import own
+from hermes_cli.status import telegram
 from hermes_cli.status.doctor import Check
 from hermes_cli.status.text import telegram_line
 from hermes_cli.system.printable import printable
