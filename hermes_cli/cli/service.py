@@ -10,7 +10,7 @@ from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.installation import shared
-from hermes_cli.intents import desired, trial
+from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -64,7 +64,7 @@ def install(
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
-    if (why := trial.refusal(paths.intents)) is not None:
+    if (why := file_system.refusal(paths.intents)) is not None:
         raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
