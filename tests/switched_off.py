@@ -34,7 +34,7 @@ from hermes_cli.intents import decide, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
-from hermes_cli.programs import description, wishes
+from hermes_cli.programs import description, verdicts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
@@ -131,38 +131,38 @@ ROWS = [
     ),
     Row(
         "adopted: what a person disabled stays so",
-        wishes.disabled,
+        verdicts.disabled,
         "if look.manager.disabled else",
         "if False else",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: one end makes one intent",
-        wishes.asked_already,
+        verdicts.asked_already,
         "if look.asked is None:",
         "if True:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: half-changed code is not started",
-        wishes.update_under_way,
+        verdicts.update_under_way,
         "if look.updating else",
         "if False else",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: its manager is believed, not its old files",
-        wishes.manager_runs_it,
+        verdicts.manager_runs_it,
         "if look.manager.running is None:",
         "if True:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: its own helper comes first",
-        wishes.restart_wanted,
+        verdicts.restart_wanted,
         "if not look.manager.loaded and look.now < until:",
         "if False:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: who is to start it again is ready at its end",

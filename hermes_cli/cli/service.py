@@ -166,7 +166,7 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     """Stop one profile's service, and `say` what became of it. Raises HermesError."""
     _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
-    # The wish first: whoever is about to start the gateway looks at it last (rule 7).
+    # What is desired first: whoever is about to start the gateway looks at it last (rule 7).
     unwritten: OSError | None = None
     try:
         desired.write(paths.desired, "stopped", "hermes gateway stop")

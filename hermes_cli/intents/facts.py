@@ -162,7 +162,7 @@ class Facts:
         running = self.seen.instance
         if running is None:
             return None
-        # In a repair nobody's wish counts any more, neither the instance that it named nor who asked.
+        # In a repair it does not count any more which instance was named, nor who asked.
         target = self.intent.target if self.phase != "repair" else None
         if target is not None and target.is_same_as(running.identity) and not self._began_anew(running):
             return running

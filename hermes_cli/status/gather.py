@@ -207,7 +207,7 @@ def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: Gatew
 
     adoption, verdict = program.adoption, None
     if running is None:
-        from hermes_cli.programs.wishes import judge
+        from hermes_cli.programs.verdicts import judge
         from hermes_cli.services.adopted.base import Adopted
 
         assert isinstance(manager, Adopted)
