@@ -110,12 +110,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`."""
+    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`, whatever the note says."""
 
     intent: Intent
     progress: Progress
     seen: Observation
     policy: Policy
+
+    def __post_init__(self) -> None:
+        """Have nobody wait for a clock that was stepped back."""
+        object.__setattr__(self, "progress", self.progress.not_ahead_of(self.seen.now))
 
     @property
     def now(self) -> float:
