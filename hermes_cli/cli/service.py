@@ -249,7 +249,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = ask.send(paths, record)
+    submitted = ask.send(paths, record, manager=service)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)

@@ -7,7 +7,6 @@ from hermes_cli.errors import HermesError
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.paths import Paths
 from hermes_cli.restart.ask import look_after, request
-from hermes_cli.services import choose
 
 
 async def request_restart(turn: Turn, paths: Paths) -> str:
@@ -20,4 +19,4 @@ async def request_restart(turn: Turn, paths: Paths) -> str:
         return f"no restart: {error}"
     with contextlib.suppress(RuntimeError):  # no thread can be started
         asyncio.get_running_loop().run_in_executor(None, look_after, paths, submitted)
-    return f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})"
+    return f"recorded, will be completed by {submitted.manager(paths).completed_by} (intent {submitted.id})"
