@@ -33,7 +33,7 @@ from hermes_cli.services import ahead, choose
 from hermes_cli.system import locks, log
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.threads import in_thread
+from hermes_cli.system.threads import NoThreadError, in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instruc
 _ASK_AGAIN = 0.25  # seconds between two probes of a program that starts
 _LINE = 4096  # bytes of a line of its output that are kept
 _KILL_WAIT = 5.0  # seconds for a killed program to be gone
+_THREAD_WAIT = 5.0  # seconds for a thread to be had, once the program has ended
 
 
 def main(paths: Paths, program: TakenOver, start: another_try.Start) -> int:
@@ -182,7 +183,10 @@ class _Keeper:
         if ended.done() and self._code is None:
             code = ended.result()
             _log.warning("%s %s", self._program.name, describe_exit(code))
-            return await asyncio.to_thread(self._program.exit_code, code, self._child.pid)
+            try:
+                return await in_thread(self._program.exit_code, code, self._child.pid, patience=_THREAD_WAIT)
+            except NoThreadError:  # nothing runs any more that this could hold up
+                return self._program.exit_code(code, self._child.pid)
         await self._end(ended)
         assert self._code is not None
         return self._code
