@@ -201,7 +201,7 @@ ROWS = [
     ),
     Row(
         "the record is written before the signal",
-        ask._submit,
+        ask.send,
         "records.submit(paths.intents, record)",
         "pass",
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
