@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import hermes_cli
 from hermes_cli import environment, pending
-from hermes_cli.gateway import drain, notify
+from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.gateway.channels.telegram.lane import Lane
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
@@ -42,7 +42,7 @@ from hermes_cli.intents import decide, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
-from hermes_cli.programs import description, wishes
+from hermes_cli.programs import description, verdicts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.restart import ask, in_tree, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
@@ -140,38 +140,38 @@ ROWS = [
     ),
     Row(
         "adopted: what a person disabled stays so",
-        wishes.disabled,
+        verdicts.disabled,
         "if look.manager.disabled else",
         "if False else",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: one end makes one intent",
-        wishes.asked_already,
+        verdicts.asked_already,
         "if look.asked is None:",
         "if True:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: half-changed code is not started",
-        wishes.update_under_way,
+        verdicts.update_under_way,
         "if look.updating else",
         "if False else",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: its manager is believed, not its old files",
-        wishes.manager_runs_it,
+        verdicts.manager_runs_it,
         "if look.manager.running is None:",
         "if True:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: its own helper comes first",
-        wishes.restart_wanted,
+        verdicts.restart_wanted,
         "if not look.manager.loaded and look.now < until:",
         "if False:",
-        "unit/programs/test_wishes.py::test_verdict",
+        "unit/programs/test_verdicts.py::test_verdict",
     ),
     Row(
         "adopted: who is to start it again is ready at its end",
@@ -210,7 +210,7 @@ ROWS = [
     ),
     Row(
         "the record is written before the signal",
-        ask._submit,
+        ask.send,
         "records.submit(paths.intents, record)",
         "pass",
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
@@ -546,7 +546,7 @@ ROWS = [
     ),
     Row(
         "systemd: the address of its manager does not leak to the agent's commands",
-        notify.claim,
+        sd_notify.claim,
         "environment.pop(_ADDRESS, None)",
         "environment.get(_ADDRESS)",
         "services/test_conformance.py::test_the_gateway_knows_nothing_of_who_installed_it_and_nothing_leaks_from_its_manager",

@@ -68,7 +68,7 @@ def _what(paths: "Paths") -> tuple[str, str]:
 def _missed_resident(paths: "Paths") -> str | None:
     """Start the resident restarter of an adopted program if it has died. Return the line that says so, or None.
 
-    While launchd holds everything back, nobody else would: the wish that it has not recorded yet is in no pending/.
+    While launchd holds everything back, nobody else would: a request that it has not recorded yet is in no pending/.
     """
     import os
 
