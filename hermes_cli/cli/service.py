@@ -10,7 +10,7 @@ from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.installation import shared
-from hermes_cli.intents import desired, trial
+from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -64,7 +64,7 @@ def install(
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
-    if (why := trial.refusal(paths.intents)) is not None:
+    if (why := file_system.refusal(paths.intents)) is not None:
         raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
     _leave_other_manager(paths, service)
@@ -160,7 +160,7 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     """Stop one profile's service, and `say` what became of it. Raises HermesError."""
     _refuse_adopted(paths, "stop it with its own command")
     service = choose(paths)
-    # The wish first: whoever is about to start the gateway looks at it last (rule 7).
+    # What is desired first: whoever is about to start the gateway looks at it last (rule 7).
     unwritten: OSError | None = None
     try:
         desired.write(paths.desired, "stopped", "hermes gateway stop")
@@ -247,7 +247,7 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = ask.send(paths, record)
+    submitted = ask.send(paths, record, manager=service)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)

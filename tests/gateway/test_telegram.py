@@ -11,7 +11,7 @@ from support.models.model_server import runs, says
 from support.models.telegram_bot import ANN, answered
 from telegram_emulator import User
 
-from hermes_cli.programs import telegram as states
+from hermes_cli.status import telegram as states
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 

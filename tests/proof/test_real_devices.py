@@ -178,7 +178,9 @@ def test_a_disk_that_turns_read_only(
     assert json.loads(shown.stdout)["instance"]["pid"] == before.identity.pid
     stopped = hermes.run("gateway", "stop")
     assert stopped.stdout == "stopped\n"
-    assert "that it is to stay so could not be written" in stopped.stderr  # the wish; the gateway is gone all the same
+    assert (
+        "that it is to stay so could not be written" in stopped.stderr
+    )  # what is desired; the gateway is gone all the same
     assert stopped.returncode == 1
     assert not psutil.pid_exists(before.identity.pid)
     shown = hermes.run("gateway", "status", "--json")

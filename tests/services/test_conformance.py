@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 
 def stopped(world: World) -> None:
-    """A stop as its callers do it, the wish first; and then another wish, which nobody has carried out yet."""
+    """A stop as its callers do it, what is desired first; and then that it runs, which nobody has carried out yet."""
     assert world.hermes.run("gateway", "stop").returncode == 0
     desired.write(world.hermes.paths.desired, "running", "test")
 

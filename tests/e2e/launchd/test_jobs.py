@@ -8,12 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from support.faults.places import fault
+from support.faults.places import fault, on_call
 from support.machines.installation import SHORT_CLOCKS
 from support.machines.mac import Mac
 from support.machines.worlds import World
 
 from hermes_cli.gateway import run
+from hermes_cli.restart import ask
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -440,6 +441,24 @@ def test_a_gateway_that_drains_without_a_restarter_has_launchd_start_it(make_mac
     process.send(before.identity, signal.SIGUSR1)
     assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
     assert len(mac.launchd.events("kickstart", mac.gateway, cause="kickstart-k")) == 1
+
+
+def test_a_gateway_whose_poke_has_no_answer_looks_whether_a_driver_runs_and_has_launchd_start_it(make_mac, tmp_path):
+    """launchd holds everything back and a kickstart of the restarter comes to nothing; who asked is killed."""
+    mac = make_mac(on_demand_only=True, on_demand_holds="all")
+    before = mac.install()
+    mac.launchd.knob(kickstart_hang_s={mac.restarter: 100}, kickstart_hang_effect="never")
+    mac.interpreter.strike(fault("kill", on_call(ask._drive), tmp_path / "struck", "gateway restart"))
+    asking = mac.start("chat", "!hermes gateway restart")
+    mac.until(mac.pending, "the record")
+    asking.kill()  # one that waits would have a driver started
+    asking.wait()
+    fresh = mac.ready(other_than=before)
+    assert (tmp_path / "struck").exists()
+    assert fresh.identity.pid == mac.launchd.pid(mac.gateway)
+    mac.settled()
+    assert len(mac.launchd.events("kickstart", mac.gateway, cause="kickstart-k")) == 1
+    assert mac.spawns() == 2
 
 
 def test_an_installation_that_predates_the_memory_is_brought_up_to_date(mac):

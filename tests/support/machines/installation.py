@@ -43,6 +43,7 @@ stay_ready = 0.3
 [restart]
 storm_limit = 1000
 """
+STILL_STARTING = "the gateway was not ready after"  # what install says of a machine that is slower than its limit
 Found = TypeVar("Found")
 
 
@@ -152,9 +153,12 @@ class Installation:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def install(self, fault: str | None = None) -> GatewayInstance:
-        """`hermes gateway install`: the first instance, ready."""
+        """`hermes gateway install`: the first instance, ready.
+
+        The command gives up after `start_timeout`, which the tests have made short: what it has started goes on.
+        """
         done = self.run("gateway", "install", fault=fault)
-        assert done.returncode == 0, done.stderr + self.log()
+        assert done.returncode == 0 or STILL_STARTING in done.stderr, done.stderr + self.log()
         return self.ready()
 
     def status(self) -> dict:
