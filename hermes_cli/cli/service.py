@@ -1,5 +1,6 @@
 """`install`, `uninstall`, `start`, `stop`: the service as a whole."""
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, edits, owner
+from hermes_cli.system import refusal
 from hermes_cli.system.printable import printable
 
 Say = Callable[[str], None]
@@ -172,8 +174,9 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     show_while(paths, service.stop)
     say("stopped" if running else "was not running")
     if unwritten is not None:
-        why = f"that it is to stay so could not be written ({unwritten.strerror})"
-        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
+        why = f"that it is to stay so could not be written to {paths.desired} ({unwritten.strerror})"
+        how, _ = refusal.mend(paths.desired, unwritten.errno or errno.EIO)
+        raise HermesError(f"{why}: {how}, and repeat, or the next login or pending restart starts it")
 
 
 def _warn(text: str) -> None:

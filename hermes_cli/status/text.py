@@ -22,7 +22,7 @@ def text(status: Status) -> str:
         state = _of_instance(status, running)
     elif status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
-        state = f"running{pid}, and gateway.json, which describes it, is missing"
+        state = f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":
