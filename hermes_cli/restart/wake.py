@@ -115,13 +115,13 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     if not code and not paths.queue.unsettled():
         return
     was_pending = is_something_pending(paths)
-    if code == RESTART_EXIT_CODE and not was_pending:
-        manager.forgive_exit()  # a signal by hand; where an intent is pending its driver resets the count
     poked = manager.poke("exit")
     # No answer is no driver: nobody else is left who looks, and of two starts the second finds the service running.
     alone = poked is False or (poked is None and not was_pending)
     if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
+    if code == RESTART_EXIT_CODE and not was_pending:
+        manager.forgive_exit()  # a signal by hand; where an intent is pending its driver resets the count
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:
