@@ -38,49 +38,8 @@ _HEARD = 30.0  # seconds that a driver is silent at most while it waits
 _LOOK_AGAIN = 1.0
 
 
-def drive(
-    queue: Queue,
-    program: Program,
-    manager: Manager,
-    recovery: Recovery,
-    *,
-    policy: Policy,
-    trigger: str,
-    renew: Callable[[], object] = lambda: None,
-    hooks: Hooks | None = None,
-) -> bool:
-    """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
-
-    `trigger` says what started this run. `renew` is called when a hold has ended: what this process has imported may be
-    half of the code that was changed.
-    """
-    queue.make_directories()
-    while True:
-        lock = sign_of_life.take(queue.driver_lock)
-        if lock is None:
-            return False
-        sign = SignOfLife(lock)
-        try:
-            Driver(
-                queue,
-                program,
-                manager,
-                recovery,
-                policy=policy,
-                trigger=trigger,
-                renew=renew,
-                sign=sign.give,
-                hooks=hooks,
-            ).run()
-        finally:
-            sign.withdraw()
-            lock.release()
-        if not queue.scan().intents:
-            return True
-
-
 class Driver:
-    """One run, under the lock."""
+    """Whoever carries out what is in one queue."""
 
     def __init__(
         self,
@@ -92,29 +51,53 @@ class Driver:
         policy: Policy,
         trigger: str,
         renew: Callable[[], object] = lambda: None,
-        sign: Callable[[float], object] = lambda _: None,
         hooks: Hooks | None = None,
     ) -> None:
-        self._hooks = hooks
-        self._heard_within = sign
+        """`trigger` says what started this driver.
+
+        `renew` is called when a hold has ended: what this process has imported may be half of the code that was changed.
+        """
         self._queue = queue
         self._program = program
         self._manager = manager
         self._recovery = recovery
         self._policy = policy
         self._trigger = trigger
+        self._renew = renew
+        self._hooks = hooks
+        self._begin(lambda _: None)
+
+    def _begin(self, heard_within: Callable[[float], object]) -> None:
+        """Know nothing yet: another driver may have been at work since. `heard_within` is told how long we are silent."""
+        self._heard_within = heard_within
         self._progress: dict[str, Progress] = {}
         self._on_disk: dict[str, Progress] = {}
         self._history: list[Settled] | None = None
         self._immovable: set[Broken] = set()
-        self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
         self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
+    def drive(self) -> bool:
+        """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable."""
+        self._queue.make_directories()
+        while True:
+            lock = sign_of_life.take(self._queue.driver_lock)
+            if lock is None:
+                return False
+            sign = SignOfLife(lock)
+            self._begin(sign.give)
+            try:
+                self.run()
+            finally:
+                sign.withdraw()
+                lock.release()
+            if not self._queue.scan().intents:
+                return True
+
     def run(self) -> None:
-        """Go round until nothing is pending. Raises OSError when the queue is unusable."""
+        """Go round, under the lock, until nothing is pending. Raises OSError when the queue is unusable."""
         with DirectoryWatch(self._queue.pending, *self._program.watched(), self._queue.holds) as watch:
             while True:
                 watch.drain()  # before the look, so that nothing falls between look and wait
@@ -185,7 +168,7 @@ class Driver:
         known = self._progress[intent.id]
         known = known if known.since else replace(known, since=now)
         seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
-        facts = Facts(intent, known.not_ahead_of(now), seen, self._policy)
+        facts = Facts(intent, known, seen, self._policy)
         if not seen.held:
             facts = replace(facts, progress=witness.with_deaths(facts))
             facts = replace(facts, progress=witness.with_departure(facts))

@@ -13,16 +13,16 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import own, starts, telegram
+from hermes_cli.programs import own, starts
 from hermes_cli.programs.adoption import program_path
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
-from hermes_cli.status import problems
+from hermes_cli.status import problems, telegram
+from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system import durable
 
 TYPE_CHECKING = False
@@ -218,7 +218,7 @@ def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: Gatew
 
     adoption, verdict = program.adoption, None
     if running is None:
-        from hermes_cli.programs.wishes import judge
+        from hermes_cli.programs.verdicts import judge
         from hermes_cli.services.adopted.base import Adopted
 
         assert isinstance(manager, Adopted)

@@ -6,9 +6,9 @@ from hermes_cli import mends
 from hermes_cli.mends import home_to_name
 from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
-from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
+from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system.printable import printable
 
 _SHOWN = 20  # pending intents

@@ -174,7 +174,7 @@ def drive(paths, gateways, renewed):
         def work() -> None:
             try:
                 result.append(
-                    driver.drive(
+                    driver.Driver(
                         paths.queue,
                         OwnGateway(paths),
                         gateways,
@@ -182,7 +182,7 @@ def drive(paths, gateways, renewed):
                         policy=policy,
                         trigger="watch",
                         renew=renewed.set,
-                    )
+                    ).drive()
                 )
             except BaseException as error:  # noqa: BLE001  handed on to the test
                 result.append(error)
@@ -481,7 +481,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs.own import OwnGateway
 home = sys.argv[1]
 paths = Paths("default", home + "/state", home, home)
-driver.drive(paths.queue, OwnGateway(paths), Gateways(paths), NoUpdates(), policy=FORGIVING, trigger="watch")
+driver.Driver(paths.queue, OwnGateway(paths), Gateways(paths), NoUpdates(), policy=FORGIVING, trigger="watch").drive()
 """
 
 
