@@ -270,7 +270,10 @@ def _model(path: str, found: ModelConfig) -> ModelConfig:
     if found.base_url and not found.base_url.startswith(("http://", "https://")):
         raise ConfigError(f"{path}: model.base_url must begin with http:// or https://, not {found.base_url!r}")
     if found.base_url and not found.model:
-        raise ConfigError(f"{path}: model.model is not set: name the model that {found.base_url} is to answer with")
+        raise ConfigError(
+            f"{path}: model.model is not set: name the model that {found.base_url} is to answer with, first: "
+            "hermes config set model.model NAME"
+        )
     return found
 
 
