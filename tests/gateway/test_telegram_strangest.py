@@ -48,7 +48,8 @@ def test_what_somebody_edits_is_not_run_again(telegram, bot, ann, start, tmp_pat
 @pytest.mark.parametrize("part", [0, 1], ids=["the whole", "a part of it"])
 def test_words_that_telegram_does_not_take_leave_no_placeholder(telegram, bot, ann, start, part):
     start().ready()
-    telegram.refuse("editMessageText", 400, "Bad Request: message text is empty", 1 + part, skip=part)  # code: its entities, too
+    times = 1 + part  # what is code is refused with its entities first
+    telegram.refuse("editMessageText", 400, "Bad Request: message text is empty", times, skip=part)
     telegram.say(ann, "!seq -w 1 1000" if part else "hello")
     refused = "[Telegram does not take what stands here: Bad Request: message text is empty]"
     answered(telegram, ann, refused)

@@ -13,7 +13,9 @@ from hermes_cli.paths import resolve
 
 DOCS = TESTS.parent / "docs"
 _SHOWN = re.compile(r"(?:^ *\$ |`)(?:hermes|hermesctl) (config (?:set|unset) [^`\n]+)", re.MULTILINE)
-PAGES = {str(page.relative_to(DOCS)): found for page in DOCS.rglob("*.md") if (found := _SHOWN.findall(page.read_text()))}
+PAGES = {
+    str(page.relative_to(DOCS)): found for page in DOCS.rglob("*.md") if (found := _SHOWN.findall(page.read_text()))
+}
 KINDS = {int: "7", float: "7.5", bool: "true", str: "words", tuple: '["1"]'}
 
 

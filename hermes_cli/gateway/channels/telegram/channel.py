@@ -21,6 +21,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.people import People, tell
 from hermes_cli.paths import Paths
 from hermes_cli.system import locks
+from hermes_cli.system.threads import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class TelegramChannel:
     async def _run(self) -> None:
         try:
             await self._locked()
-            self._api = api = await asyncio.to_thread(_connect, self._config.api, self._token)
+            self._api = api = await in_thread(_connect, self._config.api, self._token)
             from hermes_cli.gateway.channels.telegram.ledger import Ledger
             from hermes_cli.gateway.channels.telegram.outbox import Outbox
             from hermes_cli.gateway.channels.telegram.poll import Poller
