@@ -225,9 +225,30 @@ ROWS = [
     Row(
         "the turn that asked never blocks the drain",
         drain.deadline_of,
-        "return min(asked) + grace if asked else end",
-        "return end",
+        "if not asked:",
+        "if True:",
         f"{REPORT}an_in_tree_requester_whose_turn_goes_on",
+    ),
+    Row(
+        "a model has time for its last words in the turn that asked",
+        drain.deadline_of,
+        "if runs else",
+        "if True else",
+        "gateway/test_drain.py::test_the_turn_that_asked_may_wait",
+    ),
+    Row(
+        "Telegram: an answer of another form is no end of polling",
+        "gateway/channels/telegram/poll.py",
+        "if self._is_named and isinstance(result, list):",
+        "if self._is_named:",
+        "gateway/test_telegram_strangest.py::test_updates_and_answers",
+    ),
+    Row(
+        "Telegram: words that are refused leave no placeholder",
+        "gateway/channels/telegram/verdicts.py",
+        '"unfit" if outcome.code == 400 else "never"',
+        '"never"',
+        "gateway/test_telegram_strangest.py::test_words_that_telegram",
     ),
     Row(
         "the chat is told the outcome",
