@@ -10,7 +10,7 @@ import time
 
 import click
 
-from hermes_cli.errors import HermesError, UsageError
+from hermes_cli.errors import HermesError, UsageError, called
 from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
 from hermes_cli.system.printable import printable_lines
@@ -210,7 +210,7 @@ class _Prompt:
                     self._interject(_line(event))
         except HermesError as error:
             self._trouble = error
-            self._interject(f"hermes: {error} (Enter leaves)")
+            self._interject(f"{called()}: {error} (Enter leaves)")
 
     def _interject(self, line: str) -> None:
         """Print above the prompt, which is then shown again with what has been typed."""
@@ -245,4 +245,4 @@ def _line(event: Event) -> str:
 
 
 def _aside(text: str) -> None:
-    print(f"hermes: {text}", file=sys.stderr, flush=True)
+    print(f"{called()}: {text}", file=sys.stderr, flush=True)

@@ -209,11 +209,11 @@ class DeclaredProgram:
     def remember(self, memory: Memory) -> None:
         """Keep it for the next resident. Raises OSError."""
         if memory != self.memory():
-            durable.publish(f"{self._paths.state}/seen.json", memory.document())
+            durable.publish(seen_path(self._paths), memory.document())
 
     def memory(self) -> Memory:
         """Return what the last resident knew."""
-        found = durable.read_json(f"{self._paths.state}/seen.json") or {}
+        found = durable.read_json(seen_path(self._paths)) or {}
         asked, definition = found.get("asked"), found.get("definition")
         return Memory(
             Identity.parse(found.get("identity")),
@@ -347,6 +347,11 @@ class DeclaredProgram:
             lines = durable.read_small(self.adoption.fill(path), 1 << 20).decode(errors="replace").split()
             return sum(time.time() - starts["window"] < float(at) for at in lines)
         return 0
+
+
+def seen_path(paths: Paths) -> str:
+    """Return the path of what must outlive the resident."""
+    return f"{paths.state}/seen.json"
 
 
 def _named(identity: Identity) -> dict[str, Any]:
