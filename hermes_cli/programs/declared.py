@@ -145,6 +145,10 @@ class DeclaredProgram:
         """Return the paths whose changes are a reason to look again."""
         return tuple(self.adoption.fill(path) for path in self.file.get("watch", "paths") or ())
 
+    def bindings(self) -> tuple[str, ...]:
+        """Return our own files that say how it is kept alive: who changes them while it is down means this end."""
+        return self._paths.adopted, self.path
+
     def signs(self) -> tuple[str, ...]:
         """Return the paths that come or go shortly before it exits, and at no other time but its start."""
         named = [self.file.get("restart", "signal_when"), *self.file.probes("watch", "wanted")]
