@@ -125,7 +125,7 @@ def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted
     running = kept.declared(paths, adoption, what).observe()
     state = f"{running.state}, pid {running.identity.pid}" if running is not None else "not running"
     click.echo(f"adopted {what.name} ({adoption.name}, {state}): its definition {adoption.definition} stays as it is")
-    if running is not None and adoption.hook and hook.folder(adoption, what) is not None:
+    if running is not None and hook.is_newer(adoption, what, running.started_at):
         click.echo("its hook is loaded at its next start; until then the resident restarter alone watches it")
     return 0
 

@@ -80,7 +80,10 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
     if record["target"] is None and not _status(choose(paths)).installed:
-        raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
+        from hermes_cli.programs.wishes import REINSTALL
+
+        mend = REINSTALL if os.path.exists(paths.adopted) else "hermes gateway install"
+        raise NotInstalledError(f"nothing to restart, the service is not installed: {mend}")
     if not record["requester"]["in_tree"]:
         if not force and _look_ahead(paths, no_wait=no_wait):
             record["action"] = "reload"

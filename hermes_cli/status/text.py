@@ -97,8 +97,10 @@ def _of_adopted(status: Status) -> list[str]:
         return []
     wish = f", asked to restart in {found.wish}" if found.wish else ""
     lines = [f"adopted    {found.program}, its own definition {found.definition}{wish}"]
-    if found.verdict is not None and status.desired == "stopped":
-        lines.append(f"           {found.verdict}{f': {found.mend}' if found.mend else ''}")
+    is_meant = status.desired == "stopped" or not status.service.installed or status.service.service.state == "running"
+    if found.verdict is not None and is_meant:
+        mend = f": {mends.shown(found.mend, status.profile)}" if found.mend else ""
+        lines.append(f"           {found.verdict}{mend}")
     return lines
 
 

@@ -47,3 +47,17 @@ def test_what_a_person_has_booted_out_comes_back_once_that_is_chosen(
     machine.until(lambda: not machine.looks(), "its end")
     machine.adopt("--unloaded", "bring-back")
     launchd.wait_for("spawn", LABEL, after=asked)
+
+
+def test_of_what_is_uninstalled_no_mend_is_named_that_would_be_refused(
+    tmp_path: Path, make_launchd: Callable[..., Launchd]
+) -> None:
+    machine = Leaver(tmp_path, make_launchd)
+    machine.adopt()
+    (machine.home / says_and_leaves.LEAVE).touch()
+    machine.launchd.launchctl("bootout", f"{machine.launchd.domain}/{LABEL}", check=True)
+    (machine.user / "Library" / "LaunchAgents" / f"{LABEL}.plist").unlink()
+    for command in "status", "doctor", "restart":
+        said = machine.ours("-p", "leaver", "gateway", command, check=False)
+        assert "install it again with its own command, or hermes -p leaver gateway release" in said
+        assert "gateway install" not in said

@@ -115,7 +115,7 @@ class AdoptedSystemd(Adopted):
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the resident's unit, the only one that is ours."""
-        text = units.resident(self._paths, self.adoption.program, self.resident_argv())
+        text = units.resident(self._paths, self.unit, self.adoption.program, self.resident_argv())
         return (Definition(f"{self._systemctl.directory()}/{self.unit}", text),)
 
     def said(self, text: str) -> Said:
