@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 from dataclasses import replace
 
 import click
@@ -51,7 +52,8 @@ def adopt(
     what = program_file.load(program) if is_file else program_file.built_in(program)
     if what.get("service") is None:
         raise UsageError(
-            f"{what.name} names no service of its own that could be adopted: hermes gateway install --program"
+            f"{what.name} names no service of its own that could be adopted: "
+            f"hermes gateway install --program {shlex.quote(program)}"
         )
     paths = resolve(name or (paths.profile if paths.profile != DEFAULT_PROFILE else what.name))
     _refuse_own(paths)
@@ -76,7 +78,8 @@ def release(paths: Paths) -> int:
         paths = resolve(_only_adopted(paths))
     adoption = adoptions.read(paths)
     if adoption is None:
-        raise NotInstalledError(f"profile {paths.profile} adopts nothing: hermes gateway adopt hermes-agent")
+        instead = "hermes gateway uninstall removes what is ours" if paths.is_there else "hermes gateway list"
+        raise NotInstalledError(f"profile {paths.profile} adopts nothing: {instead}")
     what = adoptions.read_program(paths)
     manager = found.manager(paths, adoption)
     for identifier in cancel(paths, "hermes gateway release: nothing of ours restarts it"):

@@ -33,7 +33,7 @@ _FAILED = re.compile(
 @click.pass_obj
 def chat(paths: Paths, message: str | None, session: str) -> int:
     """Talk to the gateway: MESSAGE alone, or line by line. A restart in between loses and repeats nothing."""
-    if os.path.exists(paths.adopted):
+    if os.path.exists(paths.adopted) or os.path.exists(paths.program):
         raise UsageError(f"profile {paths.profile} keeps another program alive: talk to it where it talks itself")
     if message is not None:
         with Conversation(paths, session) as conversation:

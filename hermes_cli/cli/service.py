@@ -275,7 +275,8 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None
     except HermesError as error:
         error.log = log.last()
         raise
-    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    where = "" if os.path.exists(paths.program) else f", socket {paths.socket}"  # another program has its own
+    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}{where}"))
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:
