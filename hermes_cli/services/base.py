@@ -96,7 +96,7 @@ class ServiceManager(Protocol):
     def complete_exit(self) -> None:
         """Let the manager itself start the service again when the calling gateway has exited.
 
-        For an exiting gateway that has no restarter.
+        For an exiting gateway that has no restarter, or no answer when it pokes one.
         """
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:

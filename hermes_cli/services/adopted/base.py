@@ -7,7 +7,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs.adoption import Adoption
-from hermes_cli.programs.wishes import ManagerView
+from hermes_cli.programs.verdicts import ManagerView
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner

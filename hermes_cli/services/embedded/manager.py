@@ -188,7 +188,8 @@ class Embedded:
         self.demand_start()
 
     def complete_exit(self) -> None:
-        """Start another supervisor, which starts the gateway when this one is gone."""
+        """Start another supervisor, which starts the gateway when this one is gone. A silent one looks when it goes on."""
+        self._ask({"op": "status"}, POKE, POKE)  # raises CannotTellError at a silent one
         self.demand_start()
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
