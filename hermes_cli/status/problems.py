@@ -25,6 +25,7 @@ def problems(status: "Status", home: str | None = None) -> list[Problem]:
 def plain(status: "Status") -> "Iterator[Problem]":
     """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
+    yield from _of_config(status)  # before what it may be the cause of
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
@@ -47,6 +48,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
     for path in status.unreadable:
         text = f"{path} cannot be read: nothing is started or stopped by what it may say"
         yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
+
+
+def _of_config(status: "Status") -> "Iterator[Problem]":
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
@@ -55,6 +59,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
+    if status.is_crash_looping:  # before `down`, whose mend does not help as long as what the log says is so
+        text = f"the gateway ends by itself again and again: {_crashes(status)}"
+        yield Problem("crash-loop", text, "hermes gateway logs")
     if status.service.installed and status.desired == "running":
         if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
@@ -77,9 +84,6 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.storm is not None:
         text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
         yield Problem("storm", text, "hermes gateway intents list")
-    if status.is_crash_looping:
-        text = f"the gateway ends by itself again and again: {_crashes(status)}"
-        yield Problem("crash-loop", text, "hermes gateway logs")
 
 
 def _install(status: "Status") -> str:
