@@ -153,12 +153,13 @@ def with_start(
 
 
 def why(before: Run | None, wish: float | None) -> Why:
-    """Return why the run after `before` was started."""
+    """Return why the run after `before` was started. `wish`: when somebody last said start, perhaps to one that ran already."""
     if before is None:
         return "first"
     if before.rebooted:
         return "boot"
-    if wish is not None and wish >= before.at and before.code != own.RESTART_EXIT_CODE:
+    unheard = before.ended_at if before.crashed and before.ended_at is not None else before.at
+    if wish is not None and wish >= unheard and before.code != own.RESTART_EXIT_CODE:
         return "started"
     if before.crashed:
         return "crash"
