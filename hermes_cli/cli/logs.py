@@ -68,11 +68,9 @@ def logs(
             _print(view.last(reader.backwards(unfinished=not follow), lines), form)
             if follow:
                 _print(view.shown(reader.follow()), form)
-    except BrokenPipeError:
-        raise  # of the reader, not of the log
     except OSError as error:
         if error.filename is None:
-            raise  # of what is printed to
+            raise  # not the log: whoever reads what is printed has gone
         missing = f"{error.filename} cannot be read ({error.strerror})"
         raise HermesError(f"{missing}: a gateway in the foreground logs to its terminal") from None
     except KeyboardInterrupt:

@@ -82,7 +82,7 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
         yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.storm is not None:
-        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
+        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}; one from a shell is carried out"
         yield Problem("storm", text, "hermes gateway intents list")
 
 
