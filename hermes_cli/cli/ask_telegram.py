@@ -19,9 +19,11 @@ from hermes_cli.errors import Advice, ConfigError, Problem
 from hermes_cli.gateway.channels.telegram import token
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own, telegram
+from hermes_cli.programs import own
+from hermes_cli.status import telegram
 from hermes_cli.status.doctor import Check
 from hermes_cli.status.text import telegram_line
+from hermes_cli.system import threads
 from hermes_cli.system.printable import printable
 
 _PATIENCE = 5.0  # seconds for both answers, and as many for the server's address
@@ -97,8 +99,8 @@ def _has_address(base: str) -> bool:
             found.append(False)
 
     thread = threading.Thread(target=look, name="address", daemon=True)
-    thread.start()
-    thread.join(_PATIENCE)
+    if threads.start(thread):
+        thread.join(_PATIENCE)
     return found == [True]
 
 

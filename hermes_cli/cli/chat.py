@@ -13,6 +13,7 @@ import click
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
+from hermes_cli.system import threads
 from hermes_cli.system.printable import printable_lines
 
 TYPE_CHECKING = False
@@ -187,7 +188,7 @@ class _Prompt:
         """Read a line; return None at the end of input. Ctrl-C drops the line."""
         wake, rouse = os.pipe()
         listener = threading.Thread(target=self._listen, args=(wake,), daemon=True)
-        listener.start()
+        hears = threads.start(listener)  # else what comes meanwhile is shown with the next answer
         try:
             return input(_PROMPT)
         except EOFError:
@@ -198,7 +199,8 @@ class _Prompt:
             return ""
         finally:
             os.close(rouse)  # readable at the other end: the thread gives the conversation back
-            listener.join()
+            if hears:
+                listener.join()
             os.close(wake)
             if self._trouble is not None:
                 raise self._trouble

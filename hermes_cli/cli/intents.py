@@ -129,10 +129,11 @@ def retry(paths: Paths, identifier: str) -> None:
     if row["state"] == "rejected":
         raise HermesError(f"{identifier} is no valid intent ({row['detail']}): hermes gateway restart")
     record = ask.ask(paths, reason="manual", command=f"hermes gateway intents retry {identifier}")
-    if not record["requester"]["in_tree"] and ask.refuse_leap(paths):
+    manager, in_tree = choose(paths), record["requester"]["in_tree"]
+    if not in_tree and ask.refuse_leap(paths, manager):
         record["action"] = "reload"
-    submitted = ask.send(paths, record, looked=not record["requester"]["in_tree"])
-    click.echo(f"recorded, will be completed by {choose(paths).completed_by} (intent {submitted.id})")
+    submitted = ask.send(paths, record, looked=not in_tree, manager=manager)
+    click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
     ask.look_after(paths, submitted)
 
 

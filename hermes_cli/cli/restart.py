@@ -79,13 +79,18 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
 
     check()  # the managers themselves are only imported when the record is on the disk
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", force=force, drain_timeout=timeout)
-    if record["target"] is None and not _status(choose(paths)).installed:
+    in_tree = record["requester"]["in_tree"]
+    looks = not (in_tree or force or no_wait)
+    manager = choose(paths) if looks or record["target"] is None else None
+    if manager is not None and record["target"] is None and not _status(manager).installed:
         raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
-    if not record["requester"]["in_tree"]:
-        if not force and _look_ahead(paths, no_wait=no_wait):
-            record["action"] = "reload"
+    if manager is not None and looks and ask.refuse_leap(paths, manager):
+        record["action"] = "reload"
+    if no_wait and not (in_tree or force):
+        _refuse_broken_config(paths)
+    if not in_tree:
         _want_running(paths)
-    submitted = ask.send(paths, record, looked=not (record["requester"]["in_tree"] or no_wait))
+    submitted = ask.send(paths, record, looked=not (in_tree or no_wait), manager=manager)
     if as_json:
         with contextlib.redirect_stdout(sys.stderr):
             code = _finish(paths, submitted, no_wait=no_wait)
@@ -95,9 +100,7 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
 
 
 def _finish(paths: Paths, submitted: ask.Submitted, *, no_wait: bool) -> int:
-    from hermes_cli.services import choose
-
-    manager = choose(paths)
+    manager = submitted.manager(paths)
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
         ask.look_after(paths, submitted)
@@ -124,21 +127,16 @@ def _document(paths: Paths, identifier: str) -> "dict[str, Any]":
     }
 
 
-def _look_ahead(paths: Paths, *, no_wait: bool) -> bool:
-    """Refuse what would take a gateway down that no other can follow. Return whether it must be a reload.
+def _refuse_broken_config(paths: Paths) -> None:
+    """Refuse what can be seen at no cost to keep the next gateway down; the rest is looked at after the record."""
+    if not os.path.exists(paths.config):
+        return
+    from hermes_cli.config import load
 
-    With `--no-wait` only what costs nothing is looked at before the record, and the rest after it.
-    """
-    if not no_wait:
-        return ask.refuse_leap(paths)
-    if os.path.exists(paths.config):
-        from hermes_cli.config import load
-
-        try:
-            load(paths.config)
-        except ConfigError as error:
-            raise HermesError(f"nothing was restarted, the next gateway would not start: {error}") from None
-    return False
+    try:
+        load(paths.config)
+    except ConfigError as error:
+        raise HermesError(f"nothing was restarted, the next gateway would not start: {error}") from None
 
 
 def _status(service: "ServiceManager") -> "ServiceStatus":

@@ -34,9 +34,9 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
             return None
     record = ask.ask(one, reason="manual", command=_COMMAND, force=force, drain_timeout=timeout)
     in_tree = record["requester"]["in_tree"]
-    if not (in_tree or force) and ask.refuse_leap(one):
+    if not (in_tree or force) and ask.refuse_leap(one, manager):
         record["action"] = "reload"
-    submitted = ask.send(one, record, looked=not in_tree)
+    submitted = ask.send(one, record, looked=not in_tree, manager=manager)
     if submitted.in_tree:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
         ask.look_after(one, submitted)

@@ -6,7 +6,6 @@ import os
 import select
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,19 +69,21 @@ def await_change(watch: DirectoryWatch, look: Look, client: Any) -> bool:
         poller = select.poll()
         poller.register(client, select.POLLIN)  # who reads events has nothing more to ask: it hangs up
         poller.register(watch.fileno(), select.POLLIN)
-        for handle in _handles(look.running, stack):
-            poller.register(handle, select.POLLIN)
-        found = poller.poll(limit * 1000)
+        gone = not all(_register(poller, stack, identity) for identity in look.running)
+        found = poller.poll(0 if gone else limit * 1000)
     if any(descriptor == client.fileno() for descriptor, _ in found):
         return False
-    if found:
+    if found or gone:
         time.sleep(_TOGETHER)  # after the event, so that one look sees the whole step
     return True
 
 
-def _handles(running: Sequence[Identity], stack: contextlib.ExitStack) -> list[Handle]:
-    found = []
-    for identity in running:
-        with contextlib.suppress(OSError):  # gone since; its files have changed as well, or the next look tells
-            found.append(stack.enter_context(Handle(identity)))
-    return found
+def _register(poller: "select.poll", stack: contextlib.ExitStack, identity: Identity) -> bool:
+    """Be told when that process ends. Return False when it has ended since the look."""
+    try:
+        poller.register(stack.enter_context(Handle(identity)), select.POLLIN)
+    except ProcessLookupError:
+        return False
+    except OSError:  # no descriptor left: the limit tells
+        pass
+    return True

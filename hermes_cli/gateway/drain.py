@@ -24,7 +24,7 @@ _log = logging.getLogger("hermes.drain")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Named:
     """An intent that names this instance, and when it was first seen (event loop seconds)."""
 
     intent: Intent
@@ -43,15 +43,15 @@ def names(intent: Intent, me: Identity) -> bool:
     return intent.target is not None and me.is_same_as(intent.target)
 
 
-def overall(since: float, limit: float, wishes: Iterable[Wish]) -> float:
+def overall(since: float, limit: float, intents: Iterable[Named]) -> float:
     """Return when the drain ends for turns that did not ask for it: at the earliest time that anybody wants."""
-    wanted = [wish.deadline for wish in wishes]
+    wanted = [one.deadline for one in intents]
     return max(since, min([limit, *(deadline for deadline in wanted if deadline is not None)]))
 
 
-def deadline_of(message: Message, end: float, grace: float, wishes: Iterable[Wish]) -> float:
+def deadline_of(message: Message, end: float, grace: float, intents: Iterable[Named]) -> float:
     """Return when the message's turn must be over: at `end`, or at the end of its grace if it asked for the restart."""
-    asked = [wish.seen for wish in wishes if asked_by(wish.intent, message)]
+    asked = [one.seen for one in intents if asked_by(one.intent, message)]
     return min(asked) + grace if asked else end
 
 
@@ -72,13 +72,13 @@ class Drain:
         self._since = self._loop.time()
         self._since_epoch = time.time()
         self._limit = self._since + clocks.drain
-        self._wishes: dict[str, Wish] = {}
+        self._intents: dict[str, Named] = {}
         self._changed = asyncio.Event()
 
     @property
     def end(self) -> float:
         """When turns that did not ask for the restart are cut off; event loop seconds."""
-        return overall(self._since, self._limit, self._wishes.values())
+        return overall(self._since, self._limit, self._intents.values())
 
     @property
     def left(self) -> float:
@@ -89,8 +89,8 @@ class Drain:
         """Read the pending intents: a new one may shorten the drain."""
         now = self._loop.time()
         for intent in self._paths.queue.unsettled():
-            if intent.id not in self._wishes and names(intent, self._me):
-                self._wishes[intent.id] = Wish(intent, now)
+            if intent.id not in self._intents and names(intent, self._me):
+                self._intents[intent.id] = Named(intent, now)
                 _log.info("restart %s, reason %s, asked by %s", intent.id, intent.reason, intent.requester)
         self.wake()
 
@@ -102,7 +102,7 @@ class Drain:
         self.wake()
 
     def wake(self) -> None:
-        """Have `wait` look again, because a turn ended or a wish came."""
+        """Have `wait` look again, because a turn ended or an intent came."""
         self._changed.set()
 
     async def wait(self) -> None:
@@ -124,7 +124,7 @@ class Drain:
     def _see_to(self, turn: Turn, now: float) -> float:
         """Cut the turn off if it is due. Return when to look again; a time in the past means it was given up."""
         if turn.cut_at is None:
-            due = deadline_of(turn.message, self.end, self.clocks.requester_grace, self._wishes.values())
+            due = deadline_of(turn.message, self.end, self.clocks.requester_grace, self._intents.values())
             if due > now:
                 return due
             turn.cut_off("restart" if self.code else "stop", now)

@@ -10,6 +10,7 @@ from hermes_cli.installation import entry_points
 from hermes_cli.notify import deliver, events
 from hermes_cli.paths import Paths
 from hermes_cli.system.directory_watch import DirectoryWatch
+from hermes_cli.system.threads import in_thread
 
 _log = logging.getLogger("hermes.notify")
 _AGAIN = 5.0  # seconds to the next look while something is left: what has failed is due again some time
@@ -46,7 +47,7 @@ class NotifyWatch:
         seen = self._times()
         if seen == self._seen:
             return True
-        left, due = await asyncio.to_thread(deliver.look, self._paths)
+        left, due = await in_thread(deliver.look, self._paths)
         if not left:
             self._seen = seen  # what failed before is due later without anything changing
         if not due:

@@ -17,6 +17,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import policy, skew, wake
 from hermes_cli.restart.ask import look_after, request
+from hermes_cli.system.threads import in_thread
 from hermes_cli.update import proof
 
 _log = logging.getLogger("hermes.skew")
@@ -43,7 +44,7 @@ class SkewWatch:
             if revision is not None and revision == self._seen and revision != self._tried:
                 self._tried = revision
                 try:
-                    await asyncio.to_thread(self._ask, revision)
+                    await in_thread(self._ask, revision)
                 except (HermesError, OSError) as error:
                     _log.warning("no restart into %s: %s", revision, error)
             self._seen = revision

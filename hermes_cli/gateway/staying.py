@@ -1,6 +1,5 @@
 """Whether a gateway that is asked to restart leaves: not while no other one would come up (rule 10)."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 
@@ -9,6 +8,7 @@ from hermes_cli.gateway.drain import names
 from hermes_cli.paths import Paths
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.system.process import Identity
+from hermes_cli.system.threads import in_thread
 
 _log = logging.getLogger("hermes.gateway")
 
@@ -57,8 +57,9 @@ class Staying:
         try:
             manager = self._manager()
             if manager is not None:
-                obstacle = await asyncio.to_thread(manager.obstacle)
-        except (HermesError, OSError, RuntimeError, MemoryError) as error:  # RuntimeError: no thread can be started
+                # Whoever asked waits, and something is seen already: where no thread is to be had, that is the answer.
+                obstacle = await in_thread(manager.obstacle, patience=0)
+        except (HermesError, OSError, MemoryError) as error:
             _log.warning("it cannot be told whether another gateway would start: %s", error)
         self._looks = False
         stays = obstacle is not None and not self._is_forced()

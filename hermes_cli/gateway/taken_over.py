@@ -10,105 +10,52 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 from typing import NoReturn
 
 from hermes_cli import __version__, environment
 from hermes_cli.config import Config, load
-from hermes_cli.errors import EX_CONFIG, ConfigError, HermesError
-from hermes_cli.gateway import another_try, notify, supervisor_watch
-from hermes_cli.gateway.exit import Backstop, leave, take
+from hermes_cli.gateway import another_try, process
+from hermes_cli.gateway.exit import leave, take
 from hermes_cli.gateway.lifecycle import Lifecycle
-from hermes_cli.gateway.staying import Staying
-from hermes_cli.installation.revision import RevisionQuery
+from hermes_cli.gateway.process import GatewayProcess, Given
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.instance import DrainState
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import own
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.taken_over import TakenOver
-from hermes_cli.restart.wake import leave_to
-from hermes_cli.services import ahead, choose
-from hermes_cli.system import locks, log
 from hermes_cli.system.command import printable
 from hermes_cli.system.process import describe_exit
-from hermes_cli.system.threads import in_thread
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
+from hermes_cli.system.threads import NoThreadError, in_thread
 
 _log = logging.getLogger("hermes.program")
-_LOCK_WAIT = 5.0  # seconds; the instance before this may be in its last instructions
 _ASK_AGAIN = 0.25  # seconds between two probes of a program that starts
 _LINE = 4096  # bytes of a line of its output that are kept
 _KILL_WAIT = 5.0  # seconds for a killed program to be gone
+_THREAD_WAIT = 5.0  # seconds for a thread to be had, once the program has ended
 
 
 def main(paths: Paths, program: TakenOver, start: another_try.Start) -> int:
     """Run the program of a profile until a signal, or its own end, ends it. Return an exit code, or end the process."""
-    notifier = notify.claim(os.environ)
-    log.configure_by_output(paths.gateway_log)
-    mark = supervisor_watch.claim(os.environ)
-    try:
-        config = load(paths.config)
-    except ConfigError as error:
-        if another_try.may_pass(error):
-            raise
-        print(f"hermes: {error}", file=sys.stderr)
-        return EX_CONFIG
-    log.bound(config.log.bounds)
-    try:
-        lock = locks.take(paths.gateway_lock, timeout=_LOCK_WAIT)
-        if lock is None:
-            print(f"hermes: profile {paths.profile} runs already: hermes gateway status", file=sys.stderr)
-            return 1
-        if start.is_first:
-            with contextlib.suppress(OSError):
-                starts.record(paths, os.getpid(), time.time())
-        return asyncio.run(_Keeper(paths, config, program, mark, notifier, start=start).run())
-    except another_try.FAILURES as error:
-        if not isinstance(error, OSError) and not another_try.may_pass(error):
-            raise
-        start.failed(error, program.name, paths.state)
-        return 1
+    return process.run(
+        paths,
+        start,
+        lambda: load(paths.config),
+        lambda config, given: _Keeper(paths, config, given, program),
+        who=program.name,
+        taken=lambda: f"profile {paths.profile}",
+    )
 
 
-class _Keeper:
+class _Keeper(GatewayProcess):
     """One run of the program, and what is said of it."""
 
-    def __init__(
-        self,
-        paths: Paths,
-        config: Config,
-        program: TakenOver,
-        mark: str | None,
-        notifier: notify.Notifier,
-        *,
-        start: another_try.Start,
-    ) -> None:
-        self._paths = paths
-        self._config = config
+    def __init__(self, paths: Paths, config: Config, given: Given, program: TakenOver) -> None:
+        super().__init__(paths, config, given)
         self._program = program
-        self._mark = mark
-        self._notifier = notifier
-        self._start_of_this = start
-        self._backstop = Backstop()
-        self._ending = asyncio.Event()
         self._code: int | None = None  # what was asked for: 75 or 0
-        self._stops = 0
         self._child: asyncio.subprocess.Process | None = None
-        self._lifecycle: Lifecycle
-        self._background: set[asyncio.Task[None]] = set()
-        self._staying = Staying(
-            paths,
-            lambda: ahead.glance(paths, ahead.of_this(paths)) or program.missing(),
-            me=lambda: self._lifecycle.described.identity,
-            manager=lambda: choose(paths),
-            spawn=self._spawn,
-            decided=self._decided,
-        )
 
     async def run(self) -> NoReturn:
         """Start the program, keep it, end it, and end the process."""
@@ -123,19 +70,14 @@ class _Keeper:
         self._leave(await self._keep())
 
     async def _begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGUSR2):
-            loop.add_signal_handler(number, _log.info, "%s: nothing to do", number.name)
-        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._handle, number)
-        query = RevisionQuery()
+        self._install_handlers()
         self._lifecycle = Lifecycle(self._paths, own.new(os.getpid(), None, __version__, time.time()))
         # Ours, not the program's: an update of ours is proven by it.
-        self._lifecycle.revised(await in_thread(query.collect))
+        self._lifecycle.revised(await in_thread(self._query.collect))
         await in_thread(self._program.end_leftover)
-        await self._start()
+        await self._start_program()
 
-    async def _start(self) -> None:
+    async def _start_program(self) -> None:
         me = self._lifecycle.described.identity
         marker = environment.marker(self._paths.state, me.pid, me.start_ticks)
         self._child = await asyncio.create_subprocess_exec(
@@ -150,14 +92,7 @@ class _Keeper:
         self._program.remember(self._child.pid)
         _log.info("%s started, pid %d", self._program.name, self._child.pid)
         self._spawn(self._copy_output())
-        self._notifier.beat(asyncio.get_running_loop().call_later)
-        self._tend_log()
-        if self._config.notify.command or self._config.hooks.after_restart:
-            from hermes_cli.gateway.notify_watch import NotifyWatch
-
-            self._spawn(NotifyWatch(self._paths).run())
-        if self._mark is not None:
-            supervisor_watch.watch(self._mark, self._supervisor_gone)
+        self._serve_beside()
 
     async def _keep(self) -> int:
         """Ask the probe until the program ends, or somebody asks for its end. Return the exit code."""
@@ -182,7 +117,10 @@ class _Keeper:
         if ended.done() and self._code is None:
             code = ended.result()
             _log.warning("%s %s", self._program.name, describe_exit(code))
-            return await asyncio.to_thread(self._program.exit_code, code, self._child.pid)
+            try:
+                return await in_thread(self._program.exit_code, code, self._child.pid, patience=_THREAD_WAIT)
+            except NoThreadError:  # nothing runs any more that this could hold up
+                return self._program.exit_code(code, self._child.pid)
         await self._end(ended)
         assert self._code is not None
         return self._code
@@ -190,7 +128,8 @@ class _Keeper:
     async def _end(self, ended: "asyncio.Future[int]") -> None:
         """Have the program end, and kill it when it takes longer than its file allows."""
         assert self._child is not None
-        limit, number, now = self._limit(), self._program.signal, time.time()
+        number, now = self._program.signal, time.time()
+        limit = self._clocks(signal.SIGUSR1 if self._code else signal.SIGTERM).drain
         if self._lifecycle.state == "ready":
             self._lifecycle.draining(DrainState(now, now + limit, 0))
         with contextlib.suppress(ProcessLookupError):
@@ -215,18 +154,30 @@ class _Keeper:
         self._begin_end()
 
     def _decided(self, stays: bool) -> None:
-        if self._code is None and not stays:
+        if self._code is not None:  # a stop has come meanwhile
+            return
+        if stays:
+            self._backstop.disarm()
+        else:
             self._code = RESTART_EXIT_CODE
             self._begin_end()
 
     def _begin_end(self) -> None:
-        self._backstop.arm(Clocks(self._limit(), self._config.gateway.teardown_timeout).exit_backstop)
+        self._arm(signal.SIGUSR1 if self._code else signal.SIGTERM, None)
         self._ending.set()
 
-    def _limit(self) -> float:
+    @property
+    def _is_leaving(self) -> bool:
+        return self._code is not None
+
+    def _glance(self) -> str | None:
+        return super()._glance() or self._program.missing()
+
+    def _clocks(self, number: int) -> Clocks:
         """Return how long its end may take: what its file says, within what its service manager was told to wait."""
         gateway = self._config.gateway
-        return min(self._program.exit_limit, gateway.drain_timeout if self._code else gateway.stop_timeout)
+        within = gateway.drain_timeout if number == signal.SIGUSR1 else gateway.stop_timeout
+        return Clocks(min(self._program.exit_limit, within), gateway.teardown_timeout)
 
     def _kill(self) -> None:
         if self._child is not None:
@@ -240,7 +191,7 @@ class _Keeper:
                 ("its children", self._kill),
                 ("leftover", self._program.forget),
                 ("state", lambda: self._lifecycle.exited(code)),
-                ("poke", lambda: leave_to(self._paths, choose(self._paths), code)),
+                ("poke", lambda: self._poke(code)),
             ],
             code,
         )
@@ -259,23 +210,3 @@ class _Keeper:
             if not line:
                 return
             _log.info("%s", printable(line.decode(errors="replace").rstrip(), _LINE))
-
-    def _spawn(self, coroutine: "Coroutine[None, None, None]") -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    def _tend_log(self) -> None:
-        if log.tend():
-            asyncio.get_running_loop().call_later(15.0, self._tend_log)
-
-    def _supervisor_gone(self) -> None:
-        if self._code is None:
-            _log.warning("the supervisor is gone: starting another")
-            self._spawn(self._start_supervisor())
-
-    async def _start_supervisor(self) -> None:
-        try:
-            await in_thread(lambda: choose(self._paths).demand_start())
-        except (HermesError, OSError) as error:
-            _log.error("no supervisor: %s", error)

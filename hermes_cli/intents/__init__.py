@@ -8,7 +8,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hermes_cli.intents.driver import Driver, drive
+    from hermes_cli.intents.driver import Driver
     from hermes_cli.intents.facts import Mends, Policy
     from hermes_cli.intents.instance import DrainState, Instance
     from hermes_cli.intents.protocols import Manager, NoUpdates, Program, Recovery
@@ -29,7 +29,6 @@ _HOMES = {
     "Recovery": "protocols",
     "Service": "service",
     "compose": "request",
-    "drive": "driver",
     "submit": "request",
 }
 __all__ = [
@@ -45,7 +44,6 @@ __all__ = [
     "Recovery",
     "Service",
     "compose",
-    "drive",
     "submit",
 ]
 

@@ -23,7 +23,6 @@ Rule = Callable[[Facts], Step | None]
 
 def decide(facts: Facts) -> Step:
     """Return the step of the first rule that applies, with the rule's name. The last one always applies."""
-    facts = replace(facts, progress=facts.progress.not_ahead_of(facts.now))
     for rule in RULES:
         step = rule(facts)
         if step is not None:
@@ -218,6 +217,16 @@ def instance_undescribed(facts: Facts) -> Step | None:
     return Wait(facts.policy.mends.describing, deadline)
 
 
+def wish_unknown(facts: Facts) -> Step | None:
+    """Wait until it can be read whether the gateway was stopped, for as long as a drain may last; then fail (rule 7)."""
+    if facts.running is not None or facts.seen.desired is not None:
+        return None
+    deadline = facts.latest_beginning(0.0) + facts.policy.clocks(facts.intent).driver_deadline
+    if facts.now >= deadline:
+        return Settle("failed", "nothing was started, it cannot be read whether the gateway was stopped")
+    return Wait("what is wanted to be readable", deadline)
+
+
 def start_refused(facts: Facts) -> Step | None:
     """Settle a start that must not begin, when no instance ran at the time of the request."""
     if facts.running is not None or facts.progress.attempts:
@@ -302,6 +311,7 @@ RULES: tuple[Rule, ...] = (
     fresh_instance_ready,
     fresh_instance_leaves,
     instance_undescribed,
+    wish_unknown,
     start_refused,
     crash_loop,
     fresh_instance_late,
@@ -354,11 +364,11 @@ def _refusal(facts: Facts) -> Step | None:
     if intent.expires_at is not None and facts.is_expired:
         waited = f"nothing came to carry it out within {intent.expires_at - intent.requested_at:.0f} s"
         return _end(facts, "expired", waited)
-    is_wish = facts.phase != "repair"
-    if is_wish and intent.origin is not None and intent.origin.key in seen.answered:
+    somebody_asks = facts.phase != "repair"
+    if somebody_asks and intent.origin is not None and intent.origin.key in seen.answered:
         return _end(facts, "already-satisfied", "this message's request was carried out before")
     refused = policy.storm(seen.all_restarts, facts.now, PERSON_LIMIT_FACTOR)
-    if is_wish and intent.is_automatic and refused is None:
+    if somebody_asks and intent.is_automatic and refused is None:
         refused = policy.storm(seen.restarts, facts.now)
     return None if refused is None else _fail(facts, refused)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
+from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
@@ -37,49 +38,8 @@ _HEARD = 30.0  # seconds that a driver is silent at most while it waits
 _LOOK_AGAIN = 1.0
 
 
-def drive(
-    queue: Queue,
-    program: Program,
-    manager: Manager,
-    recovery: Recovery,
-    *,
-    policy: Policy,
-    trigger: str,
-    renew: Callable[[], object] = lambda: None,
-    hooks: Hooks | None = None,
-) -> bool:
-    """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
-
-    `trigger` says what started this run. `renew` is called when a hold has ended: what this process has imported may be
-    half of the code that was changed.
-    """
-    queue.make_directories()
-    while True:
-        lock = sign_of_life.take(queue.driver_lock)
-        if lock is None:
-            return False
-        sign = SignOfLife(lock)
-        try:
-            Driver(
-                queue,
-                program,
-                manager,
-                recovery,
-                policy=policy,
-                trigger=trigger,
-                renew=renew,
-                sign=sign.give,
-                hooks=hooks,
-            ).run()
-        finally:
-            sign.withdraw()
-            lock.release()
-        if not queue.scan().intents:
-            return True
-
-
 class Driver:
-    """One run, under the lock."""
+    """Whoever carries out what is in one queue."""
 
     def __init__(
         self,
@@ -91,29 +51,53 @@ class Driver:
         policy: Policy,
         trigger: str,
         renew: Callable[[], object] = lambda: None,
-        sign: Callable[[float], object] = lambda _: None,
         hooks: Hooks | None = None,
     ) -> None:
-        self._hooks = hooks
-        self._heard_within = sign
+        """`trigger` says what started this driver.
+
+        `renew` is called when a hold has ended: what this process has imported may be half of the code that was changed.
+        """
         self._queue = queue
         self._program = program
         self._manager = manager
         self._recovery = recovery
         self._policy = policy
         self._trigger = trigger
+        self._renew = renew
+        self._hooks = hooks
+        self._begin(lambda _: None)
+
+    def _begin(self, heard_within: Callable[[float], object]) -> None:
+        """Know nothing yet: another driver may have been at work since. `heard_within` is told how long we are silent."""
+        self._heard_within = heard_within
         self._progress: dict[str, Progress] = {}
         self._on_disk: dict[str, Progress] = {}
         self._history: list[Settled] | None = None
         self._immovable: set[Broken] = set()
-        self._renew = renew
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
         self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
+    def drive(self) -> bool:
+        """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable."""
+        self._queue.make_directories()
+        while True:
+            lock = sign_of_life.take(self._queue.driver_lock)
+            if lock is None:
+                return False
+            sign = SignOfLife(lock)
+            self._begin(sign.give)
+            try:
+                self.run()
+            finally:
+                sign.withdraw()
+                lock.release()
+            if not self._queue.scan().intents:
+                return True
+
     def run(self) -> None:
-        """Go round until nothing is pending. Raises OSError when the queue is unusable."""
+        """Go round, under the lock, until nothing is pending. Raises OSError when the queue is unusable."""
         with DirectoryWatch(self._queue.pending, *self._program.watched(), self._queue.holds) as watch:
             while True:
                 watch.drain()  # before the look, so that nothing falls between look and wait
@@ -184,7 +168,7 @@ class Driver:
         known = self._progress[intent.id]
         known = known if known.since else replace(known, since=now)
         seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
-        facts = Facts(intent, known.not_ahead_of(now), seen, self._policy)
+        facts = Facts(intent, known, seen, self._policy)
         if not seen.held:
             facts = replace(facts, progress=witness.with_deaths(facts))
             facts = replace(facts, progress=witness.with_departure(facts))
@@ -215,7 +199,7 @@ class Driver:
             now=time.time(),
             boot_id=process_table.boot_id(),
             boot_time=boot_time(),
-            desired=self._program.desired(),
+            desired=self._desired(),
             instance=running,
             service=service,
             held=held,
@@ -225,6 +209,13 @@ class Driver:
             all_restarts=restart_times(done),
             answered=frozenset(origin.key for origin in origins if origin is not None and origin.key is not None),
         )
+
+    def _desired(self) -> Desired | None:
+        try:
+            return self._program.desired()
+        except OSError as error:
+            _log.warning("it cannot be told whether the gateway was stopped: %s", error)
+            return None
 
     def _has_hook_run(self, act: Step, intents: list[Intent]) -> bool:
         """Run the hook that is due before an instance is taken down; say whether there was one."""
@@ -288,7 +279,7 @@ class Driver:
             return None
 
     def _start(self, *, reload: bool) -> None:
-        if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)
+        if self._desired() != "running":  # looked at last, right before a start (rule 7)
             return
         _log.info("%s", "reload" if reload else "demand start")
         try:

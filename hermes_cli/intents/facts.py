@@ -38,7 +38,7 @@ class Observation:
     now: float
     boot_id: str | None = None
     boot_time: float | None = None  # seconds since that boot
-    desired: Desired = "running"
+    desired: Desired | None = "running"  # None: it cannot be told now
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
     service: Service = Service()  # noqa: RUF009  frozen
@@ -110,12 +110,16 @@ class Policy:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`."""
+    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`, whatever the note says."""
 
     intent: Intent
     progress: Progress
     seen: Observation
     policy: Policy
+
+    def __post_init__(self) -> None:
+        """Have nobody wait for a clock that was stepped back."""
+        object.__setattr__(self, "progress", self.progress.not_ahead_of(self.seen.now))
 
     @property
     def now(self) -> float:
@@ -162,7 +166,7 @@ class Facts:
         running = self.seen.instance
         if running is None:
             return None
-        # In a repair nobody's wish counts any more, neither the instance that it named nor who asked.
+        # In a repair it does not count any more which instance was named, nor who asked.
         target = self.intent.target if self.phase != "repair" else None
         if target is not None and target.is_same_as(running.identity) and not self._began_anew(running):
             return running

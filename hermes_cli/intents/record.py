@@ -1,4 +1,4 @@
-"""The restart intent as readers see it: parsed tolerantly, trusted in nothing but its wish (rule 6)."""
+"""The restart intent as readers see it: parsed tolerantly, believed in nothing but what it asks for (rule 6)."""
 
 import json
 import re

@@ -119,7 +119,7 @@ def _latest_first(offsets: dict[str, float], over: float | None) -> dict[str, fl
     for name in reversed(PHASES):
         found[name] = bound
         at = offsets.get(name)
-        # A demanded start is a wish; what was started without it says more.
+        # A start may have been demanded in vain; what was started without it says more.
         if at is not None and at <= bound and name != "demanded":
             bound = at
     return found

@@ -20,7 +20,7 @@ from hermes_cli.jobs import restarter
 from hermes_cli.paths import Paths, resolve
 from hermes_cli.pending import is_restart_pending
 from hermes_cli.programs.declared import DeclaredProgram, Memory
-from hermes_cli.programs.wishes import Later, Leave, ManagerView, Verdict, Wish, it_runs, judge
+from hermes_cli.programs.verdicts import Ask, Later, Leave, ManagerView, Verdict, it_runs, judge
 from hermes_cli.services import choose, kept
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -49,12 +49,12 @@ def main(profile: str) -> int:
         print(f"hermesctl: profile {profile} adopts nothing", file=sys.stderr)
         return 1
     request.make_directories(paths.intents)
-    wishes = 0
+    asked = 0
     while True:
         _drive(paths, manager)
         verdict = look(paths, program, manager)
-        wishes += isinstance(verdict, Wish)
-        if wishes == _ROUNDS or not (isinstance(verdict, Wish) or _sees_out(paths, program, manager)):
+        asked += isinstance(verdict, Ask)
+        if asked == _ROUNDS or not (isinstance(verdict, Ask) or _sees_out(paths, program, manager)):
             break
     with open(said, "w", encoding="utf-8", errors="surrogateescape") as answer:
         answer.writelines(f"{line}\n" for line in orders(program, verdict))
@@ -62,10 +62,10 @@ def main(profile: str) -> int:
 
 
 def look(paths: Paths, program: DeclaredProgram, manager: Adopted) -> Verdict:
-    """Look once, and make a durable intent of a wish. Raises OSError, QueueError."""
+    """Look once, and make a durable intent of a restart that nobody has asked us for. Raises OSError, QueueError."""
     seen, memory = program.look(program.memory(), manager.view() if program.observe() is None else _RUNS)
     verdict = judge(seen)
-    if isinstance(verdict, Wish):
+    if isinstance(verdict, Ask):
         memory = replace(memory, asked=_record(paths, program, memory, verdict.why))
     program.remember(memory)
     if not isinstance(verdict, Leave) or not seen.alive:
@@ -74,7 +74,7 @@ def look(paths: Paths, program: DeclaredProgram, manager: Adopted) -> Verdict:
 
 
 def _record(paths: Paths, program: DeclaredProgram, memory: Memory, why: str) -> str:
-    """Make the wish an intent. It counts as a program's own: whoever wished it may do so again and again."""
+    """Make it an intent. It counts as a program's own: whoever wanted the restart may do so again and again."""
     record = request.compose(
         paths.profile,
         reason=OBSERVED,

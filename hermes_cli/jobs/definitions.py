@@ -31,7 +31,7 @@ def main(profile: str) -> int:
                 edits.say(manager.definitions(), print)
             if drifted and manager.install():
                 record = ask.ask(owner, reason="definitions", command="hermes update", action="reload")
-                ask.look_after(owner, ask.send(owner, record))
+                ask.look_after(owner, ask.send(owner, record, manager=manager))
         except HermesError as error:
             print(f"profile {name}: {error}")
             code = 1

@@ -24,7 +24,7 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
     `manager`: the profile's own, where the caller has chosen it and looked already.
     """
     from hermes_cli.errors import QueueError
-    from hermes_cli.intents import driver
+    from hermes_cli.intents.driver import Driver
     from hermes_cli.intents.protocols import NoUpdates
     from hermes_cli.notify import deliver
     from hermes_cli.programs.own import OwnGateway
@@ -43,7 +43,7 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
         program = adopted or OwnGateway(paths)
         policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
         recovery = updates if adopted is None else NoUpdates()
-        driven = driver.drive(
+        driver = Driver(
             paths.queue,
             program,
             manager,
@@ -53,9 +53,12 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
             renew=renew,
             hooks=_hooks(paths),
         )
+        driven = driver.drive()
         deliver.by_driver(paths)
     except OSError as error:
-        raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+        raise QueueError(
+            f"{error.filename or paths.intents} is not usable ({error.strerror}): mend it; nothing is lost"
+        ) from error
     if not whole:
         raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
     return driven

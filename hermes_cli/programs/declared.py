@@ -15,7 +15,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import probes
 from hermes_cli.programs.adoption import Adoption, installation, program_path
 from hermes_cli.programs.program_file import ProgramFile
-from hermes_cli.programs.wishes import Look, ManagerView, Word
+from hermes_cli.programs.verdicts import Look, ManagerView, Word
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import Identity
 

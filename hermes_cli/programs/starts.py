@@ -142,24 +142,24 @@ def with_start(
     before: own.GatewayInstance | None,
     fresh: Run,
     ended: Iterable[End] = (),
-    wish: float | None = None,
+    asked: float | None = None,
 ) -> tuple[Run, ...]:
     """Return the runs with a fresh one, and why it was started.
 
-    The last one ended as `before` says of itself, else as its manager was told. `wish`: when somebody last said start, epoch seconds.
+    The last one ended as `before` says of itself, else as its manager was told. `asked`: when somebody last said start, epoch seconds.
     """
     known = _ended(runs, before, fresh.boot, fresh.at, ended)
-    return (*known, replace(fresh, why=why(known[-1] if known else None, wish)))
+    return (*known, replace(fresh, why=why(known[-1] if known else None, asked)))
 
 
-def why(before: Run | None, wish: float | None) -> Why:
-    """Return why the run after `before` was started. `wish`: when somebody last said start, perhaps to one that ran already."""
+def why(before: Run | None, asked: float | None) -> Why:
+    """Return why the run after `before` was started. `asked`: for a start, perhaps while `before` ran already."""
     if before is None:
         return "first"
     if before.rebooted:
         return "boot"
     unheard = before.ended_at if before.crashed and before.ended_at is not None else before.at
-    if wish is not None and wish >= unheard and before.code != own.RESTART_EXIT_CODE:
+    if asked is not None and asked >= unheard and before.code != own.RESTART_EXIT_CODE:
         return "started"
     if before.crashed:
         return "crash"

@@ -31,16 +31,25 @@ _TAKEN_UP_IN_TREE = 1.0  # from a poke to a driver that runs; `wake.TAKEN_UP` is
 class Submitted:
     """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
 
-    __slots__ = ("drain_timeout", "id", "in_tree", "is_poked", "obstacle", "target")
+    __slots__ = ("_manager", "drain_timeout", "id", "in_tree", "is_poked", "obstacle", "target")
 
-    def __init__(self, record: "dict[str, Any]") -> None:
-        """Only made once the record is durable."""
+    def __init__(self, record: "dict[str, Any]", manager: "ServiceManager | None" = None) -> None:
+        """Only made once the record is durable. `manager`: the profile's, where the caller has chosen it already."""
         self.id = str(record["id"])
         self.target: dict[str, Any] | None = record["target"]
         self.in_tree = bool(record["requester"]["in_tree"])
         self.drain_timeout = float(record["drain_timeout"])
         self.is_poked = False  # the service manager has accepted it, which is no driver that runs yet
         self.obstacle: str | None = None  # why nothing was signalled
+        self._manager = manager
+
+    def manager(self, paths: "Paths") -> "ServiceManager":
+        """Return the profile's service manager, which is chosen once for a request."""
+        if self._manager is None:
+            from hermes_cli.services import choose
+
+            self._manager = choose(paths)
+        return self._manager
 
 
 def ask(
@@ -116,22 +125,20 @@ def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: 
     record["when_idle"] = idle
     record["not_before"] = None if at is None else records.timestamp(at)
     record["expires_at"] = records.timestamp(time.time() + wait + (_LONGEST_BUSY if idle else records.EXPIRY))
-    submitted = _submit(paths, record)
+    records.submit(paths.intents, record)
     look(paths)
-    return submitted
+    return Submitted(record)
 
 
-def send(paths: "Paths", record: "dict[str, Any]", *, looked: bool = False) -> Submitted:
+def send(
+    paths: "Paths", record: "dict[str, Any]", *, looked: bool = False, manager: "ServiceManager | None" = None
+) -> Submitted:
     """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError.
 
     `looked`: the caller has seen just now that the next gateway would start.
     """
-    return begin(paths, _submit(paths, record), looked=looked or record["force"])
-
-
-def _submit(paths: "Paths", record: "dict[str, Any]") -> Submitted:
     records.submit(paths.intents, record)
-    return Submitted(record)
+    return begin(paths, Submitted(record, manager), looked=looked or record["force"])
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
@@ -140,16 +147,14 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
     Unless the caller has `looked`, nothing is signalled whose successor would not start; the driver then says why.
     Who does not wait for the outcome calls `look_after` once the answer is given.
     """
-    from hermes_cli.services import choose
-
-    manager = choose(paths)
+    manager = submitted.manager(paths)
     submitted.obstacle = None if looked or submitted.target is None else _obstacle(manager)
     if submitted.obstacle is None and not _has_hook(paths):
         with contextlib.suppress(OSError):
             signal_target(paths, submitted.target)
     submitted.is_poked = bool(manager.poke("poke"))
     if not submitted.is_poked:
-        _drive(paths, manager, submitted)
+        _drive(paths, submitted)
     return submitted
 
 
@@ -159,10 +164,9 @@ def look_after(paths: "Paths", submitted: Submitted) -> None:
     In-tree the bound is shorter than the grace of the turn that asked.
     """
     from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
-    from hermes_cli.services import choose
 
     if submitted.is_poked and not is_taken_up(paths, _TAKEN_UP_IN_TREE if submitted.in_tree else TAKEN_UP):
-        _drive(paths, choose(paths), submitted)
+        _drive(paths, submitted)
 
 
 def _has_hook(paths: "Paths") -> bool:
@@ -174,7 +178,7 @@ def _has_hook(paths: "Paths") -> bool:
     return bool(load_or_defaults(paths.config).hooks.before_restart)
 
 
-def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted) -> None:
+def _drive(paths: "Paths", submitted: Submitted) -> None:
     """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome."""
     if submitted.obstacle is None:
         from hermes_cli.installation import entry_points
@@ -183,7 +187,7 @@ def _drive(paths: "Paths", manager: "ServiceManager", submitted: Submitted) -> N
         if submitted.in_tree:  # it would go with the gateway's tree
             argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
             with contextlib.suppress(HermesError):
-                manager.run_outside("driver", argv, {})
+                submitted.manager(paths).run_outside("driver", argv, {})
                 return
         with contextlib.suppress(OSError):
             start_driver(paths, "poke")
@@ -209,15 +213,14 @@ def request(
     return send(paths, ask(paths, reason=reason, command=command, origin=origin, force=force))
 
 
-def refuse_leap(paths: "Paths") -> bool:
+def refuse_leap(paths: "Paths", manager: "ServiceManager") -> bool:
     """Refuse a restart whose gateway would not come up, before it is recorded (rule 10). Raises HermesError.
 
     A definition whose program is gone is brought up to date with this installation. True: it is in force after a reload.
     """
-    from hermes_cli.services import ahead, choose
+    from hermes_cli.services import ahead
     from hermes_cli.services.job import edits
 
-    manager = choose(paths)
     why = _obstacle(manager)
     if why is None:
         return False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.system import threads
 
 _LOOK_AGAIN = 0.2  # seconds
 
@@ -22,9 +23,7 @@ def show_while(paths: Paths, stop: Callable[[], None]) -> None:
             failed.append(error)
 
     worker = threading.Thread(target=work, daemon=True)
-    try:
-        worker.start()
-    except RuntimeError:  # no thread can be started: a stop is carried out all the same
+    if not threads.start(worker):  # a stop is carried out all the same
         stop()
         return
     with ProgressLine("stopping") as line:

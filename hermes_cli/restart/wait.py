@@ -23,7 +23,6 @@ from hermes_cli.restart.policy import hook_timeout, policy_of
 from hermes_cli.restart.progress_line import ProgressLine
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
-from hermes_cli.services import choose
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.printable import printable
 from hermes_cli.system.terminal import is_utf8
@@ -38,7 +37,7 @@ def await_outcome(paths: Paths, submitted: Submitted, who: str = "") -> int:
 
     `who` begins the lines: a profile, where there are others.
     """
-    policy = policy_of(paths, choose(paths).spawn_interval)
+    policy = policy_of(paths, submitted.manager(paths).spawn_interval)
     patience = Clocks(submitted.drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
     patience += policy.spawn_interval + hook_timeout(paths)
     log = LogLines(paths.gateway_log)

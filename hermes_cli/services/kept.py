@@ -37,7 +37,7 @@ def adopted(paths: Paths) -> "DeclaredProgram | None":
 def declared(paths: Paths, adoption: "Adoption", what: "ProgramFile") -> "DeclaredProgram":
     """Return the program that is adopted so."""
     from hermes_cli.programs.declared import DeclaredProgram
-    from hermes_cli.programs.wishes import ManagerView
+    from hermes_cli.programs.verdicts import ManagerView
     from hermes_cli.services.adopted import found
 
     def view() -> ManagerView:

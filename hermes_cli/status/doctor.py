@@ -14,7 +14,7 @@ from hermes_cli.config import load_or_defaults
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import Advice, ConfigError, HermesError, Problem
 from hermes_cli.installation import origin
-from hermes_cli.intents import trial
+from hermes_cli.intents import file_system
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -69,7 +69,7 @@ def _checks(
     paths: Paths, manager: ServiceManager, revision: Callable[[], str | None], found: set[str]
 ) -> Iterator[Check]:
     """Yield each check. `found`: the codes of the problems that the checks before have found."""
-    tried = trial.run(paths.intents) if os.path.lexists(paths.queue.staging) else trial.Trial()
+    tried = file_system.check(paths.intents) if os.path.lexists(paths.queue.staging) else file_system.Suitability()
     queue = tuple(_of_the_queue(paths, tried))
     without = "" if tried.has_links else ", without hard links"
     yield Check(f"a request can be recorded durably below {paths.intents}{without}", queue)
@@ -94,7 +94,7 @@ def _checks(
         yield Check("the installed code starts", tuple(_of_code(paths, given, is_named=is_named)))
 
 
-def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
+def _of_the_queue(paths: Paths, tried: file_system.Suitability) -> Iterator[Problem]:
     above = paths.intents
     while not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -126,7 +126,7 @@ def _of_the_queue(paths: Paths, tried: trial.Trial) -> Iterator[Problem]:
 def _mend(paths: Paths, error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"chmod u+rwx {shlex.quote(paths.queue.staging)}"
-    return Advice(trial.mend(error))
+    return Advice(file_system.mend(error))
 
 
 def _of_watches(paths: Paths) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from hermes_cli.services.base import ServiceManager
 from hermes_cli.status.document import document, problem_document, restarts_of
 from hermes_cli.status.gather import Kind, Status, gather
 from hermes_cli.status.problems import problems
+from hermes_cli.system import threads
 
 _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the others
 _GRAVITY = (  # the worst first; what is not named here comes after
@@ -191,9 +192,8 @@ def _each(items: Sequence[Seen], act: Callable[[Seen], Row]) -> list[Row]:
             found[index] = act(one)
 
     helpers = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(items)) - 1)]
-    for helper in helpers:
-        helper.start()
+    begun = [helper for helper in helpers if threads.start(helper)]
     work()
-    for helper in helpers:
+    for helper in begun:
         helper.join()
     return [found[index] for index in range(len(items))]

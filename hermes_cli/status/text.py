@@ -6,9 +6,9 @@ from hermes_cli import mends
 from hermes_cli.mends import home_to_name
 from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
-from hermes_cli.programs.telegram import TelegramState
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
+from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system.printable import printable
 
 _SHOWN = 20  # pending intents
@@ -22,7 +22,7 @@ def text(status: Status) -> str:
         state = _of_instance(status, running)
     elif status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
-        state = f"running{pid}, and gateway.json, which describes it, is missing"
+        state = f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
     else:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":

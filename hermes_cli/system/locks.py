@@ -31,6 +31,8 @@ def await_release(path: str, patience: float) -> None:
     """Return when nobody holds the lock, or after `patience` seconds. The kernel tells, also when the holder is killed."""
     import threading
 
+    from hermes_cli.system import threads
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -43,7 +45,10 @@ def await_release(path: str, patience: float) -> None:
             os.close(descriptor)
 
     waiter = threading.Thread(target=wait, daemon=True)  # flock(2) waits for ever or not at all
-    waiter.start()
+    if not threads.start(waiter):
+        os.close(descriptor)
+        time.sleep(patience)  # whoever calls this looks again
+        return
     waiter.join(patience)
 
 

@@ -1,9 +1,17 @@
-"""What blocks, in a thread of its own, when there is one to be had: at a limit of processes the kernel refuses threads, too."""
+"""What blocks, in a thread of its own, when there is one to be had: at a limit of processes the kernel refuses threads, too.
 
-import asyncio
+Only here is a thread of the event loop's asked for: each caller says how long it waits for one, and gets one error.
+"""
+
+import errno
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
 
 _log = logging.getLogger("hermes.threads")
 _Result = TypeVar("_Result")
@@ -11,14 +19,41 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries
 _REFUSED = "can't start new thread"  # Python has no error of its own for it
 
 
+class NoThreadError(OSError):
+    """No thread can be started now, which passes."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EAGAIN, "no thread can be started now")
+
+    def __str__(self) -> str:
+        """As it is told."""
+        return str(self.strerror)
+
+
 def is_refusal(error: BaseException) -> bool:
     """Say whether the error means that no thread could be started."""
-    return isinstance(error, RuntimeError) and _REFUSED in str(error)
+    return isinstance(error, NoThreadError) or (isinstance(error, RuntimeError) and _REFUSED in str(error))
 
 
-async def in_thread(function: Callable[..., _Result], *arguments: Any) -> _Result:
-    """Return what `function` returns, which runs once, in a thread; wait as long as none can be started."""
-    pause = _FIRST_PAUSE
+def start(thread: "threading.Thread") -> bool:
+    """Start a thread; False when none can be started."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if not is_refusal(error):
+            raise
+        return False
+    return True
+
+
+async def in_thread(function: Callable[..., _Result], *arguments: Any, patience: float = float("inf")) -> _Result:
+    """Return what `function` returns, which runs once, in a thread.
+
+    Wait `patience` seconds for one that can be started. Raises NoThreadError after them; the function has not run then.
+    """
+    import asyncio
+
+    pause, deadline = _FIRST_PAUSE, time.monotonic() + patience
     while True:
         given_up: list[bool] = []
 
@@ -34,7 +69,10 @@ async def in_thread(function: Callable[..., _Result], *arguments: Any) -> _Resul
             if not is_refusal(error):
                 raise
         given_up.append(True)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise NoThreadError
         if pause == _FIRST_PAUSE:
             _log.error("no thread can be started, it is tried until one can")
-        await asyncio.sleep(pause)  # a kernel tells nobody that it has threads again
+        await asyncio.sleep(min(pause, left))  # a kernel tells nobody that it has threads again
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -12,6 +12,7 @@ from typing import Self
 from hermes_cli.config import load_or_defaults
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import Paths
+from hermes_cli.system import threads
 from hermes_cli.system.log_file import LogFile
 from hermes_cli.system.printable import printable
 from hermes_cli.update.output import LOGGER
@@ -63,7 +64,7 @@ class Report:
         log = logging.getLogger(LOGGER)
         log.setLevel(logging.INFO)
         log.addHandler(self._output)
-        self._thread.start()
+        threads.start(self._thread)  # without it there are only no signs of life
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -30,6 +30,7 @@ class PlannedRestart:
 
     paths: Paths
     record: dict[str, Any]
+    manager: ServiceManager
 
     @property
     def id(self) -> str:
@@ -89,7 +90,7 @@ class Restarts:
 
     def lines(self) -> list[str]:
         """Return what is to restart, in which order and under which service manager, a line for each."""
-        return [f"then restarts {one.shown}, {self._manager_of(one).name}" for one in self._planned]
+        return [f"then restarts {one.shown}, {one.manager.name}" for one in self._planned]
 
     def obstacle(self) -> str | None:
         """Return why a gateway that is to restart would not come up again, with the mend. Starts none of its code."""
@@ -106,15 +107,12 @@ class Restarts:
             if one.record["target"] is None:
                 continue
             try:
-                why = look(one, self._manager_of(one))
+                why = look(one, one.manager)
             except HermesError:
                 continue  # unknown is no obstacle
             if why is not None:
                 return f"{one.shown} would not come up again: {why}"
         return None
-
-    def _manager_of(self, one: PlannedRestart) -> ServiceManager:
-        return self._manager if one.paths is self._paths else choose(one.paths)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[list[int]]:
@@ -196,7 +194,8 @@ class Restarts:
             return None
         if one.id in self._waiting:
             self._waiting.pop(one.id).close()
-        return ask.begin(one.paths, ask.Submitted(one.record), looked=one is self.own)  # that its code starts is proven
+        sent = ask.Submitted(one.record, one.manager)
+        return ask.begin(one.paths, sent, looked=one is self.own)  # that its code starts is proven
 
     def _begin_all(self) -> int:
         for one in self._planned:
@@ -217,7 +216,8 @@ class Restarts:
 
     def _plan(self, owner: Paths, command: str, revision: str | None) -> None:
         record = ask.ask(owner, reason=records.UPDATE, command=command, revision=revision)
-        self._planned.append(PlannedRestart(owner, record))
+        manager = self._manager if owner is self._paths else choose(owner)
+        self._planned.append(PlannedRestart(owner, record, manager))
 
     def _is_needed(self) -> bool:
         """Whether a gateway runs, or ought to. Not knowing counts as yes: an intent too many settles by itself."""

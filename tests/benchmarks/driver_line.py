@@ -111,14 +111,14 @@ def _drive(paths: Paths) -> tuple[int, int]:
             os.close(reading)
             code = 1
             with contextlib.suppress(Exception):
-                driver.drive(
+                driver.Driver(
                     paths.queue,
                     OwnGateway(paths),
                     _Manager(paths, writing),
                     NoUpdates(),
                     policy=Policy(),
                     trigger="watch",
-                )
+                ).drive()
                 code = 0
             os._exit(code)
         os.close(writing)

@@ -81,7 +81,7 @@ def test_a_gateway_that_is_killed_meanwhile_is_followed_by_one_that_delivers_eve
     hermes: Installation, checkout: Checkout
 ) -> None:
     before = hermes.ready()
-    new = checkout.release("hermes_cli/gateway/run.py", "_TEND_LOG = 15.0", "_TEND_LOG = 14.0")
+    new = checkout.release("hermes_cli/gateway/run.py", "_REVISION_WAIT = 0.2", "_REVISION_WAIT = 0.3")
     with hermes.start("chat", "/update") as process:
         hermes.until(lambda: "proving that" in hermes.log(), "the proof of the new code")
         os.kill(before.identity.pid, signal.SIGKILL)

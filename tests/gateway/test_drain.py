@@ -3,7 +3,7 @@
 import pytest
 
 from hermes_cli.gateway.conversations.message import Message, MessageOrigin, asked_by
-from hermes_cli.gateway.drain import Wish, deadline_of, names, overall
+from hermes_cli.gateway.drain import Named, deadline_of, names, overall
 from hermes_cli.intents.record import Intent, Origin, Requester
 from hermes_cli.system.process import Identity
 
@@ -38,37 +38,37 @@ def message(identifier="m1", session="main", at=None) -> Message:
     return Message(1, session, identifier, "user", "text", 0.0, at or MessageOrigin.local(session))
 
 
-def test_without_any_wish_the_configured_limit_holds():
+def test_without_any_intent_the_configured_limit_holds():
     assert overall(100.0, 280.0, []) == 280.0
 
 
-def test_the_smallest_wish_ends_the_drain():
-    wishes = [Wish(intent(drain_timeout=60.0), 100.0), Wish(intent(drain_timeout=20.0), 110.0)]
-    assert overall(100.0, 280.0, wishes) == 130.0
+def test_the_smallest_drain_timeout_ends_the_drain():
+    intents = [Named(intent(drain_timeout=60.0), 100.0), Named(intent(drain_timeout=20.0), 110.0)]
+    assert overall(100.0, 280.0, intents) == 130.0
 
 
-def test_a_wish_never_prolongs_the_drain_beyond_the_configured_limit():
-    assert overall(100.0, 280.0, [Wish(intent(drain_timeout=3600.0), 100.0)]) == 280.0
+def test_an_intent_never_prolongs_the_drain_beyond_the_configured_limit():
+    assert overall(100.0, 280.0, [Named(intent(drain_timeout=3600.0), 100.0)]) == 280.0
 
 
 def test_a_forced_restart_ends_the_drain_when_it_is_seen():
-    assert overall(100.0, 280.0, [Wish(intent(force=True, drain_timeout=60.0), 150.0)]) == 150.0
+    assert overall(100.0, 280.0, [Named(intent(force=True, drain_timeout=60.0), 150.0)]) == 150.0
 
 
 def test_the_turn_that_asked_gets_the_grace_and_others_the_whole_drain():
-    wishes = [Wish(intent(origin=origin()), 100.0)]
-    assert deadline_of(message("m1"), 280.0, 3.0, wishes) == 103.0
-    assert deadline_of(message("m2"), 280.0, 3.0, wishes) == 280.0
+    intents = [Named(intent(origin=origin()), 100.0)]
+    assert deadline_of(message("m1"), 280.0, 3.0, intents) == 103.0
+    assert deadline_of(message("m2"), 280.0, 3.0, intents) == 280.0
 
 
 def test_the_turn_that_asked_keeps_its_grace_in_a_forced_restart():
-    wishes = [Wish(intent(origin=origin(), force=True), 100.0)]
-    assert deadline_of(message("m1"), overall(100.0, 280.0, wishes), 3.0, wishes) == 103.0
+    intents = [Named(intent(origin=origin(), force=True), 100.0)]
+    assert deadline_of(message("m1"), overall(100.0, 280.0, intents), 3.0, intents) == 103.0
 
 
 def test_a_turn_that_asked_twice_gets_one_grace():
-    wishes = [Wish(intent(origin=origin()), 100.0), Wish(intent(origin=origin()), 102.0)]
-    assert deadline_of(message("m1"), 280.0, 3.0, wishes) == 103.0
+    intents = [Named(intent(origin=origin()), 100.0), Named(intent(origin=origin()), 102.0)]
+    assert deadline_of(message("m1"), 280.0, 3.0, intents) == 103.0
 
 
 def test_a_turn_id_names_the_turn_as_well_as_a_message_id():

@@ -10,7 +10,7 @@ import pytest
 from support import PATIENCE
 
 from hermes_cli.cli import ask_telegram
-from hermes_cli.programs import telegram as states
+from hermes_cli.status import telegram as states
 
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")
 pytestmark = pytest.mark.e2e

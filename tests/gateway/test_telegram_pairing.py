@@ -20,7 +20,7 @@ from hermes_cli.gateway import people
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.people import MOST_ANSWERS, MOST_CODES, MOST_WRONG, People
-from hermes_cli.programs import telegram as states
+from hermes_cli.status import telegram as states
 
 jsonschema = pytest.importorskip("jsonschema", reason="the group proof is not installed")
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 import shlex
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from hermes_cli.intents import request
 from hermes_cli.paths import Paths, resolve
 from hermes_cli.system.directory_watch import DirectoryWatch
 
-NEVER = 10 * PATIENCE
+NEVER = 2 * PATIENCE
 
 
 def asked(paths: Paths) -> str:
@@ -124,18 +126,30 @@ def test_the_page_shows_what_has_changed_and_lets_go_of_who_has_gone(
         page.server_close()
 
 
-def test_a_gateway_that_was_killed_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "_STILL", NEVER)
+@pytest.fixture
+def onlooker() -> Iterator[socket.socket]:
     with (
-        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process,
         socket.create_server(("127.0.0.1", 0)) as listening,
         socket.create_connection(listening.getsockname()) as mine,
         listening.accept()[0],
+    ):
+        yield mine
+
+
+@pytest.mark.parametrize("when", ["before it is waited for", "while it is waited for"])
+def test_a_gateway_that_was_killed_is_news(when: str, onlooker: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_STILL", NEVER)
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process,
         DirectoryWatch() as watch,
     ):
         identity = looks.Identity.of(process.pid)
         assert identity is not None
-        threading.Thread(target=process.kill).start()
+        if when.startswith("before"):
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            threading.Thread(target=process.kill).start()
         begun = time.monotonic()
-        assert looks.await_change(watch, looks.Look(b"", (identity,)), mine)
+        assert looks.await_change(watch, looks.Look(b"", (identity,)), onlooker)
         assert time.monotonic() - begun < NEVER

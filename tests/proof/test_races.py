@@ -99,7 +99,7 @@ def test_a_stop_while_a_driver_is_about_to_demand_a_start_wins(hermes: Installat
     hermes.gone(before.identity)
     hermes.until(lambda: not hermes.processes(), "nobody left")
     os.unlink(hermes.paths.desired)
-    # The look at the wish is behind the driver, the manager's own start before it.
+    # The look at what is desired is behind the driver, the manager's own start before it.
     at = gated(hermes, starting, Embedded.demand_start, "restarter")
     asking = hermes.start("gateway", "restart", "--no-wait", fault=at)
     starting.reached()

@@ -5,7 +5,7 @@ import tempfile
 
 CODE = """
 import encodings.idna, os, sys
-from hermes_cli.intents import trial
+from hermes_cli.intents import file_system
 from hermes_cli.paths import Paths
 from hermes_cli.status import doctor
 if os.geteuid() == 0:
@@ -13,12 +13,12 @@ if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 home = sys.argv[1] + "/closed/home"
-found = list(doctor._of_the_queue(Paths("default", home + "/state", home, home), trial.Trial()))
+found = list(doctor._of_the_queue(Paths("default", home + "/state", home, home), file_system.Suitability()))
 assert [one.code for one in found] == ["queue"], found
 assert "/closed cannot be written to" in found[0].text
 assert list(doctor._of_room(Paths("default", home + "/state", home, home))) == []
 os.chmod(sys.argv[1] + "/closed", 0o700)
-assert list(doctor._of_the_queue(Paths("default", home + "/state", home, home), trial.Trial())) == []
+assert list(doctor._of_the_queue(Paths("default", home + "/state", home, home), file_system.Suitability())) == []
 """
 
 

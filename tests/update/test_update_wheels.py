@@ -262,7 +262,7 @@ def test_a_pip_that_is_killed_between_two_releases_is_undone_by_the_restarters_c
 ) -> None:
     before = hermes.install()
     files = environment.files()
-    environment.wheels.release("1.1", ("hermes_cli/gateway/run.py", "_TEND_LOG = 15.0", "_TEND_LOG = 14.0"))
+    environment.wheels.release("1.1", ("hermes_cli/gateway/run.py", "_REVISION_WAIT = 0.2", "_REVISION_WAIT = 0.3"))
     struck = hermes.home / "struck"
     # pip is killed, and with it, because it was its child, the updater that waits for it.
     both = all_of(

@@ -13,15 +13,20 @@ from hermes_cli.intents.request import new_id
 from hermes_cli.paths import Paths
 from hermes_cli.services import choose
 from hermes_cli.system import durable
+from hermes_cli.system.threads import NoThreadError, in_thread
 from hermes_cli.update import chat_job
+
+PATIENCE = 5.0  # seconds that a person waits for a thread to be had
 
 
 async def run_update(turn: Turn, options: Sequence[str], paths: Paths, is_draining: Callable[[], bool]) -> str:
     """Start an update for this turn and stream what it says. Return the closing line, at once when a drain begins."""
     identifier = new_id(time.time())
     try:
-        await asyncio.to_thread(_start, paths, identifier, turn.message, options)
+        await in_thread(_start, paths, identifier, turn.message, options, patience=PATIENCE)
         return await _stream(turn, chat_updates(paths)[identifier], is_draining)
+    except NoThreadError as error:
+        return f"no update: {error}: repeat in a moment"
     except (HermesError, OSError, KeyError) as error:
         return f"no update: {error}"
 

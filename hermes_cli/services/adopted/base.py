@@ -7,7 +7,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs.adoption import Adoption
-from hermes_cli.programs.wishes import ManagerView
+from hermes_cli.programs.verdicts import ManagerView
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job.definition import Definition
@@ -81,6 +81,10 @@ class Adopted(ServiceManager, ABC):
         raise self._refused("start it with its own command")
 
     def complete_exit(self) -> None:
+        """Refuse: no adopted program exits through us. Raises HermesError."""
+        raise self._refused("it exits by itself")
+
+    def forgive_exit(self) -> None:
         """Refuse: no adopted program exits through us. Raises HermesError."""
         raise self._refused("it exits by itself")
 

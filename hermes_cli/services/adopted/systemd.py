@@ -10,7 +10,7 @@ from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs.adoption import Adoption
-from hermes_cli.programs.wishes import ManagerView
+from hermes_cli.programs.verdicts import ManagerView
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition

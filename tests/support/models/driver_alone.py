@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hermes_cli.intents import driver
+from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Policy
 from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
@@ -49,6 +49,6 @@ if __name__ == "__main__":
     found = paths_below(sys.argv[1])
     sys.exit(
         0
-        if driver.drive(found.queue, OwnGateway(found), Alone(found), NoUpdates(), policy=POLICY, trigger="watch")
+        if Driver(found.queue, OwnGateway(found), Alone(found), NoUpdates(), policy=POLICY, trigger="watch").drive()
         else 75
     )

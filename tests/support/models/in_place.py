@@ -70,7 +70,6 @@ def drive(paths: Paths) -> int:
     """Run a driver to its end; how many demand starts it took."""
     manager = InPlace(paths)
     with mock.patch.object(driver, "DirectoryWatch", NoWatch):
-        assert driver.drive(paths.queue, own.OwnGateway(paths), manager, NoUpdates(), policy=POLICY, trigger="watch"), (
-            "another driver is at it"
-        )
+        one = driver.Driver(paths.queue, own.OwnGateway(paths), manager, NoUpdates(), policy=POLICY, trigger="watch")
+        assert one.drive(), "another driver is at it"
     return manager.starts

@@ -16,8 +16,8 @@ from telegram_emulator import Telegram
 from telegram_emulator.emulator import Call
 from telegram_emulator.people import Chat
 
-from hermes_cli.programs import telegram as states
-from hermes_cli.programs.telegram import TelegramState
+from hermes_cli.status import telegram as states
+from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system.directory_watch import DirectoryWatch
 from support import PATIENCE
 

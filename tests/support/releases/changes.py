@@ -13,8 +13,8 @@ SOUND: Change = ("hermes_cli/__init__.py", '__version__ = "', '__version__ = "9.
 CRASHES_AT_IMPORT: Change = (RUN, "import asyncio\n", "import asyncio\nraise ImportError('a bad day')\n")
 DIES_AT_START: Change = (
     RUN,
-    "return asyncio.run(Gateway(paths, config, query, mark, notifier, start=start).run())",
-    'sys.exit("a bad start")',
+    "lambda config, given: Gateway(paths, config, given),",
+    "lambda *_: __import__('sys').exit('a bad start'),",
 )
 # What an update leaves when it has ended well: a receipt.
 _SUCCEEDED = 'os.path.isdir(self._paths.updates) and any(".json" in name for name in os.listdir(self._paths.updates))'

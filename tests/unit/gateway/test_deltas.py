@@ -141,14 +141,14 @@ def test_arguments_that_are_missing_are_none_and_those_that_are_no_object_are_no
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "reasoning_details"])
 def test_thoughts_are_not_shown_and_are_no_answer(name):
     found = of({name: "I should restart it"}, {"content": ""}, finish="stop")
-    assert (found.text, found.is_empty, found.reasoned) == ("", True, True)
+    assert (found.text, found.is_empty) == ("", True)
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_thoughts_in_the_text_are_left_out_wherever_a_tag_is_cut(cut):
     text = "A <think>secret < plan</think>B < C <thin"
     found = of(*[{"content": text[at : at + cut]} for at in range(0, len(text), cut)])
-    assert (found.text, found.reasoned) == ("A B < C <thin", True)
+    assert found.text == "A B < C <thin"
 
 
 def test_a_call_that_is_written_as_text_is_told_and_no_call():

@@ -89,7 +89,7 @@ def test_an_end_of_long_ago_is_nobodys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "wish", "why"),
+    ("before", "asked", "why"),
     [
         (None, 5.0, "first"),
         (Run(8, 980.0, ended_at=990.0, code=75), 970.0, "asked"),
@@ -102,8 +102,8 @@ def test_an_end_of_long_ago_is_nobodys() -> None:
         (Run(8, 980.0, ended_at=990.0, rebooted=True), 970.0, "boot"),
     ],
 )
-def test_why_a_gateway_was_started_follows_from_the_end_before_it_and_from_who_said_start(before, wish, why) -> None:
-    assert starts.why(before, wish) == why
+def test_why_a_gateway_was_started_follows_from_the_end_before_it_and_from_who_said_start(before, asked, why) -> None:
+    assert starts.why(before, asked) == why
 
 
 def test_the_number_of_starts_counts_on_though_the_file_is_bounded(paths: Paths) -> None:

@@ -37,7 +37,6 @@ class Completion:
 
     text: str
     calls: tuple[Call, ...] = ()
-    reasoned: bool = False  # it has thought, which is not shown
 
     @property
     def is_empty(self) -> bool:
@@ -77,7 +76,6 @@ class Deltas:
         self.size = 0  # characters of text and of calls so far
         self._text: list[str] = []
         self._calls: list[_Open] = []
-        self._reasoned = False
         self._thinking = False
         self._held = ""  # the beginning of what may be a tag
 
@@ -90,8 +88,7 @@ class Deltas:
             delta = choice.get("delta") or choice.get("message") or {}
             if not isinstance(delta, dict):
                 continue
-            # Thinking is neither shown nor sent back, whatever it is called.
-            self._reasoned |= any(delta.get(name) for name in ("reasoning_content", "reasoning", "reasoning_details"))
+            # Thinking (reasoning_content, reasoning, reasoning_details) is neither shown nor sent back.
             content = delta.get("content")  # null or "" beside calls; also in the chunk that finishes (vLLM #35705)
             if isinstance(content, str):
                 self.size += len(content)
@@ -114,7 +111,7 @@ class Deltas:
             for number, one in enumerate(self._calls)
             if one.name or one.arguments
         )
-        return Completion("".join(self._text), calls, self._reasoned)
+        return Completion("".join(self._text), calls)
 
     def _piece(self, piece: dict[str, Any]) -> None:
         function = piece.get("function")
@@ -159,9 +156,7 @@ class Deltas:
                 keep = _overlap(before, tag)
                 self._held = before[len(before) - keep :]
                 before = before[: len(before) - keep]
-            if self._thinking:
-                self._reasoned |= bool(before)
-            else:
+            if not self._thinking:
                 shown.append(before)
             if not found:
                 break

@@ -15,6 +15,7 @@ import httpx2
 from hermes_cli.config import ModelConfig
 from hermes_cli.gateway.agents.model.deltas import Completion, Deltas
 from hermes_cli.system.printable import printable
+from hermes_cli.system.threads import is_refusal
 
 _CONNECT = 10.0  # seconds
 _LINE = 8 * 1024 * 1024  # bytes of one event, or of one answer that is not streamed
@@ -82,6 +83,10 @@ class Endpoint:
         except (httpx2.HTTPError, OSError):
             what = "ended in the middle of its answer" if began else "hung up without an answer"
             raise EndpointError(f"{self._place} {what}{_NOTHING_RUN}") from None
+        except RuntimeError as error:  # the endpoint's name is looked up in a thread
+            if not is_refusal(error):
+                raise
+            raise EndpointError(f"{self._place} cannot be reached, {error}: repeat in a moment") from None
         if rest := deltas.end():
             shown(rest)
         return deltas.completion()

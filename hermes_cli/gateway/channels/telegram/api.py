@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Refused, Unknown
+from hermes_cli.system.threads import is_refusal
 
 PATIENCE = 10.0  # seconds for an answer
 POLL = 50  # seconds of a long poll, the most that the server grants
@@ -65,6 +66,10 @@ class Api:
             return NotSent("the address of the API is none")
         except (httpx2.HTTPError, OSError) as error:
             return Unknown(type(error).__name__)
+        except RuntimeError as error:  # the server's name is looked up in a thread
+            if not is_refusal(error):
+                raise
+            return NotSent(str(error))
         return self._without_token(read(answer.status_code, answer.content))
 
     def _without_token(self, outcome: Outcome) -> Outcome:

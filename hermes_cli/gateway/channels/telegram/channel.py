@@ -23,6 +23,7 @@ from hermes_cli.gateway.conversations.store import Store
 from hermes_cli.gateway.people import People, tell
 from hermes_cli.paths import Paths
 from hermes_cli.system import locks
+from hermes_cli.system.threads import in_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class TelegramChannel:
     async def _run(self) -> None:
         try:
             await self._locked()
-            self._api = api = await asyncio.to_thread(_connect, self._config.api, self._token)
+            self._api = api = await in_thread(_connect, self._config.api, self._token)
             self._ledger = Ledger(self._store, self._me.account, self._config.api)
             self._outbox = Outbox(api, self._ledger, self._store, self._standing.touch)
             self._outbox.open()

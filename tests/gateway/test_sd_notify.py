@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli.gateway import notify
+from hermes_cli.gateway import sd_notify
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         yield listening
 
 
-def claimed(**variables: str) -> notify.Notifier:
+def claimed(**variables: str) -> sd_notify.Notifier:
     environment = dict(variables)
-    found = notify.claim(environment)
+    found = sd_notify.claim(environment)
     assert environment == {}
     return found
 
@@ -70,7 +70,7 @@ def test_nobody_waits_for_a_beat_that_was_not_asked_of_this_process(variables) -
 
 @pytest.mark.parametrize("address", [None, "", "nowhere/at/all", "/" * 300])
 def test_a_manager_that_does_not_listen_keeps_nobody(address: str | None) -> None:
-    notify.Notifier(address).ready()
+    sd_notify.Notifier(address).ready()
 
 
 def test_a_manager_whose_queue_is_full_keeps_nobody(manager) -> None:

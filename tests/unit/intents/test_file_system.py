@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from hermes_cli.intents import trial
+from hermes_cli.intents import file_system
 from hermes_cli.intents.request import make_directories
 from hermes_cli.system import durable, locks
 
@@ -25,7 +25,7 @@ def refuse(monkeypatch, where, name, code):
 
 
 def test_nothing_is_refused_here_and_nothing_is_left_behind(root):
-    assert trial.run(root) == trial.Trial()
+    assert file_system.check(root) == file_system.Suitability()
     assert os.listdir(f"{root}/staging") == []
 
 
@@ -41,7 +41,7 @@ def test_nothing_is_refused_here_and_nothing_is_left_behind(root):
 )
 def test_each_operation_that_is_refused_is_named(root, monkeypatch, where, name, what):
     refuse(monkeypatch, where, name, errno.EIO)
-    found = trial.run(root)
+    found = file_system.check(root)
     assert found.refused == what
     assert found.error.errno == errno.EIO
     assert os.listdir(f"{root}/staging") == []
@@ -50,7 +50,7 @@ def test_each_operation_that_is_refused_is_named(root, monkeypatch, where, name,
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES, errno.ENOTSUP])
 def test_links_may_be_refused(root, monkeypatch, code):
     refuse(monkeypatch, os, "link", code)
-    assert trial.run(root) == trial.Trial(has_links=False)
+    assert file_system.check(root) == file_system.Suitability(has_links=False)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_links_may_be_refused(root, monkeypatch, code):
     [(errno.ENOSPC, "free some space"), (errno.EROFS, "mend its permissions"), (errno.ENOLCK, "use a home on a local")],
 )
 def test_each_refusal_has_its_mend(code, mend):
-    assert trial.mend(OSError(code, os.strerror(code))).startswith(mend)
+    assert file_system.mend(OSError(code, os.strerror(code))).startswith(mend)

@@ -1,7 +1,7 @@
 """Decide what becomes of an adopted program whose process is gone: the first rule that applies, over one look. Pure.
 
 Upstream's own helper and its service manager come first, with patience. What a person stopped, disabled, booted out or
-removed stays so. A wish is only read off: the intent that is made of it settles like any other.
+removed stays so. A verdict is only read off: the intent that is made of `Ask` settles like any other.
 """
 
 from collections.abc import Callable
@@ -66,14 +66,14 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Make a durable intent of it."""
+class Ask:
+    """Ask for a restart: make a durable intent of it."""
 
     why: str
     rule: str = ""
 
 
-Verdict = Leave | Later | Wish
+Verdict = Leave | Later | Ask
 Rule = Callable[[Look], Verdict | None]
 
 
@@ -159,7 +159,7 @@ def restart_wanted(look: Look) -> Verdict | None:
     until = look.gone_since + look.helper
     if not look.manager.loaded and look.now < until:
         return Later("its own helper may load it", until)
-    return Wish("it was asked to restart and did not come back")
+    return Ask("it was asked to restart and did not come back")
 
 
 def stopped(look: Look) -> Verdict | None:
@@ -189,7 +189,7 @@ def manager_will_start(look: Look) -> Verdict | None:
 def ended_by_itself(look: Look) -> Verdict | None:
     """Restart it: it ended although nobody asked, and its manager has not brought it back."""
     return (
-        Wish("it ended by itself and its manager did not bring it back") if look.manager.loaded and look.known else None
+        Ask("it ended by itself and its manager did not bring it back") if look.manager.loaded and look.known else None
     )
 
 
@@ -200,7 +200,7 @@ def reload_half_done(look: Look) -> Verdict | None:
     until = look.gone_since + look.helper
     if look.now < until:
         return Later("its own helper may load it", until)
-    return Wish("it was unloaded and not loaded again")
+    return Ask("it was unloaded and not loaded again")
 
 
 def unloaded_by_hand(look: Look) -> Verdict | None:

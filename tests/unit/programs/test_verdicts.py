@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hermes_cli.programs.wishes import RULES, Later, Leave, Look, ManagerView, Wish, judge
+from hermes_cli.programs.verdicts import RULES, Ask, Later, Leave, Look, ManagerView, judge
 
 NOW = 1000.0
 GONE = Look(
@@ -39,9 +39,9 @@ LONG_GONE = NOW - 100.0
         pytest.param(replace(ASKED, last_word="refused"), Leave, id="what refuses to start is not tried again"),
         pytest.param(replace(ASKED, manager=replace(UNLOADED, disabled=True)), Leave, id="disabled stays disabled"),
         pytest.param(replace(ASKED, asked="x"), Leave, id="one end makes one intent"),
-        pytest.param(ASKED, Wish, id="a restart that was asked for is made at once where it is loaded"),
+        pytest.param(ASKED, Ask, id="a restart that was asked for is made at once where it is loaded"),
         pytest.param(replace(ASKED, manager=UNLOADED), Later, id="where it is not, its own helper comes first"),
-        pytest.param(replace(ASKED, manager=UNLOADED, gone_since=LONG_GONE), Wish, id="and then it is loaded"),
+        pytest.param(replace(ASKED, manager=UNLOADED, gone_since=LONG_GONE), Ask, id="and then it is loaded"),
         pytest.param(replace(GONE, last_word="stopped", gone_since=LONG_GONE), Leave, id="stopped stays stopped"),
         pytest.param(
             replace(GONE, gone_since=LONG_GONE, manager=ManagerView(loaded=True, ended_by_a_stop=True)),
@@ -49,7 +49,7 @@ LONG_GONE = NOW - 100.0
             id="stopped in the manager stays so",
         ),
         pytest.param(GONE, Later, id="after a crash its manager comes first"),
-        pytest.param(replace(GONE, gone_since=LONG_GONE), Wish, id="a crash that nobody mends is mended"),
+        pytest.param(replace(GONE, gone_since=LONG_GONE), Ask, id="a crash that nobody mends is mended"),
         pytest.param(
             replace(GONE, gone_since=LONG_GONE, manager=ManagerView(loaded=True, will_start=True)),
             Later,
@@ -58,12 +58,12 @@ LONG_GONE = NOW - 100.0
         pytest.param(replace(GONE, gone_since=LONG_GONE, manager=UNLOADED), Leave, id="booted out by hand stays so"),
         pytest.param(
             replace(GONE, gone_since=LONG_GONE, manager=UNLOADED, rewritten=True),
-            Wish,
+            Ask,
             id="a reload half done is finished",
         ),
         pytest.param(
             replace(GONE, gone_since=LONG_GONE, manager=UNLOADED, bring_back=True),
-            Wish,
+            Ask,
             id="unless a person chose otherwise",
         ),
         pytest.param(replace(GONE, known=False, gone_since=LONG_GONE), Leave, id="what never ran is not started"),

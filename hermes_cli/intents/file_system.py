@@ -1,7 +1,4 @@
-"""Try whether a file system can carry a queue: do there what a queue does, with files that are no records.
-
-Not the trial of new code, which is `facts.Trial`.
-"""
+"""Try whether a file system can carry a queue: do there what a queue does, with files that are no records."""
 
 import contextlib
 import errno
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Suitability:
     """What was refused, and why; None: nothing. `has_links`: settlements are published by link(2)."""
 
     refused: str | None = None
@@ -27,7 +24,7 @@ class Trial:
     has_links: bool = True
 
 
-def run(root: str) -> Trial:
+def check(root: str) -> Suitability:
     """Try what requesters and drivers do below `root`, whose directories are there. Leaves nothing behind."""
     places = Directories(root)
     name = f"trial.{os.getpid()}"
@@ -46,9 +43,9 @@ def run(root: str) -> Trial:
                 step()
             except OSError as error:
                 if what != "link" or error.errno not in NO_LINKS:
-                    return Trial(what, error)
+                    return Suitability(what, error)
                 has_links = False
-        return Trial(has_links=has_links)
+        return Suitability(has_links=has_links)
     finally:
         for path in (written, renamed, linked, lock):
             with contextlib.suppress(OSError):
@@ -84,7 +81,7 @@ def refusal(root: str) -> str | None:
         make_directories(root)
     except OSError as error:
         return f"{error.filename or root} cannot be made ({error.strerror}): {mend(error)}"
-    tried = run(root)
+    tried = check(root)
     if tried.error is None:
         return None
     return f"{root} cannot hold a request ({tried.refused} is refused, {tried.error.strerror}): {mend(tried.error)}"
