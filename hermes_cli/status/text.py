@@ -27,7 +27,8 @@ def text(status: Status) -> str:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":
             state = _tries(status)
-        state += f", {mends.shown(service.detail, status.profile)}" if service.detail else ""
+        detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
+        state += f", {mends.shown(detail, status.profile)}" if detail else ""
     lines.append(f"gateway    {state}")
     lines += [f"           {line}" for line in status.log]
     where = f" in {status.service.domain}" if status.service.domain else ""

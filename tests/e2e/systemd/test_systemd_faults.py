@@ -389,3 +389,11 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
     hermes.until(lambda: "no driver can run" in hermes.log(), "what the script says")
     (code / "update" / "recovery.py").write_text(sound)
     is_restarted_once(hermes)
+
+
+def test_signals_by_hand_are_no_crashes_after_which_systemd_gives_up(hermes: Installation) -> None:
+    before = hermes.install()
+    for _ in range(6):  # the unit's limit is five starts in five minutes
+        os.kill(before.identity.pid, signal.SIGUSR1)
+        before = hermes.ready(other_than=before)
+    assert hermes.status()["problems"] == []
