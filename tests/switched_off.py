@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import hermes_cli
 from hermes_cli import environment, pending
+from hermes_cli.cli import adopt
 from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.gateway.channels.telegram.lane import Lane
@@ -57,6 +58,7 @@ from hermes_cli.services.launchd.manager import Launchd
 from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.manager import Systemd
+from hermes_cli.system import sockets
 from hermes_cli.update import change
 from hermes_cli.update.restarts import Restarts
 from hermes_cli.update.sources.wheel import distributions
@@ -179,6 +181,13 @@ ROWS = [
         'if isinstance(one, dict) and "exists" in one',
         "if False",
         "adopted/test_exit_takes_time.py",
+    ),
+    Row(
+        "adopted: a profile keeps one service alive",
+        adopt._refuse_second,
+        "if before is not None and (before.manager, before.name) != service:",
+        "if False:",
+        "adopted/test_whose_it_is.py::test_a_profile_keeps_one",
     ),
     Row(
         "hooks: before a restart they run while the gateway is ready",
@@ -767,6 +776,20 @@ ROWS = [
         'self._systemctl("reset-failed", self._names.service, timeout=_EXIT)',
         "pass",
         "e2e/systemd/test_systemd_faults.py::test_signals_by_hand_are_no_crashes_after_which_systemd_gives_up",
+    ),
+    Row(
+        "what waits is found by its index",
+        Store.room,
+        "_COUNT_QUEUED",
+        "\"SELECT count(*) FROM messages WHERE state = 'queued'\"",
+        "unit/gateway/test_store_indexes.py::test_what_waits_is_found_without_reading_every_message",
+    ),
+    Row(
+        "who connects waits for those before",
+        sockets.connect,
+        "if time.monotonic() >= deadline:",
+        "if True:",
+        "unit/test_sockets.py::test_who_connects_while_others_are_not_taken_yet_waits_for_their_turn",
     ),
 ]
 
