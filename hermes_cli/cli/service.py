@@ -245,14 +245,14 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
     """Have the restarter load a changed definition, after a drain; in-tree this very command would die with it."""
-    from hermes_cli.restart import ask
+    from hermes_cli.restart import ask, send
     from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = ask.send(paths, record, manager=service)
+    submitted = send.send(paths, record, manager=service)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
-        ask.look_after(paths, submitted)
+        send.look_after(paths, submitted)
         return 0
     return await_outcome(paths, submitted)
 
