@@ -103,8 +103,13 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
     except OSError as error:
         from hermes_cli.system.printable import printable
 
-        where = f"{printable(error.filename)}: " if error.filename else ""
-        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        where, how = "", "mend it"
+        if isinstance(error.filename, str) and error.errno is not None:
+            from hermes_cli.system import refusal
+
+            said, is_command = refusal.mend(error.filename, error.errno)
+            where, how = f"{printable(error.filename)}: ", printable(said) if is_command else how
+        print(f"hermes: {where}{error.strerror or error}: {how} and repeat", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:  # said; Python's own flush at exit must not say it again

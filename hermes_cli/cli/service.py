@@ -1,5 +1,6 @@
 """`install`, `uninstall`, `start`, `stop`: the service as a whole."""
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, edits, owner
+from hermes_cli.system import refusal
 from hermes_cli.system.printable import printable
 
 Say = Callable[[str], None]
@@ -76,11 +78,7 @@ def install(
     for path, text in before.items():
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
-    code = 0
-    if needs_reload:
-        code = _reload(paths, service)
-    else:
-        _start(paths, service)
+    code = _reload(paths, service) if needs_reload else _start(paths, service)
     if linger:
         from hermes_cli.services.systemd.linger import enable
 
@@ -119,12 +117,11 @@ def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
     all_profiles.check(everybody=everybody, order=order)
     if everybody:
         return all_profiles.one_after_the_other(paths, order, lambda one: _of_all(one, start_one))
-    start_one(paths)
-    return 0
+    return start_one(paths)
 
 
-def start_one(paths: Paths, say: Say = click.echo) -> None:
-    """Start one profile's service, and `say` what became of it. Raises HermesError."""
+def start_one(paths: Paths, say: Say = click.echo) -> int:
+    """Start one profile's service, and `say` what became of it. Return the exit code. Raises HermesError."""
     _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
@@ -133,7 +130,7 @@ def start_one(paths: Paths, say: Say = click.echo) -> None:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
-    _start(paths, service, say)
+    return _start(paths, service, say)
 
 
 @click.command()
@@ -149,7 +146,7 @@ def stop(paths: Paths, *, everybody: bool, order: str | None) -> int:
     return 0
 
 
-def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
+def _of_all(one: Paths, act: Callable[[Paths, Say], int | None]) -> int | None:
     """Act on one of many profiles, unless there is nothing to act on."""
     say = all_profiles.of(one)
     if os.path.exists(one.adopted):
@@ -158,8 +155,7 @@ def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
     if not choose(one).status().installed:
         say("not installed")
         return None
-    act(one, say)
-    return 0
+    return act(one, say) or 0
 
 
 def stop_one(paths: Paths, say: Say = click.echo) -> None:
@@ -178,8 +174,9 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     show_while(paths, service.stop)
     say("stopped" if running else "was not running")
     if unwritten is not None:
-        why = f"that it is to stay so could not be written ({unwritten.strerror})"
-        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
+        why = f"that it is to stay so could not be written to {paths.desired} ({unwritten.strerror})"
+        how, _ = refusal.mend(paths.desired, unwritten.errno or errno.EIO)
+        raise HermesError(f"{why}: {how}, and repeat, or the next login or pending restart starts it")
 
 
 def _warn(text: str) -> None:
@@ -225,14 +222,18 @@ def _refuse_leap(paths: Paths) -> None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 
 
-def _renew_dead_definition(service: ServiceManager) -> None:
-    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed."""
+def _renew_dead_definition(service: ServiceManager) -> bool:
+    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed.
+
+    Return whether it is in force only after a reload: something runs under the one that is to go.
+    """
     start = service.next_start()
     if start is None or start.is_there:
-        return
+        return False
     edits.say(service.definitions(), _warn)
-    service.install()
+    needs_reload = service.install()
     click.echo(f"{start.program} is gone: installed again from here")
+    return needs_reload
 
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
@@ -257,13 +258,14 @@ def _reload(paths: Paths, service: ServiceManager) -> int:
     return await_outcome(paths, submitted)
 
 
-def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:
+def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> int:
     before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         say(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
-        return
-    _renew_dead_definition(service)
+        return 0
+    if _renew_dead_definition(service):
+        return _reload(paths, service)
     log = LogLines(paths.gateway_log)
     try:
         service.demand_start()
@@ -272,6 +274,7 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None
         error.log = log.last()
         raise
     say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    return 0
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
+from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
@@ -198,7 +199,7 @@ class Driver:
             now=time.time(),
             boot_id=process_table.boot_id(),
             boot_time=boot_time(),
-            desired=self._program.desired(),
+            desired=self._desired(),
             instance=running,
             service=service,
             held=held,
@@ -208,6 +209,13 @@ class Driver:
             all_restarts=restart_times(done),
             answered=frozenset(origin.key for origin in origins if origin is not None and origin.key is not None),
         )
+
+    def _desired(self) -> Desired | None:
+        try:
+            return self._program.desired()
+        except OSError as error:
+            _log.warning("it cannot be told whether the gateway was stopped: %s", error)
+            return None
 
     def _has_hook_run(self, act: Step, intents: list[Intent]) -> bool:
         """Run the hook that is due before an instance is taken down; say whether there was one."""
@@ -271,7 +279,7 @@ class Driver:
             return None
 
     def _start(self, *, reload: bool) -> None:
-        if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)
+        if self._desired() != "running":  # looked at last, right before a start (rule 7)
             return
         _log.info("%s", "reload" if reload else "demand start")
         try:

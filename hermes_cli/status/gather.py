@@ -19,7 +19,7 @@ from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import kept, other_installation, unmanaged
+from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import problems, telegram
 from hermes_cli.status.telegram import TelegramState
@@ -97,10 +97,11 @@ class Status:
     adopted: AdoptedStatus | None = None
     taken_over: TakenOverStatus | None = None
     unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
+    unusable: tuple[usable.Unusable, ...] = ()  # what no start could open or replace
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
-    is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
+    is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
@@ -111,6 +112,13 @@ class Status:
         if self.adopted is not None:
             return "adopted"
         return "own" if self.taken_over is None else "taken-over"
+
+    @property
+    def undescribed(self) -> str:
+        """What is wrong with the gateway.json of a gateway that runs and is not described."""
+        if not os.path.lexists(f"{self.places.state}/gateway.json"):
+            return "is missing"
+        return "cannot be read" if self.unreadable else "says nothing"
 
     @property
     def is_crash_looping(self) -> bool:
@@ -165,6 +173,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         storm=storm.refusal(paths),
         runs=runs,
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
+        unusable=tuple(usable.unusable(paths)) if adopted is None else (),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,

@@ -1,12 +1,13 @@
 """What is wrong with what was gathered, each with its mend."""
 
+import errno
 import os
-import shlex
 
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
+from hermes_cli.system import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +45,23 @@ def plain(status: "Status") -> "Iterator[Problem]":
         text, mend = status.telegram.problem
         is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
         yield Problem("telegram", text, mend if is_command else Advice(mend))
-    for path in status.unreadable:
-        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
-        yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
+    yield from _of_files(status)
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
         yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
+
+
+def _of_files(status: "Status") -> "Iterator[Problem]":
+    for path in status.unreadable:
+        mend, is_command = refusal.mend(path, errno.EACCES if not os.access(path, os.R_OK) else errno.EIO)
+        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
+        yield Problem("unreadable", text, mend if is_command else Advice(mend))
+    for one in status.unusable:
+        if one.path not in status.unreadable:
+            yield Problem(
+                "unusable", f"{one.text}, so no start can succeed", one.mend if one.is_command else Advice(one.mend)
+            )
 
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
@@ -69,7 +80,7 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
         yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
     if status.is_undescribed:
-        text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
+        text = f"a gateway runs and gateway.json {status.undescribed}: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
     if status.silent_driver is not None:
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
@@ -112,7 +123,8 @@ def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Pr
     if running.ready and status.desired == "stopped":
         text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
         yield Problem("desired-stopped", text, "hermes gateway start")
-    if status.elsewhere is None and status.installed_revision not in {None, running.revision}:
+    is_known = None not in {running.revision, status.installed_revision}
+    if status.elsewhere is None and is_known and status.installed_revision != running.revision:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
         yield Problem("skew", text, "hermes gateway restart")
     if running.ready and status.now - running.heartbeat > _SILENT:

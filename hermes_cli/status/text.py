@@ -49,7 +49,7 @@ def _state(status: Status) -> str:
         return _of_instance(status, status.instance)
     if status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
-        return f"running{pid}, and gateway.json, which describes it, is missing"
+        return f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
     state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
     if status.is_crash_looping and service.state == "running":
         state = _tries(status)

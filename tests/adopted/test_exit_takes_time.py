@@ -15,6 +15,7 @@ import pytest
 from launchd_emulator.emulator import Launchd
 from support.machines.installation import PATIENCE, REPOSITORY
 from support.machines.interpreter import Interpreter
+from support.machines.mac import launchd_of
 from support.models import says_and_leaves
 
 pytestmark = [pytest.mark.timeout(120)]
@@ -45,10 +46,8 @@ class Machine:
         self.user = folder / "user"
         self.home = folder / "program"
         self.home.mkdir()
-        agents = self.user / "Library" / "LaunchAgents"
-        agents.mkdir(parents=True)
-        self.launchd = make_launchd(home=self.user, agents_dir=agents)
-        plist = agents / f"{LABEL}.plist"
+        self.launchd = launchd_of(self.user, make_launchd)
+        plist = self.launchd.agents / f"{LABEL}.plist"
         self.python = Interpreter(folder / "hermesctl", REPOSITORY).python
         argv = [str(self.python), "-P", says_and_leaves.__file__, str(self.home)]
         job = {"Label": LABEL, "RunAtLoad": True, "KeepAlive": True, "ProgramArguments": argv}

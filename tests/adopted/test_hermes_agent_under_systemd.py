@@ -88,7 +88,7 @@ class Machine:
         deadline = time.monotonic() + PATIENCE
         while not (found := look()):
             assert time.monotonic() < deadline, f"{what}\n{self.log()}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # hermes-agent and systemd tell nobody here
         return found
 
     def log(self) -> str:

@@ -4,7 +4,7 @@ Real gateways under each service manager, the Bot API emulated, the model's part
 in on-demand-only mode, which left the gateway of the report dead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,6 @@ pytest.importorskip("httpx2", reason="the extras telegram and model are not inst
 
 ANN = 4711
 HELD = {"on_demand_only": True, "on_demand_holds": "all"}
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    made = ModelServer(says("Hello."))
-    yield made
-    made.close()
 
 
 @pytest.fixture

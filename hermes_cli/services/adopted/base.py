@@ -84,6 +84,10 @@ class Adopted(ServiceManager, ABC):
         """Refuse: no adopted program exits through us. Raises HermesError."""
         raise self._refused("it exits by itself")
 
+    def forgive_exit(self) -> None:
+        """Refuse: no adopted program exits through us. Raises HermesError."""
+        raise self._refused("it exits by itself")
+
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Refuse: updates of an adopted program are its own. Raises HermesError."""
         del argv, environment

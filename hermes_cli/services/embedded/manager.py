@@ -188,8 +188,12 @@ class Embedded:
         self.demand_start()
 
     def complete_exit(self) -> None:
-        """Start another supervisor, which starts the gateway when this one is gone."""
+        """Start another supervisor, which starts the gateway when this one is gone. A silent one looks when it goes on."""
+        self._ask({"op": "status"}, POKE, POKE)  # raises CannotTellError at a silent one
         self.demand_start()
+
+    def forgive_exit(self) -> None:
+        """Nothing: the supervisor knows what the exit code means."""
 
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Let the supervisor start the program. Raises HermesError."""

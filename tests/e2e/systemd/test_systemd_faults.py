@@ -246,6 +246,27 @@ def test_with_a_masked_restarter_the_gateway_has_systemd_itself_complete_its_exi
     hermes.ready(other_than=before)
 
 
+def test_a_systemctl_that_does_not_answer_an_exiting_gateway_is_asked_to_complete_its_exit(
+    make_installation: Callable[..., Installation], user_manager: UserManager, tmp_path: Path
+) -> None:
+    silent, program = tmp_path / "silent", tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    hang = f'*"start "*restarter*) [ ! -e {silent} ] || exec sleep 1000 ;;'
+    program.write_text(f'#!/bin/sh\ncase "$*" in {hang} esac\nexec {shutil.which("systemctl")} "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    hermes = make_installation(
+        manager="systemd",
+        variables={**user_manager.variables, "PATH": path},
+        interpreter=Interpreter(tmp_path / "python", REPOSITORY),
+    )
+    before = hermes.install()
+    user_manager.change(hermes.units.service, "[Service]", "Restart=no", "RestartForceExitStatus=")
+    silent.touch()
+    process.send(before.identity, signal.SIGUSR1)  # and nothing in the queue that a watch would start somebody for
+    hermes.ready(other_than=before)
+
+
 def test_a_masked_restarter_is_shown_a_restart_needs_it_not_and_install_mends_it(
     hermes: Installation, user_manager: UserManager
 ) -> None:
@@ -368,3 +389,11 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
     hermes.until(lambda: "no driver can run" in hermes.log(), "what the script says")
     (code / "update" / "recovery.py").write_text(sound)
     is_restarted_once(hermes)
+
+
+def test_signals_by_hand_are_no_crashes_after_which_systemd_gives_up(hermes: Installation) -> None:
+    before = hermes.install()
+    for _ in range(6):  # the unit's limit is five starts in five minutes
+        os.kill(before.identity.pid, signal.SIGUSR1)
+        before = hermes.ready(other_than=before)
+    assert hermes.status()["problems"] == []

@@ -33,7 +33,7 @@ def once(pid, number):
 os.kill = once
 """
 # Not a descendant: the first child ends, and the second belongs to another parent before it asks for anything.
-_DETACHED = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); p = os.getppid()\nif os.fork(): os._exit(0)\ntime.sleep(0.2)\n"
+_DETACHED = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); p = os.getpid()\nif os.fork(): os._exit(0)\nwhile os.getppid() == p: time.sleep(0.01)\n"
 
 
 @dataclass(frozen=True)

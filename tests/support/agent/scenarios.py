@@ -82,7 +82,7 @@ def _booted_out_then_restart(agent: Agent) -> None:
     with go.open("w") as pipe:  # opens when the child reads
         agent.ask()
         agent.launchd.launchctl("bootout", agent.target, check=True)
-        time.sleep(0.06)
+        time.sleep(0.06)  # the scenario itself: launchd is still removing the label
         pipe.write("now")
     go.unlink()
 

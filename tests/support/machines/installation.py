@@ -43,6 +43,7 @@ stay_ready = 0.3
 [restart]
 storm_limit = 1000
 """
+STILL_STARTING = "the gateway was not ready after"  # what install says of a machine that is slower than its limit
 Found = TypeVar("Found")
 
 
@@ -120,7 +121,12 @@ class Installation:
         )
         if self.interpreter is None:
             places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
-            found |= {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
+            found["PYTHONPATH"] = os.pathsep.join(places)
+        # The code under test is compiled beforehand; other code (a checkout, a release) by who runs it first, as with users.
+        if self.code == REPOSITORY:
+            found["PYTHONDONTWRITEBYTECODE"] = "1"
+        else:
+            found.pop("PYTHONDONTWRITEBYTECODE", None)
         found |= more
         return {**found, "HERMES_TEST_FAULT": fault} if fault else found
 
@@ -147,9 +153,12 @@ class Installation:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def install(self, fault: str | None = None) -> GatewayInstance:
-        """`hermes gateway install`: the first instance, ready."""
+        """`hermes gateway install`: the first instance, ready.
+
+        The command gives up after `start_timeout`, which the tests have made short: what it has started goes on.
+        """
         done = self.run("gateway", "install", fault=fault)
-        assert done.returncode == 0, done.stderr + self.log()
+        assert done.returncode == 0 or STILL_STARTING in done.stderr, done.stderr + self.log()
         return self.ready()
 
     def status(self) -> dict:
