@@ -48,6 +48,12 @@ class NotInstalledError(HermesError):
     exit_code = 4
 
 
+class CutShortError(HermesError):
+    """Ctrl-C, after which something had to be tidied up; 130 is 128 and SIGINT."""
+
+    exit_code = 130
+
+
 class CannotTellError(HermesError):
     """An external call timed out or answered nonsense: unknown, which is not failed."""
 

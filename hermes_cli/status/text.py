@@ -53,7 +53,8 @@ def _state(status: Status) -> str:
     state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
     if status.is_crash_looping and service.state == "running":
         state = _tries(status)
-    return f"{state}, {mends.shown(service.detail, status.profile)}" if service.detail else state
+    detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
+    return f"{state}, {mends.shown(detail, status.profile)}" if detail else state
 
 
 def _pending(status: Status) -> list[str]:
