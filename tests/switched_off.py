@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import hermes_cli
 from hermes_cli import environment, pending
+from hermes_cli.cli import adopt
 from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.gateway.channels.telegram.lane import Lane
@@ -179,6 +180,13 @@ ROWS = [
         'if isinstance(one, dict) and "exists" in one',
         "if False",
         "adopted/test_exit_takes_time.py",
+    ),
+    Row(
+        "adopted: a profile keeps one service alive",
+        adopt._refuse_second,
+        "if before is not None and (before.manager, before.name) != service:",
+        "if False:",
+        "adopted/test_whose_it_is.py::test_a_profile_keeps_one",
     ),
     Row(
         "hooks: before a restart they run while the gateway is ready",

@@ -74,7 +74,8 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
+        waits = bool(status.pending) or service.state == "running"  # who has not described itself yet is starting
+        if status.adopted is not None and status.adopted.verdict is not None and not waits:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)

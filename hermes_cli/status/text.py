@@ -92,7 +92,7 @@ def _of_instance(status: Status, running: GatewayInstance) -> str:
     if is_ours or running.revision is not None:
         words.append(f"revision {running.revision or 'unknown'}")
     words.append(f"up {span(status.now - running.started_at)}{_starts(status)}")
-    if is_ours:
+    if is_ours and status.taken_over is None:
         words.append(f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}")
     return ", ".join(words)
 
@@ -103,8 +103,10 @@ def _of_adopted(status: Status) -> list[str]:
         return []
     wish = f", asked to restart in {found.wish}" if found.wish else ""
     lines = [f"adopted    {found.program}, its own definition {found.definition}{wish}"]
-    if found.verdict is not None and status.desired == "stopped":
-        lines.append(f"           {found.verdict}{f': {found.mend}' if found.mend else ''}")
+    is_meant = status.desired == "stopped" or not status.service.installed or status.service.service.state == "running"
+    if found.verdict is not None and is_meant:
+        mend = f": {mends.shown(found.mend, status.profile)}" if found.mend else ""
+        lines.append(f"           {found.verdict}{mend}")
     return lines
 
 
