@@ -30,7 +30,7 @@ _SPENT = {
         "the command's start, its look at the queue and the record on the disk",
         "import click, and a durable write",
     ),
-    "requested": ("from the durable record to the signal", ""),
+    "requested": ("the look whether the next gateway could start (rule 10), then the signal", ""),
     "signalled": ("the gateway's loop wakes up and begins to drain", ""),
     "draining": (
         "the command waits until a driver has taken it up, answers and ends; channels and messages are closed",
