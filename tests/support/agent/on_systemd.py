@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hermes_cli.system.process import Identity
+from support.agent.installed import CLOSED
 from support.machines.user_manager import UserManager
 
 UNIT = "hermes-gateway.service"
@@ -54,6 +55,7 @@ class OnSystemd:
         text = self.run(str(self.python), "-P", "-c", code)
         assert text.returncode == 0, text.stderr
         self.home.mkdir(exist_ok=True)
+        (self.home / ".env").write_text(CLOSED)
         self.unit.parent.mkdir(parents=True, exist_ok=True)
         self.unit.write_text(text.stdout)
         if settings:
