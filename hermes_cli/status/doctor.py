@@ -18,6 +18,7 @@ from hermes_cli.intents import file_system
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.programs.verdicts import REINSTALL
 from hermes_cli.services import kept
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import ServiceManager
@@ -161,7 +162,11 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
         yield Problem("status", f"{paths.pending} cannot be read ({error})", Advice("mend its permissions"))
         return
     if not found.service.installed:
-        yield Problem("not-installed", "the service is not installed", "hermes gateway install")
+        if found.adopted is not None:
+            text = f"{found.adopted.program} was uninstalled: {found.adopted.definition} is not there"
+            yield Problem("not-installed", text, Advice(REINSTALL))
+        else:
+            yield Problem("not-installed", "the service is not installed", "hermes gateway install")
     yield from plain(found)
 
 

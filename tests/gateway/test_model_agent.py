@@ -245,3 +245,20 @@ def test_a_stopped_turn_is_told_too(talk, model, tmp_path):
     assert "cut off by /stop" in client.reply_to("m1")["text"]
     assert answer(client, "well?", "m3") == "Stopped."
     assert "cut off" in model.results()[0]
+
+
+def test_the_turn_that_asked_for_a_restart_may_wait_for_the_models_last_words(talk, model):
+    hold = threading.Event()
+    words = says("I am back soon.")
+    model.script = [runs("true"), Answer(words.parts, hold=hold)]
+    gateway, client = talk()
+    client.say("restart yourself", "m1")
+    client.until(lambda event: event["event"] == "chunk" and event["text"].startswith("I"))
+    gateway.restart_intent(origin={"channel": "local", "chat": "main", "message": "m1", "session": "main"})
+    gateway.signal(signal.SIGUSR1)
+    drain = gateway.await_state(lambda found: found.drain is not None and found.drain.turns == 1).drain
+    assert drain is not None
+    assert drain.deadline - drain.since > 20
+    hold.set()
+    assert client.reply_to("m1")["text"] == "$ true\nI am back soon."
+    assert gateway.exit_code() == 75
