@@ -25,7 +25,8 @@ def problems(status: "Status", home: str | None = None) -> list[Problem]:
 def plain(status: "Status") -> "Iterator[Problem]":
     """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
-    yield from _of_config(status)  # before what it may be the cause of
+    yield from _of_config(status)  # these two before what they may be the cause of
+    yield from _of_files(status)
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
@@ -45,7 +46,6 @@ def plain(status: "Status") -> "Iterator[Problem]":
         text, mend = status.telegram.problem
         is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
         yield Problem("telegram", text, mend if is_command else Advice(mend))
-    yield from _of_files(status)
 
 
 def _of_config(status: "Status") -> "Iterator[Problem]":
