@@ -349,10 +349,11 @@ def _value(where: str, value: Any, default: Any, least: float) -> Any:
         what = "a list of strings"
     else:
         whole = isinstance(default, int)
-        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value < 1e9
+        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         most = _MOST.get(where.rpartition(".")[2], 1e9)
-        fits = fits and value <= most
-        limit = f" and at most {most:g}" if most < 1e9 else ""
+        # That nothing is above 1e9 is said to those only who have tried it.
+        limit = f" and at most {most:g}" if most < 1e9 or (fits and value > most) else ""
+        fits = fits and least <= value <= most
         what = f"a number of at least {least:g}{limit}{', a whole one' if whole else ''}"
     if not fits:
         raise ConfigError(f"{where} must be {what}, not {value!r}")

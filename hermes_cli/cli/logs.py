@@ -69,6 +69,8 @@ def logs(
             if follow:
                 _print(view.shown(reader.follow()), form)
     except OSError as error:
+        if error.filename is None:
+            raise  # not the log: whoever reads what is printed has gone
         missing = f"{error.filename} cannot be read ({error.strerror})"
         raise HermesError(f"{missing}: a gateway in the foreground logs to its terminal") from None
     except KeyboardInterrupt:

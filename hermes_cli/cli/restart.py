@@ -83,7 +83,10 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
     looks = not (in_tree or force or no_wait)
     manager = choose(paths) if looks or record["target"] is None else None
     if manager is not None and record["target"] is None and not _status(manager).installed:
-        raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
+        from hermes_cli.programs.verdicts import REINSTALL
+
+        mend = REINSTALL if os.path.exists(paths.adopted) else "hermes gateway install"
+        raise NotInstalledError(f"nothing to restart, the service is not installed: {mend}")
     if manager is not None and looks and ask.refuse_leap(paths, manager):
         record["action"] = "reload"
     if no_wait and not (in_tree or force):

@@ -9,7 +9,7 @@ import click
 
 from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
-from hermes_cli.errors import HermesError, NotInstalledError, UsageError
+from hermes_cli.errors import HermesError, NotInstalledError, UsageError, called
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.record import LONGEST_DRAIN
@@ -55,7 +55,7 @@ def install(
 
         paths = take_over(paths, program, only_look=only_print)
     shared.refuse()
-    _refuse_adopted(paths, "adopt it again to bring our part up to date")
+    _refuse_adopted(paths)
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -180,7 +180,7 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
 
 
 def _warn(text: str) -> None:
-    click.echo(f"hermes: {text}", err=True)
+    click.echo(f"{called()}: {text}", err=True)
 
 
 def _keep_environment(paths: Paths, given: tuple[str, ...]) -> None:
@@ -205,11 +205,15 @@ def _say_what_is_missing(paths: Paths) -> None:
     click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
 
 
-def _refuse_adopted(paths: Paths, instead: str) -> None:
+def _refuse_adopted(paths: Paths, instead: str | None = None) -> None:
     if os.path.exists(paths.adopted):
+        from hermes_cli.services import kept
         from hermes_cli.services.adopted import base
+        from hermes_cli.status import of_adopted
 
-        base.refuse(paths, instead)
+        if instead is None and (program := kept.adopted(paths)) is not None:
+            instead = f"{of_adopted.again(program)} brings our part up to date"
+        base.refuse(paths, instead or "adopt it again to bring our part up to date")
 
 
 def _refuse_leap(paths: Paths) -> None:
@@ -273,7 +277,8 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> int:
     except HermesError as error:
         error.log = log.last()
         raise
-    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    where = "" if os.path.exists(paths.program) else f", socket {paths.socket}"  # another program has its own
+    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}{where}"))
     return 0
 
 

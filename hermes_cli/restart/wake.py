@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
     """Look, and print the line as `say` words it on stderr if there is one. Return whether there was. Never raises."""
-    from hermes_cli.errors import HermesError
+    from hermes_cli.errors import HermesError, called
 
     try:
         line = look(paths)
     except (HermesError, OSError):
         return False  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {printable(say(line))}", file=sys.stderr)
+        print(f"{called()}: {printable(say(line))}", file=sys.stderr)
     return line is not None
 
 

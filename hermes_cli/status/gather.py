@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from hermes_cli.config import load
-from hermes_cli.errors import ConfigError, Problem
+from hermes_cli.errors import EX_CONFIG, ConfigError, Problem
 from hermes_cli.intents import desired, queue
 from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
@@ -126,9 +126,19 @@ class Status:
         if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
         service = self.service.service
-        if service.state == "stopped" and service.exit_code in starts.ASKED_FOR:
+        if service.state == "stopped" and service.exit_code in starts.NO_LOOP:
             return False  # its manager knows better than files that nobody could write
         return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the end of its log says why it does not run."""
+        return self.is_crash_looping or (
+            self.instance is None
+            and self.service.service.state == "stopped"
+            and self.service.service.exit_code == EX_CONFIG
+            and self.desired == "running"
+        )
 
     @property
     def exit_code(self) -> int:
@@ -184,7 +194,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
-    return replace(found, log=last_lines(paths.gateway_log)) if found.is_crash_looping else found
+    return replace(found, log=last_lines(paths.gateway_log)) if found.has_failed else found
 
 
 def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def problems(status: "Status", home: str | None = None) -> list[Problem]:
 def plain(status: "Status") -> "Iterator[Problem]":
     """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
+    yield from _of_config(status)  # before what it may be the cause of
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
@@ -46,6 +47,9 @@ def plain(status: "Status") -> "Iterator[Problem]":
         is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
         yield Problem("telegram", text, mend if is_command else Advice(mend))
     yield from _of_files(status)
+
+
+def _of_config(status: "Status") -> "Iterator[Problem]":
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
@@ -66,8 +70,12 @@ def _of_files(status: "Status") -> "Iterator[Problem]":
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
+    if status.is_crash_looping:  # before `down`, whose mend does not help as long as what the log says is so
+        text = f"the gateway ends by itself again and again: {_crashes(status)}"
+        yield Problem("crash-loop", text, "hermes gateway logs")
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
+        waits = bool(status.pending) or service.state == "running"  # who has not described itself yet is starting
+        if status.adopted is not None and status.adopted.verdict is not None and not waits:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)
@@ -86,11 +94,8 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
         yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.storm is not None:
-        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
+        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}; one from a shell is carried out"
         yield Problem("storm", text, "hermes gateway intents list")
-    if status.is_crash_looping:
-        text = f"the gateway ends by itself again and again: {_crashes(status)}"
-        yield Problem("crash-loop", text, "hermes gateway logs")
 
 
 def _install(status: "Status") -> str:

@@ -27,7 +27,8 @@ def text(status: Status) -> str:
         state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
         if status.is_crash_looping and service.state == "running":
             state = _tries(status)
-        state += f", {mends.shown(service.detail, status.profile)}" if service.detail else ""
+        detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
+        state += f", {mends.shown(detail, status.profile)}" if detail else ""
     lines.append(f"gateway    {state}")
     lines += [f"           {line}" for line in status.log]
     where = f" in {status.service.domain}" if status.service.domain else ""
@@ -86,7 +87,7 @@ def _of_instance(status: Status, running: GatewayInstance) -> str:
     if is_ours or running.revision is not None:
         words.append(f"revision {running.revision or 'unknown'}")
     words.append(f"up {span(status.now - running.started_at)}{_starts(status)}")
-    if is_ours:
+    if is_ours and status.taken_over is None:
         words.append(f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}")
     return ", ".join(words)
 
@@ -97,8 +98,10 @@ def _of_adopted(status: Status) -> list[str]:
         return []
     wish = f", asked to restart in {found.wish}" if found.wish else ""
     lines = [f"adopted    {found.program}, its own definition {found.definition}{wish}"]
-    if found.verdict is not None and status.desired == "stopped":
-        lines.append(f"           {found.verdict}{f': {found.mend}' if found.mend else ''}")
+    is_meant = status.desired == "stopped" or not status.service.installed or status.service.service.state == "running"
+    if found.verdict is not None and is_meant:
+        mend = f": {mends.shown(found.mend, status.profile)}" if found.mend else ""
+        lines.append(f"           {found.verdict}{mend}")
     return lines
 
 

@@ -5,6 +5,7 @@ first the one that updates, which takes the code back where its gateway does not
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from hermes_cli.restart import ask
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.one_by_one import ordered, why_not_ready
 from hermes_cli.restart.wait import await_outcome
-from hermes_cli.services import ahead, choose
+from hermes_cli.services import ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update.candidate import LineSink
 
@@ -74,7 +75,11 @@ class Restarts:
             self._plan(self._paths, command, revision)
         for name in names:
             owner = sibling(self._paths, name)
-            if owner is self._paths or own.read_alive(owner) is None:
+            if owner is self._paths:
+                continue
+            if own.read_alive(owner) is None:
+                if os.path.exists(registered.path_of(owner)) and desired.seen(owner.desired) == "running":
+                    self._say(f"profile {name} is down, and left so: hermes -p {name} gateway status")
                 continue
             try:
                 self._plan(owner, f"{command} --all-profiles, of profile {self._paths.profile}", revision)

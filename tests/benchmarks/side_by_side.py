@@ -49,8 +49,8 @@ nobody a throttle. "Ready" is what each one's own file says. Median and p99 (of 
 {times} each. Each has its bytecode.
 """
 _NOTES = """
-- *exit 75 → ready under systemd*: hermes-agent's unit has `RestartSec=5`, which nobody shortens for it; a demand start of
-  ours does not wait for it.
+- *exit 75 → ready, systemd*: a signal by hand has no driver, so ours waits for `RestartSec=1` of its unit. A restart that hermes
+  was asked for does not: the lines below it.
 - *CPU at rest*: the gateway of hermes-agent alone, and the same gateway while it is adopted, over a minute each.
 - *one restart at a time*: hermes-agent counts its starts and puts the sixth within some minutes off, for 10 s and more. Its
   count is emptied before each sample: this is what one restart costs, not the sixth.

@@ -66,6 +66,12 @@ def test_the_newest_release_is_installed_and_runs(hermes: Installation, environm
     assert hermes.ready(other_than=before).revision == "1.1"
     assert environment.version() == ["1.1"]
     assert "already up to date (1.1)" in hermes.run("update").stdout
+    environment.wheels.folder.rename(environment.wheels.folder.with_name("elsewhere"))
+    gone = hermes.run("update", "--check")  # pip itself would find that nothing is new
+    assert (gone.returncode, f"{environment.wheels.folder} is not there: nothing was changed" in gone.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_from_the_agents_terminal_it_is_the_same(hermes: Installation, environment: Environment) -> None:

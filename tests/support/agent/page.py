@@ -15,6 +15,7 @@ hermes-agent 0.19.0 as the index has it, not one byte changed, under its own def
 export HERMES_RESCUE=whole HERMES_AGENT_TABLE=$PWD/docs/evidence/adopted-hermes-agent.md HERMES_RESCUE_SEEN=seen.jsonl
 python -m pytest tests/rescue && HERMES_RESCUE_TIMES=10 python -m pytest tests/rescue/test_beside.py -k '2a or 7- or s1 or s9'
 HERMES_RESCUE_BUSY=8 python -m pytest tests/rescue/test_beside.py
+HERMES_RESCUE_IDLE=600 python -m pytest tests/rescue/test_around.py -k small
 ```
 
 Real are hermes-agent, its commands, its terminal tool, its update (from a repository on the same machine), its processes and
@@ -24,6 +25,7 @@ the model: what a turn would run is given to the gateway by a hook of its own ki
 "Inside" means: a child of the gateway calls its restart function, and nobody else does anything. Seconds are from the end of
 the old process to the start of the new one; where the label went, from that moment.
 """
+_LONG = 60.0  # seconds of idling that are worth a line
 _STAYS = """
 What a person stops stays stopped, and one end is one restart:
 """
@@ -67,11 +69,20 @@ def page(seen: list[dict[str, Any]]) -> str:
     for one in STAYS:
         words = [fate.replace("**dead**", "left alone") for fate in fates(one.name)]
         lines.append(f"| {' | '.join([one.name, one.says, 'alive' if one.alive else 'left alone', *words])} |")
-    loads = sorted(one["load"] for one in seen if "load" in one)
+    loads = sorted(one["load"] for one in seen if "load" in one and one["world"] != "resident")
     if loads:
         machine = f"{os.cpu_count()} cores, with a load of {loads[0]:.0f} to {loads[-1]:.0f} of its own"
         lines += ["", f"The machine: {machine}. A number of runs is each run that there was."]
+    lines += [_resident(one) for one in seen if one["world"] == "resident" and one["seconds"] >= _LONG]
     return "\n".join([*lines, ""])
+
+
+def _resident(one: dict[str, Any]) -> str:
+    share = 100 * one["spent"] / one["seconds"]
+    return (
+        f"Our resident restarter, idle beside it for {one['seconds']:.0f} s: {one['memory'] / 1e6:.1f} MB resident, "
+        f"{share:.3f} % of a core, its looks among it."
+    )
 
 
 def _of(one: dict[str, Any]) -> tuple[str, str, int]:
