@@ -135,7 +135,7 @@ def _their_bot(closing: ExitStack, bench: Bench) -> Bot:
     _install(beside)
     home.mkdir()
     token = f"TELEGRAM_BOT_TOKEN={telegram.token}\nTELEGRAM_ALLOWED_USERS={_ANN}\n"
-    direct = f"TELEGRAM_FALLBACK_IPS={_PUBLIC}\nHERMES_TELEGRAM_DISABLE_FALLBACK_IPS=1\nNO_PROXY=127.0.0.1\n"
+    direct = f"TELEGRAM_FALLBACK_IPS={_PUBLIC}\nHERMES_TELEGRAM_DISABLE_FALLBACK_IPS=1\nNO_PROXY=127.0.0.1,api.telegram.org,{_PUBLIC}\n"
     (home / ".env").write_text(f"{CLOSED}{direct}{token}", encoding="ascii")
     known = {"default": "test", "provider": "custom", "base_url": model.base_url, "api_key": "none"}
     bot = {"telegram": {"enabled": True, "extra": {"base_url": f"{telegram.base_url}/bot"}}}
