@@ -45,7 +45,7 @@ from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description, verdicts
 from hermes_cli.programs.declared import DeclaredProgram
-from hermes_cli.restart import ask, in_tree, skew, wake
+from hermes_cli.restart import ask, in_tree, send, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.job import names, owner
@@ -191,7 +191,7 @@ ROWS = [
     ),
     Row(
         "hooks: before a restart they run while the gateway is ready",
-        ask._has_hook,
+        send._has_hook,
         "if not os.path.exists(paths.config):",
         "if True:",
         "e2e/test_hooks.py::test_one_runs_while_the_old_gateway_is_ready",
@@ -219,7 +219,7 @@ ROWS = [
     ),
     Row(
         "the record is written before the signal",
-        ask.send,
+        send.send,
         "records.submit(paths.intents, record)",
         "pass",
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",

@@ -63,6 +63,18 @@ def install(
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
+    code, is_first = _install(paths, service, keep_env)
+    if linger:
+        from hermes_cli.services.systemd.linger import enable
+
+        enable()
+    _say_what_is_missing(paths)
+    what_now.say(paths, service, is_first=is_first)
+    return code
+
+
+def _install(paths: Paths, service: ServiceManager, keep_env: tuple[str, ...]) -> tuple[int, bool]:
+    """Look, write, load and start. Return the exit code, and whether nothing was installed before. Raises HermesError."""
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
@@ -79,13 +91,7 @@ def install(
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
     code = _reload(paths, service) if needs_reload else _start(paths, service)
-    if linger:
-        from hermes_cli.services.systemd.linger import enable
-
-        enable()
-    _say_what_is_missing(paths)
-    what_now.say(paths, service, is_first=not found.installed)
-    return code
+    return code, not found.installed
 
 
 @click.command()
@@ -250,14 +256,14 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
     """Have the restarter load a changed definition, after a drain; in-tree this very command would die with it."""
-    from hermes_cli.restart import ask
+    from hermes_cli.restart import ask, send
     from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = ask.send(paths, record, manager=service)
+    submitted = send.send(paths, record, manager=service)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
-        ask.look_after(paths, submitted)
+        send.look_after(paths, submitted)
         return 0
     return await_outcome(paths, submitted)
 

@@ -162,19 +162,14 @@ class Driver:
                 return found
 
     def _decide(self, intent: Intent) -> Step:
-        now = self._seen.now
         if intent.id not in self._progress:
             self._progress[intent.id] = self._on_disk[intent.id] = self._queue.progress_of(intent.id)
         known = self._progress[intent.id]
-        known = known if known.since else replace(known, since=now)
+        known = known if known.since else replace(known, since=self._seen.now)
         seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
-        facts = Facts(intent, known, seen, self._policy)
-        if not seen.held:
-            facts = replace(facts, progress=witness.with_deaths(facts))
-            facts = replace(facts, progress=witness.with_departure(facts))
-            if intent.reason == UPDATE:
-                trial = self._recovery.change(intent.id)
-                facts = replace(facts, progress=witness.with_stay(facts), seen=replace(seen, trial=trial))
+        facts = witness.with_look(Facts(intent, known, seen, self._policy))
+        if intent.reason == UPDATE and not seen.held:
+            facts = replace(facts, seen=replace(seen, trial=self._recovery.change(intent.id)))
         self._progress[intent.id] = facts.progress
         return decide(facts)
 

@@ -21,7 +21,7 @@ from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
-from hermes_cli.status import problems, telegram
+from hermes_cli.status import telegram, updates
 from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system import durable
 
@@ -178,7 +178,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         broken=scan.broken,
         config_error=_config_error(paths),
         places=_places(paths, is_adopted=adopted is not None),
-        updates=tuple(problems.of_updates(paths)),
+        updates=tuple(updates.left_to_say(paths)),
         elsewhere=other_installation.problem(paths, manager) if service.answers else None,
         storm=storm.refusal(paths),
         runs=runs,

@@ -5,7 +5,6 @@ import os
 
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.mends import said
-from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
 from hermes_cli.system import refusal
 
@@ -142,24 +141,3 @@ def _crashes(status: "Status") -> str:
     crash = starts.last_crash(status.runs)
     how = crash.end if crash is not None else "unknown"
     return f"{count} time{'' if count == 1 else 's'} in a row, the last one {how}"
-
-
-def of_updates(paths: Paths) -> list[Problem]:
-    """Return what the newest update has left to be said."""
-    if not os.path.isdir(paths.updates):
-        return []
-    # More to import than somebody who has never updated should pay for.
-    from hermes_cli.system.command import printable
-    from hermes_cli.update.rollback import CRASHES, Rollback, newest
-
-    update, last = newest(paths), own.read(paths)
-    if update is None:
-        return []
-    if update.rolls_back and update.command != Rollback().command:
-        text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
-        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
-    crashes = last.crashes if last is not None else None
-    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
-        return []
-    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
-    return [Problem("crashes", text, "hermes update --rollback")]

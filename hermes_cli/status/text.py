@@ -16,25 +16,11 @@ _SHOWN = 20  # pending intents
 
 def text(status: Status) -> str:
     """Return the lines that `hermes gateway status` prints."""
-    service, running = status.service.service, status.instance
-    lines = []
-    if running is not None:
-        state = _of_instance(status, running)
-    elif status.is_undescribed:
-        pid = f", pid {service.pid}" if service.pid is not None else ""
-        state = f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
-    else:
-        state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
-        if status.is_crash_looping and service.state == "running":
-            state = _tries(status)
-        detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
-        state += f", {mends.shown(detail, status.profile)}" if detail else ""
-    lines.append(f"gateway    {state}")
-    lines += [f"           {line}" for line in status.log]
+    lines = [f"gateway    {_state(status)}", *(f"           {line}" for line in status.log)]
     where = f" in {status.service.domain}" if status.service.domain else ""
     installed = "installed" if status.service.installed else "not installed"
     lines.append(
-        f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
+        f"service    {status.service.label}{where}, {status.manager}, {installed}, {status.service.service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
     lines += _of_adopted(status)
@@ -46,14 +32,7 @@ def text(status: Status) -> str:
         lines.append(f"telegram   {telegram_line(status.telegram, status.now)}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
-    lines.append(f"pending    {len(status.pending) or 'none'}")
-    lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
-        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
-        for one in status.pending[:_SHOWN]
-    ]
-    if len(status.pending) > _SHOWN:
-        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
+    lines += _pending(status)
     if status.last is not None:
         ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
@@ -62,6 +41,32 @@ def text(status: Status) -> str:
     lines.append(f"files      state {places.state}, config {places.config}, log {places.log}")
     lines += _what_now(status)
     return "\n".join(printable(line) for line in lines)
+
+
+def _state(status: Status) -> str:
+    service = status.service.service
+    if status.instance is not None:
+        return _of_instance(status, status.instance)
+    if status.is_undescribed:
+        pid = f", pid {service.pid}" if service.pid is not None else ""
+        return f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
+    state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
+    if status.is_crash_looping and service.state == "running":
+        state = _tries(status)
+    detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
+    return f"{state}, {mends.shown(detail, status.profile)}" if detail else state
+
+
+def _pending(status: Status) -> list[str]:
+    lines = [f"pending    {len(status.pending) or 'none'}"]
+    lines += [
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
+        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
+        for one in status.pending[:_SHOWN]
+    ]
+    if len(status.pending) > _SHOWN:
+        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
+    return lines
 
 
 def _what_now(status: Status) -> list[str]:

@@ -12,7 +12,7 @@ from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
 from support.releases.wheels import NEEDED, Environment
 
 from hermes_cli.intents import request
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.update import change, journal, proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.wheel.source import SitePackages
@@ -25,7 +25,7 @@ STEPS = [
     on_return(SitePackages.change),
     on_call(proof.failure),
     on_return(change.apply),
-    on_call(ask.begin),
+    on_call(send.begin),
 ]
 # pip's own functions, in pip's own process: between the files of two releases.
 IN_PIP = [

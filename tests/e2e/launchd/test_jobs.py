@@ -14,7 +14,7 @@ from support.machines.mac import Mac
 from support.machines.worlds import World
 
 from hermes_cli.gateway import run
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -448,7 +448,7 @@ def test_a_gateway_whose_poke_has_no_answer_looks_whether_a_driver_runs_and_has_
     mac = make_mac(on_demand_only=True, on_demand_holds="all")
     before = mac.install()
     mac.launchd.knob(kickstart_hang_s={mac.restarter: 100}, kickstart_hang_effect="never")
-    mac.interpreter.strike(fault("kill", on_call(ask._drive), tmp_path / "struck", "gateway restart"))
+    mac.interpreter.strike(fault("kill", on_call(send._drive), tmp_path / "struck", "gateway restart"))
     asking = mac.start("chat", "!hermes gateway restart")
     mac.until(mac.pending, "the record")
     asking.kill()  # one that waits would have a driver started

@@ -20,7 +20,7 @@ from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.intents import request
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.services.systemd.manager import Systemd
 from hermes_cli.system import locks, process
 
@@ -45,8 +45,8 @@ def is_restarted_once(hermes: Installation) -> None:
     "step",
     [
         on_return(request.submit),
-        on_return(ask.signal_target),
-        on_return(ask.begin),
+        on_return(send.signal_target),
+        on_return(send.begin),
     ],
 )
 def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: Place) -> None:
