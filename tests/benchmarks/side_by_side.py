@@ -46,7 +46,7 @@ python tests/benchmarks/side_by_side.py
 
 systemd is a real user manager for each; launchd is [emulated](../../tests/launchd/README.md), in its normal mode, and owes
 nobody a throttle. "Ready" is what each one's own file says. Median and p99 (of fewer than 100 samples the largest) of
-{times} each. Each has its bytecode.
+at least {times} each. Each has its bytecode.
 """
 _NOTES = """
 - *exit 75 → ready, systemd*: a signal by hand has no driver, so ours waits for `RestartSec=1` of its unit. A restart that hermes
@@ -56,8 +56,8 @@ _NOTES = """
   count is emptied before each sample: this is what one restart costs, not the sixth.
 - *Telegram*: an [emulated Bot API](../../tests/telegram/README.md) for each (hermes-agent's own setting `extra.base_url`), and a
   model that says one word. The next process of hermes-agent is started by the benchmark in the moment in which the old one
-  ends, ours by its own supervisor. hermes-agent waits for more of a message before it begins
-  (`HERMES_TELEGRAM_TEXT_BATCH_DELAY_SECONDS`), and its exit repeats a poll, which the server holds for 3 s.
+  ends, ours by its own supervisor. The exit of hermes-agent makes one more poll, which the server holds for 3 s if the one
+  before was not longer ago.
 - *on-demand-only*: in that mode of launchd hermes-agent alone stays dead; see
   [adopted hermes-agent](adopted-hermes-agent.md). Here it gets SIGUSR1, as its own commands send it.
 """
