@@ -113,6 +113,7 @@ def test_release_leaves_what_was_there_and_it_dies_as_before(
     assert not restarted_while_held(agent)
 
 
+@pytest.mark.timeout(600 + IDLE)
 def test_the_resident_is_small_and_idle(
     make_agent: Callable[..., Agent],
     make_beside: Callable[[Agent], Beside],

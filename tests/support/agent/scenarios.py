@@ -150,7 +150,8 @@ SCENARIOS = [
     Scenario("6a", "booted out, restart inside a moment later", _booted_out_then_restart, alone=False, beside=False),
     Scenario("6b", "not loaded, started by hand, restart inside", _by_hand_inside, alone=False, after_label=10.0),
     Scenario("6c", "as 6b, from a detached child", _by_hand_detached, alone=True),
-    # Its sweep for survivors may end the fresh one, too, which launchd, or hermesctl, starts again.
+    # It asks launchd for the pids of services first, and then searches for other gateways: a fresh one that starts in
+    # between is one of those, and is ended. launchd, or hermesctl, starts it again.
     Scenario(
         "7",
         "`hermes update` in its terminal, on-demand-only",
