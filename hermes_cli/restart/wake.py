@@ -109,13 +109,16 @@ def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
 
 def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     """Have somebody go on when the calling gateway has exited with `code`: the restarter, or the manager itself."""
+    from hermes_cli.programs.own import RESTART_EXIT_CODE
+
     # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
     if not code and not paths.queue.unsettled():
         return
     was_pending = is_something_pending(paths)
     poked = manager.poke("exit")
-    # No answer is no driver: nobody else is left who looks, and of two starts the second finds the service running.
-    alone = poked is False or (poked is None and not was_pending)
+    # A restarter has nothing to do for a bare signal. No answer is no driver: of two starts the second finds the service
+    # running.
+    alone = poked is False or (code == RESTART_EXIT_CODE and not was_pending)
     if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
 
