@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
+from hermes_cli.config_values import checked
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
@@ -182,31 +183,7 @@ class Config(NamedTuple):
     model: ModelConfig = ModelConfig()
 
 
-_LEAST = {
-    "start_timeout": 0.1,
-    "max_attempts": 1,
-    "storm_limit": 1,
-    "expiry": 1.0,
-    "timeout": 0.1,
-    "approval_timeout": 1.0,
-    "size": 4096,
-    "files": 1,
-    "clients": 1,
-    "line_timeout": 0.1,
-    "idle_timeout": 0.1,
-    "turns": 1,
-    "queued": 1,
-    "output": 1024,
-    "store": 1024 * 1024,
-    "context": 1024,
-    "turn_timeout": 1.0,
-    "calls": 1,
-    "result": 100,
-}
 _LONGEST = 1024 * 1024  # bytes
-_CHOICES = {"approval": ("dangerous", "always", "never")}
-_MOST = {"files": 100, "clients": 10000}
-_NUMBERS = ("allow", "terminal", "groups")  # lists of ids; other lists are of words
 Section = TypeVar(
     "Section",
     GatewayConfig,
@@ -270,7 +247,10 @@ def _model(path: str, found: ModelConfig) -> ModelConfig:
     if found.base_url and not found.base_url.startswith(("http://", "https://")):
         raise ConfigError(f"{path}: model.base_url must begin with http:// or https://, not {found.base_url!r}")
     if found.base_url and not found.model:
-        raise ConfigError(f"{path}: model.model is not set: name the model that {found.base_url} is to answer with")
+        raise ConfigError(
+            f"{path}: model.model is not set: name the model that {found.base_url} is to answer with, first: "
+            "hermes config set model.model NAME"
+        )
     return found
 
 
@@ -327,30 +307,5 @@ def _section(path: str, name: str, kind: type[Section], document: dict[str, Any]
         if key not in known:
             meant = _meant(key, known)
             raise ConfigError(f"{path}: {name}.{key} is not a setting{meant}; known are {', '.join(known)}")
-        values[key] = _value(f"{path}: {name}.{key}", value, known[key], _LEAST.get(key, 0))
+        values[key] = checked(f"{path}: {name}.{key}", key, value, known[key])
     return kind(**values)
-
-
-def _value(where: str, value: Any, default: Any, least: float) -> Any:
-    """Return the value in the type of the default. Raises ConfigError."""
-    if isinstance(default, bool):
-        fits, what = isinstance(value, bool), "true or false"
-    elif isinstance(default, str):
-        choices = _CHOICES.get(where.rpartition(".")[2])
-        fits = isinstance(value, str) and (choices is None or value in choices)
-        what = "a string" if choices is None else f"one of {', '.join(choices)}"
-    elif isinstance(default, tuple) and where.rpartition(".")[2] in _NUMBERS:
-        fits, what = isinstance(value, list) and all(type(entry) is int for entry in value), "a list of whole numbers"
-    elif isinstance(default, tuple):
-        fits = isinstance(value, list) and all(isinstance(word, str) and "\0" not in word for word in value)
-        what = "a list of strings"
-    else:
-        whole = isinstance(default, int)
-        fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and least <= value < 1e9
-        most = _MOST.get(where.rpartition(".")[2], 1e9)
-        fits = fits and value <= most
-        limit = f" and at most {most:g}" if most < 1e9 else ""
-        what = f"a number of at least {least:g}{limit}{', a whole one' if whole else ''}"
-    if not fits:
-        raise ConfigError(f"{where} must be {what}, not {value!r}")
-    return type(default)(value)

@@ -48,6 +48,12 @@ class NotInstalledError(HermesError):
     exit_code = 4
 
 
+class CutShortError(HermesError):
+    """Ctrl-C, after which something had to be tidied up; 130 is 128 and SIGINT."""
+
+    exit_code = 130
+
+
 class CannotTellError(HermesError):
     """An external call timed out or answered nonsense: unknown, which is not failed."""
 
@@ -82,6 +88,12 @@ class Problem:
         self.mend = mend
 
 
+def called() -> str:
+    """Return the name that this program was called by; `hermes` unless that is another of its names."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return name if name == "hermesctl" else "hermes"
+
+
 def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str) -> int:
     """Run `command` and return its exit code; print a foreseeable failure as one line and return the code for it.
 
@@ -92,7 +104,7 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
     except HermesError as error:
         from hermes_cli.system.printable import printable
 
-        print(f"hermes: {printable(say(str(error)))}", file=sys.stderr)
+        print(f"{called()}: {printable(say(str(error)))}", file=sys.stderr)
         for line in error.log:
             print(f"  {printable(line)}", file=sys.stderr)
         return error.exit_code
@@ -103,8 +115,13 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
     except OSError as error:
         from hermes_cli.system.printable import printable
 
-        where = f"{printable(error.filename)}: " if error.filename else ""
-        print(f"hermes: {where}{error.strerror or error}: mend it and repeat", file=sys.stderr)
+        where, how = "", "mend it"
+        if isinstance(error.filename, str) and error.errno is not None:
+            from hermes_cli.system import refusal
+
+            said, is_command = refusal.mend(error.filename, error.errno)
+            where, how = f"{printable(error.filename)}: ", printable(said) if is_command else how
+        print(f"{called()}: {where}{error.strerror or error}: {how} and repeat", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:  # said; Python's own flush at exit must not say it again

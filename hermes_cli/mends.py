@@ -6,13 +6,12 @@ passes it through here, so that a mend of profile `work` does not start `default
 
 import os
 import re
-import sys
 
-from hermes_cli.errors import Advice, Problem
+from hermes_cli.errors import Advice, Problem, called
 from hermes_cli.paths import DEFAULT_PROFILE, own_home
 
 _COMMAND = re.compile(r"(?<![\w/.-])hermes (?=(?:gateway|update|chat|config|pairing|completion)\b)")
-_PROGRAMS = ("hermes", "hermesctl")
+_OF_ANOTHER = re.compile(r"(?<![\w/.-])hermes (?=-p )")  # its profile is named
 
 
 def pasteable(text: str, profile: str, *, program: str = "hermes", home: str | None = None) -> str:
@@ -22,7 +21,7 @@ def pasteable(text: str, profile: str, *, program: str = "hermes", home: str | N
         import shlex
 
         words.insert(0, f"HERMES_HOME={shlex.quote(home)}")
-    return _COMMAND.sub(lambda _: f"{' '.join(words)} ", text)
+    return _OF_ANOTHER.sub(f"{program} ", _COMMAND.sub(lambda _: f"{' '.join(words)} ", text))
 
 
 def shown(text: str, profile: str) -> str:
@@ -32,29 +31,28 @@ def shown(text: str, profile: str) -> str:
 
 def said(problem: Problem, profile: str, home: str | None = None) -> Problem:
     """Return the problem as it is shown for this profile and, if given, this home, and with its mend as an argv."""
-    called = program()
+    name = program()
 
     def say(text: str) -> str:
-        return pasteable(text, profile, program=called, home=home)
+        return pasteable(text, profile, program=name, home=home)
 
     mend = problem.mend
     if isinstance(mend, Advice):
         return Problem(problem.code, say(problem.text), Advice(say(mend)))
-    return Problem(problem.code, say(problem.text), say(mend), argv(mend, profile, called, own_home()))
+    return Problem(problem.code, say(problem.text), say(mend), argv(mend, profile, name, own_home()))
 
 
-def argv(mend: str, profile: str, called: str, home: str | None) -> list[str]:
+def argv(mend: str, profile: str, name: str, home: str | None) -> list[str]:
     """Return a mend that is a command as an argv; one of ours names its home, since anybody may run it."""
     import shlex
 
-    words = shlex.split(pasteable(mend, profile, program=called))
-    return ["env", f"HERMES_HOME={home}", *words] if home and words[0] == called else words
+    words = shlex.split(pasteable(mend, profile, program=name))
+    return ["env", f"HERMES_HOME={home}", *words] if home and words[0] == name else words
 
 
 def program() -> str:
     """Return the name that this program was called by; `hermes` unless that is another of its names."""
-    called = os.path.basename(sys.argv[0]) if sys.argv else ""
-    return called if called in _PROGRAMS else "hermes"
+    return called()
 
 
 def home_to_name(parent: int | None = None) -> str | None:

@@ -70,6 +70,11 @@ class Paths:
         return f"{self.state}/adopted.json"
 
     @property
+    def program(self) -> str:
+        """What another program is that is kept running here; not there for our own gateway."""
+        return f"{os.path.dirname(self.config)}/program.toml"
+
+    @property
     def desired(self) -> str:
         """Whether the user wants the gateway running."""
         return f"{self.state}/desired.json"

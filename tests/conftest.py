@@ -5,6 +5,7 @@ What only some tests need is imported when they ask for it: unit tests are to be
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,11 @@ settings.register_profile("nightly", max_examples=500, **_DEAF)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "nightly" if FULL else "quick"))
 
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script's shell has what it starts in the background ignore it, and that is inherited: no Ctrl-C would ever arrive.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _marks(item: pytest.Function) -> Iterator[str]:
     """Yield the markers that follow from where a test lies and what it asks for."""
     place = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
@@ -68,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, in place, the cells that a sampled run leaves out."""
+    """Deselect, in place, the cells that a sampled run leaves out. A cell that only a night runs stands for no other."""
     from support.sample import kept
 
     tables: dict[str, list[pytest.Item]] = {}
@@ -76,7 +82,10 @@ def _sample(config: pytest.Config, items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.path.is_relative_to(TESTS):
             name = f"{item.path.relative_to(TESTS).as_posix()}::{item.originalname}"
             tables.setdefault(name, []).append(item)
-    taken = {id(item) for name, cells in tables.items() for item in kept(name, cells)}
+    by_day = {
+        name: [item for item in cells if not item.get_closest_marker("nightly")] for name, cells in tables.items()
+    }
+    taken = {id(item) for name, cells in by_day.items() for item in kept(name, cells)}
     of_tables = {id(item) for cells in tables.values() for item in cells}
     left = [item for item in items if id(item) in of_tables - taken]
     if left:
@@ -154,9 +163,10 @@ def user_manager() -> "Iterator[UserManager]":
 @pytest.fixture(scope="session")
 def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Environment]":
     """A virtual environment with the first release, installed by pip; made once, to be copied."""
+    from support.once import once
     from support.releases.wheels import Environment
 
-    made = Environment.template(tmp_path_factory.mktemp("wheels"))
+    made = Environment.at(once(tmp_path_factory, "wheels", Environment.template))
     shared = made.shared()
     assert shared
     yield made
@@ -166,6 +176,7 @@ def wheels_template(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Envir
 @pytest.fixture(scope="session")
 def bare_template(tmp_path_factory: pytest.TempPathFactory) -> "Environment":
     """A virtual environment without hermes, to be copied."""
+    from support.once import once
     from support.releases.wheels import Environment
 
-    return Environment.bare(tmp_path_factory.mktemp("bare"))
+    return Environment.at(once(tmp_path_factory, "bare", Environment.bare))

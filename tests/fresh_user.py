@@ -37,7 +37,7 @@ _NETWORK = 120.0  # seconds for a line that fetches packages
 # Sections of the how-to that this machine, or a newcomer, has nothing for; tests of their own walk them.
 NOT_HERE = {
     "Get the program": "typed as its own step",
-    "Keep an unmodified hermes-agent alive": "needs a hermes-agent: tests/adopted",
+    "Keep an unmodified hermes-agent alive": "needs a hermes-agent: tests/rescue",
     "Take over a program without a service": "tests/services/test_taken_over.py",
     "As launchd jobs": "needs a Mac: tests/e2e/macos",
     "Run it in a container": "stays in the foreground: tests/services/test_deploy.py",

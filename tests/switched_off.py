@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import hermes_cli
 from hermes_cli import environment, pending
+from hermes_cli.cli import adopt
 from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.gateway.channels.telegram.lane import Lane
@@ -44,7 +45,7 @@ from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description, verdicts
 from hermes_cli.programs.declared import DeclaredProgram
-from hermes_cli.restart import ask, in_tree, skew, wake
+from hermes_cli.restart import ask, in_tree, send, skew, wake
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.job import names, owner
@@ -57,6 +58,7 @@ from hermes_cli.services.launchd.manager import Launchd
 from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.manager import Systemd
+from hermes_cli.system import sockets
 from hermes_cli.update import change
 from hermes_cli.update.restarts import Restarts
 from hermes_cli.update.sources.wheel import distributions
@@ -181,8 +183,15 @@ ROWS = [
         "adopted/test_exit_takes_time.py",
     ),
     Row(
+        "adopted: a profile keeps one service alive",
+        adopt._refuse_second,
+        "if before is not None and (before.manager, before.name) != service:",
+        "if False:",
+        "adopted/test_whose_it_is.py::test_a_profile_keeps_one",
+    ),
+    Row(
         "hooks: before a restart they run while the gateway is ready",
-        ask._has_hook,
+        send._has_hook,
         "if not os.path.exists(paths.config):",
         "if True:",
         "e2e/test_hooks.py::test_one_runs_while_the_old_gateway_is_ready",
@@ -210,7 +219,7 @@ ROWS = [
     ),
     Row(
         "the record is written before the signal",
-        ask.send,
+        send.send,
         "records.submit(paths.intents, record)",
         "pass",
         f"{REPORT}it_is_restarted_exactly_once_and_nothing_stays_pending",
@@ -225,9 +234,30 @@ ROWS = [
     Row(
         "the turn that asked never blocks the drain",
         drain.deadline_of,
-        "return min(asked) + grace if asked else end",
-        "return end",
+        "if not asked:",
+        "if True:",
         f"{REPORT}an_in_tree_requester_whose_turn_goes_on",
+    ),
+    Row(
+        "a model has time for its last words in the turn that asked",
+        drain.deadline_of,
+        "if runs else",
+        "if True else",
+        "gateway/test_drain.py::test_the_turn_that_asked_may_wait",
+    ),
+    Row(
+        "Telegram: an answer of another form is no end of polling",
+        "gateway/channels/telegram/poll.py",
+        "if self._is_named and isinstance(result, list):",
+        "if self._is_named:",
+        "gateway/test_telegram_strangest.py::test_updates_and_answers",
+    ),
+    Row(
+        "Telegram: words that are refused leave no placeholder",
+        "gateway/channels/telegram/verdicts.py",
+        '"unfit" if outcome.code == 400 else "never"',
+        '"never"',
+        "gateway/test_telegram_strangest.py::test_words_that_telegram",
     ),
     Row(
         "the chat is told the outcome",
@@ -746,6 +776,27 @@ ROWS = [
         '**environment.variables(paths, "launchd", "launchctl"), **variables',
         "**variables",
         f"{JOBS}install_loads_both_jobs",
+    ),
+    Row(
+        "systemd: an exit that was asked for is no crash to be counted",
+        Systemd.forgive_exit,
+        'self._systemctl("reset-failed", self._names.service, timeout=_EXIT)',
+        "pass",
+        "e2e/systemd/test_systemd_faults.py::test_signals_by_hand_are_no_crashes_after_which_systemd_gives_up",
+    ),
+    Row(
+        "what waits is found by its index",
+        Store.room,
+        "_COUNT_QUEUED",
+        "\"SELECT count(*) FROM messages WHERE state = 'queued'\"",
+        "unit/gateway/test_store_indexes.py::test_what_waits_is_found_without_reading_every_message",
+    ),
+    Row(
+        "who connects waits for those before",
+        sockets.connect,
+        "if time.monotonic() >= deadline:",
+        "if True:",
+        "unit/test_sockets.py::test_who_connects_while_others_are_not_taken_yet_waits_for_their_turn",
     ),
 ]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from hermes_cli import mends
-from hermes_cli.errors import HermesError, UsageError
+from hermes_cli.errors import HermesError, UsageError, called
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.restart.one_by_one import ordered, why_not_ready
 from hermes_cli.system.printable import printable
@@ -58,9 +58,9 @@ def _one(one: Paths, act: Act) -> tuple[int, bool]:
 
 
 def _say(profile: str, text: str) -> None:
-    click.echo(printable(f"hermes: {mends.shown(text, profile)}"), err=True)
+    click.echo(printable(f"{called()}: {mends.shown(text, profile)}"), err=True)
 
 
 def _say_left(left: Sequence[Paths]) -> None:
     if left:
-        click.echo(f"hermes: left as they are: {', '.join(one.profile for one in left)}", err=True)
+        click.echo(f"{called()}: left as they are: {', '.join(one.profile for one in left)}", err=True)

@@ -10,7 +10,7 @@ import time
 
 import click
 
-from hermes_cli.errors import HermesError, UsageError
+from hermes_cli.errors import HermesError, UsageError, called
 from hermes_cli.gateway.channels.local.client import Conversation, Event, patience
 from hermes_cli.paths import Paths
 from hermes_cli.system import threads
@@ -34,7 +34,7 @@ _FAILED = re.compile(
 @click.pass_obj
 def chat(paths: Paths, message: str | None, session: str) -> int:
     """Talk to the gateway: MESSAGE alone, or line by line. A restart in between loses and repeats nothing."""
-    if os.path.exists(paths.adopted):
+    if os.path.exists(paths.adopted) or os.path.exists(paths.program):
         raise UsageError(f"profile {paths.profile} keeps another program alive: talk to it where it talks itself")
     if message is not None:
         with Conversation(paths, session) as conversation:
@@ -212,7 +212,7 @@ class _Prompt:
                     self._interject(_line(event))
         except HermesError as error:
             self._trouble = error
-            self._interject(f"hermes: {error} (Enter leaves)")
+            self._interject(f"{called()}: {error} (Enter leaves)")
 
     def _interject(self, line: str) -> None:
         """Print above the prompt, which is then shown again with what has been typed."""
@@ -247,4 +247,4 @@ def _line(event: Event) -> str:
 
 
 def _aside(text: str) -> None:
-    print(f"hermes: {text}", file=sys.stderr, flush=True)
+    print(f"{called()}: {text}", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from hermes_cli.errors import called
 from hermes_cli.paths import Paths
 from hermes_cli.system.printable import printable
 
@@ -81,7 +82,7 @@ def _fix(paths: Paths, found: "list[Check]", *, silent: bool) -> list[tuple[list
         try:
             code = subprocess.run(run, check=False, stdin=subprocess.DEVNULL, stdout=output).returncode
         except OSError as error:
-            click.echo(printable(f"hermes: {run[0]} cannot be started ({error.strerror})"), err=True)
+            click.echo(printable(f"{called()}: {run[0]} cannot be started ({error.strerror})"), err=True)
             code = 127
         done.append((command, code))
     return done

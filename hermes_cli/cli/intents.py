@@ -119,7 +119,7 @@ def _forget(paths: Paths, identifier: str) -> None:
 @click.pass_obj
 def retry(paths: Paths, identifier: str) -> None:
     """Ask again, now, for what a settled intent asked."""
-    from hermes_cli.restart import ask
+    from hermes_cli.restart import ask, send
     from hermes_cli.services import choose
 
     row = _find(paths, identifier)
@@ -132,9 +132,9 @@ def retry(paths: Paths, identifier: str) -> None:
     manager, in_tree = choose(paths), record["requester"]["in_tree"]
     if not in_tree and ask.refuse_leap(paths, manager):
         record["action"] = "reload"
-    submitted = ask.send(paths, record, looked=not in_tree, manager=manager)
+    submitted = send.send(paths, record, looked=not in_tree, manager=manager)
     click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
-    ask.look_after(paths, submitted)
+    send.look_after(paths, submitted)
 
 
 @click.command()

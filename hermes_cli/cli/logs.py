@@ -13,6 +13,7 @@ from hermes_cli.system.printable import printable_log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hermes_cli.status.log_view import View
     from hermes_cli.system.log_reader import Line
 
 LOGS = ("gateway", "restarter", "update")
@@ -45,30 +46,41 @@ def logs(
     Times are local on a terminal, and UTC for a pipe, as in the file. A log is a file and the older ones that were moved aside when it was full (PATH.1 and so on); all of them are read.
     Of an adopted program, what the restarter did for it is shown: its own log is its own.
     """
-    from hermes_cli.status import log_view
-    from hermes_cli.system.log_file import files
-    from hermes_cli.system.log_reader import Reader
-
     if which == "gateway" and os.path.exists(paths.adopted):  # its own log is its own; ours says what we did for it
         which = "restarter"
     names = LOGS if which == "all" else (which,)
     chosen = [getattr(paths, f"{name}_log") for name in names]
     if paths_only:
-        for path in chosen:
-            for file in files(path) or [path]:
-                click.echo(file)
+        _print_paths(chosen)
         return
+    from hermes_cli.status import log_view
+
     try:
         view = log_view.View(log_view.moment(since, time.time()), level)
     except ValueError:
         raise UsageError(f"--since {since!r} is no time: use for example 10m, 2h, 3d or 2026-11-23T16:05") from None
-    form = _form(names, as_json=as_json)
+    _show(chosen, view, _form(names, as_json=as_json), lines=lines, follow=follow)
+
+
+def _print_paths(chosen: list[str]) -> None:
+    from hermes_cli.system.log_file import files
+
+    for path in chosen:
+        for file in files(path) or [path]:
+            click.echo(file)
+
+
+def _show(chosen: list[str], view: "View", form: Callable[[int, bytes], bytes], *, lines: int, follow: bool) -> None:
+    from hermes_cli.system.log_reader import Reader
+
     try:
         with Reader(chosen) as reader:
             _print(view.last(reader.backwards(unfinished=not follow), lines), form)
             if follow:
                 _print(view.shown(reader.follow()), form)
     except OSError as error:
+        if error.filename is None:
+            raise  # not the log: whoever reads what is printed has gone
         missing = f"{error.filename} cannot be read ({error.strerror})"
         raise HermesError(f"{missing}: a gateway in the foreground logs to its terminal") from None
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from hermes_cli import __version__
-from hermes_cli.errors import HermesError, exit_code_of
+from hermes_cli.errors import HermesError, called, exit_code_of
 from hermes_cli.system.printable import printable
 
 TYPE_CHECKING = False
@@ -222,12 +222,12 @@ def _command(profile: str | None, words: list[str]) -> int:
     _check_profile(profile, words)
     named = [] if profile is None else ["--profile", profile]
     try:
-        result = hermes.main([*named, *words], prog_name="hermes", standalone_mode=False)
+        result = hermes.main([*named, *words], prog_name=called(), standalone_mode=False)
     except click.ClickException as error:
         if isinstance(error, _ASKS_FOR_HELP):
             print(error.format_message())
             return 0
-        print(f"hermes: {printable(_one_line(error))}", file=sys.stderr)
+        print(f"{called()}: {printable(_one_line(error))}", file=sys.stderr)
         return error.exit_code
     except click.exceptions.Abort:
         return 130
@@ -262,7 +262,7 @@ def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") ->
     except (HermesError, OSError):
         return  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {printable(say(line))}", file=sys.stderr)
+        print(f"{called()}: {printable(say(line))}", file=sys.stderr)
 
 
 def _check_profile(profile: str | None, words: list[str]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,14 +83,17 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
     looks = not (in_tree or force or no_wait)
     manager = choose(paths) if looks or record["target"] is None else None
     if manager is not None and record["target"] is None and not _status(manager).installed:
-        raise NotInstalledError("nothing to restart, the service is not installed: hermes gateway install")
+        from hermes_cli.programs.verdicts import REINSTALL
+
+        mend = REINSTALL if os.path.exists(paths.adopted) else "hermes gateway install"
+        raise NotInstalledError(f"nothing to restart, the service is not installed: {mend}")
     if manager is not None and looks and ask.refuse_leap(paths, manager):
         record["action"] = "reload"
     if no_wait and not (in_tree or force):
         _refuse_broken_config(paths)
     if not in_tree:
         _want_running(paths)
-    submitted = ask.send(paths, record, looked=not (in_tree or no_wait), manager=manager)
+    submitted = send.send(paths, record, looked=not (in_tree or no_wait), manager=manager)
     if as_json:
         with contextlib.redirect_stdout(sys.stderr):
             code = _finish(paths, submitted, no_wait=no_wait)
@@ -99,11 +102,11 @@ def _now(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, as_
     return _finish(paths, submitted, no_wait=no_wait)
 
 
-def _finish(paths: Paths, submitted: ask.Submitted, *, no_wait: bool) -> int:
+def _finish(paths: Paths, submitted: send.Submitted, *, no_wait: bool) -> int:
     manager = submitted.manager(paths)
     if submitted.in_tree or no_wait:
         click.echo(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
-        ask.look_after(paths, submitted)
+        send.look_after(paths, submitted)
         return 0
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation

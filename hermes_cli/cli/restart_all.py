@@ -3,7 +3,7 @@
 from hermes_cli.cli import all_profiles
 from hermes_cli.errors import UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, send
 from hermes_cli.restart.in_tree import is_in_tree
 from hermes_cli.restart.wait import await_outcome
 from hermes_cli.services import choose, kept
@@ -36,10 +36,10 @@ def _restart(one: Paths, *, force: bool, timeout: float | None) -> int | None:
     in_tree = record["requester"]["in_tree"]
     if not (in_tree or force) and ask.refuse_leap(one, manager):
         record["action"] = "reload"
-    submitted = ask.send(one, record, looked=not in_tree, manager=manager)
+    submitted = send.send(one, record, looked=not in_tree, manager=manager)
     if submitted.in_tree:
         say(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})")
-        ask.look_after(one, submitted)
+        send.look_after(one, submitted)
         return None
     return await_outcome(one, submitted, f"{one.profile}: ")
 

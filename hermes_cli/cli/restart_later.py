@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 
 from hermes_cli.errors import NotRunningError, UsageError
 from hermes_cli.paths import Paths
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, send
 from hermes_cli.services import choose
 
 _FURTHEST = 30 * 86400.0  # seconds
 
 
-def restart_later(paths: Paths, *, timeout: float | None, idle: bool, at: str | None) -> tuple[ask.Submitted, str]:
+def restart_later(paths: Paths, *, timeout: float | None, idle: bool, at: str | None) -> tuple[send.Submitted, str]:
     """Record a restart that is to wait. Return the request, and what to say of it. Raises HermesError."""
     due = None if at is None else moment(at, time.time())
     record = ask.ask(paths, reason="manual", command="hermes gateway restart", drain_timeout=timeout)
     if record["target"] is None:
         raise NotRunningError("nothing runs that could be restarted later: hermes gateway start")
-    submitted = ask.send_for_later(paths, record, idle=idle, at=due)
+    submitted = send.send_for_later(paths, record, idle=idle, at=due)
     when = [] if due is None else [time.strftime("from %Y-%m-%d %H:%M on", time.localtime(due))]
     when += ["when no turn runs"] if idle else []
     by = choose(paths).completed_by

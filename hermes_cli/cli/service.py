@@ -1,5 +1,6 @@
 """`install`, `uninstall`, `start`, `stop`: the service as a whole."""
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ import click
 
 from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
-from hermes_cli.errors import HermesError, NotInstalledError, UsageError
+from hermes_cli.errors import HermesError, NotInstalledError, UsageError, called
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.record import LONGEST_DRAIN
@@ -22,6 +23,7 @@ from hermes_cli.restart.stopping import show_while
 from hermes_cli.services import NAMES, ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, edits, owner
+from hermes_cli.system import refusal
 from hermes_cli.system.printable import printable
 
 Say = Callable[[str], None]
@@ -53,7 +55,7 @@ def install(
 
         paths = take_over(paths, program, only_look=only_print)
     shared.refuse()
-    _refuse_adopted(paths, "adopt it again to bring our part up to date")
+    _refuse_adopted(paths)
     service = choose(paths, manager or ("systemd" if system else None), system=system or None)
     if (system or linger) and service.name != "systemd":
         raise UsageError(f"--system and --linger are of systemd, and the service manager is {service.name}")
@@ -61,6 +63,18 @@ def install(
         for one in service.definitions():
             click.echo(f"# {one.path}\n{one.text}", nl=False)
         return 0
+    code, is_first = _install(paths, service, keep_env)
+    if linger:
+        from hermes_cli.services.systemd.linger import enable
+
+        enable()
+    _say_what_is_missing(paths)
+    what_now.say(paths, service, is_first=is_first)
+    return code
+
+
+def _install(paths: Paths, service: ServiceManager, keep_env: tuple[str, ...]) -> tuple[int, bool]:
+    """Look, write, load and start. Return the exit code, and whether nothing was installed before. Raises HermesError."""
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
     _refuse_leap(paths)
@@ -76,18 +90,8 @@ def install(
     for path, text in before.items():
         if definition.read(path) != text:
             click.echo(f"wrote {path}")
-    code = 0
-    if needs_reload:
-        code = _reload(paths, service)
-    else:
-        _start(paths, service)
-    if linger:
-        from hermes_cli.services.systemd.linger import enable
-
-        enable()
-    _say_what_is_missing(paths)
-    what_now.say(paths, service, is_first=not found.installed)
-    return code
+    code = _reload(paths, service) if needs_reload else _start(paths, service)
+    return code, not found.installed
 
 
 @click.command()
@@ -119,12 +123,11 @@ def start(paths: Paths, *, everybody: bool, order: str | None) -> int:
     all_profiles.check(everybody=everybody, order=order)
     if everybody:
         return all_profiles.one_after_the_other(paths, order, lambda one: _of_all(one, start_one))
-    start_one(paths)
-    return 0
+    return start_one(paths)
 
 
-def start_one(paths: Paths, say: Say = click.echo) -> None:
-    """Start one profile's service, and `say` what became of it. Raises HermesError."""
+def start_one(paths: Paths, say: Say = click.echo) -> int:
+    """Start one profile's service, and `say` what became of it. Return the exit code. Raises HermesError."""
     _refuse_adopted(paths, "start it with its own command")
     service = choose(paths)
     status = service.status()
@@ -133,7 +136,7 @@ def start_one(paths: Paths, say: Say = click.echo) -> None:
         raise NotInstalledError("the service is not installed: hermes gateway install")
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
-    _start(paths, service, say)
+    return _start(paths, service, say)
 
 
 @click.command()
@@ -149,7 +152,7 @@ def stop(paths: Paths, *, everybody: bool, order: str | None) -> int:
     return 0
 
 
-def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
+def _of_all(one: Paths, act: Callable[[Paths, Say], int | None]) -> int | None:
     """Act on one of many profiles, unless there is nothing to act on."""
     say = all_profiles.of(one)
     if os.path.exists(one.adopted):
@@ -158,8 +161,7 @@ def _of_all(one: Paths, act: Callable[[Paths, Say], None]) -> int | None:
     if not choose(one).status().installed:
         say("not installed")
         return None
-    act(one, say)
-    return 0
+    return act(one, say) or 0
 
 
 def stop_one(paths: Paths, say: Say = click.echo) -> None:
@@ -178,12 +180,13 @@ def stop_one(paths: Paths, say: Say = click.echo) -> None:
     show_while(paths, service.stop)
     say("stopped" if running else "was not running")
     if unwritten is not None:
-        why = f"that it is to stay so could not be written ({unwritten.strerror})"
-        raise HermesError(f"{why}: mend that and repeat, or the next login or pending restart starts it")
+        why = f"that it is to stay so could not be written to {paths.desired} ({unwritten.strerror})"
+        how, _ = refusal.mend(paths.desired, unwritten.errno or errno.EIO)
+        raise HermesError(f"{why}: {how}, and repeat, or the next login or pending restart starts it")
 
 
 def _warn(text: str) -> None:
-    click.echo(f"hermes: {text}", err=True)
+    click.echo(f"{called()}: {text}", err=True)
 
 
 def _keep_environment(paths: Paths, given: tuple[str, ...]) -> None:
@@ -208,11 +211,15 @@ def _say_what_is_missing(paths: Paths) -> None:
     click.echo(mends.shown(f"the service does not have {', '.join(names)} of this shell: {mend}", paths.profile))
 
 
-def _refuse_adopted(paths: Paths, instead: str) -> None:
+def _refuse_adopted(paths: Paths, instead: str | None = None) -> None:
     if os.path.exists(paths.adopted):
+        from hermes_cli.services import kept
         from hermes_cli.services.adopted import base
+        from hermes_cli.status import of_adopted
 
-        base.refuse(paths, instead)
+        if instead is None and (program := kept.adopted(paths)) is not None:
+            instead = f"{of_adopted.again(program)} brings our part up to date"
+        base.refuse(paths, instead or "adopt it again to bring our part up to date")
 
 
 def _refuse_leap(paths: Paths) -> None:
@@ -225,14 +232,18 @@ def _refuse_leap(paths: Paths) -> None:
         raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
 
 
-def _renew_dead_definition(service: ServiceManager) -> None:
-    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed."""
+def _renew_dead_definition(service: ServiceManager) -> bool:
+    """Bring a definition up to date whose program is gone: no start that is asked of it could succeed.
+
+    Return whether it is in force only after a reload: something runs under the one that is to go.
+    """
     start = service.next_start()
     if start is None or start.is_there:
-        return
+        return False
     edits.say(service.definitions(), _warn)
-    service.install()
+    needs_reload = service.install()
     click.echo(f"{start.program} is gone: installed again from here")
+    return needs_reload
 
 
 def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
@@ -245,25 +256,26 @@ def _leave_other_manager(paths: Paths, service: ServiceManager) -> None:
 
 def _reload(paths: Paths, service: ServiceManager) -> int:
     """Have the restarter load a changed definition, after a drain; in-tree this very command would die with it."""
-    from hermes_cli.restart import ask
+    from hermes_cli.restart import ask, send
     from hermes_cli.restart.wait import await_outcome
 
     record = ask.ask(paths, reason="definitions", command="hermes gateway install", action="reload")
-    submitted = ask.send(paths, record, manager=service)
+    submitted = send.send(paths, record, manager=service)
     if submitted.in_tree:
         click.echo(f"reload recorded, will be completed by {service.completed_by} (intent {submitted.id})")
-        ask.look_after(paths, submitted)
+        send.look_after(paths, submitted)
         return 0
     return await_outcome(paths, submitted)
 
 
-def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None:
+def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> int:
     before = own.read_alive(paths)
     if before is not None and before.ready:
         service.demand_start()  # its manager may be gone; a running gateway is left alone
         say(printable(f"running already, pid {before.identity.pid}, revision {before.revision}"))
-        return
-    _renew_dead_definition(service)
+        return 0
+    if _renew_dead_definition(service):
+        return _reload(paths, service)
     log = LogLines(paths.gateway_log)
     try:
         service.demand_start()
@@ -271,7 +283,9 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> None
     except HermesError as error:
         error.log = log.last()
         raise
-    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}, socket {paths.socket}"))
+    where = "" if os.path.exists(paths.program) else f", socket {paths.socket}"  # another program has its own
+    say(printable(f"ready, pid {ready.identity.pid}, revision {ready.revision}{where}"))
+    return 0
 
 
 def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:

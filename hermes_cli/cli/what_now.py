@@ -26,11 +26,12 @@ def _lines(paths: Paths, service: ServiceManager, status: ServiceStatus, home: s
     def named(text: str) -> str:
         return mends.pasteable(text, paths.profile, program=mends.program(), home=home)
 
+    supervise = named("hermes gateway run --supervise")
     return [
         f"status     {named('hermes gateway status')}",
         *([] if _is_taken_over(paths) else [f"chat       {named('hermes chat')}"]),
         f"log        {paths.gateway_log}, {named('hermes gateway logs -f')}",
-        f"at boot    {_at_boot(service.name, {one.code for one in status.problems})}",
+        f"at boot    {_at_boot(service.name, {one.code for one in status.problems}, supervise)}",
     ]
 
 
@@ -40,7 +41,7 @@ def _is_taken_over(paths: Paths) -> bool:
     return taken_over.of(paths) is not None
 
 
-def _at_boot(manager: str, codes: set[str]) -> str:
+def _at_boot(manager: str, codes: set[str], supervise: str = "hermes gateway run --supervise") -> str:
     if manager == "launchd":
         return "launchd starts it when you log in"
     if manager == "systemd":
@@ -49,4 +50,4 @@ def _at_boot(manager: str, codes: set[str]) -> str:
         return "systemd starts it"
     if "no-boot" in codes:
         return "nothing starts it"
-    return "nothing starts it, unless a container or an init of yours runs: hermes gateway run --supervise"
+    return f"nothing starts it, unless a container or an init of yours runs: {supervise}"

@@ -8,7 +8,6 @@ pause: same pid, same environment, nothing kept of the try before. Whoever start
 import contextlib
 import errno
 import os
-import shlex
 import signal
 import sqlite3
 import sys
@@ -18,7 +17,8 @@ from hermes_cli.errors import ConfigError
 from hermes_cli.gateway import supervisor_watch
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
-from hermes_cli.system import threads
+from hermes_cli.services import usable
+from hermes_cli.system import refusal, threads
 
 # RuntimeError: Python has no other for a refused thread; ConfigError: a file of the user's that could not be read
 FAILURES = (OSError, sqlite3.Error, MemoryError, RuntimeError, ImportError, ConfigError)
@@ -33,7 +33,6 @@ _PASSES_FOR_SQLITE = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_BUSY,
 }
-_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP}
 _LONGEST_PAUSE = 8.0  # seconds
 
 
@@ -57,10 +56,8 @@ def mend(error: BaseException, state: str) -> str:
     if may_pass(error):
         return "make room: on the disk, in memory, or of open files and processes"
     path = error.filename if isinstance(error, OSError) and isinstance(error.filename, str) else None
-    if path is not None and isinstance(error, OSError) and error.errno in _IN_THE_WAY:
-        while not os.path.lexists(path) and path != os.path.dirname(path):
-            path = os.path.dirname(path)
-        return f"mv {shlex.quote(path)} {shlex.quote(f'{path}.aside')}"
+    if path is not None and isinstance(error, OSError) and error.errno is not None:
+        return refusal.mend(path, error.errno)[0]
     return f"see that {path or state} is writable"
 
 
@@ -75,7 +72,7 @@ class Start:
 
     def __init__(self, paths: Paths) -> None:
         """Claim what the try before has left."""
-        self._profile = paths.profile
+        self._paths = paths
         self._environment = dict(os.environ)
         self._is_kept = any(name in self._environment for name in _KEEPERS)
         since = os.environ.pop(_SINCE, None)
@@ -90,14 +87,17 @@ class Start:
 
         `state` is the directory without which `who` cannot start.
         """
+        stays = next((one for one in usable.unusable(self._paths) if one.number not in _PASSES), None)
         if self.is_first:
             why = str(error) or "no memory"
             if isinstance(error, OSError) and error.filename is not None:
                 why = f"{error.filename}: {error.strerror}"
             said = f"{who} cannot start ({why}): {mend(error, state)}"
+            if stays is not None:  # SQLite has one word for whatever it could not open
+                said = f"{who} cannot start: {stays.text}: {stays.mend}"
             with contextlib.suppress(OSError, MemoryError):  # the log may lie on the same disk
                 print(f"hermes: {error if isinstance(error, ConfigError) else said}", file=sys.stderr, flush=True)
-        if not (self._is_kept and may_pass(error)):
+        if stays is not None or not (self._is_kept and may_pass(error)):
             return
         signal.setitimer(signal.ITIMER_REAL, 0)  # it would outlive the execution
         for number in (signal.SIGTERM, signal.SIGINT):  # an event loop that does not run any more may have them
@@ -107,5 +107,5 @@ class Start:
             # A machine tells nobody that it has room again.
             time.sleep(min(_LONGEST_PAUSE, max(1.0, waited / 2)))
             with contextlib.suppress(OSError, MemoryError):  # the same that the start has met
-                argv = entry_points.gateway(self._profile)
+                argv = entry_points.gateway(self._paths.profile)
                 os.execve(argv[0], argv, {**self._environment, _SINCE: f"{self._since:.3f}"})  # noqa: S606  no shell is wanted

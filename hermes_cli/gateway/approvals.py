@@ -15,6 +15,7 @@ from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.rights import Rights
 from hermes_cli.gateway.tools.danger import danger
+from hermes_cli.system.printable import spelled
 
 Verdict = Literal["approved", "denied"]
 PREFIX = "approval:"  # of the notice's id; the code follows
@@ -73,9 +74,10 @@ class Approvals:
         why = danger(command) if self._ask == "dangerous" else "every command is shown first"
         if self._ask == "never" or why is None:
             return ""
-        if len(command) > _LONGEST:
-            return f"[not run: {why}, and it is too long to be shown to a person ({len(command)} characters)]"
-        return await self._asked(turn, command, why)
+        words = spelled(command)
+        if len(words) > _LONGEST:
+            return f"[not run: {why}, and it is too long to be shown to a person ({len(words)} characters)]"
+        return await self._asked(turn, words, why)
 
     def of(self, session: str) -> list[Request]:
         """List what waits in a session, the oldest first."""

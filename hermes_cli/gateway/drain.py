@@ -1,7 +1,7 @@
 """The drain: until when each turn may run, as pure functions, and the wait for the turns, by events alone.
 
-The turn that asked for the restart never blocks it: it gets the requester's grace to print its answer and no more,
-because it may be waiting for this very restart.
+The turn that asked for the restart never blocks it: while it runs a command, which may be waiting for this very restart,
+it gets the requester's grace and no more. Without one it waits for its agent's words, for which a model takes longer.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hermes_cli.gateway.conversations.message import Message, asked_by
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.conversations.turns import Turns
-from hermes_cli.intents.clocks import Clocks
+from hermes_cli.intents.clocks import ANSWER_GRACE, Clocks
 from hermes_cli.intents.instance import DrainState
 from hermes_cli.intents.record import Intent
 from hermes_cli.paths import Paths
@@ -49,10 +49,15 @@ def overall(since: float, limit: float, intents: Iterable[Named]) -> float:
     return max(since, min([limit, *(deadline for deadline in wanted if deadline is not None)]))
 
 
-def deadline_of(message: Message, end: float, grace: float, intents: Iterable[Named]) -> float:
-    """Return when the message's turn must be over: at `end`, or at the end of its grace if it asked for the restart."""
+def deadline_of(message: Message, end: float, grace: float, intents: Iterable[Named], *, runs: bool) -> float:
+    """Return when the message's turn must be over: at `end`, or earlier if it asked for the restart.
+
+    `runs`: a command of the turn runs.
+    """
     asked = [one.seen for one in intents if asked_by(one.intent, message)]
-    return min(asked) + grace if asked else end
+    if not asked:
+        return end
+    return min(asked) + grace if runs else max(min(asked) + grace, min(end, min(asked) + ANSWER_GRACE))
 
 
 class Drain:
@@ -124,7 +129,8 @@ class Drain:
     def _see_to(self, turn: Turn, now: float) -> float:
         """Cut the turn off if it is due. Return when to look again; a time in the past means it was given up."""
         if turn.cut_at is None:
-            due = deadline_of(turn.message, self.end, self.clocks.requester_grace, self._intents.values())
+            grace, runs = self.clocks.requester_grace, turn.commands > 0
+            due = deadline_of(turn.message, self.end, grace, self._intents.values(), runs=runs)
             if due > now:
                 return due
             turn.cut_off("restart" if self.code else "stop", now)

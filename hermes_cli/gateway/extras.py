@@ -24,6 +24,8 @@ def check(path: str, config: Config, *, ahead: bool = False) -> None:
 
             if ahead:
                 import hermes_cli.gateway.channels.telegram.api
+                import hermes_cli.gateway.channels.telegram.outbox
+                import hermes_cli.gateway.channels.telegram.poll
         if "model" in enabled:
             import hermes_cli.gateway.agents.model.agent  # noqa: F401  imported to see that it can be
     except ImportError as error:

@@ -101,6 +101,7 @@ class Reception:
         self._paths = paths
         self._config = config
         self._me = me
+        self._turns_changed = turns_changed
         self._draining = False
         self._store, aside = open_store(paths.messages, Room(config.limits.queued, config.limits.store))
         if aside is not None:
@@ -270,7 +271,13 @@ class Reception:
     async def _run(self, turn: Turn, command: str, emit: Callable[[str], None]) -> str:
         if not self.rights.terminal(turn.message.origin):
             return NO_RIGHT
-        return await run_command(turn, command, self._paths, self._config, self._me().identity, emit=emit)
+        turn.commands += 1
+        if self._draining:
+            self._turns_changed(len(self.turns.active))  # the drain looks again
+        try:
+            return await run_command(turn, command, self._paths, self._config, self._me().identity, emit=emit)
+        finally:
+            turn.commands -= 1
 
     async def _update(self, turn: Turn, options: Sequence[str]) -> str:
         try:

@@ -16,7 +16,8 @@ from hermes_cli.intents.decide import not_restarted
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import policy, skew, wake
-from hermes_cli.restart.ask import look_after, request
+from hermes_cli.restart.ask import request
+from hermes_cli.restart.send import look_after
 from hermes_cli.system.threads import in_thread
 from hermes_cli.update import proof
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
+ANSWER_GRACE = 30.0  # the same while it runs no command that could wait for the restart: for a model's last words
 POKE = 2.0  # to poke the restarter: within the grace, so that a caller without an answer can still start a driver
 
 

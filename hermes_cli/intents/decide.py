@@ -217,6 +217,16 @@ def instance_undescribed(facts: Facts) -> Step | None:
     return Wait(facts.policy.mends.describing, deadline)
 
 
+def wish_unknown(facts: Facts) -> Step | None:
+    """Wait until it can be read whether the gateway was stopped, for as long as a drain may last; then fail (rule 7)."""
+    if facts.running is not None or facts.seen.desired is not None:
+        return None
+    deadline = facts.latest_beginning(0.0) + facts.policy.clocks(facts.intent).driver_deadline
+    if facts.now >= deadline:
+        return Settle("failed", "nothing was started, it cannot be read whether the gateway was stopped")
+    return Wait("what is wanted to be readable", deadline)
+
+
 def start_refused(facts: Facts) -> Step | None:
     """Settle a start that must not begin, when no instance ran at the time of the request."""
     if facts.running is not None or facts.progress.attempts:
@@ -301,6 +311,7 @@ RULES: tuple[Rule, ...] = (
     fresh_instance_ready,
     fresh_instance_leaves,
     instance_undescribed,
+    wish_unknown,
     start_refused,
     crash_loop,
     fresh_instance_late,

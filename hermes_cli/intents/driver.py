@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
+from hermes_cli.intents.desired import Desired
 from hermes_cli.intents.errors import ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
@@ -161,19 +162,14 @@ class Driver:
                 return found
 
     def _decide(self, intent: Intent) -> Step:
-        now = self._seen.now
         if intent.id not in self._progress:
             self._progress[intent.id] = self._on_disk[intent.id] = self._queue.progress_of(intent.id)
         known = self._progress[intent.id]
-        known = known if known.since else replace(known, since=now)
+        known = known if known.since else replace(known, since=self._seen.now)
         seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
-        facts = Facts(intent, known, seen, self._policy)
-        if not seen.held:
-            facts = replace(facts, progress=witness.with_deaths(facts))
-            facts = replace(facts, progress=witness.with_departure(facts))
-            if intent.reason == UPDATE:
-                trial = self._recovery.change(intent.id)
-                facts = replace(facts, progress=witness.with_stay(facts), seen=replace(seen, trial=trial))
+        facts = witness.with_look(Facts(intent, known, seen, self._policy))
+        if intent.reason == UPDATE and not seen.held:
+            facts = replace(facts, seen=replace(seen, trial=self._recovery.change(intent.id)))
         self._progress[intent.id] = facts.progress
         return decide(facts)
 
@@ -198,7 +194,7 @@ class Driver:
             now=time.time(),
             boot_id=process_table.boot_id(),
             boot_time=boot_time(),
-            desired=self._program.desired(),
+            desired=self._desired(),
             instance=running,
             service=service,
             held=held,
@@ -208,6 +204,13 @@ class Driver:
             all_restarts=restart_times(done),
             answered=frozenset(origin.key for origin in origins if origin is not None and origin.key is not None),
         )
+
+    def _desired(self) -> Desired | None:
+        try:
+            return self._program.desired()
+        except OSError as error:
+            _log.warning("it cannot be told whether the gateway was stopped: %s", error)
+            return None
 
     def _has_hook_run(self, act: Step, intents: list[Intent]) -> bool:
         """Run the hook that is due before an instance is taken down; say whether there was one."""
@@ -271,7 +274,7 @@ class Driver:
             return None
 
     def _start(self, *, reload: bool) -> None:
-        if self._program.desired() == "stopped":  # looked at last, right before a start (rule 7)
+        if self._desired() != "running":  # looked at last, right before a start (rule 7)
             return
         _log.info("%s", "reload" if reload else "demand start")
         try:

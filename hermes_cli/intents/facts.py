@@ -38,7 +38,7 @@ class Observation:
     now: float
     boot_id: str | None = None
     boot_time: float | None = None  # seconds since that boot
-    desired: Desired = "running"
+    desired: Desired | None = "running"  # None: it cannot be told now
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
     service: Service = Service()  # noqa: RUF009  frozen

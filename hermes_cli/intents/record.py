@@ -90,18 +90,7 @@ def is_id(text: str) -> bool:
 
 def parse(data: bytes, identifier: str, profile: str) -> Intent:
     """Return an intent from a file's bytes. Unknown fields are ignored, missing ones degrade. Raises RecordError."""
-    try:
-        # What begins so can be nothing but UTF-8, and json would look for longer than it takes to read.
-        document = json.loads(data.decode("utf-8", "surrogatepass") if data[:2] == b'{"' else data)
-    except (ValueError, RecursionError):
-        raise RecordError("not JSON, or torn") from None
-    if not isinstance(document, dict):
-        raise RecordError("not a JSON object")
-    schema = document.get("schema", SCHEMA)
-    if type(schema) is not int or schema < 1:
-        raise RecordError("no usable schema number")
-    if schema > SCHEMA:
-        raise RecordError(f"schema {schema} is newer than this release, which knows {SCHEMA}")
+    document = _document(data)
     if document.get("id") != identifier or not is_id(identifier):
         raise RecordError("its id is not its name")
     action = document.get("action", "restart")
@@ -132,6 +121,23 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         _time(said("not_before")),
         finite(said("boot_time")),
     )
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    """Return the object that lies there, of a schema that this release knows. Raises RecordError."""
+    try:
+        # What begins so can be nothing but UTF-8, and json would look for longer than it takes to read.
+        document = json.loads(data.decode("utf-8", "surrogatepass") if data[:2] == b'{"' else data)
+    except (ValueError, RecursionError):
+        raise RecordError("not JSON, or torn") from None
+    if not isinstance(document, dict):
+        raise RecordError("not a JSON object")
+    schema = document.get("schema", SCHEMA)
+    if type(schema) is not int or schema < 1:
+        raise RecordError("no usable schema number")
+    if schema > SCHEMA:
+        raise RecordError(f"schema {schema} is newer than this release, which knows {SCHEMA}")
+    return document
 
 
 def _target(value: Any, boot: str | None) -> Identity | None:

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 from hermes_cli.intents.facts import Facts
 from hermes_cli.intents.progress import Progress
+from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.step import Kill, PutBack, Signal, Start, Step
+
+
+def with_look(facts: Facts) -> Facts:
+    """Return the facts with what this look adds to the progress: nothing while an updater changes the code."""
+    if facts.seen.held:
+        return facts
+    facts = replace(facts, progress=with_deaths(facts))
+    facts = replace(facts, progress=with_departure(facts))
+    return replace(facts, progress=with_stay(facts)) if facts.intent.reason == UPDATE else facts
 
 
 def with_stay(facts: Facts) -> Progress:

@@ -131,6 +131,9 @@ def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
         yield f"watch {place}"
     for path in program.files():
         yield f"file {path}"
+    for path in program.bindings():
+        yield f"watch {os.path.dirname(path)}"
+        yield f"file {path}"
     if isinstance(verdict, Leave) and verdict.rule != it_runs.__name__:
         if program.is_silent:
             yield f"until {_SILENT}"

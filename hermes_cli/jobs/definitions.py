@@ -13,7 +13,7 @@ from hermes_cli.paths import profiles, resolve, sibling
 def main(profile: str) -> int:
     """Write the definitions that differ, print their paths, and return the exit code."""
     from hermes_cli.installation import copy, origin
-    from hermes_cli.restart import ask
+    from hermes_cli.restart import ask, send
     from hermes_cli.services import choose
     from hermes_cli.services.job import edits
     from hermes_cli.update.sources.git import dependencies
@@ -31,7 +31,7 @@ def main(profile: str) -> int:
                 edits.say(manager.definitions(), print)
             if drifted and manager.install():
                 record = ask.ask(owner, reason="definitions", command="hermes update", action="reload")
-                ask.look_after(owner, ask.send(owner, record, manager=manager))
+                send.look_after(owner, send.send(owner, record, manager=manager))
         except HermesError as error:
             print(f"profile {name}: {error}")
             code = 1

@@ -56,7 +56,9 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
         driven = driver.drive()
         deliver.by_driver(paths)
     except OSError as error:
-        raise QueueError(f"{paths.intents} is not usable ({error.strerror}): mend it; nothing is lost") from error
+        raise QueueError(
+            f"{error.filename or paths.intents} is not usable ({error.strerror}): mend it; nothing is lost"
+        ) from error
     if not whole:
         raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
     return driven

@@ -84,7 +84,7 @@ def installation(definition: str) -> dict[str, str]:
 
 def program_path(paths: Paths) -> str:
     """Return the path of program.toml."""
-    return f"{os.path.dirname(paths.config)}/program.toml"
+    return paths.program
 
 
 def read(paths: Paths) -> Adoption | None:

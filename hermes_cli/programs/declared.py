@@ -145,6 +145,10 @@ class DeclaredProgram:
         """Return the paths whose changes are a reason to look again."""
         return tuple(self.adoption.fill(path) for path in self.file.get("watch", "paths") or ())
 
+    def bindings(self) -> tuple[str, ...]:
+        """Return our own files that say how it is kept alive: who changes them while it is down means this end."""
+        return self._paths.adopted, self.path
+
     def signs(self) -> tuple[str, ...]:
         """Return the paths that come or go shortly before it exits, and at no other time but its start."""
         named = [self.file.get("restart", "signal_when"), *self.file.probes("watch", "wanted")]
@@ -209,11 +213,11 @@ class DeclaredProgram:
     def remember(self, memory: Memory) -> None:
         """Keep it for the next resident. Raises OSError."""
         if memory != self.memory():
-            durable.publish(f"{self._paths.state}/seen.json", memory.document())
+            durable.publish(seen_path(self._paths), memory.document())
 
     def memory(self) -> Memory:
         """Return what the last resident knew."""
-        found = durable.read_json(f"{self._paths.state}/seen.json") or {}
+        found = durable.read_json(seen_path(self._paths)) or {}
         asked, definition = found.get("asked"), found.get("definition")
         return Memory(
             Identity.parse(found.get("identity")),
@@ -347,6 +351,11 @@ class DeclaredProgram:
             lines = durable.read_small(self.adoption.fill(path), 1 << 20).decode(errors="replace").split()
             return sum(time.time() - starts["window"] < float(at) for at in lines)
         return 0
+
+
+def seen_path(paths: Paths) -> str:
+    """Return the path of what must outlive the resident."""
+    return f"{paths.state}/seen.json"
 
 
 def _named(identity: Identity) -> dict[str, Any]:

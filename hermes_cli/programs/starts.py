@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.instance import Marks
 from hermes_cli.paths import Paths
 from hermes_cli.programs import ends, own
@@ -21,6 +22,7 @@ from hermes_cli.system.process import describe_exit
 KEPT = 100  # starts in the file; a crash loop every two seconds fills it in three minutes
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start
 ASKED_FOR = (0, own.RESTART_EXIT_CODE)  # exit codes
+NO_LOOP = (*ASKED_FOR, EX_CONFIG)  # after these, how often says nothing: an edit is what helps after 78
 _EARLY = 2.0  # seconds; systemd's note of an end has whole seconds
 # first: nothing is known before it; started: somebody said start; asked: a restart; crash, boot: how the run before ended;
 # manager: the service manager, or somebody by it
@@ -151,12 +153,13 @@ def with_start(
 
 
 def why(before: Run | None, asked: float | None) -> Why:
-    """Return why the run after `before` was started."""
+    """Return why the run after `before` was started. `asked`: for a start, perhaps while `before` ran already."""
     if before is None:
         return "first"
     if before.rebooted:
         return "boot"
-    if asked is not None and asked >= before.at and before.code != own.RESTART_EXIT_CODE:
+    unheard = before.ended_at if before.crashed and before.ended_at is not None else before.at
+    if asked is not None and asked >= unheard and before.code != own.RESTART_EXIT_CODE:
         return "started"
     if before.crashed:
         return "crash"

@@ -10,6 +10,7 @@ from typing import Literal
 
 Word = Literal["restart", "stopped", "crashed", "refused", "unknown"]
 _INSTALLED_AGAIN = 120.0  # seconds; an environment that is made anew tells nobody
+REINSTALL = "install it again with its own command, or hermes gateway release"
 LOOK_AGAIN = 1.0  # seconds; a label that goes away, or an updater that ends, tells nobody
 
 
@@ -95,9 +96,7 @@ def uninstalled(look: Look) -> Verdict | None:
     """Leave it: its definition is gone."""
     if look.defined:
         return None
-    return Leave(
-        "its definition is gone: it was uninstalled", "install it again with its own command, or hermes gateway release"
-    )
+    return Leave("its definition is gone: it was uninstalled", REINSTALL)
 
 
 def manager_is_silent(look: Look) -> Verdict | None:

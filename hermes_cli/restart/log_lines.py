@@ -6,6 +6,7 @@ from hermes_cli.system.command import printable
 
 _SHOWN = 3
 _READ = 16384  # bytes
+_TELLS_THE_END = " INFO hermes.supervisor: "  # that it ended and how, which whoever shows these lines has said already
 
 
 class LogLines:
@@ -16,7 +17,7 @@ class LogLines:
         self._size = self._length()
 
     def last(self) -> tuple[str, ...]:
-        """Return the last few whole lines that were written since; none when the log cannot be read."""
+        """Return the last few whole lines that were written since, without the supervisor's; none when the log cannot be read."""
         length = self._length()
         return _last(self._path, self._size if length >= self._size else 0)  # shorter: it was rotated meanwhile
 
@@ -28,7 +29,7 @@ class LogLines:
 
 
 def last_lines(path: str) -> tuple[str, ...]:
-    """Return the last few lines of a log; none when it cannot be read."""
+    """Return the last few lines of a log, without the supervisor's; none when it cannot be read."""
     return _last(path, 0)
 
 
@@ -40,4 +41,4 @@ def _last(path: str, begin: int) -> tuple[str, ...]:
     except OSError:
         return ()
     lines = [printable(line).rstrip() for line in found.decode(errors="replace").splitlines()]
-    return tuple(line for line in lines if line)[-_SHOWN:]
+    return tuple(line for line in lines if line and _TELLS_THE_END not in line)[-_SHOWN:]

@@ -17,10 +17,10 @@ from hermes_cli.intents.trace import live_trace
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.restart import timeline
-from hermes_cli.restart.ask import Submitted
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import hook_timeout, policy_of
 from hermes_cli.restart.progress_line import ProgressLine
+from hermes_cli.restart.send import Submitted
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.restart.wake import start_driver
 from hermes_cli.system.directory_watch import DirectoryWatch

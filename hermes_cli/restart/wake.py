@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def announce(paths: "Paths", say: "Callable[[str], str]" = str) -> bool:
     """Look, and print the line as `say` words it on stderr if there is one. Return whether there was. Never raises."""
-    from hermes_cli.errors import HermesError
+    from hermes_cli.errors import HermesError, called
 
     try:
         line = look(paths)
     except (HermesError, OSError):
         return False  # the command itself meets the same cause and says it
     if line is not None:
-        print(f"hermes: {printable(say(line))}", file=sys.stderr)
+        print(f"{called()}: {printable(say(line))}", file=sys.stderr)
     return line is not None
 
 
@@ -109,7 +109,7 @@ def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
 
 def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     """Have somebody go on when the calling gateway has exited with `code`: the restarter, or the manager itself."""
-    from hermes_cli.programs.own import RESTART_EXIT_CODE
+    from hermes_cli.programs.own import RESTART_EXIT_CODE  # a gateway that runs has it; other callers need it never
 
     # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
     if not code and not paths.queue.unsettled():
@@ -121,6 +121,8 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     alone = poked is False or (code == RESTART_EXIT_CODE and not was_pending)
     if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
+    if code == RESTART_EXIT_CODE and not was_pending:
+        manager.forgive_exit()  # a signal by hand; where an intent is pending its driver resets the count
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:

@@ -18,7 +18,7 @@ from hermes_cli.environment import scrubbed
 from hermes_cli.errors import ConfigError, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
-from hermes_cli.services import looked
+from hermes_cli.services import looked, usable
 from hermes_cli.services.job.owner import Said
 from hermes_cli.system import durable
 
@@ -126,7 +126,10 @@ def glance(paths: Paths, start: NextStart | None) -> str | None:
 
 
 def places(paths: Paths) -> str | None:
-    """Make the directories that a gateway needs. Return why that cannot be done, or None; it does without a log."""
+    """Make the directories that a gateway needs, and look at its files. Return what is in the way, or None.
+
+    It does without a log.
+    """
     with contextlib.suppress(OSError):
         durable.make_private_directory(paths.logs)
     try:
@@ -134,7 +137,8 @@ def places(paths: Paths) -> str | None:
     except OSError as error:
         if error.errno in _NO_PLACE:
             return f"{error.filename or paths.state} cannot be made ({error.strerror}): mend it and repeat"
-    return None
+    found = next(usable.unusable(paths), None)
+    return None if found is None else f"{found.text}: {found.mend}"
 
 
 def _log() -> "Logger":

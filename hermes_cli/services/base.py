@@ -99,6 +99,9 @@ class ServiceManager(Protocol):
         For an exiting gateway that has no restarter, or no answer when it pokes one.
         """
 
+    def forgive_exit(self) -> None:
+        """Have the end of the calling gateway, which it was asked for, not count among those after which to give up."""
+
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Start a program of hermes outside the gateway's tree, without waiting for it. Raises HermesError.
 

@@ -1,6 +1,5 @@
 """A gateway that runs without its service manager: started by hand, or left over from another one."""
 
-import os
 import signal
 import time
 
@@ -30,8 +29,8 @@ def seen(paths: Paths, said: Service, label: str) -> Service:
 
 
 def is_undescribed(paths: Paths) -> bool:
-    """Say whether a gateway runs whose gateway.json somebody has removed; it writes it again with its heartbeat."""
-    return not os.path.lexists(paths.instance) and locks.is_held(paths.gateway_lock)
+    """Say whether a gateway runs whose gateway.json is gone, or says nothing; it writes it again with its heartbeat."""
+    return own.read(paths) is None and locks.is_held(paths.gateway_lock)
 
 
 def is_outside(service: Service) -> bool:
@@ -74,7 +73,7 @@ def _described_soon(paths: Paths) -> own.GatewayInstance | None:
             if left <= 0:
                 who = f"which process it is, says whoever holds {paths.gateway_lock}"
                 raise CannotTellError(
-                    f"a gateway runs and gateway.json is missing, so it was not stopped: end it; {who}"
+                    f"a gateway runs and gateway.json does not describe it, so it was not stopped: end it; {who}"
                 )
             watch.wait(min(left, _LOOK_AGAIN))
     return own.read_alive(paths)

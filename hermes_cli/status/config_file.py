@@ -61,7 +61,7 @@ def take_out(document: tomlkit.TOMLDocument, section: str, name: str) -> bool:
 def value_of(text: str, default: Any) -> Any:
     """Return what is meant by a word of the command line: TOML, or where a string belongs the word itself."""
     try:
-        value = tomlkit.parse(f"value = {text}\n")["value"].unwrap()
+        value = tomlkit.parse(f"value = {text}\n").unwrap()["value"]  # a true or false alone has no unwrap()
     except (tomlkit.exceptions.TOMLKitError, RecursionError, KeyError):
         return text
     return text if isinstance(default, str) and not isinstance(value, str) else value

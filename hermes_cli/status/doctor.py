@@ -18,6 +18,7 @@ from hermes_cli.intents import file_system
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from hermes_cli.programs.verdicts import REINSTALL
 from hermes_cli.services import kept
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.base import ServiceManager
@@ -28,6 +29,7 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
 _ROOM = 16 << 20  # bytes; a record has 2 KiB, an update needs room for a copy of the package
+_KEEPS_A_START = {"queue", "room", "config"}  # problems for which a start of good code fails, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,16 @@ def checks(
 
     `home`: HERMES_HOME, where a pasted command would not have it by itself.
     """
-    for one in _checks(paths, manager, revision):
+    found: set[str] = set()
+    for one in _checks(paths, manager, revision, found):
+        found.update(problem.code for problem in one.problems)
         yield Check(one.passed, tuple(said(problem, paths.profile, home) for problem in one.problems))
 
 
-def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | None]) -> Iterator[Check]:
+def _checks(
+    paths: Paths, manager: ServiceManager, revision: Callable[[], str | None], found: set[str]
+) -> Iterator[Check]:
+    """Yield each check. `found`: the codes of the problems that the checks before have found."""
     tried = file_system.check(paths.intents) if os.path.lexists(paths.queue.staging) else file_system.Suitability()
     queue = tuple(_of_the_queue(paths, tried))
     without = "" if tried.has_links else ", without hard links"
@@ -84,7 +91,8 @@ def _checks(paths: Paths, manager: ServiceManager, revision: Callable[[], str | 
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
     if paths.is_there:  # a start makes the profile's directories, and nobody makes a profile by a typo
-        yield Check("the installed code starts", tuple(_of_code(paths, given)))
+        is_named = not found.isdisjoint(_KEEPS_A_START)
+        yield Check("the installed code starts", tuple(_of_code(paths, given, is_named=is_named)))
 
 
 def _of_the_queue(paths: Paths, tried: file_system.Suitability) -> Iterator[Problem]:
@@ -132,8 +140,11 @@ def _of_watches(paths: Paths) -> Iterator[Problem]:
 
 
 def _of_room(paths: Paths) -> Iterator[Problem]:
+    place = paths.state
+    while not os.path.lexists(place):  # the first start makes it
+        place = os.path.dirname(place)
     try:
-        found = os.statvfs(paths.state)
+        found = os.statvfs(place)
     except OSError as error:
         yield Problem("room", f"{paths.state} cannot be looked at ({error.strerror})", "hermes gateway install")
         return
@@ -151,7 +162,11 @@ def _of_status(paths: Paths, manager: ServiceManager, revision: Callable[[], str
         yield Problem("status", f"{paths.pending} cannot be read ({error})", Advice("mend its permissions"))
         return
     if not found.service.installed:
-        yield Problem("not-installed", "the service is not installed", "hermes gateway install")
+        if found.adopted is not None:
+            text = f"{found.adopted.program} was uninstalled: {found.adopted.definition} is not there"
+            yield Problem("not-installed", text, Advice(REINSTALL))
+        else:
+            yield Problem("not-installed", "the service is not installed", "hermes gateway install")
     yield from plain(found)
 
 
@@ -199,15 +214,24 @@ def _of_environment(paths: Paths, given: dict[str, str] | None) -> Iterator[Prob
         yield Problem("environment", f"{path} can be read by others", f"chmod 600 {shlex.quote(path)}")
 
 
-def _of_code(paths: Paths, given: dict[str, str] | None) -> Iterator[Problem]:
-    """Start the code as the service does: with its environment, not with this shell's."""
+def _of_code(paths: Paths, given: dict[str, str] | None, *, is_named: bool) -> Iterator[Problem]:
+    """Start the code as the service does: with its environment, not with this shell's.
+
+    `is_named`: what it may refuse to start for, by a line of its own, has been found before.
+    """
     environment = scrubbed(given) if given is not None else None
     try:
         environment = user_environment.of_service(paths, environment) if environment is not None else None
     except ConfigError:
         return  # said already
     why = proof.failure(paths.profile, origin.package(), environment)
-    if why is not None:
+    if why is None:
+        return
+    refusal = why.removeprefix("hermes: ")
+    if refusal == why:
+        text = f"the installed code does not start ({why})"
+        yield Problem("code", text, Advice("hermes update, or install it again"))
+    elif not is_named:
         yield Problem(
-            "code", f"the installed code does not start ({why})", Advice("hermes update, or install it again")
+            "code", f"the next gateway would not start: {refusal}", Advice("hermes gateway doctor, after that")
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from hermes_cli.config import load
-from hermes_cli.errors import ConfigError, Problem
+from hermes_cli.errors import EX_CONFIG, ConfigError, Problem
 from hermes_cli.intents import desired, queue
 from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
@@ -19,9 +19,9 @@ from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
-from hermes_cli.services import kept, other_installation, unmanaged
+from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
-from hermes_cli.status import problems, telegram
+from hermes_cli.status import telegram, updates
 from hermes_cli.status.telegram import TelegramState
 from hermes_cli.system import durable
 
@@ -97,10 +97,11 @@ class Status:
     adopted: AdoptedStatus | None = None
     taken_over: TakenOverStatus | None = None
     unreadable: tuple[str, ...] = ()  # files that are there, but what they say cannot be told now
+    unusable: tuple[usable.Unusable, ...] = ()  # what no start could open or replace
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
-    is_undescribed: bool = False  # a gateway runs whose gateway.json somebody has removed
+    is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
@@ -113,14 +114,31 @@ class Status:
         return "own" if self.taken_over is None else "taken-over"
 
     @property
+    def undescribed(self) -> str:
+        """What is wrong with the gateway.json of a gateway that runs and is not described."""
+        if not os.path.lexists(f"{self.places.state}/gateway.json"):
+            return "is missing"
+        return "cannot be read" if self.unreadable else "says nothing"
+
+    @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
         if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
             return False
         service = self.service.service
-        if service.state == "stopped" and service.exit_code in starts.ASKED_FOR:
+        if service.state == "stopped" and service.exit_code in starts.NO_LOOP:
             return False  # its manager knows better than files that nobody could write
         return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the end of its log says why it does not run."""
+        return self.is_crash_looping or (
+            self.instance is None
+            and self.service.service.state == "stopped"
+            and self.service.service.exit_code == EX_CONFIG
+            and self.desired == "running"
+        )
 
     @property
     def exit_code(self) -> int:
@@ -160,11 +178,12 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         broken=scan.broken,
         config_error=_config_error(paths),
         places=_places(paths, is_adopted=adopted is not None),
-        updates=tuple(problems.of_updates(paths)),
+        updates=tuple(updates.left_to_say(paths)),
         elsewhere=other_installation.problem(paths, manager) if service.answers else None,
         storm=storm.refusal(paths),
         runs=runs,
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
+        unusable=tuple(usable.unusable(paths)) if adopted is None else (),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
@@ -175,7 +194,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
-    return replace(found, log=last_lines(paths.gateway_log)) if found.is_crash_looping else found
+    return replace(found, log=last_lines(paths.gateway_log)) if found.has_failed else found
 
 
 def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:

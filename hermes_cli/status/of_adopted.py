@@ -74,10 +74,10 @@ def _of_hook(program: DeclaredProgram, manager: Adopted) -> Iterator[Problem]:
         if durable.read_text(path) != text:
             yield Problem("adopted-hook", f"the hook {path} is not as it was written", again(program))
             return
-        if running is not None and os.stat(path).st_mtime > running.started_at:
-            older = f"pid {running.identity.pid} is older than the hook {os.path.dirname(path)} and has not loaded it"
-            yield Problem("adopted-hook", older, Advice("nothing: it is loaded at its next start"))
-            return
+    if running is not None and hook.is_newer(program.adoption, program.file, running.started_at):
+        place = hook.folder(program.adoption, program.file)
+        older = f"pid {running.identity.pid} is older than the hook {place} and has not loaded it"
+        yield Problem("adopted-hook", older, Advice("nothing: it is loaded at its next start"))
 
 
 def again(program: DeclaredProgram) -> str:

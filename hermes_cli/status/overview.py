@@ -20,13 +20,13 @@ _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the ot
 _GRAVITY = (  # the worst first; what is not named here comes after
     "unreadable",
     "unknown",
-    "down",
+    "config",  # before what it is the cause of
     "crash-loop",
+    "down",
     "service-unloaded",
     "service-foreign",
     "service-disabled",
     "last-restart-failed",
-    "config",
     "silent",
     "restarter-missing",
     "restarter-disabled",

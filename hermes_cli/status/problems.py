@@ -1,12 +1,12 @@
 """What is wrong with what was gathered, each with its mend."""
 
+import errno
 import os
-import shlex
 
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.mends import said
-from hermes_cli.paths import Paths
 from hermes_cli.programs import own, starts
+from hermes_cli.system import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def problems(status: "Status", home: str | None = None) -> list[Problem]:
 def plain(status: "Status") -> "Iterator[Problem]":
     """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
+    yield from _of_config(status)  # before what it may be the cause of
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
@@ -44,19 +45,36 @@ def plain(status: "Status") -> "Iterator[Problem]":
         text, mend = status.telegram.problem
         is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
         yield Problem("telegram", text, mend if is_command else Advice(mend))
-    for path in status.unreadable:
-        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
-        yield Problem("unreadable", text, f"make it readable for its owner: ls -l {shlex.quote(path)}")
+    yield from _of_files(status)
+
+
+def _of_config(status: "Status") -> "Iterator[Problem]":
     if status.config_error is not None:
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
         yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
 
 
+def _of_files(status: "Status") -> "Iterator[Problem]":
+    for path in status.unreadable:
+        mend, is_command = refusal.mend(path, errno.EACCES if not os.access(path, os.R_OK) else errno.EIO)
+        text = f"{path} cannot be read: nothing is started or stopped by what it may say"
+        yield Problem("unreadable", text, mend if is_command else Advice(mend))
+    for one in status.unusable:
+        if one.path not in status.unreadable:
+            yield Problem(
+                "unusable", f"{one.text}, so no start can succeed", one.mend if one.is_command else Advice(one.mend)
+            )
+
+
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
+    if status.is_crash_looping:  # before `down`, whose mend does not help as long as what the log says is so
+        text = f"the gateway ends by itself again and again: {_crashes(status)}"
+        yield Problem("crash-loop", text, "hermes gateway logs")
     if status.service.installed and status.desired == "running":
-        if status.adopted is not None and status.adopted.verdict is not None and not status.pending:
+        waits = bool(status.pending) or service.state == "running"  # who has not described itself yet is starting
+        if status.adopted is not None and status.adopted.verdict is not None and not waits:
             why = f"{status.adopted.program} is down: {status.adopted.verdict}"
             mend = Advice(status.adopted.mend or "nothing: the resident restarter sees to it")
             yield Problem("down", why, mend)
@@ -69,17 +87,14 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
         yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
     if status.is_undescribed:
-        text = "a gateway runs and gateway.json is missing: it writes it again within its heartbeat_interval"
+        text = f"a gateway runs and gateway.json {status.undescribed}: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
     if status.silent_driver is not None:
         text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
         yield Problem("driver-silent", text, "hermes gateway intents drive")
     if status.storm is not None:
-        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}"
+        text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}; one from a shell is carried out"
         yield Problem("storm", text, "hermes gateway intents list")
-    if status.is_crash_looping:
-        text = f"the gateway ends by itself again and again: {_crashes(status)}"
-        yield Problem("crash-loop", text, "hermes gateway logs")
 
 
 def _install(status: "Status") -> str:
@@ -112,7 +127,8 @@ def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Pr
     if running.ready and status.desired == "stopped":
         text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
         yield Problem("desired-stopped", text, "hermes gateway start")
-    if status.elsewhere is None and status.installed_revision not in {None, running.revision}:
+    is_known = None not in {running.revision, status.installed_revision}
+    if status.elsewhere is None and is_known and status.installed_revision != running.revision:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
         yield Problem("skew", text, "hermes gateway restart")
     if running.ready and status.now - running.heartbeat > _SILENT:
@@ -125,24 +141,3 @@ def _crashes(status: "Status") -> str:
     crash = starts.last_crash(status.runs)
     how = crash.end if crash is not None else "unknown"
     return f"{count} time{'' if count == 1 else 's'} in a row, the last one {how}"
-
-
-def of_updates(paths: Paths) -> list[Problem]:
-    """Return what the newest update has left to be said."""
-    if not os.path.isdir(paths.updates):
-        return []
-    # More to import than somebody who has never updated should pay for.
-    from hermes_cli.system.command import printable
-    from hermes_cli.update.rollback import CRASHES, Rollback, newest
-
-    update, last = newest(paths), own.read(paths)
-    if update is None:
-        return []
-    if update.rolls_back and update.command != Rollback().command:
-        text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
-        return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
-    crashes = last.crashes if last is not None else None
-    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
-        return []
-    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
-    return [Problem("crashes", text, "hermes update --rollback")]

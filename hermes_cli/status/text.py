@@ -16,24 +16,11 @@ _SHOWN = 20  # pending intents
 
 def text(status: Status) -> str:
     """Return the lines that `hermes gateway status` prints."""
-    service, running = status.service.service, status.instance
-    lines = []
-    if running is not None:
-        state = _of_instance(status, running)
-    elif status.is_undescribed:
-        pid = f", pid {service.pid}" if service.pid is not None else ""
-        state = f"running{pid}, and gateway.json, which describes it, is missing"
-    else:
-        state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
-        if status.is_crash_looping and service.state == "running":
-            state = _tries(status)
-        state += f", {mends.shown(service.detail, status.profile)}" if service.detail else ""
-    lines.append(f"gateway    {state}")
-    lines += [f"           {line}" for line in status.log]
+    lines = [f"gateway    {_state(status)}", *(f"           {line}" for line in status.log)]
     where = f" in {status.service.domain}" if status.service.domain else ""
     installed = "installed" if status.service.installed else "not installed"
     lines.append(
-        f"service    {status.service.label}{where}, {status.manager}, {installed}, {service.state}, "
+        f"service    {status.service.label}{where}, {status.manager}, {installed}, {status.service.service.state}, "
         f"desired {status.desired}, profile {status.profile}"
     )
     lines += _of_adopted(status)
@@ -45,14 +32,7 @@ def text(status: Status) -> str:
         lines.append(f"telegram   {telegram_line(status.telegram, status.now)}")
     detail = f", {status.restarter.detail}" if status.restarter.detail else ""
     lines.append(f"restarter  {status.restarter.state}{detail}")
-    lines.append(f"pending    {len(status.pending) or 'none'}")
-    lines += [
-        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
-        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
-        for one in status.pending[:_SHOWN]
-    ]
-    if len(status.pending) > _SHOWN:
-        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
+    lines += _pending(status)
     if status.last is not None:
         ago = span(status.now - status.last.settled_at)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
@@ -61,6 +41,32 @@ def text(status: Status) -> str:
     lines.append(f"files      state {places.state}, config {places.config}, log {places.log}")
     lines += _what_now(status)
     return "\n".join(printable(line) for line in lines)
+
+
+def _state(status: Status) -> str:
+    service = status.service.service
+    if status.instance is not None:
+        return _of_instance(status, status.instance)
+    if status.is_undescribed:
+        pid = f", pid {service.pid}" if service.pid is not None else ""
+        return f"running{pid}, and gateway.json, which describes it, {status.undescribed}"
+    state = {"running": "starting", "stopped": "not running", "unknown": "cannot tell"}[service.state]
+    if status.is_crash_looping and service.state == "running":
+        state = _tries(status)
+    detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
+    return f"{state}, {mends.shown(detail, status.profile)}" if detail else state
+
+
+def _pending(status: Status) -> list[str]:
+    lines = [f"pending    {len(status.pending) or 'none'}"]
+    lines += [
+        f"  {one['id']}  {one['reason']} by {one['requester']}, {span(one['age'])} ago, "
+        f"{one['attempts']} attempts, waiting for {one['waiting_for']}"
+        for one in status.pending[:_SHOWN]
+    ]
+    if len(status.pending) > _SHOWN:
+        lines.append(f"  and {len(status.pending) - _SHOWN} more: hermes gateway intents list")
+    return lines
 
 
 def _what_now(status: Status) -> list[str]:
@@ -86,7 +92,7 @@ def _of_instance(status: Status, running: GatewayInstance) -> str:
     if is_ours or running.revision is not None:
         words.append(f"revision {running.revision or 'unknown'}")
     words.append(f"up {span(status.now - running.started_at)}{_starts(status)}")
-    if is_ours:
+    if is_ours and status.taken_over is None:
         words.append(f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}")
     return ", ".join(words)
 
@@ -97,8 +103,10 @@ def _of_adopted(status: Status) -> list[str]:
         return []
     wish = f", asked to restart in {found.wish}" if found.wish else ""
     lines = [f"adopted    {found.program}, its own definition {found.definition}{wish}"]
-    if found.verdict is not None and status.desired == "stopped":
-        lines.append(f"           {found.verdict}{f': {found.mend}' if found.mend else ''}")
+    is_meant = status.desired == "stopped" or not status.service.installed or status.service.service.state == "running"
+    if found.verdict is not None and is_meant:
+        mend = f": {mends.shown(found.mend, status.profile)}" if found.mend else ""
+        lines.append(f"           {found.verdict}{mend}")
     return lines
 
 

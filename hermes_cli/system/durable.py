@@ -156,6 +156,13 @@ def _json(document: "Mapping[str, Any]", indent: int | None = None) -> bytes:
 
 
 def _replace(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
+    try:
+        _replaced(path, data, mode, sync_it=sync_it)
+    except OSError as error:  # whoever is told has never heard of the temporary name
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _replaced(path: str, data: bytes, mode: int, *, sync_it: bool) -> None:
     temporary = f"{path}.{os.getpid()}.new"
     flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     try:

@@ -7,11 +7,13 @@ import os
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _ADDRESS_LIMIT = 100  # bytes; below both limits, with the closing NUL
-_BACKLOG = 64
+BACKLOG = 1024  # who connects at once; the kernel has its own limit (net.core.somaxconn)
+_FULL = 0.01  # seconds between two tries
 # <sys/un.h> and <sys/ucred.h> of macOS and the BSDs: struct xucred is version, uid, ngroups, 16 groups.
 _SOL_LOCAL, _LOCAL_PEERCRED, _LOCAL_PEERPID, _XUCRED_SIZE = 0, 1, 2, 76
 
@@ -28,7 +30,7 @@ def listen(path: str) -> socket.socket:
     try:
         with _address(path) as address:
             listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except BaseException:
         listener.close()
         raise
@@ -40,10 +42,18 @@ def listen(path: str) -> socket.socket:
 def connect(path: str, timeout: float) -> socket.socket:
     """Connect to the socket at `path`, in blocking mode with `timeout` seconds. Raises OSError."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    deadline = time.monotonic() + timeout
     try:
         client.settimeout(timeout)
         with _address(path) as address:
-            client.connect(address)
+            while True:
+                try:
+                    client.connect(address)
+                    break
+                except BlockingIOError:  # somebody listens who has not yet taken those before us: unix(7)
+                    if time.monotonic() >= deadline:
+                        raise
+                time.sleep(_FULL)
     except BaseException:
         client.close()
         raise

@@ -5,6 +5,7 @@ first the one that updates, which takes the code back where its gateway does not
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,11 @@ from hermes_cli.intents import desired
 from hermes_cli.intents import request as records
 from hermes_cli.paths import Paths, profiles, sibling
 from hermes_cli.programs import own
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, send
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.one_by_one import ordered, why_not_ready
 from hermes_cli.restart.wait import await_outcome
-from hermes_cli.services import ahead, choose
+from hermes_cli.services import ahead, choose, registered
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.update.candidate import LineSink
 
@@ -74,7 +75,11 @@ class Restarts:
             self._plan(self._paths, command, revision)
         for name in names:
             owner = sibling(self._paths, name)
-            if owner is self._paths or own.read_alive(owner) is None:
+            if owner is self._paths:
+                continue
+            if own.read_alive(owner) is None:
+                if os.path.exists(registered.path_of(owner)) and desired.seen(owner.desired) == "running":
+                    self._say(f"profile {name} is down, and left so: hermes -p {name} gateway status")
                 continue
             try:
                 self._plan(owner, f"{command} --all-profiles, of profile {self._paths.profile}", revision)
@@ -181,7 +186,7 @@ class Restarts:
             self._say(f"profile {one.paths.profile}: {why}")
         return 0 if why is None else 1
 
-    def _begin(self, one: PlannedRestart) -> ask.Submitted | None:
+    def _begin(self, one: PlannedRestart) -> send.Submitted | None:
         """Let go of one intent, signal its gateway and wake its restarter. Return None if it has ended meanwhile."""
         ended = one.paths.queue.find(one.id)
         if ended is not None:  # stop wins, also over a signal of ours
@@ -189,8 +194,8 @@ class Restarts:
             return None
         if one.id in self._waiting:
             self._waiting.pop(one.id).close()
-        sent = ask.Submitted(one.record, one.manager)
-        return ask.begin(one.paths, sent, looked=one is self.own)  # that its code starts is proven
+        sent = send.Submitted(one.record, one.manager)
+        return send.begin(one.paths, sent, looked=one is self.own)  # that its code starts is proven
 
     def _begin_all(self) -> int:
         for one in self._planned:
@@ -198,7 +203,7 @@ class Restarts:
             if sent is not None:
                 by = self._manager.completed_by
                 self._say(f"restart{self._who(one)} recorded, will be completed by {by} (intent {sent.id})")
-                ask.look_after(one.paths, sent)
+                send.look_after(one.paths, sent)
         return 0
 
     def _leave(self, left: list[PlannedRestart], why: str) -> None:

@@ -12,7 +12,8 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from hermes_cli.errors import HermesError
+from hermes_cli import mends
+from hermes_cli.errors import CutShortError, HermesError
 from hermes_cli.installation import copy
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents import request as records
@@ -222,7 +223,11 @@ class Update:
             if begun.new != begun.old:
                 self._refuse_new_code(begun)
         except BaseException as error:
-            end = self._undo(source, begun, str(error) or f"interrupted by {type(error).__name__}")
+            is_interrupted = isinstance(error, KeyboardInterrupt)
+            why = "interrupted" if is_interrupted else str(error) or f"interrupted by {type(error).__name__}"
+            end = self._undo(source, begun, why)
+            if is_interrupted:
+                raise CutShortError(end) from None
             if isinstance(error, HermesError | OSError):
                 raise HermesError(end) from None
             raise
@@ -254,7 +259,10 @@ class Update:
         """Tell the user if the gateway does not run, or runs other code than is installed."""
         running = own.read_alive(self._paths)
         installed = installed_revision()
-        if running is None:
+        if pending := self._paths.queue.scan().intents:
+            text = f"a restart is pending, {pending[0].reason}: hermes gateway intents show {pending[0].id}"
+            self._report.say(mends.shown(text, self._paths.profile))
+        elif running is None:
             self._report.say("the gateway is not running")
         elif running.revision and installed and running.revision != installed:
             self._report.say(f"the running gateway is on {running.revision}: hermes gateway restart")

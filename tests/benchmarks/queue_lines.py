@@ -24,7 +24,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield from _scan(bench)
 
 
-def _record(paths: Paths) -> dict:
+def a_record(paths: Paths) -> dict:
     """The record of a person's `hermes gateway restart`."""
     target = {"pid": os.getpid(), "create_time": 1795449670.7, "start_ticks": 123456}
     return request.compose(
@@ -40,7 +40,7 @@ def _record(paths: Paths) -> dict:
 def _submit(bench: Bench) -> Row:
     paths = bench.paths("submit")
     request.make_directories(paths.intents)
-    data = json.dumps(_record(paths), ensure_ascii=False).encode()
+    data = json.dumps(a_record(paths), ensure_ascii=False).encode()
 
     def bare() -> float:
         staged, published = _names(paths, "staging", "pending")
@@ -48,7 +48,7 @@ def _submit(bench: Bench) -> Row:
 
     def ours() -> float:
         before = time.perf_counter()
-        identifier = request.submit(paths.intents, _record(paths))
+        identifier = request.submit(paths.intents, a_record(paths))
         taken = time.perf_counter() - before
         return _and_clean(paths, taken, f"{paths.pending}/{identifier}.json")
 
@@ -87,7 +87,7 @@ def _scan(bench: Bench) -> Iterator[Row]:
     paths = bench.paths("scan")
     request.make_directories(paths.intents)
     for _ in range(_PENDING_RECORDS):
-        record = _record(paths)
+        record = a_record(paths)
         with open(f"{paths.pending}/{record['id']}.json", "w", opener=_private, encoding="utf-8") as file:
             json.dump(record, file)
 
@@ -159,7 +159,7 @@ def _names(paths: Paths, *directories: str) -> list[str]:
 
 def _waiting(paths: Paths) -> tuple[str, str]:
     """A pending record, durable: its path and name."""
-    name = request.submit(paths.intents, _record(paths)) + ".json"
+    name = request.submit(paths.intents, a_record(paths)) + ".json"
     return f"{paths.pending}/{name}", name
 
 

@@ -69,7 +69,7 @@ def no_supervisor(hermes: Installation) -> None:
         (open_to_others, "pending can be written by others\n         chmod 700 "),
         (broken_configuration, "is not valid TOML"),
         (older_definition, "service.json is not as this release writes it\n         HERMES_HOME="),
-        (no_supervisor, "embedded does not say whether the gateway runs"),
+        (no_supervisor, "is stopped (SIGSTOP, Ctrl-Z): nobody would start the gateway again"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_mend(
@@ -80,6 +80,35 @@ def test_what_is_wrong_is_named_with_its_mend(
     code, found = problems(hermes)
     assert code == 1
     assert said in found
+
+
+def test_a_start_that_the_configuration_forbids_has_one_cause_and_one_mend(hermes: Installation) -> None:
+    hermes.install()
+    broken_configuration(hermes)
+    edit = f"edit {hermes.home / 'config.toml'}"
+    assert problems(hermes)[1].count("problem  ") == 1
+    assert hermes.run("gateway", "stop").returncode == 0
+    failed = hermes.run("gateway", "start")
+    assert failed.returncode == 1
+    assert "is not valid TOML" in failed.stderr
+    assert "hermes.supervisor" not in failed.stderr  # it repeats the first line
+    found = hermes.status()["problems"]
+    assert [one["code"] for one in found] == ["config", "down"]
+    assert found[0]["mend"] == edit
+    assert "is not valid TOML" in hermes.run("gateway", "status").stdout.partition("service ")[0]
+    code, said = problems(hermes)
+    assert (code, said.count("problem  ")) == (1, 2)
+    assert said.index(edit) < said.index("hermes gateway start")
+
+
+def test_a_stopped_supervisor_is_not_waited_for(hermes: Installation) -> None:
+    hermes.install()
+    no_supervisor(hermes)
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    found = hermes.status()
+    assert found["restarter"]["detail"].endswith("does not answer (stopped)")
+    assert [one["mend"] for one in found["problems"]] == [f"kill -CONT {supervisor.pid}"]
 
 
 def test_code_that_does_not_start_is_found_before_a_restart_needs_it(

@@ -19,7 +19,7 @@ from hermes_cli.gateway.exit import leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.intents import desired, queue, request, tidying
 from hermes_cli.intents.driver import Driver
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import locks, process
 
@@ -56,9 +56,9 @@ GATEWAY_STEPS = [
 ]
 REQUESTER_STEPS = [
     on_return(request.submit),
-    on_call(ask.signal_target),
-    on_return(ask.signal_target),
-    on_return(ask.begin),
+    on_call(send.signal_target),
+    on_return(send.signal_target),
+    on_return(send.begin),
 ]
 
 

@@ -1,6 +1,5 @@
-"""The service as a user of systemctl or brew services would expect it, under the embedded manager."""
+"""The service under the embedded manager, beyond what tests/services says of every manager."""
 
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,32 +13,6 @@ from hermes_cli.intents import request
 pytestmark = pytest.mark.e2e
 
 
-def test_install_twice_leaves_a_running_gateway_alone(hermes: Installation) -> None:
-    before = hermes.install()
-    again = hermes.run("gateway", "install")
-    assert again.stdout.startswith(f"running already, pid {before.identity.pid}")
-    assert hermes.ready().identity == before.identity
-
-
-def test_install_print_shows_the_definition_and_changes_nothing(hermes: Installation) -> None:
-    shown = hermes.run("gateway", "install", "--print").stdout
-    path, _, text = shown.partition("\n")
-    assert path == f"# {hermes.paths.state}/service.json"
-    assert json.loads(text)["manager"] == "embedded"
-    assert hermes.run("gateway", "status").returncode == 4
-
-
-def test_a_drifted_definition_is_shown_and_install_brings_it_up_to_date(hermes: Installation) -> None:
-    hermes.install()
-    definition = hermes.home / "state" / "service.json"
-    wanted = definition.read_text()
-    definition.write_text(wanted.replace("--supervise", "--supervize"))
-    assert [one["code"] for one in hermes.status()["problems"]] == ["definition-drift"]
-    hermes.run("gateway", "install")
-    assert definition.read_text() == wanted
-    assert hermes.status()["problems"] == []
-
-
 def test_stop_leaves_no_process_and_start_brings_the_gateway_back(hermes: Installation) -> None:
     before = hermes.install()
     assert hermes.run("gateway", "stop").stdout == "stopped\n"
@@ -48,42 +21,6 @@ def test_stop_leaves_no_process_and_start_brings_the_gateway_back(hermes: Instal
     assert hermes.run("gateway", "status").returncode == 3
     assert hermes.run("gateway", "start").stdout.startswith("ready, pid ")
     assert hermes.run("gateway", "status").returncode == 0
-
-
-def test_restart_of_a_stopped_service_starts_it(hermes: Installation) -> None:
-    hermes.install()
-    hermes.run("gateway", "stop")
-    done = hermes.run("gateway", "restart")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"restarted: pid {hermes.ready().identity.pid}")
-
-
-def test_uninstall_leaves_nothing_but_messages_logs_and_records(hermes: Installation) -> None:
-    hermes.install()
-    done = hermes.run("gateway", "uninstall")
-    assert done.stdout == "uninstalled\n"
-    assert all(place in done.stderr for place in (hermes.paths.state, hermes.paths.logs, hermes.paths.config))
-    hermes.until(lambda: not hermes.processes(), "no process")
-    assert not (hermes.home / "state" / "service.json").exists()
-    assert hermes.run("gateway", "status").returncode == 4
-    for command in ("start", "restart"):
-        done = hermes.run("gateway", command)
-        assert (done.returncode, done.stderr.count("\n")) == (4, 1)
-        assert "hermes gateway install" in done.stderr
-
-
-def test_profiles_are_apart(hermes: Installation) -> None:
-    first = hermes.install()
-    hermes.run("-p", "work", "gateway", "install")
-    status = json.loads(hermes.run("-p", "work", "gateway", "status", "--json").stdout)
-    assert status["profile"] == "work"
-    assert status["service"]["label"] == "hermes-gateway-work"
-    done = hermes.run("-p", "work", "gateway", "restart")
-    assert done.stdout.startswith("restarted")
-    after = json.loads(hermes.run("-p", "work", "gateway", "status", "--json").stdout)
-    assert after["instance"]["pid"] != status["instance"]["pid"]
-    assert hermes.ready().identity == first.identity
-    assert hermes.status()["last"] is None
 
 
 def test_a_gateway_started_by_hand_comes_back_under_a_supervisor(hermes: Installation) -> None:

@@ -16,7 +16,7 @@ from hermes_cli.gateway.exit import leave
 from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.intents import queue, request
 from hermes_cli.intents.driver import Driver
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")
 pytestmark = pytest.mark.e2e
@@ -34,8 +34,8 @@ STEPS = [
     on_call(Store.accept_batch),
     on_return(Store.accept_batch),
     on_return(request.submit),
-    on_call(ask.signal_target),
-    on_return(ask.begin),
+    on_call(send.signal_target),
+    on_return(send.begin),
     on_call(Drain.wait),
     on_call(leave),
     on_call(Store.close),

@@ -12,7 +12,7 @@ from support.releases.checkout import Checkout, git
 
 from hermes_cli import __version__
 from hermes_cli.intents import request
-from hermes_cli.restart import ask
+from hermes_cli.restart import ask, send
 from hermes_cli.update import change
 from hermes_cli.update.journal import Journal
 
@@ -25,9 +25,9 @@ STEPS = [
     on_call(change.complete),
     on_return(change.apply),
     on_return(Journal.note),
-    on_call(ask.begin),
-    on_return(ask.signal_target),
-    on_return(ask.begin),
+    on_call(send.begin),
+    on_return(send.signal_target),
+    on_return(send.begin),
 ]
 
 

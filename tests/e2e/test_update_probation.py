@@ -16,7 +16,7 @@ from hermes_cli.intents import request
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import Crashes, GatewayInstance
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.system import process
 from hermes_cli.update import change, journal, rollback
 from hermes_cli.update.journal import Journal
@@ -29,7 +29,7 @@ STEPS = [
     on_return(request.submit),
     on_call(change.complete),
     on_return(change.apply),
-    on_return(ask.begin),
+    on_return(send.begin),
 ]
 
 

@@ -12,6 +12,7 @@ from support.releases.changes import SOUND
 from support.releases.checkout import Checkout
 
 from hermes_cli import paths
+from hermes_cli.intents import desired
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import change
@@ -48,11 +49,23 @@ def test_a_wedged_profile_holds_up_no_other(hermes: Installation, checkout: Chec
         with hermes.start("update", "--all-profiles") as process:
             assert hermes.ready(other_than=before).revision == new
             hermes.until(hermes.paths.queue.history, "the outcome of the default profile")
-            assert of_profile(hermes, "work").queue.unsettled()
+            (pending,) = of_profile(hermes, "work").queue.unsettled()
+            told = hermes.run("-p", "work", "update", "--check").stdout
+            assert f"a restart is pending, update: hermes -p work gateway intents show {pending.id}" in told
             process.kill()
     finally:
         os.kill(work.identity.pid, signal.SIGCONT)
     hermes.until(of_profile(hermes, "work").queue.history, "the outcome of the other one")
+
+
+def test_a_profile_that_is_down_is_left_so_and_named(hermes: Installation, checkout: Checkout) -> None:
+    started(hermes, "work")
+    assert hermes.run("-p", "work", "gateway", "stop").returncode == 0
+    checkout.release(*SOUND)
+    line = "profile work is down, and left so: hermes -p work gateway status"
+    assert line not in hermes.run("update", "--check", "--all-profiles").stdout  # somebody has stopped it
+    desired.write(of_profile(hermes, "work").desired, "running", "a test")
+    assert line in hermes.run("update", "--check", "--all-profiles").stdout
 
 
 def test_an_updater_that_is_killed_leaves_no_profile_behind(hermes: Installation, checkout: Checkout) -> None:

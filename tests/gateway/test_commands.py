@@ -29,7 +29,7 @@ def ask(client, text, identifier):
 
 
 def test_status_and_help_are_answered_beside_a_running_turn(busy):
-    assert "2 turns running" in ask(busy, "/status", "m2")
+    assert "1 other turn running" in ask(busy, "/status", "m2")
     assert "/approve" in ask(busy, "/help", "m3")
 
 

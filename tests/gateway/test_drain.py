@@ -57,18 +57,25 @@ def test_a_forced_restart_ends_the_drain_when_it_is_seen():
 
 def test_the_turn_that_asked_gets_the_grace_and_others_the_whole_drain():
     intents = [Named(intent(origin=origin()), 100.0)]
-    assert deadline_of(message("m1"), 280.0, 3.0, intents) == 103.0
-    assert deadline_of(message("m2"), 280.0, 3.0, intents) == 280.0
+    assert deadline_of(message("m1"), 280.0, 3.0, intents, runs=True) == 103.0
+    assert deadline_of(message("m2"), 280.0, 3.0, intents, runs=True) == 280.0
+
+
+@pytest.mark.parametrize(("end", "until"), [(280.0, 130.0), (120.0, 120.0), (100.0, 103.0)])
+def test_the_turn_that_asked_may_wait_for_its_agents_words_while_it_runs_no_command(end, until):
+    intents = [Named(intent(origin=origin()), 100.0)]
+    assert deadline_of(message("m1"), end, 3.0, intents, runs=False) == until
 
 
 def test_the_turn_that_asked_keeps_its_grace_in_a_forced_restart():
     intents = [Named(intent(origin=origin(), force=True), 100.0)]
-    assert deadline_of(message("m1"), overall(100.0, 280.0, intents), 3.0, intents) == 103.0
+    for runs in (True, False):
+        assert deadline_of(message("m1"), overall(100.0, 280.0, intents), 3.0, intents, runs=runs) == 103.0
 
 
 def test_a_turn_that_asked_twice_gets_one_grace():
     intents = [Named(intent(origin=origin()), 100.0), Named(intent(origin=origin()), 102.0)]
-    assert deadline_of(message("m1"), 280.0, 3.0, intents) == 103.0
+    assert deadline_of(message("m1"), 280.0, 3.0, intents, runs=True) == 103.0
 
 
 def test_a_turn_id_names_the_turn_as_well_as_a_message_id():

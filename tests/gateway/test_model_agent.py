@@ -8,16 +8,9 @@ from pathlib import Path
 
 import pytest
 from support import PATIENCE
-from support.models.model_server import Answer, ModelServer, delta, event, finish, refuses, runs, says
+from support.models.model_server import Answer, delta, event, finish, refuses, runs, says
 
 from hermes_cli.system.directory_watch import DirectoryWatch
-
-
-@pytest.fixture
-def model():
-    made = ModelServer(says("Hello there."))
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def test_it_answers_in_the_models_words_as_they_come(talk, model):
     _, client = talk()
     client.say("hello", "m1")
     assert client.chunk_of("m1")["text"] == "Hello "
-    assert client.reply_to("m1")["text"] == "Hello there."
+    assert client.reply_to("m1")["text"] == "Hello."
     (request,) = model.requests
     assert request["messages"][-1] == {"role": "user", "content": "hello"}
     assert "hermes gateway restart" in request["messages"][0]["content"]
@@ -252,3 +245,20 @@ def test_a_stopped_turn_is_told_too(talk, model, tmp_path):
     assert "cut off by /stop" in client.reply_to("m1")["text"]
     assert answer(client, "well?", "m3") == "Stopped."
     assert "cut off" in model.results()[0]
+
+
+def test_the_turn_that_asked_for_a_restart_may_wait_for_the_models_last_words(talk, model):
+    hold = threading.Event()
+    words = says("I am back soon.")
+    model.script = [runs("true"), Answer(words.parts, hold=hold)]
+    gateway, client = talk()
+    client.say("restart yourself", "m1")
+    client.until(lambda event: event["event"] == "chunk" and event["text"].startswith("I"))
+    gateway.restart_intent(origin={"channel": "local", "chat": "main", "message": "m1", "session": "main"})
+    gateway.signal(signal.SIGUSR1)
+    drain = gateway.await_state(lambda found: found.drain is not None and found.drain.turns == 1).drain
+    assert drain is not None
+    assert drain.deadline - drain.since > 20
+    hold.set()
+    assert client.reply_to("m1")["text"] == "$ true\nI am back soon."
+    assert gateway.exit_code() == 75

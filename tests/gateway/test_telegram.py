@@ -242,12 +242,18 @@ def test_flood_control_is_a_chats_own_and_no_call_falls_into_its_penalty(telegra
     assert ann.of_bots() == ["You said: hello. Type /help."]
 
 
-def test_who_blocks_the_bot_holds_up_nobody(telegram, bot, ann, start, standing):
+def until_there(path):
+    """A command that runs until there is such a file."""
+    return f"until test -e '{path}'; do sleep 0.05; done"
+
+
+def test_who_blocks_the_bot_holds_up_nobody(telegram, bot, ann, start, standing, tmp_path):
     bob = telegram.person(12, "Bob")
     bot(f"terminal = [{ANN}, 12]")
     gateway = start().ready()
-    telegram.say(ann, "!cat; sleep 0.2")
+    telegram.say(ann, f"!{until_there(tmp_path / 'go')}")
     ann.blocked = True
+    (tmp_path / "go").touch()
     telegram.say(bob, "hello")
     answered(telegram, bob, "You said: hello. Type /help.")
     telegram.until(lambda: states_of(gateway).undeliverable == 1, "what cannot be delivered")
@@ -259,18 +265,20 @@ def states_of(gateway):
     return found
 
 
-def test_a_topic_that_is_gone_and_a_group_that_has_moved_are_told_all_the_same(telegram, bot, start):
+def test_a_topic_that_is_gone_and_a_group_that_has_moved_are_told_all_the_same(telegram, bot, start, tmp_path):
     bot(f"terminal = [{ANN}]\ngroups = [-100123, -5]")
     team, small = telegram.group(-100123, "Team", topics=(7,)), telegram.group(-5, "Small")
     user = User(ANN, "Ann")
     start().ready()
-    telegram.say(team, "@hermes_test_bot !sleep 0.3; echo late", 7, user=user)
+    telegram.say(team, f"@hermes_test_bot !{until_there(tmp_path / 'gone')}; echo late", 7, user=user)
     telegram.until(lambda: telegram.calls("sendChatAction"), "the turn")
     team.topics.clear()
+    (tmp_path / "gone").touch()
     answered(telegram, team, "late")
-    telegram.say(small, "@hermes_test_bot !sleep 0.3; echo moved", user=user)
+    telegram.say(small, f"@hermes_test_bot !{until_there(tmp_path / 'moved')}; echo moved", user=user)
     telegram.until(lambda: len(telegram.calls("sendChatAction")) > 1, "the turn")
     big = telegram.upgrade(small, -100555)
+    (tmp_path / "moved").touch()
     answered(telegram, big, "moved")
 
 

@@ -1,11 +1,11 @@
 """A question with buttons, once it is decided: it says how and by whom, and its buttons are gone."""
 
 import signal
-import stat
 
 import pytest
 from support.faults.places import fault, on_call, on_return
-from support.models.model_server import ModelServer, runs, says
+from support.models.model_server import runs, says
+from support.models.telegram_bot import ANN
 
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.conversations.changes import Changes
@@ -13,28 +13,15 @@ from hermes_cli.gateway.conversations.changes import Changes
 pytest.importorskip("httpx2", reason="the extra telegram is not installed")
 pytestmark = pytest.mark.e2e
 
-ANN = 4711
 SESSION = f"telegram:123456:{ANN}"
 
 
 @pytest.fixture
-def model():
-    made = ModelServer(says("Hello."))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def asked(telegram, configure, start, model, tmp_path):
+def asked(telegram, bot, ann, start, model):
     """Have a model want to run a dangerous command. Returns the chat, the question and a way to find it again."""
-    token = tmp_path / "token"
-    token.write_text(telegram.token)
-    token.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    ann = telegram.person(ANN, "Ann")
 
     def begin(command="rm -rf /nothing/of/that/name", more="", **variables):
-        bot = f'[telegram]\ntoken_file = "{token}"\napi = "{telegram.base_url}"\nterminal = [{ANN}]\n'
-        configure(f"{bot}{model.config}\n[gateway]\nstop_timeout = 0.2\n{more}")
+        bot(rest=f"{model.config}\n[gateway]\nstop_timeout = 0.2\n{more}")
         model.script = [runs(command), says("So be it.")]
         gateway = start(**variables).ready()
         telegram.say(ann, "clean up")

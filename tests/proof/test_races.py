@@ -18,7 +18,7 @@ from hermes_cli.intents import tidying
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
 from hermes_cli.intents.request import compose, make_directories, submit
-from hermes_cli.restart import ask, wake
+from hermes_cli.restart import send, wake
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import process
@@ -42,7 +42,7 @@ def only_settled(hermes: Installation, count: int = 1) -> set[str]:
 def test_a_second_driver_during_the_first_ones_act_leaves_it_alone(hermes: Installation, gate) -> None:
     acting = gate("acting")
     before = hermes.install(fault=gated(hermes, acting, Driver._act, "hermes_cli.restarter"))
-    skip = fault("skip", ask.signal_target)
+    skip = fault("skip", send.signal_target)
     assert hermes.run("gateway", "restart", "--no-wait", fault=skip).returncode == 0
     acting.reached()
     second = hermes.run("gateway", "intents", "drive")
@@ -144,7 +144,7 @@ def test_a_fresh_instance_between_look_and_kick_is_left_alone(tmp_path: Path, ga
 def test_a_signal_for_an_instance_that_ends_between_look_and_signal_reaches_nobody(hermes: Installation, gate) -> None:
     signalling = gate("signalling")
     before = hermes.install(fault=gated(hermes, signalling, process.send, "hermes_cli.restarter"))
-    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", ask.signal_target))
+    hermes.run("gateway", "restart", "--no-wait", fault=fault("skip", send.signal_target))
     signalling.reached()
     process.send(before.identity, signal.SIGKILL)
     fresh = hermes.ready(other_than=before)

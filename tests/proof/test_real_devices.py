@@ -160,7 +160,7 @@ def test_a_disk_that_turns_read_only(
         deadline = time.monotonic() + PATIENCE
         while subprocess.run(["losetup", "-j", str(device_image)], capture_output=True, check=True).stdout:
             assert time.monotonic() < deadline, "the device is in use"
-            time.sleep(0.1)
+            time.sleep(0.1)  # a device that is let go tells nobody
         subprocess.run(["fsck.ext4", "-fy", str(device_image)], capture_output=True, check=False)
         subprocess.run(["mount", "-o", "loop", str(device_image), str(place)], check=True)
 

@@ -18,13 +18,13 @@ from support.faults.places import fault
 from support.faults.recorded import need_strace
 from support.machines.installation import PATIENCE, Installation
 
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.job import restarter_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 NO_DRIVER = fault("skip", DriverRuns.demand)
-NO_SIGNAL = fault("skip", ask.signal_target)  # the driver sends it: one more call to be struck at
+NO_SIGNAL = fault("skip", send.signal_target)  # the driver sends it: one more call to be struck at
 
 
 class Restarter(NamedTuple):

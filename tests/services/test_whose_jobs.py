@@ -12,12 +12,12 @@ import pytest
 from support.machines.installation import PATIENCE, Installation
 from support.machines.mac import Mac
 from support.machines.user_manager import UserManager
-from support.machines.worlds import World
+from support.machines.worlds import World, with_definitions
 
 from hermes_cli.services.launchd import plists
 from hermes_cli.system.process import Identity
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, with_definitions]
 DEFAULT = {"HERMES_HOME": ""}  # the platform's own place
 REFUSED = (("install",), ("start",), ("stop",), ("uninstall",))
 
@@ -35,8 +35,6 @@ class Jobs:
 
 @pytest.fixture
 def jobs(world: World) -> Jobs:
-    if world.name == "embedded":
-        pytest.skip("the embedded manager has no names")
     if world.name == "launchd":
         return _of_launchd(world.hermes)
     return _of_systemd(world.hermes, world.manager)

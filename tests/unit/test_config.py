@@ -49,6 +49,7 @@ def test_a_model_has_an_endpoint_and_a_name(written):
         ("[gateway]\ndrain_timeout = '5'", "gateway.drain_timeout must be a number"),
         ("[gateway]\ndrain_timeout = true", "gateway.drain_timeout must be a number"),
         ("[gateway]\ndrain_timeout = -1", "at least 0"),
+        ("[limits]\nstore = 4000000000", r"at most 1e\+09"),
         ("[gateway]\ndrain_timeout = nan", "must be a number"),
         ("[gateway]\ndrain_timeout = inf", "must be a number"),
         ("[restart]\nmax_attempts = []", "restart.max_attempts must be a number"),

@@ -16,6 +16,7 @@ home = sys.argv[1] + "/closed/home"
 found = list(doctor._of_the_queue(Paths("default", home + "/state", home, home), file_system.Suitability()))
 assert [one.code for one in found] == ["queue"], found
 assert "/closed cannot be written to" in found[0].text
+assert list(doctor._of_room(Paths("default", home + "/state", home, home))) == []
 os.chmod(sys.argv[1] + "/closed", 0o700)
 assert list(doctor._of_the_queue(Paths("default", home + "/state", home, home), file_system.Suitability())) == []
 """

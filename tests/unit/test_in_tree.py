@@ -79,7 +79,6 @@ def test_the_marker_alone_is_enough(ask, stranger):
     assert ask(stranger, ticks, {MARKER: marker(STATE, stranger, ticks)}) == "in"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(("marked", "answer"), [(True, "in"), (False, "out")])
 def test_a_daemon_that_left_the_tree_is_betrayed_by_the_marker_alone(children, stranger, marked, answer):
     ticks = ticks_of(stranger)

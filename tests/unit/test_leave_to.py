@@ -25,6 +25,9 @@ class Manager:
         assert trigger == "exit"
         return self.answer
 
+    def forgive_exit(self) -> None:
+        """Nothing is counted."""
+
     def complete_exit(self) -> None:
         self.completed += 1
 

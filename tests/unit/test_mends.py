@@ -34,6 +34,10 @@ def test_the_default_profile_needs_no_name() -> None:
 
 def test_the_program_is_named_as_it_was_called() -> None:
     assert mends.pasteable("hermes gateway start", "work", program="hermesctl") == "hermesctl -p work gateway start"
+    assert (
+        mends.pasteable("hermes -p NAME gateway start", "work", program="hermesctl")
+        == "hermesctl -p NAME gateway start"
+    )
 
 
 def test_a_home_is_named_in_a_way_that_a_shell_reads_back() -> None:

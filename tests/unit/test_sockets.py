@@ -1,7 +1,11 @@
 """Socket names of any length, private from their first moment."""
 
+import contextlib
 import os
+import socket
 import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -58,3 +62,23 @@ def test_no_descriptor_is_left_open_by_a_long_path(tmp_path):
     with sockets.listen(f"{path}/s"), sockets.connect(f"{path}/s", 5):
         pass
     assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel refuses at once")
+def test_who_connects_while_others_are_not_taken_yet_waits_for_their_turn(tmp_path):
+    path = f"{tmp_path}/s"
+    with sockets.listen(path) as listener, contextlib.ExitStack() as closing:
+        listener.listen(0)
+        while True:
+            waiting = closing.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            try:
+                waiting.connect(path)
+            except OSError:
+                break
+        with pytest.raises(BlockingIOError):
+            sockets.connect(path, 0.05)
+        with ThreadPoolExecutor() as beside:
+            connected = beside.submit(sockets.connect, path, 20)
+            closing.enter_context(listener.accept()[0])
+            connected.result().close()

@@ -1,6 +1,8 @@
 """What blocks runs once, in a thread, when one is to be had; who asks for one says how long it is waited for."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from support import PATIENCE
 
+from hermes_cli.gateway import process
 from hermes_cli.gateway.conversations.message import Message, MessageOrigin
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.gateway.notify_watch import NotifyWatch
@@ -164,6 +167,19 @@ def test_who_asks_in_a_chat_is_told_and_nothing_is_recorded(
     said = room.run(what)
     assert said == f"no {tool.__name__.rpartition('.')[2]}: no thread can be started now: repeat in a moment"
     assert paths.queue.unsettled() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the kernel tells of a child's end only by a signal")
+def test_a_child_is_not_left_running_for_want_of_a_thread(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.version_info < (3, 12):
+        monkeypatch.setattr(asyncio.get_event_loop_policy(), "_watcher", None)
+    process._need_no_thread_for_children()
+
+    async def run() -> int:
+        return await (await asyncio.create_subprocess_exec("true")).wait()
+
+    assert room.run(run()) == 0
+    assert room.asked <= 1, "the end of the event loop needs one, nobody else does"
 
 
 def test_a_server_whose_name_cannot_be_looked_up_was_sent_nothing(room: Room) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from checkouts import Source, git
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
+from support.once import once
 
 from hermes_cli.environment import MARKER, marker
 from hermes_cli.programs import own
@@ -27,7 +28,12 @@ UpdateRecovery(resolve()).recover(sys.argv[1])
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with this package in its first commit."""
-    folder = tmp_path_factory.mktemp("template")
+    return once(tmp_path_factory, "template", _first_commit) / "repository"
+
+
+def _first_commit(place: Path) -> None:
+    folder = place / "repository"
+    folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch=main")
     shutil.copytree(REPOSITORY / "hermes_cli", folder / "hermes_cli", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -36,7 +42,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / ".gitignore").write_text("__pycache__/\nignored.txt\n")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "-m", "First")
-    return folder
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from support.faults.places import fault
 from support.machines.installation import PATIENCE, Installation
 from support.machines.interpreter import Interpreter
 
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.system import locks
 from hermes_cli.update import proof
 
@@ -141,7 +141,7 @@ def test_an_update_whose_code_was_put_back_by_another_home_has_not_restarted_on_
     old = source.head()
     source.publish({"new.txt": "1"})
     gate = Path(hermes.home) / "gate"
-    pause = fault("stop", ask.begin, once=gate)
+    pause = fault("stop", send.begin, once=gate)
     with hermes.start("update", fault=pause) as first:
         hermes.until(gate.exists, "the update to be at its restart")
         git(source.clone, "reset", "--quiet", "--hard", old)  # as the other home's driver does

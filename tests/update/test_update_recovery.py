@@ -17,7 +17,7 @@ from support.machines.installation import PATIENCE, Installation
 import hermes_cli
 from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.system import locks
 from hermes_cli.update import change, journal, proof
 from hermes_cli.update.journal import Journal
@@ -38,7 +38,7 @@ AFTER_THE_CHANGE = (
     on_return(change.apply),
     on_call(Journal.note),
     on_return(Journal.note),
-    on_call(ask.begin),
+    on_call(send.begin),
 )
 WHILE_UNDOING = (
     on_call(change.put_back),

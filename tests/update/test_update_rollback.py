@@ -12,7 +12,7 @@ from support.machines.installation import Installation
 
 from hermes_cli.intents import request
 from hermes_cli.programs.own import GatewayInstance
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.update import change, journal, proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.git import checkout as git_checkout
@@ -26,7 +26,7 @@ STEPS = [
     on_call(git_checkout.Checkout.forget_bytecode),
     on_call(proof.failure),
     on_return(change.apply),
-    on_call(ask.begin),
+    on_call(send.begin),
 ]
 
 
@@ -202,7 +202,7 @@ def test_an_update_that_is_under_way_is_not_rolled_back(
     hermes: Installation, source: Source, stand_in: GatewayInstance
 ) -> None:
     source.publish({"README.md": "new"})
-    kill = fault("kill", ask.begin, program="hermes_cli update")
+    kill = fault("kill", send.begin, program="hermes_cli update")
     assert hermes.run("update", fault=kill).returncode == -signal.SIGKILL
     done = hermes.run("update", "--rollback")  # its look has a driver finish that update, and says so
     assert (done.returncode, done.stderr.splitlines()[-1][-38:]) == (75, "under way: try again when it has ended")

@@ -203,11 +203,13 @@ def test_an_interrupted_update_puts_the_old_code_back(
         while "proving" not in process.stdout.readline():
             continue
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert source.is_exactly(old)
     (settled,) = hermes.paths.queue.history()
     assert settled.outcome == "cancelled"
+    end = f"interrupted: {source.short()} was put back, the running gateway was not touched"
+    assert (settled.detail, said.splitlines()[-1]) == (end, f"hermes: {end}")
 
 
 def test_a_restart_cancelled_during_the_update_is_not_carried_out(

@@ -12,7 +12,7 @@ from support.releases.changes import CRASHES_AT_IMPORT, DIES_AT_START
 from support.releases.wheels import NEEDED, Environment
 
 from hermes_cli.intents import request
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.update import change, journal, proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.wheel.source import SitePackages
@@ -25,7 +25,7 @@ STEPS = [
     on_return(SitePackages.change),
     on_call(proof.failure),
     on_return(change.apply),
-    on_call(ask.begin),
+    on_call(send.begin),
 ]
 # pip's own functions, in pip's own process: between the files of two releases.
 IN_PIP = [
@@ -66,6 +66,12 @@ def test_the_newest_release_is_installed_and_runs(hermes: Installation, environm
     assert hermes.ready(other_than=before).revision == "1.1"
     assert environment.version() == ["1.1"]
     assert "already up to date (1.1)" in hermes.run("update").stdout
+    environment.wheels.folder.rename(environment.wheels.folder.with_name("elsewhere"))
+    gone = hermes.run("update", "--check")  # pip itself would find that nothing is new
+    assert (gone.returncode, f"{environment.wheels.folder} is not there: nothing was changed" in gone.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_from_the_agents_terminal_it_is_the_same(hermes: Installation, environment: Environment) -> None:

@@ -44,6 +44,13 @@ class Arrival:
     origin: MessageOrigin
 
 
+# The words of the index `unfinished`: only who repeats them is served by it (sqlite.org/partialindex.html), and everybody
+# else reads every message there ever was. A `+` keeps a session's own index, which has all of its messages, out of it.
+_UNFINISHED = "state IN ('queued', 'running')"
+_QUEUED = f"{_UNFINISHED} AND state = 'queued'"
+_COUNT_QUEUED = f"SELECT count(*) FROM messages WHERE {_QUEUED}"  # noqa: S608  a literal
+
+
 class Store:
     """The open database. Raises sqlite3.Error when the disk does not take a change; then nothing changed."""
 
@@ -58,7 +65,7 @@ class Store:
 
         Without an origin it is the local channel's. Raises FullError.
         """
-        waiting = self._database.execute("SELECT count(*) FROM messages WHERE state = 'queued'").fetchone()[0]
+        waiting = self._database.execute(_COUNT_QUEUED).fetchone()[0]
         known, free = self._place(session, identifier)
         if known is not None:
             return None
@@ -85,7 +92,7 @@ class Store:
 
     def room(self) -> int:
         """Return how many more messages may wait for their turn."""
-        waiting = self._database.execute("SELECT count(*) FROM messages WHERE state = 'queued'").fetchone()[0]
+        waiting = self._database.execute(_COUNT_QUEUED).fetchone()[0]
         return max(0, self._room.queued - int(waiting))
 
     def beside(self, schema: str) -> sqlite3.Connection:
@@ -102,18 +109,18 @@ class Store:
 
     def waiting_in(self, channel: str) -> list[Message]:
         """List a channel's messages that wait for their turn or are in it, oldest first."""
-        return self._select("state IN ('queued', 'running') AND channel = ? ORDER BY seq", channel)
+        return self._select(f"{_UNFINISHED} AND channel = ? ORDER BY seq", channel)
 
     def queued_sessions(self) -> list[str]:
         """List the sessions with a message that waits for its turn, the longest waiting first."""
         rows = self._database.execute(
-            "SELECT session FROM messages WHERE state = 'queued' GROUP BY session ORDER BY min(seq)"
+            f"SELECT session FROM messages WHERE {_QUEUED} GROUP BY +session ORDER BY min(seq)"  # noqa: S608  a literal
         )
         return [row[0] for row in rows]
 
     def next_queued(self, session: str) -> Message | None:
         """Return the session's oldest message that waits for its turn."""
-        return self._first("session = ? AND state = 'queued' ORDER BY seq LIMIT 1", session)
+        return self._first(f"{_QUEUED} AND +session = ? ORDER BY seq LIMIT 1", session)
 
     def begin(self, message: Message, instance: str) -> None:
         """Commit that the turn starts now, in `instance`: from here on it is never run again."""
@@ -151,14 +158,13 @@ class Store:
 
     def drop_queued(self, session: str, why: str) -> list[Message]:
         """Answer everything that waits in a session with `why`, and run none of it. Return the replies."""
-        waiting = self._select("session = ? AND state = 'queued' ORDER BY seq", session)
+        waiting = self._select(f"{_QUEUED} AND +session = ? ORDER BY seq", session)
         replies = [self.finish(message, Reply(why), "interrupted") for message in waiting]
         return [reply for reply in replies if reply is not None]
 
     def count_queued(self, session: str) -> int:
         """Return how many messages of a session wait for their turn."""
-        query = "SELECT count(*) FROM messages WHERE session = ? AND state = 'queued'"
-        return int(self._database.execute(query, (session,)).fetchone()[0])
+        return int(self._database.execute(f"{_COUNT_QUEUED} AND +session = ?", (session,)).fetchone()[0])
 
     def renew(self, message: Message) -> None:
         """Begin a new conversation in the message's session, behind that message."""
@@ -171,7 +177,7 @@ class Store:
 
     def running(self) -> list[Message]:
         """List the messages whose turn was begun and not finished: at start-up, those of dead instances."""
-        return self._select("state = 'running' ORDER BY seq")
+        return self._select(f"{_UNFINISHED} AND state = 'running' ORDER BY seq")
 
     def notice(
         self,

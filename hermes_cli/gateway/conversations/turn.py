@@ -35,6 +35,7 @@ class Turn:
         self.message = message
         self.since = since
         self.beside = beside
+        self.commands = 0  # that run now
         self.cut_at: float | None = None
         self.task: asyncio.Task[str] | None = None
         self.streamed = 0

@@ -6,7 +6,8 @@ from functools import partial
 from hermes_cli.errors import HermesError
 from hermes_cli.gateway.conversations.turn import Turn
 from hermes_cli.paths import Paths
-from hermes_cli.restart.ask import look_after, request
+from hermes_cli.restart.ask import request
+from hermes_cli.restart.send import look_after
 from hermes_cli.system.threads import NoThreadError, in_thread
 
 PATIENCE = 5.0  # seconds that a person waits for a thread to be had

@@ -9,9 +9,10 @@ from hermes_cli.programs.own import GatewayInstance
 def status_text(paths: Paths, me: GatewayInstance) -> str:
     """Describe the running instance `me` and the restarts that are pending."""
     pending = paths.queue.unsettled()
+    others = max(0, me.active_turns - 1)  # than the turn that asks
     lines = [
         f"gateway pid {me.identity.pid}, {me.state}, revision {me.revision}",
-        f"up {time.time() - me.started_at:.0f} s, {me.active_turns} turn{'' if me.active_turns == 1 else 's'} running",
+        f"up {time.time() - me.started_at:.0f} s, {others or 'no'} other turn{'s' if others > 1 else ''} running",
         *(f"pending: {intent.id}, {intent.reason}, asked by {intent.requester}" for intent in pending),
     ]
     return "\n".join(lines if pending else [*lines, "no restart is pending"])

@@ -10,7 +10,9 @@ from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.verdicts import ManagerView
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.base import ServiceManager
+from hermes_cli.services.job import definition, owner
 from hermes_cli.services.job.definition import Definition
+from hermes_cli.services.job.owner import Said
 
 # Neither hermes-agent's own namespace nor openclaw's: their programs count, report or remove what lies there.
 NAMESPACE = "dev.hermesctl"
@@ -61,6 +63,16 @@ class Adopted(ServiceManager, ABC):
         """Return what is ours: the resident's definition."""
 
     @abstractmethod
+    def said(self, text: str) -> Said:
+        """Return what a definition says of itself."""
+
+    def stranger(self) -> str | None:
+        """Return whose the resident's name is, or None where it is free or ours."""
+        path = self.definitions()[0].path
+        text = definition.read(path)
+        return None if text is None else owner.of_another_home(path, self.said(text), self._paths)
+
+    @abstractmethod
     def install(self) -> bool:
         """Write and load the resident. Raises HermesError."""
 
@@ -81,6 +93,10 @@ class Adopted(ServiceManager, ABC):
         raise self._refused("start it with its own command")
 
     def complete_exit(self) -> None:
+        """Refuse: no adopted program exits through us. Raises HermesError."""
+        raise self._refused("it exits by itself")
+
+    def forgive_exit(self) -> None:
         """Refuse: no adopted program exits through us. Raises HermesError."""
         raise self._refused("it exits by itself")
 

@@ -4,19 +4,23 @@ import os
 import pwd
 import sys
 
-from hermes_cli.errors import HermesError, NotInstalledError
+from hermes_cli.errors import HermesError, NotInstalledError, UsageError
 from hermes_cli.paths import Paths, is_foreign
 from hermes_cli.programs.adoption import Adoption, installation
 from hermes_cli.programs.program_file import ProgramFile, fill
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.services.adopted.launchd import AdoptedLaunchd
 from hermes_cli.services.adopted.systemd import AdoptedSystemd
+from hermes_cli.services.job.definition import read
+from hermes_cli.services.launchd import plists
+from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.systemctl import Systemctl
 
 
 def find(program: ProgramFile, home: str | None) -> Adoption:
-    """Return where the program is. Raises NotInstalledError, HermesError."""
-    place = _home(program, home)
+    """Return where the program is. Raises NotInstalledError, UsageError, HermesError."""
+    named = home or _foreign_home(program.get("home", "env"))
+    place = _real(named or program.get("home", "default") or "~")
     asked = os.environ.get("HERMES_SERVICE_MANAGER")
     kind = "launchd" if asked == "launchd" or (asked in {None, "", "auto"} and sys.platform == "darwin") else "systemd"
     if asked == "embedded":
@@ -34,6 +38,7 @@ def find(program: ProgramFile, home: str | None) -> Adoption:
         raise NotInstalledError(
             f"{program.name} has no service {name} here: install it with its own command, or name its home with --home"
         )
+    place = _checked_home(program, name, named, place, _told_home(program, kind, definition))
     values = installation(definition)
     return Adoption(program.name, kind, name, place, definition, profile or "default", values=values)
 
@@ -43,10 +48,26 @@ def manager(paths: Paths, adoption: Adoption) -> Adopted:
     return (AdoptedLaunchd if adoption.manager == "launchd" else AdoptedSystemd)(paths, adoption)
 
 
-def _home(program: ProgramFile, home: str | None) -> str:
-    told = program.get("home") or {}
-    place = home or _foreign_home(told.get("env")) or told.get("default") or "~"
+def _real(place: str) -> str:
     return os.path.realpath(os.path.expanduser(place))
+
+
+def _checked_home(program: ProgramFile, name: str, named: str | None, place: str, told: str | None) -> str:
+    """Return the home of what `name` runs. A home of another instance would tell of that one's restarts and stops."""
+    if told is not None and told != place:
+        if named is not None:
+            raise UsageError(f"{name} runs with the home {told}, not {place}: name that one with --home")
+        place = told
+    if not os.path.isdir(place):
+        raise UsageError(f"{program.name}'s home {place} is not there: start it once, or name its home with --home")
+    return place
+
+
+def _told_home(program: ProgramFile, kind: str, definition: str) -> str | None:
+    """Return the home that the definition itself gives to what it runs, None where it gives none."""
+    said = (plists if kind == "launchd" else units).said(read(definition) or "")
+    told = said.environment.get(program.get("home", "env") or "", "")
+    return _real(told) if os.path.isabs(told) else None
 
 
 def _foreign_home(variable: str | None) -> str | None:

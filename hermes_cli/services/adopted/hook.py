@@ -69,6 +69,15 @@ def install(adoption: Adoption, program: ProgramFile, start: list[str]) -> list[
     return written
 
 
+def is_newer(adoption: Adoption, program: ProgramFile, started_at: float) -> bool:
+    """Say whether there is a hook that a gateway which began then has not loaded."""
+    place = folder(adoption, program) if adoption.hook else None
+    try:
+        return place is not None and os.stat(f"{place}/handler.py").st_mtime > started_at
+    except OSError:
+        return False
+
+
 def remove(adoption: Adoption, program: ProgramFile) -> None:
     """Remove the hook. Raises HermesError."""
     place = folder(adoption, program)

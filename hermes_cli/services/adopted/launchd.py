@@ -19,6 +19,7 @@ from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program
+from hermes_cli.services.job.owner import Said
 from hermes_cli.services.launchd import jobs, plists, printed
 from hermes_cli.services.launchd.domain import Domains
 from hermes_cli.services.launchd.launchctl import ABSENT, IN_PROGRESS, NO_SERVICE, Launchctl
@@ -126,6 +127,10 @@ class AdoptedLaunchd(Adopted):
     def definitions(self) -> tuple[Definition, ...]:
         """Return the resident's plist, the only one that is ours."""
         return (plists.resident(self._paths, self.resident, self.resident_argv()),)
+
+    def said(self, text: str) -> Said:
+        """Return what a plist says of itself."""
+        return plists.said(text)
 
     def drifted(self) -> tuple[str, ...]:
         """Return the resident's plist if it is not as this release writes it."""

@@ -16,6 +16,7 @@ from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
 from hermes_cli.services.job.environment import make_places, program
+from hermes_cli.services.job.owner import Said
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.shown import Unit, service_of
 from hermes_cli.services.systemd.systemctl import Systemctl
@@ -114,8 +115,12 @@ class AdoptedSystemd(Adopted):
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return the resident's unit, the only one that is ours."""
-        text = units.resident(self._paths, self.adoption.program, self.resident_argv())
+        text = units.resident(self._paths, self.unit, self.adoption.program, self.resident_argv())
         return (Definition(f"{self._systemctl.directory()}/{self.unit}", text),)
+
+    def said(self, text: str) -> Said:
+        """Return what a unit says of itself."""
+        return units.said(text)
 
     def drifted(self) -> tuple[str, ...]:
         """Return the resident's unit if it is not as this release writes it."""

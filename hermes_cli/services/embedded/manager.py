@@ -7,7 +7,9 @@ restarter and service manager in one; see `hermes_cli.services.embedded.supervis
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +29,7 @@ from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot, silence
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
-from hermes_cli.system import durable, locks
+from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect, peer_pid
@@ -35,6 +37,7 @@ from hermes_cli.system.sockets import connect, peer_pid
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
+_GLANCE = 0.3  # seconds without an answer after which a look asks whether the supervisor is stopped
 
 
 class Embedded:
@@ -56,7 +59,7 @@ class Embedded:
             label = f"{label}-{self._paths.profile}"
         there = os.path.exists(registered.path_of(self._paths)) or self._is_supervised()
         try:
-            answer = self._ask({"op": "status"}, LOOK, LOOK)
+            answer = self._look()
         except CannotTellError as error:
             found = Service("unknown", detail=_why(error))
             return ServiceStatus(label, None, there, found, (silence.problem(self._silent),), answers=False)
@@ -90,7 +93,7 @@ class Embedded:
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""
         try:
-            answer = self._ask({"op": "status"}, LOOK, LOOK)
+            answer = self._look()
         except CannotTellError as error:
             return RestarterStatus("unknown", _why(error))
         if answer is None:
@@ -192,6 +195,9 @@ class Embedded:
         self._ask({"op": "status"}, POKE, POKE)  # raises CannotTellError at a silent one
         self.demand_start()
 
+    def forgive_exit(self) -> None:
+        """Nothing: the supervisor knows what the exit code means."""
+
     def run_outside(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
         """Let the supervisor start the program. Raises HermesError."""
         answer = self._ask({"op": "run", "name": name, "argv": argv, "environment": environment})
@@ -237,22 +243,29 @@ class Embedded:
         finally:
             os.close(log)
 
-    def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
+    def _look(self) -> dict[str, Any] | None:
+        """Return what the supervisor says of itself, None without one. Raises CannotTellError: at once if it is stopped."""
+        return self._ask({"op": "status"}, LOOK, LOOK, _GLANCE)
+
+    def _ask(
+        self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN, glance: float | None = None
+    ) -> dict[str, Any] | None:
         """Exchange one request for one answer. Return None without a supervisor. Raises CannotTellError.
 
         A supervisor that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
+        `glance`: seconds after which one that is stopped is no longer waited for; without it, it may go on meanwhile.
         """
         if not self._is_supervised():
             return None
         try:  # without the watch, which costs ten times the exchange
-            return self._exchange(request, timeout)
+            return self._exchange(request, timeout, glance)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             pass
         deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
             while self._is_supervised():
                 try:
-                    return self._exchange(request, timeout)
+                    return self._exchange(request, timeout, glance)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
@@ -262,10 +275,10 @@ class Embedded:
                     watch.wait(min(left, _LOOK_AGAIN))
         return None
 
-    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    def _exchange(self, request: dict[str, Any], timeout: float, glance: float | None) -> dict[str, Any]:
         """Exchange one request for one answer. Raises OSError if nobody listens, CannotTellError if nobody answers."""
         try:
-            return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
+            return _exchange(f"{self._paths.supervisor}/sock", request, timeout, glance)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             raise
         except (OSError, ValueError) as error:
@@ -283,18 +296,32 @@ def supervisor_argv(paths: Paths) -> list[str]:
     return entry_points.gateway(paths.profile, "--supervise")
 
 
-def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+def _exchange(path: str, request: dict[str, Any], timeout: float, glance: float | None) -> dict[str, Any]:
     with connect(path, timeout) as connection:
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as stream:
-                line = stream.readline(65536)
+            stopped = None if glance is None else _stopped_peer(connection, min(glance, timeout))
+            if stopped is not None:
+                line = b""
+            else:
+                with connection.makefile("rb") as stream:
+                    line = stream.readline(65536)
         except TimeoutError:
             raise silence.NoAnswer(peer_pid(connection)) from None
+    if stopped is not None:
+        raise silence.NoAnswer(stopped, "stopped")
     if not line:
         raise ConnectionResetError("closed without an answer")
     answer = json.loads(line)
     return answer if isinstance(answer, dict) else {}
+
+
+def _stopped_peer(connection: socket.socket, within: float) -> int | None:
+    """Return the pid at the other end if nothing has come from it `within` seconds and it is stopped, else None."""
+    if select.select([connection], [], [], within)[0]:
+        return None
+    pid = peer_pid(connection)
+    return pid if pid is not None and process_table.is_stopped(pid) else None
 
 
 def _open_log(paths: Paths) -> int:

@@ -7,11 +7,11 @@ MEND = "hermes gateway status"
 
 
 class NoAnswer(TimeoutError):  # noqa: N818  not an error that anybody is shown
-    """The process that listens, `pid` where the kernel says it, has not answered in time."""
+    """The process that listens, `pid` where the kernel says it, has not answered in time, or cannot: it is stopped."""
 
-    def __init__(self, pid: int | None) -> None:
+    def __init__(self, pid: int | None, why: str = "timed out") -> None:
         """Keep who it is."""
-        super().__init__("timed out")
+        super().__init__(why)
         self.pid = pid
 
 

@@ -76,6 +76,19 @@ def stranger(name: str, said: Said, paths: Paths, *, is_installed: bool) -> Prob
     return _of_home(name, _home(state), f"{printable(_command_of(state))} gateway uninstall", said)
 
 
+def of_another_home(path: str, said: Said, paths: Paths) -> str | None:
+    """Return whose the definition of a job is that runs beside another program's, or None when it serves this profile.
+
+    What serves a directory that is gone is nobody's any more.
+    """
+    state = said.environment.get(MARK)
+    if state is None:
+        return f"{path} is not hermes's"
+    if _is_same(state, paths.state) or not os.path.isdir(state):
+        return None
+    return f"{path} is of another home, {printable(_home(state))}"
+
+
 def refuse(found: Problem | None) -> None:
     """Raise ForeignError for a job that is not ours."""
     if found is not None:

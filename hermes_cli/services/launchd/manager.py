@@ -161,6 +161,9 @@ class Launchd(JobsOfProfile):
         if self._stranger_in_file(self._label) is None:
             self._launchctl.restart_caller(f"{self._domains.names[0]}/{self._label}", _EXIT)
 
+    def forgive_exit(self) -> None:
+        """Nothing: launchd never gives up."""
+
     def _install_from_outside(self) -> None:
         """Install from a job of its own: the restarter, as which a driver may run, would not outlive its own reload."""
         argv = entry_points.argv(entry_points.DEFINITIONS, self._paths.profile)

@@ -166,6 +166,11 @@ class Systemd(UnitsOfProfile):
         if self._is_ours(self._suffix) or self._stranger(self._look()) is None:
             self._systemctl("--no-block", "restart", self._names.service, timeout=_EXIT)
 
+    def forgive_exit(self) -> None:
+        """Reset the count of starts: its limit is for crashes, and systemd counts every start."""
+        if self._is_ours(self._suffix) or self._stranger(self._look()) is None:
+            self._systemctl("reset-failed", self._names.service, timeout=_EXIT)
+
     # --- the units
 
     def _refuse_unloadable(self, unit: Unit) -> None:

@@ -22,7 +22,7 @@ from hermes_cli.services.systemd.shown import words
 _RESTARTER = "-restarter"
 _WATCHDOG = 60  # seconds without a word from the event loop until systemd ends it and starts another
 _UNTIL_KILLED = 30  # seconds after start_timeout: nobody waits for the start any more
-_HEAD = "# Written by hermes gateway install, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
+_HEAD = "# Written by {by}, which also brings it up to date. Yours go into {name}.d/*.conf.\n"
 _UNSAYABLE = "cannot be said in a unit of systemd: rename it, or use --manager embedded"
 _PATH = 'Environment="PATH='
 # What a release of hermes writes or has written.
@@ -211,7 +211,7 @@ def _sayable(text: str) -> str:
     return text
 
 
-def resident(paths: Paths, program: str, argv: list[str]) -> str:
+def resident(paths: Paths, name: str, program: str, argv: list[str]) -> str:
     """Return the unit of the resident restarter of an adopted program: always running, never given up."""
     sections = {
         "Unit": [f"Description=restarter of {program}, by hermesctl", "StartLimitIntervalSec=0"],
@@ -225,7 +225,7 @@ def resident(paths: Paths, program: str, argv: list[str]) -> str:
         ],
         "Install": ["WantedBy=default.target"],
     }
-    return _HEAD.format(name="hermesctl") + "\n".join(
+    return _HEAD.format(by="hermesctl gateway adopt", name=name) + "\n".join(
         f"[{section}]\n" + "".join(f"{line}\n" for line in lines) for section, lines in sections.items()
     )
 
@@ -309,4 +309,6 @@ def _environment(paths: Paths, more: dict[str, str] | None = None) -> list[str]:
 
 def _definition(place: UnitDirectory, name: str, sections: dict[str, list[str]]) -> Definition:
     blocks = ["\n".join([f"[{section}]", *lines]) + "\n" for section, lines in sections.items()]
-    return Definition(f"{place.directory}/{name}", _HEAD.format(name=name) + "\n".join(blocks))
+    return Definition(
+        f"{place.directory}/{name}", _HEAD.format(by="hermes gateway install", name=name) + "\n".join(blocks)
+    )

@@ -14,7 +14,7 @@ from support.machines.mac import Mac
 from support.machines.worlds import World
 
 from hermes_cli.gateway import run
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -119,28 +119,6 @@ def test_start_brings_it_back_also_after_the_next_login(mac):
     assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
 
 
-def test_a_restart_of_a_stopped_service_starts_it(mac):
-    mac.install()
-    mac.run("gateway", "stop")
-    done = mac.run("gateway", "restart")
-    assert done.returncode == 0, done.stderr
-    assert mac.ready().identity.pid == mac.launchd.pid(mac.gateway)
-
-
-def test_stop_wins_over_a_pending_restart(mac):
-    mac.install()
-    release = mac.busy()
-    mac.run("gateway", "restart", "--no-wait")
-    mac.in_state("draining")
-    done = mac.run("gateway", "stop")
-    release()
-    assert done.returncode == 0, done.stderr
-    (settled,) = mac.settled()
-    assert settled.outcome == "cancelled"
-    assert mac.spawns() == 1
-    assert mac.launchd.pid(mac.gateway) is None
-
-
 def test_uninstall_leaves_nothing_behind(mac):
     mac.install()
     done = mac.run("gateway", "uninstall")
@@ -152,14 +130,6 @@ def test_uninstall_leaves_nothing_behind(mac):
     assert "=> disabled" not in mac.launchd.launchctl("print-disabled", mac.launchd.domain).stdout
     assert mac.run("gateway", "status").returncode == 4
     assert mac.processes() == []
-
-
-def test_print_shows_both_definitions_and_changes_nothing(mac):
-    done = mac.run("gateway", "install", "--print")
-    assert done.returncode == 0
-    assert done.stdout.count("<plist") == 2
-    assert mac.launchd.events("bootstrap") == []
-    assert not mac.agents.exists()
 
 
 def test_a_crash_is_launchds_to_mend_and_leaves_no_record(mac):
@@ -487,7 +457,7 @@ def test_a_gateway_whose_poke_has_no_answer_looks_whether_a_driver_runs_and_has_
     mac = make_mac(on_demand_only=True, on_demand_holds="all")
     before = mac.install()
     mac.launchd.knob(kickstart_hang_s={mac.restarter: 100}, kickstart_hang_effect="never")
-    mac.interpreter.strike(fault("kill", on_call(ask._drive), tmp_path / "struck", "gateway restart"))
+    mac.interpreter.strike(fault("kill", on_call(send._drive), tmp_path / "struck", "gateway restart"))
     asking = mac.start("chat", "!hermes gateway restart")
     mac.until(mac.pending, "the record")
     asking.kill()  # one that waits would have a driver started

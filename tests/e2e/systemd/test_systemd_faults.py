@@ -20,7 +20,7 @@ from hermes_cli.gateway.lifecycle import Lifecycle
 from hermes_cli.intents import request
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.queue import Queue
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.services.systemd.manager import Systemd
 from hermes_cli.system import locks, process
 
@@ -45,8 +45,8 @@ def is_restarted_once(hermes: Installation) -> None:
     "step",
     [
         on_return(request.submit),
-        on_return(ask.signal_target),
-        on_return(ask.begin),
+        on_return(send.signal_target),
+        on_return(send.begin),
     ],
 )
 def test_a_requester_killed_once_its_record_is_durable(hermes: Installation, step: Place) -> None:
@@ -377,3 +377,11 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
     hermes.until(lambda: "no driver can run" in hermes.log(), "what the script says")
     (code / "update" / "recovery.py").write_text(sound)
     is_restarted_once(hermes)
+
+
+def test_signals_by_hand_are_no_crashes_after_which_systemd_gives_up(hermes: Installation) -> None:
+    before = hermes.install()
+    for _ in range(6):  # the unit's limit is five starts in five minutes
+        os.kill(before.identity.pid, signal.SIGUSR1)
+        before = hermes.ready(other_than=before)
+    assert hermes.status()["problems"] == []

@@ -64,8 +64,21 @@ def test_an_output_that_is_full_is_said_once(tmp_path):
     assert (done.returncode, done.stderr) == (1, "hermes: No space left on device: mend it and repeat\n")
 
 
-@pytest.mark.parametrize("words", [["config", "show"], ["gateway", "status"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["config", "show"],
+        ["gateway", "status"],
+        ["gateway", "list"],
+        ["gateway", "logs"],
+        ["gateway", "logs", "-f"],
+        ["gateway", "metrics"],
+    ],
+    ids=" ".join,
+)
 def test_a_reader_that_has_gone_is_no_failure_and_nothing_is_said(tmp_path, words):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gateway.log").write_text("2026-11-27T04:13:35.696Z [1] INFO hermes.gateway: a line\n")
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

@@ -402,16 +402,33 @@ def test_a_stop_that_cannot_be_read_is_not_taken_for_none(paths, publish, gatewa
         return real(path, *arguments, **options)
 
     gateways.before_start = lambda: pytest.fail("it was started")
-    if look == 1:
-        desired.write(paths.desired, "stopped", "hermes gateway stop")
+    desired.write(paths.desired, "stopped" if look == 1 else "running", "a person")
     monkeypatch.setattr(os, "open", opening)
-    with pytest.raises(OSError, match="Input/output"):
-        drive()
+    drive(replace(POLICY, drain_timeout=0.5, teardown_timeout=0.1))
+    assert len(looks) > look
+    (settled,) = paths.queue.history()
+    assert (settled.outcome, settled.detail) == (
+        "failed",
+        "nothing was started, it cannot be read whether the gateway was stopped",
+    )
     assert gateways.starts == 0
-    monkeypatch.setattr(os, "open", real)
-    desired.write(paths.desired, "stopped", "hermes gateway stop")
+
+
+def test_a_stop_that_can_be_read_again_wins(paths, publish, gateways, drive, monkeypatch):
+    publish()
+    desired.write(paths.desired, "stopped", "a person")
+    refused = iter([True] * 6)
+    real = os.open
+
+    def opening(path, *arguments, **options):
+        if path == paths.desired and next(refused, False):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", opening)
     drive()
     assert [one.outcome for one in paths.queue.history()] == ["cancelled"]
+    assert gateways.starts == 0
 
 
 def test_a_second_driver_leaves_at_once(paths, publish, drive, gateways):

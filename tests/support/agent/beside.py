@@ -91,7 +91,7 @@ class Beside:
         deadline = time.monotonic() + patience
         while not (found := look()):
             assert time.monotonic() < deadline, f"{what}: not within {patience} s\n{self.log()}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # files of two programs and a launchd, of which no one thing tells
         return found
 
     def log(self) -> str:

@@ -39,7 +39,9 @@ class Checkout:
         _run("git", "clone", "-q", "--bare", self.folder, self.origin, cwd=folder)
         _run("git", "remote", "add", "origin", OFFICIAL, cwd=self.folder)
         self._environment(python, template)
-        self._advance(folder / "ahead")
+        self._ahead = folder / "ahead"
+        _run("git", "clone", "-q", self.origin, self._ahead, cwd=self.folder)
+        self.advance()
         self.python = self.folder / "venv" / "bin" / "python"
 
     def gitconfig(self, home: Path) -> None:
@@ -67,12 +69,13 @@ class Checkout:
                 (site / path.name).symlink_to(path)
         _run(environment / "bin" / "python", "-m", "pip", "install", "-q", "-e", ".", cwd=self.folder)
 
-    def _advance(self, work: Path) -> None:
-        _run("git", "clone", "-q", self.origin, work, cwd=self.folder)
-        (work / "NEWS").write_text("one commit more\n")
-        _run("git", "add", "NEWS", cwd=work)
-        _run("git", "commit", "-q", "-m", "one commit more", cwd=work)
-        _run("git", "push", "-q", "origin", "HEAD:main", cwd=work)
+    def advance(self) -> None:
+        """One commit more at the origin."""
+        with (self._ahead / "NEWS").open("a") as news:
+            news.write("one commit more\n")
+        _run("git", "add", "NEWS", cwd=self._ahead)
+        _run("git", "commit", "-q", "-m", "one commit more", cwd=self._ahead)
+        _run("git", "push", "-q", "origin", "HEAD:main", cwd=self._ahead)
 
 
 def _template(python: Path) -> Path:

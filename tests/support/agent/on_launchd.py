@@ -33,7 +33,7 @@ def once(pid, number):
 os.kill = once
 """
 # Not a descendant: the first child ends, and the second belongs to another parent before it asks for anything.
-_DETACHED = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); p = os.getppid()\nif os.fork(): os._exit(0)\ntime.sleep(0.2)\n"
+_DETACHED = "import os, time\nif os.fork(): os._exit(0)\nos.setsid(); p = os.getpid()\nif os.fork(): os._exit(0)\nwhile os.getppid() == p: time.sleep(0.01)\n"
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class Agent:
         return shown.returncode == 113 or "state = not running" in shown.stdout
 
     def outcome(self, bound: float, calm: float = 1.0) -> Seen:
-        """Wait until the old one has ended and it is running again, or `bound` seconds more.
+        """Wait until the old one has ended and it is running again, or `bound` seconds more and nothing is starting.
 
         With `bound` 0: until nothing is left that could start it. An outcome stands for `calm` seconds.
         """
@@ -238,7 +238,7 @@ class Agent:
         while True:
             now = time.monotonic()
             running = self.running()
-            over = not running and (now - ended > bound if bound else self._is_over())
+            over = not running and (now - ended > bound and self.pid() is None if bound else self._is_over())
             if not running and not over:
                 since = None
             elif since is None or since[0] != running:

@@ -82,7 +82,7 @@ def _booted_out_then_restart(agent: Agent) -> None:
     with go.open("w") as pipe:  # opens when the child reads
         agent.ask()
         agent.launchd.launchctl("bootout", agent.target, check=True)
-        time.sleep(0.06)
+        time.sleep(0.06)  # the scenario itself: launchd is still removing the label
         pipe.write("now")
     go.unlink()
 
@@ -150,7 +150,8 @@ SCENARIOS = [
     Scenario("6a", "booted out, restart inside a moment later", _booted_out_then_restart, alone=False, beside=False),
     Scenario("6b", "not loaded, started by hand, restart inside", _by_hand_inside, alone=False, after_label=10.0),
     Scenario("6c", "as 6b, from a detached child", _by_hand_detached, alone=True),
-    # Its sweep for survivors may end the fresh one, too, which launchd, or hermesctl, starts again.
+    # It asks launchd for the pids of services first, and then searches for other gateways: a fresh one that starts in
+    # between is one of those, and is ended. launchd, or hermesctl, starts it again.
     Scenario(
         "7",
         "`hermes update` in its terminal, on-demand-only",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from hermes_cli.installation import copy
 from hermes_cli.intents import request
 from hermes_cli.intents.queue import Queue
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from hermes_cli.update import change, proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.git.source import WorkTree
@@ -48,8 +48,8 @@ def steps(source: str) -> list[Step]:
         Step("the code has changed", on_return(package.change)),
         Step("while it is proven", on_call(proof.failure)),
         Step("it is proven", on_return(change.apply)),
-        Step("before the gateway is signalled", on_call(ask.begin)),
-        Step("while the outcome is awaited", on_return(ask.begin)),
+        Step("before the gateway is signalled", on_call(send.begin)),
+        Step("while the outcome is awaited", on_return(send.begin)),
         Step("the driver, before the outcome", on_call(Queue.settle), DRIVER),
         Step("the driver, after the outcome", on_return(Queue.settle), DRIVER),
         Step("a bad release: before the old code is back", on_call(package.put_back), DRIVER, broken=True),

@@ -8,7 +8,7 @@ from typing import Any
 
 from hermes_cli.gateway import run
 from hermes_cli.intents.driver import Driver
-from hermes_cli.restart import ask
+from hermes_cli.restart import send
 from support.faults.places import Place, on_call, on_return
 from support.machines.mac import TIME_SCALE, Mac
 
@@ -275,7 +275,7 @@ FAULTS = [
     Fault("logout and login", during=_log_out_and_in, next_command=_nothing_is_started_by_launchd, costs=6),
     Fault(
         "requester killed before the signal",
-        strike=("kill", on_call(ask.begin), "gateway restart"),
+        strike=("kill", on_call(send.begin), "gateway restart"),
         next_command=_no_event_is_admitted,
     ),
     Fault("gateway killed while draining", during=_kill(GATEWAY)),

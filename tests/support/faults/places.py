@@ -1,4 +1,4 @@
-"""Faults at named functions: what tests/faults/sitecustomize.py does to a process, and where.
+"""Faults at named functions: what tests/faults does to a process, and where.
 
 Code is named by the object, so that a function that was renamed is missed when the tests are collected:
 `fault("kill", on_return(Driver._observe), program="hermes_cli.restarter")`.

@@ -121,7 +121,12 @@ class Installation:
         )
         if self.interpreter is None:
             places = [str(place) for place in (FAULTS if fault else None, self.code) if place is not None]
-            found |= {"PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"}
+            found["PYTHONPATH"] = os.pathsep.join(places)
+        # The code under test is compiled beforehand; other code (a checkout, a release) by who runs it first, as with users.
+        if self.code == REPOSITORY:
+            found["PYTHONDONTWRITEBYTECODE"] = "1"
+        else:
+            found.pop("PYTHONDONTWRITEBYTECODE", None)
         found |= more
         return {**found, "HERMES_TEST_FAULT": fault} if fault else found
 

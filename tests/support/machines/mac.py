@@ -17,6 +17,13 @@ EXIT_TIMEOUT_SCALE = 1.0
 LONGER_THAN_A_THROTTLE = 60.0  # launchd's seconds; less than the restarter's StartInterval
 
 
+def launchd_of(user: Path, make_launchd: Callable[..., Launchd], **knobs: Any) -> Launchd:
+    """A launchd whose user has that home, made here with the folder that its definitions lie in."""
+    agents = user / "Library" / "LaunchAgents"
+    agents.mkdir(parents=True)
+    return make_launchd(home=user, agents_dir=agents, **knobs)
+
+
 class Mac(Installation):
     """`hermes` where the service manager is launchd. `launchd` is the emulator, its trace the truth about spawns."""
 

@@ -22,6 +22,7 @@ from launchd_emulator.emulator import Launchd
 
 from hermes_cli.system.process import Identity
 from support.machines.installation import PATIENCE, REPOSITORY
+from support.machines.mac import launchd_of
 from support.machines.user_manager import UserManager
 from support.models import stand_in_openclaw
 
@@ -190,10 +191,8 @@ class OnLaunchd(OpenClaw):
 
     def __init__(self, folder: Path, make_launchd: Callable[..., Launchd]) -> None:
         user = folder / "user"
-        agents = user / "Library" / "LaunchAgents"
-        agents.mkdir(parents=True)
-        self.launchd = make_launchd(home=user, agents_dir=agents)
-        self._plist = agents / f"{LABEL}.plist"
+        self.launchd = launchd_of(user, make_launchd)
+        self._plist = self.launchd.agents / f"{LABEL}.plist"
         super().__init__(user, {}, f"{self.launchd.bin}:/usr/local/bin:/usr/bin:/bin")
 
     def install(self, *, managed: bool = True, comes_back: bool = True) -> Identity:

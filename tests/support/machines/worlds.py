@@ -134,6 +134,10 @@ def _for_test(name: str) -> Callable[..., World]:
 WORLDS: dict[str, Callable[..., World]] = {name: _for_test(name) for name in ("embedded", "systemd", "launchd")}
 
 
+# For what is of a definition in a file, or of a job with a name: the embedded manager has neither.
+with_definitions = pytest.mark.parametrize("world", ["systemd", "launchd"], indirect=True)
+
+
 def mostly(*names: str) -> pytest.MarkDecorator:
     """Let a test run under these managers, and under the others at night: for what is alike under each."""
     cells = [pytest.param(name, marks=[] if name in names else [pytest.mark.nightly]) for name in WORLDS]

@@ -175,6 +175,11 @@ class Environment(Python):
         return [re.sub(rf"{name}-(.*)\.dist-info", r"\1", path.name) for path in self.site.glob(f"{name}-*.dist-info")]
 
     @classmethod
+    def at(cls, folder: Path) -> "Environment":
+        """The one that `template` or `bare` has made there."""
+        return cls(folder / "environment", Wheels(folder / "wheels"))
+
+    @classmethod
     def template(cls, folder: Path) -> "Environment":
         """One with the first release, installed by pip."""
         made = cls.make(folder / "environment", Wheels.make(folder / "wheels"))

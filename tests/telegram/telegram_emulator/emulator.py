@@ -182,6 +182,10 @@ class Telegram:
 
         self._do(say)
 
+    def update(self, kind: str, document: Any) -> None:
+        """Have an update come, of whatever form."""
+        self._do(lambda: self.bot.updates.add(kind, document))
+
     def edit(self, chat: Chat, shown: Shown, text: str) -> None:
         """Have its writer change a message."""
         self._do(lambda: self.world.edit(self.bot, chat, shown, text))
@@ -192,9 +196,11 @@ class Telegram:
         return self._do(lambda: self.world.press(self.bot, chat, user or User(chat.id, chat.title), shown, data))
 
     def upgrade(self, chat: Chat, identifier: int) -> Chat:
-        """Make a supergroup of a group."""
+        """Make a supergroup of a group, and tell the bot in both."""
         chat.migrated_to = identifier
-        return self.group(identifier, chat.title)
+        found = self.group(identifier, chat.title)
+        self._do(lambda: self.world.upgrade(self.bot, chat, found))
+        return found
 
     # --- what a test sees
 
@@ -301,6 +307,8 @@ class Telegram:
         try:
             if fault is not None and fault.error is not None:
                 raise fault.error
+            if fault is not None and fault.kind == "instead":
+                return 200, {"ok": True, "result": fault.result}
             bot = self.world.bots.get(token)
             if bot is None:
                 known_form = token.partition(":")[0].isdecimal() and token.partition(":")[2]

@@ -1,11 +1,11 @@
 """What goes wrong on the way, by order: for which method, how often, and when."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from telegram_emulator.errors import ApiError
 
-Kind = Literal["drop-before", "drop-after", "late", "hang", "truncate", "html", "refuse"]
+Kind = Literal["drop-before", "drop-after", "late", "hang", "truncate", "html", "refuse", "instead"]
 
 
 @dataclass
@@ -14,7 +14,8 @@ class Fault:
 
     drop-before, drop-after: the connection breaks before or after the call was carried out; late: the answer comes
     after `seconds`; hang: it never comes, and nothing was carried out; truncate: half of it comes; html: a 502 as the
-    front end words it; refuse: `error` instead.
+    front end words it; refuse: `error` instead; instead: nothing was carried out, and `result` is
+    what the server says came of it.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Fault:
     every: int = 1
     seconds: float = 0.0
     error: ApiError | None = None
+    result: Any = None
     met: int = 0
     struck: int = 0
 

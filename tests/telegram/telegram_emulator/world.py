@@ -77,6 +77,16 @@ class World:
         shown.text, shown.entities = text, entities_of(text)
         bot.updates.add("edited_message", message_document(shown, chat))
 
+    def upgrade(self, bot: Bot, chat: Chat, to: Chat) -> None:
+        """Tell a bot that a group is a supergroup now: in the old one by its new id, in the new one by its old."""
+        owner = User(1, "Owner")
+        for where, name, other in ((chat, "migrate_to_chat_id", to), (to, "migrate_from_chat_id", chat)):
+            said = self.add(bot, where, owner, "", None)
+            del where.messages[said.id]  # a person sees a line of Telegram's own there
+            document = message_document(said, where, **{name: other.id})
+            del document["text"]
+            bot.updates.add("message", document)
+
     def press(self, bot: Bot, chat: Chat, user: User, shown: Shown, data: str) -> str:
         """Have a person press a button. The query's id."""
         identifier = str(next(self._presses))

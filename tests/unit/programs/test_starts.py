@@ -98,6 +98,7 @@ def test_an_end_of_long_ago_is_nobodys() -> None:
         (Run(8, 980.0, ended_at=990.0, code=0), 970.0, "manager"),
         (Run(8, 980.0, ended_at=990.0, code=1), 970.0, "crash"),
         (Run(8, 980.0, ended_at=990.0, code=1), 995.0, "started"),
+        (Run(8, 980.0, ended_at=990.0, code=-9), 985.0, "crash"),  # start was said while it ran
         (Run(8, 980.0, ended_at=990.0, rebooted=True), 970.0, "boot"),
     ],
 )

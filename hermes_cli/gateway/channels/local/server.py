@@ -86,7 +86,9 @@ class LocalChannel:
         self._listener = sockets.listen(self._path)
         # Not start_unix_server: newer Pythons remove a Unix server's file themselves, by an address that may be a
         # temporary name of ours.
-        self._server = await asyncio.start_server(self._serve, sock=self._listener, limit=protocol.LINE_LIMIT)
+        self._server = await asyncio.start_server(
+            self._serve, sock=self._listener, limit=protocol.LINE_LIMIT, backlog=sockets.BACKLOG
+        )
 
     def serve(self) -> None:
         """Do nothing: the socket is there."""

@@ -6,6 +6,7 @@ out. The token is part of every URL: no exception and no URL of the client is ev
 
 import json
 import logging
+import ssl
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,9 @@ class Api:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._secret = token.partition(":")[2]
         self._base = f"{base.rstrip('/')}/bot{token}/"
-        tls = httpx2.create_ssl_context()
+        # Only TLS asks for the system's certificates, which take longer to read than the client to import.
+        is_tls = not base.lower().startswith("http:")
+        tls = httpx2.create_ssl_context() if is_tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._poller = _client(tls, 1)
         self._caller = _client(tls, 20)
 

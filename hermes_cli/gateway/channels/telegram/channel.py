@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import time
@@ -13,9 +14,6 @@ from hermes_cli.credentials import CredentialError
 from hermes_cli.gateway.channels.base import Desk
 from hermes_cli.gateway.channels.telegram import inbox, token
 from hermes_cli.gateway.channels.telegram.access import Access
-from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.outbox import Outbox
-from hermes_cli.gateway.channels.telegram.poll import Poller, text_of
 from hermes_cli.gateway.channels.telegram.standing import Standing
 from hermes_cli.gateway.conversations.forms import Form
 from hermes_cli.gateway.conversations.message import TELEGRAM, Message, MessageOrigin
@@ -28,6 +26,9 @@ from hermes_cli.system.threads import in_thread
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.gateway.channels.telegram.api import Api
+    from hermes_cli.gateway.channels.telegram.ledger import Ledger
+    from hermes_cli.gateway.channels.telegram.outbox import Outbox
+    from hermes_cli.gateway.channels.telegram.poll import Poller
 
 _LOCK = 2.0  # seconds between two tries to be the one who polls
 _INVITATION = (
@@ -58,6 +59,7 @@ class TelegramChannel:
         self._task: asyncio.Task[None] | None = None
         self._poll: asyncio.Task[None] | None = None
         self._pressed: set[asyncio.Task[Any]] = set()
+        self._moves: dict[str, str] = {}  # the new ids of groups that became supergroups
 
     async def open(self) -> None:
         """Take the token; everything else waits until the gateway is ready."""
@@ -144,14 +146,19 @@ class TelegramChannel:
 
     def _access(self) -> Access:
         config = self._config
-        paired = frozenset(map(int, self._people.users(TELEGRAM, self._me.account)))
-        return Access(frozenset(config.allow) | frozenset(config.terminal) | paired, frozenset(config.groups))
+        paired = map(int, self._people.users(TELEGRAM, self._me.account))
+        return Access.of([*config.allow, *config.terminal, *paired], config.groups, self._moves)
 
     async def _run(self) -> None:
         try:
             await self._locked()
             self._api = api = await in_thread(_connect, self._config.api, self._token)
+            from hermes_cli.gateway.channels.telegram.ledger import Ledger
+            from hermes_cli.gateway.channels.telegram.outbox import Outbox
+            from hermes_cli.gateway.channels.telegram.poll import Poller
+
             self._ledger = Ledger(self._store, self._me.account, self._config.api)
+            self._moves = self._ledger.moves()
             self._outbox = Outbox(api, self._ledger, self._store, self._standing.touch)
             self._outbox.open()
             self._standing.recovered = self._outbox.retry_now
@@ -167,7 +174,7 @@ class TelegramChannel:
             _log.exception("Telegram cannot be used")
             self._standing.now("failed", f"Telegram cannot be used ({type(error).__name__})", "hermes gateway logs")
 
-    async def _polling(self, poller: Poller) -> None:
+    async def _polling(self, poller: "Poller") -> None:
         try:
             await poller.run()
         except Exception as error:  # noqa: BLE001  logged
@@ -194,6 +201,8 @@ class TelegramChannel:
         """Store an answer to a poll, offset and all, in one commit; then have it answered. Raises sqlite3.Error."""
         if self._people.is_changed():  # whoever wrote may have died before it said so
             self._desk.refresh()
+        moves = {old: new for old, new in inbox.moves(updates).items() if int(old) in self._config.groups}
+        self._moves |= moves
         batch = inbox.read(updates, self._me, self._access())
         if batch.next is None:
             return
@@ -205,13 +214,14 @@ class TelegramChannel:
 
         def beside() -> None:
             ledger.polled(following)
+            ledger.moved(moves)
             if self._config.pairing:
                 told.extend(tell(self._people, self._store, batch.strangers, time.time(), self._invitation()))
 
         known = {arrival.origin.user for arrival in arrivals}
         self._names |= {user: name for user, name in inbox.names(updates).items() if user in known and name}
         stored = self._store.accept_batch(arrivals, beside)
-        _log.debug("fetched %s", text_of(batch))
+        _log.debug("fetched %s", batch)
         for press in batch.presses:
             self._acknowledge(press)
         for message in stored:
@@ -232,6 +242,9 @@ class TelegramChannel:
 
 
 def _connect(base: str, secret: str) -> "Api":
+    """Import the client, and with it what nobody needs before the gateway is ready."""
+    for name in ("ledger", "outbox", "poll"):
+        importlib.import_module(f"hermes_cli.gateway.channels.telegram.{name}")
     from hermes_cli.gateway.channels.telegram.api import Api
 
     return Api(base, secret)

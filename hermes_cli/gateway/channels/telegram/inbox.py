@@ -16,6 +16,7 @@ _NOT_THEIRS = (
     "forward_date",
     "via_bot",
 )  # the words are somebody else's; forward_date: before Bot API 7.0
+_BARE = ("/approve", "/deny")  # in a group, too: as the question says that they are typed
 _MEDIA = (
     *("photo", "voice", "audio", "video", "video_note", "animation", "sticker", "document"),
     *("location", "contact", "poll", "dice", "story", "paid_media"),
@@ -51,6 +52,10 @@ class Batch:
     presses: tuple[Press, ...]
     strangers: tuple[Stranger, ...]
 
+    def __str__(self) -> str:
+        """Describe it for the log: how much of what, and nothing of what was said."""
+        return f"{len(self.arrivals)} messages, {len(self.presses)} buttons, {len(self.strangers)} strangers"
+
 
 def pressed(press: Press, me: Me) -> Arrival | None:
     """Return the command that a pressed button stands for, as if its presser had typed it."""
@@ -68,7 +73,10 @@ def read(updates: Sequence[Any], me: Me, access: Access) -> Batch:
         update["update_id"] for update in updates if isinstance(update, dict) and _is_int(update.get("update_id"))
     ]
     arrivals, presses, strangers = [], [], []
-    for update in updates:
+    left_out = _rest_of_albums(updates)
+    for number, update in enumerate(updates):
+        if number in left_out:
+            continue
         try:
             found = _one(update, me, access)
         except (KeyError, TypeError, ValueError, AttributeError):  # of a form that no release of the API has
@@ -100,7 +108,7 @@ def _one(update: dict[str, Any], me: Me, access: Access) -> Arrival | Press | St
     text = _text(message, me, private=private)
     if text is None:
         return None
-    thread = str(message["message_thread_id"]) if message.get("is_topic_message") else None
+    thread = str(int(message["message_thread_id"])) if message.get("is_topic_message") else None
     identifier = str(int(message["message_id"]))
     origin = MessageOrigin(TELEGRAM, me.account, str(chat["id"]), thread, str(user["id"]), identifier)
     name = f"{TELEGRAM}.{me.account}.{chat['id']}.{identifier}"
@@ -112,10 +120,37 @@ def names(updates: Sequence[Any]) -> dict[str, str]:
     found = {}
     for update in updates:
         for kind in ("message", "callback_query"):
-            user = (update.get(kind) or {}).get("from") if isinstance(update, dict) else None
-            if isinstance(user, dict) and _is_int(user.get("id")):
+            user = _in(_in(update, kind), "from")
+            if _is_int(_in(user, "id")):
                 found[str(user["id"])] = printable(_name(user), LONGEST_NAME)
     return found
+
+
+def moves(updates: Sequence[Any]) -> dict[str, str]:
+    """Return the new ids of groups that have become supergroups, by their old ones."""
+    found = {}
+    for update in updates:
+        message = _in(update, "message")
+        here, there = _in(_in(message, "chat"), "id"), _in(message, "migrate_to_chat_id")
+        if _is_int(here) and _is_int(there):
+            found[str(here)] = str(there)
+    return found
+
+
+def _rest_of_albums(updates: Sequence[Any]) -> frozenset[int]:
+    """Return which updates say nothing more: the pictures of an album but for the one with its words, or the first."""
+    albums: dict[tuple[str, str], list[tuple[bool, int]]] = {}
+    for number, update in enumerate(updates):
+        message = _in(update, "message")
+        album = _in(message, "media_group_id")
+        if isinstance(album, str):
+            said = (not _in(message, "caption"), number)
+            albums.setdefault((str(_in(_in(message, "chat"), "id")), album), []).append(said)
+    return frozenset(number for one in albums.values() for _, number in sorted(one)[1:])
+
+
+def _in(document: Any, name: str) -> Any:
+    return document.get(name) if isinstance(document, dict) else None
 
 
 def _name(user: dict[str, Any]) -> str:
@@ -131,7 +166,7 @@ def _press(query: dict[str, Any], access: Access) -> Press | None:
     chat = message["chat"]
     if not access.admits(user, int(chat["id"]), private=chat["type"] == "private"):
         return None
-    thread = str(message["message_thread_id"]) if message.get("is_topic_message") else None
+    thread = str(int(message["message_thread_id"])) if message.get("is_topic_message") else None
     return Press(
         str(query["id"]), user, str(chat["id"]), thread, str(message["message_id"]), str(query.get("data", ""))
     )
@@ -139,7 +174,7 @@ def _press(query: dict[str, Any], access: Access) -> Press | None:
 
 def _text(message: dict[str, Any], me: Me, *, private: bool) -> str | None:
     """Return what the person said to us, or None if it is to somebody else or nothing."""
-    text = str(message.get("text") or message.get("caption") or "")
+    text = str(message.get("text") or message.get("caption") or "").encode("utf-8", "replace").decode()
     kind = next((name for name in _MEDIA if name in message), None)
     if not text and kind is None:
         return None  # a pinned message, a new title and the like
@@ -160,10 +195,13 @@ def _addressed(text: str, message: dict[str, Any], me: Me) -> str | None:
     if me.username is None:
         return None
     name = f"@{me.username}".lower()
-    if text.startswith("/"):
-        return _plain_command(text, me) if name in text.split(None, 1)[0].lower() else None
     replied = message.get("reply_to_message") or {}
-    if str(replied.get("from", {}).get("id")) == me.account:
+    is_reply = str(replied.get("from", {}).get("id")) == me.account
+    if text.startswith("/"):
+        word = text.split(None, 1)[0]
+        if "@" in word or is_reply or word in _BARE:
+            return _plain_command(text, me)
+    if is_reply:
         return text
     at = _mention(text, name, message.get("entities") or message.get("caption_entities") or [])
     if at is None:
@@ -182,12 +220,15 @@ def _mention(text: str, name: str, entities: Sequence[dict[str, Any]]) -> int | 
 
 
 def _plain_command(text: str, me: Me) -> str | None:
-    """Return a command without the bot's name behind it; None if it is another bot's."""
-    word, space, rest = text.partition(" ")
+    """Return a command without the bot's name behind it; None if it is another bot's.
+
+    `/start` is what Telegram has everybody send who opens a bot: it is answered as `/help` is.
+    """
+    word = text.split(None, 1)[0]
     command, at, name = word.partition("@")
     if at and name.lower() != (me.username or "").lower():
         return None
-    return f"{command}{space}{rest}"
+    return "/help" if command == "/start" else f"{command}{text[len(word) :]}"
 
 
 def _is_int(value: Any) -> bool:

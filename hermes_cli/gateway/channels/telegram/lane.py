@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from hermes_cli.gateway.channels.telegram import buttons, verdicts
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
-from hermes_cli.gateway.channels.telegram.outcomes import Done, Outcome, Refused
+from hermes_cli.gateway.channels.telegram.outcomes import Outcome
 from hermes_cli.gateway.channels.telegram.parts import File, Part, parts_of
 from hermes_cli.gateway.channels.telegram.preview import PLACEHOLDER, Preview
 from hermes_cli.gateway.channels.telegram.text import Rich
@@ -46,12 +46,17 @@ class Due:
     is_change: bool = False
     whole: Whole | None = None
     parts: list[Rich | File] = field(default_factory=list)
+    unfit: dict[int, str] = field(default_factory=dict)  # parts whose words are not taken, and why
 
     def reads(self, whole: Whole, *, as_text: bool) -> list[Rich | File]:
         """Return the parts of what it reads now."""
         if self.whole != whole or not self.parts:
             self.whole, self.parts = whole, parts_of(whole.text, whole.spans, as_text=as_text)
-        return self.parts
+            self.unfit.clear()
+        return [
+            Rich(f"[Telegram does not take what stands here: {self.unfit[number]}]") if number in self.unfit else part
+            for number, part in enumerate(self.parts)
+        ]
 
 
 @dataclass(slots=True)
@@ -190,7 +195,8 @@ class Lane:
             return
         for number, words in enumerate(parts):
             is_last = number == len(parts) - 1
-            keyboard = buttons.below(whole.base.id) if is_last and not whole.is_changed else None
+            is_asked = is_last and not whole.is_changed and not due.unfit
+            keyboard = buttons.below(whole.base.id) if is_asked else None
             part = Part(due.key, number, words, keyboard)
             if ledger.place(due.key, number)[0] == part.mark and not (is_last and whole.is_changed):
                 continue
@@ -222,10 +228,15 @@ class Lane:
             return True
         if verdict.kind == "gone":  # somebody removed it, or it cannot be edited: another one
             self._shared.ledger.lost(part.key, part.number)
-        elif verdict.kind == "never" and isinstance(words, File):  # this group wants none, or the server is an old one
+        elif verdict.kind in {"never", "unfit"} and isinstance(
+            words, File
+        ):  # this group wants none, or the server is an old one
             _log.warning("a long answer goes as text, its file is refused: %s", verdict.why)
             self._shared.ledger.without_file(part.key)
             self.due[0].parts = []
+        elif verdict.kind == "unfit" and part.number not in self.due[0].unfit:  # not for ever a "…"
+            _log.warning("a text is refused: %s", verdict.why)
+            self.due[0].unfit[part.number] = verdict.why
         else:
             self._refused(verdict, part.key)
         return False
@@ -236,7 +247,7 @@ class Lane:
         more = {"message_id": int(placed), "text": words.text, "reply_markup": keyboard}
         outcome = await self._call("editMessageText", None, entities=entities, **more)
         verdict = verdicts.of(outcome)
-        if entities and verdict.kind == "never" and isinstance(outcome, Refused) and outcome.code == 400:
+        if entities and verdict.kind == "unfit":
             _log.warning("a text is refused with its entities, so it goes without them: %s", verdict.why)
             verdict = verdicts.of(await self._call("editMessageText", None, **more))
         return verdict
@@ -258,8 +269,9 @@ class Lane:
         outcome = await self._call("sendMessage", thread, text=PLACEHOLDER)
         if thread is not None and verdicts.of(outcome).kind == "threadless":
             outcome = await self._call("sendMessage", None, text=PLACEHOLDER)
-        if isinstance(outcome, Done):
-            placed = self._unnoted[key, number] = str(outcome.result["message_id"])
+        made = verdicts.made(outcome)
+        if made is not None:
+            placed = self._unnoted[key, number] = made
             self._note(key, number)
             self._fine()
             return placed
@@ -275,7 +287,7 @@ class Lane:
         if verdict.kind == "moved":
             assert verdict.chat is not None
             self._shared.moved[self.chat] = verdict.chat
-        elif verdict.kind in {"never", "threadless"}:
+        elif verdict.kind in {"never", "unfit", "threadless"}:
             _log.warning("a message cannot be delivered: %s", verdict.why)
             self._shared.ledger.undeliverable(key, verdict.why)
             self.previews.pop(key, None)

@@ -3,11 +3,12 @@
 `polls.next` is kept for each server and bot: another server counts anew. A delivery's `seq` is that of the message that
 was answered, or of the notice: so the preview of a running turn becomes its reply, and what goes on with it an edit of
 that. A row with `part` -1 says that the whole is over, and by `external` which was the last change in it; one with -2
-that it goes without a file. Everything above `horizons.seq` may still be to deliver, and so may every change.
+that it goes without a file. `moves` is of the groups that became supergroups: only those that are allowed are kept.
+Everything above `horizons.seq` may still be to deliver, and so may every change.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,10 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE TABLE IF NOT EXISTS horizons (
     account TEXT PRIMARY KEY,
     seq INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS moves (
+    old TEXT PRIMARY KEY,
+    new TEXT NOT NULL
 );
 """
 _WHOLE, _NO_FILE = -1, -2  # rows that are no part: that it is over, and that its file is refused
@@ -66,6 +71,14 @@ class Ledger:
     def polled(self, following: int) -> None:
         """Note the offset that confirms what was just stored; part of that transaction."""
         self._database.execute("INSERT OR REPLACE INTO polls VALUES (?, ?, ?)", (self._account, self._api, following))
+
+    def moved(self, moves: Mapping[str, str]) -> None:
+        """Note groups that have another id now; part of the transaction that stores what was said there."""
+        self._database.executemany("INSERT OR REPLACE INTO moves VALUES (?, ?)", moves.items())
+
+    def moves(self) -> dict[str, str]:
+        """Return the new ids of the groups that have one, by their old ones."""
+        return {str(old): str(new) for old, new in self._database.execute("SELECT old, new FROM moves")}
 
     def key_of(self, seq: int) -> int:
         """Return what a message's delivery is kept under: for a reply the `seq` of what it answers."""

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import Protocol
 
-from hermes_cli.gateway.channels.telegram import inbox
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Refused, Unknown
 from hermes_cli.gateway.channels.telegram.standing import Standing
@@ -73,13 +72,20 @@ class Poller:
             else:
                 outcome = await self._api.call("getMe")
             if isinstance(outcome, Done):
-                pause = self._taken(outcome.result) if self._is_named else self._met(outcome.result)
+                pause = self._done(outcome.result)
             elif isinstance(outcome, Refused):
                 pause = await self._refused(outcome)
             else:
                 pause = self._offline(outcome)
             if pause:
                 await asyncio.sleep(pause)  # as long as the server or the network is given
+
+    def _done(self, result: object) -> float:
+        if self._is_named and isinstance(result, list):
+            return self._taken(result)
+        if not self._is_named and isinstance(result, dict):
+            return self._met(result)
+        return self._offline(Unknown("an answer of another form"))
 
     def _met(self, me: dict[str, object]) -> float:
         self._is_named = True
@@ -131,8 +137,3 @@ class Poller:
     def _longer(self, bounds: tuple[float, float]) -> float:
         self._pause = min(max(bounds[0], 2 * self._pause), bounds[1])
         return self._pause
-
-
-def text_of(batch: inbox.Batch) -> str:
-    """Describe a batch for the log: how much of what, and nothing of what was said."""
-    return f"{len(batch.arrivals)} messages, {len(batch.presses)} buttons, {len(batch.strangers)} strangers"

@@ -6,7 +6,7 @@ from typing import Literal
 from hermes_cli.gateway.channels.telegram.outcomes import Done, NotSent, Outcome, Unknown
 
 _GONE = ("message to edit not found", "message can't be edited", "message_id_invalid", "no text in the message to edit")
-Kind = Literal["done", "later", "gone", "threadless", "moved", "never"]
+Kind = Literal["done", "later", "gone", "threadless", "moved", "unfit", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +14,20 @@ class Verdict:
     """What to do now.
 
     done: it stands there. later: again after `pause` seconds (0: as one pauses anyway). gone: the message to edit is not
-    there, or not ours. threadless: the topic is gone. moved: the chat is `chat` now. never: nobody will take it.
+    there, or not ours. threadless: the topic is gone. moved: the chat is `chat` now. unfit: these words are not taken.
+    never: nobody will take any.
     """
 
     kind: Kind
     why: str = ""
     pause: float = 0.0
     chat: str | None = None
+
+
+def made(outcome: Outcome) -> str | None:
+    """Return the id of the message that a call has made, None if it has made none that is known."""
+    found = outcome.result if isinstance(outcome, Done) else None
+    return str(found["message_id"]) if isinstance(found, dict) and "message_id" in found else None
 
 
 def of(outcome: Outcome) -> Verdict:
@@ -42,4 +49,4 @@ def of(outcome: Outcome) -> Verdict:
         return Verdict("threadless", "the topic is gone")
     if outcome.code in {401, 404}:
         return Verdict("later", "the token is refused", 30.0)
-    return Verdict("never", outcome.description)
+    return Verdict("unfit" if outcome.code == 400 else "never", outcome.description)

@@ -38,6 +38,11 @@ class Installer:
 
     def plan(self, requirement: str, config: UpdateConfig, *, pre: bool) -> dict[str, str]:
         """Return what the requirement would bring, new or changed: versions by name. Raises HermesError."""
+        if config.find_links and "://" not in config.find_links and not os.path.exists(config.find_links):
+            # pip passes over it in a warning, and finds that nothing is new.
+            raise HermesError(
+                f"update.find_links: {config.find_links} is not there: nothing was changed; hermes config path"
+            )
         if self._speaks_uv:
             name = re.split(r"[\[=]", requirement, maxsplit=1)[0]
             done = self._run(["--dry-run", f"--upgrade-package={name}"], [_any(requirement)], config, pre=pre)
@@ -46,9 +51,8 @@ class Installer:
             done = self._run(options, [_any(requirement)], config, pre=pre)
         if not done.ok:
             where = config.index or config.find_links or "the index"
-            raise HermesError(
-                f"{where} has no {requirement} for us ({done.why}): nothing was changed; are you offline?"
-            )
+            offline = "" if config.find_links and not config.index else "; are you offline?"
+            raise HermesError(f"{where} has no {requirement} for us ({done.why}): nothing was changed{offline}")
         if self._speaks_uv:
             found = _PLANNED.findall(done.err)
         else:

@@ -1,25 +1,24 @@
-"""An unmodified hermes-agent under a real `systemd --user`, with the unit that it writes itself, adopted."""
+"""Unmodified hermes-agent under a real `systemd --user`: the unit that it writes itself, and hermesctl beside it."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
-from support.machines.user_manager import UserManager
+from typing import Any
 
 from hermes_cli.system.process import Identity
+from support.agent.installed import CLOSED
+from support.machines.user_manager import UserManager
 
 UNIT = "hermes-gateway.service"
 PATIENCE = 90.0
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
-class Machine:
-    """hermes-agent below a user manager of its own."""
+class OnSystemd:
+    """Below a user manager of its own."""
 
     def __init__(self, manager: UserManager, python: Path) -> None:
         self.manager = manager
@@ -56,6 +55,7 @@ class Machine:
         text = self.run(str(self.python), "-P", "-c", code)
         assert text.returncode == 0, text.stderr
         self.home.mkdir(exist_ok=True)
+        (self.home / ".env").write_text(CLOSED)
         self.unit.parent.mkdir(parents=True, exist_ok=True)
         self.unit.write_text(text.stdout)
         if settings:
@@ -82,13 +82,14 @@ class Machine:
                 return None
             return None if other_than is not None and identity.is_same_as(other_than) else identity
 
-        return self.until(look, "a ready gateway")
+        found: Identity = self.until(look, "a ready gateway")
+        return found
 
-    def until(self, look, what: str):
+    def until(self, look: Callable[[], Any], what: str) -> Any:
         deadline = time.monotonic() + PATIENCE
         while not (found := look()):
             assert time.monotonic() < deadline, f"{what}\n{self.log()}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # hermes-agent and systemd tell nobody here
         return found
 
     def log(self) -> str:
@@ -104,60 +105,3 @@ class Machine:
         """Let more time pass than any patience of ours: nothing may happen, so there is no event to wait for."""
         time.sleep(8)
         assert self.manager.show(UNIT, "MainPID") == "0", self.log()
-
-
-@pytest.fixture
-def machine(user_manager: UserManager, agent_environment: Path) -> Machine:
-    return Machine(user_manager, agent_environment / "bin" / "python")
-
-
-def test_a_gateway_that_is_killed_and_not_restarted_by_systemd_comes_back(machine: Machine) -> None:
-    before = machine.install("[Service]", "Restart=no", "RestartForceExitStatus=")
-    unit = machine.unit.read_bytes()
-    machine.adopt()
-    os.kill(before.pid, signal.SIGKILL)
-    machine.ready(other_than=before)
-    assert machine.unit.read_bytes() == unit
-
-
-def test_a_restart_that_it_was_asked_for_comes_back(machine: Machine) -> None:
-    before = machine.install("[Service]", "Restart=no", "RestartForceExitStatus=")
-    machine.adopt()
-    os.kill(before.pid, signal.SIGUSR1)
-    machine.ready(other_than=before)
-
-
-def test_a_start_limit_does_not_keep_it_down(machine: Machine) -> None:
-    before = machine.install("[Unit]", "StartLimitIntervalSec=300", "StartLimitBurst=2", "[Service]", "RestartSec=0.2")
-    machine.adopt()
-    for _ in range(3):
-        os.kill(before.pid, signal.SIGKILL)
-        before = machine.ready(other_than=before)
-
-
-def test_a_stop_by_hand_stays_one(machine: Machine) -> None:
-    machine.install()
-    machine.adopt()
-    assert machine.manager.systemctl("stop", UNIT).returncode == 0
-    machine.stays_away()
-
-
-def test_its_own_stop_stays_one_and_status_says_so(machine: Machine) -> None:
-    machine.install()
-    machine.adopt()
-    machine.theirs("gateway", "stop")
-    machine.until(lambda: machine.manager.show(UNIT, "MainPID") == "0", "its end")
-    machine.stays_away()
-    shown = machine.ours("-p", "hermes-agent", "gateway", "status")
-    assert shown.returncode == 3
-    assert "not running" in shown.stdout
-
-
-def test_release_leaves_the_unit_and_no_resident(machine: Machine) -> None:
-    before = machine.install()
-    units = sorted(path.name for path in machine.manager.units.rglob("*"))
-    machine.adopt()
-    assert machine.ours("gateway", "release").returncode == 0
-    assert sorted(path.name for path in machine.manager.units.rglob("*")) == units
-    assert machine.manager.show("hermesctl-hermes-agent.service", "LoadState") == "not-found"
-    assert machine.ready().is_same_as(before)

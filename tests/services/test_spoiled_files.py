@@ -1,0 +1,133 @@
+"""Whatever somebody has put in the place of a file of ours: a gateway that runs is not lost by it, and the mend works.
+
+Each file that hermes writes is spoiled in each way while a gateway runs. A restart then ends in a fresh gateway, or is
+refused in one line and the gateway goes on; then what `status` names is pasted, and the next restart succeeds.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import PATIENCE
+from support.machines.installation import Installation
+
+pytestmark = pytest.mark.e2e
+
+# What is below a home, each with what replaces the names that differ from one to the next.
+FILES = (
+    "environment",
+    "logs/gateway.log",
+    "logs/restarter.log",
+    "state/desired.json",
+    "state/gateway.json",
+    "state/gateway.lock",
+    "state/gateway.sock",
+    "state/login-path",
+    "state/looked-ahead/N.json",
+    "state/messages.sqlite",
+    "state/messages.sqlite-shm",
+    "state/messages.sqlite-wal",
+    "state/restart-intents/driver.lock",
+    "state/restart-intents/settled/ID.json",
+    "state/service.json",
+    "state/starts.json",
+    "state/supervisor/lock",
+    "state/supervisor/sock",
+)
+FOLDERS = (
+    "logs",
+    "state/looked-ahead",
+    "state/restart-intents/holds",
+    "state/restart-intents/pending",
+    "state/restart-intents/progress",
+    "state/restart-intents/rejected",
+    "state/restart-intents/settled",
+    "state/restart-intents/staging",
+)
+
+
+def _directory(path: Path) -> None:
+    path.mkdir()
+    (path / "in the way").touch()
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "directory": _directory,
+    "dangling": lambda path: path.symlink_to("/nonexistent/file"),
+    "fifo": lambda path: os.mkfifo(path, 0o600),
+    "nonsense": lambda path: path.write_bytes(bytes(range(256)) * 2),
+    "empty": lambda path: path.write_bytes(b""),
+}
+CELLS = [(name, kind) for name in FILES for kind in KINDS]
+CELLS += [(name, kind) for name in FOLDERS for kind in ("dangling", "empty")]
+
+
+def general(name: str) -> str:
+    """Return a file's name as it stands in FILES."""
+    name = re.sub(r"\d{8}T[^/]*(?=\.json$)", "ID", name)
+    return re.sub(r"looked-ahead/\d+", "looked-ahead/N", name)
+
+
+def found(home: Path, name: str) -> Path:
+    """Return the place that a name of FILES stands for."""
+    there = next((str(one) for one in home.rglob("*") if general(str(one.relative_to(home))) == name), None)
+    return Path(there) if there is not None else home / name
+
+
+@pytest.fixture
+def hermes(make_installation: Callable[..., Installation], tmp_path: Path) -> Installation:
+    made = make_installation(tmp_path / "home")
+    made.install()
+    assert made.run("gateway", "restart").returncode == 0
+    assert made.run("chat", "hello").returncode == 0
+    return made
+
+
+def is_one_line(done: "subprocess.CompletedProcess[str]") -> bool:
+    said = [line for line in done.stderr.splitlines() if line.startswith("hermes: ") and "is pending" not in line]
+    return len(said) == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "kind"), CELLS)
+def test_no_file_in_the_way_costs_a_gateway_that_runs(hermes: Installation, name: str, kind: str) -> None:
+    path, before = found(hermes.home, name), hermes.ready()
+    if os.path.lexists(path):
+        path.rename(hermes.home / "was")
+    KINDS[kind](path)
+
+    done = hermes.run("gateway", "restart")
+    status = json.loads(hermes.run("gateway", "status", "--json").stdout)
+    if done.returncode:
+        assert before.identity.is_alive(), (done, hermes.log())
+        assert is_one_line(done), done.stderr
+        assert status["problems"], done.stderr
+        for problem in status["problems"]:
+            if problem.get("command"):
+                subprocess.run(
+                    problem["command"],
+                    env=hermes.environment(),
+                    cwd="/",
+                    capture_output=True,
+                    timeout=PATIENCE,
+                    check=False,
+                )
+        done = hermes.run("gateway", "restart")
+    assert done.returncode == 0, (status["problems"], done.stderr, hermes.log())
+    hermes.gone(before.identity)
+    assert hermes.ready().ready
+
+    stopped = hermes.run("gateway", "stop")
+    assert hermes.run("gateway", "status").returncode == 3, stopped
+    assert "Traceback" not in hermes.log() + stopped.stderr
+
+
+def test_these_are_the_files_that_hermes_writes(hermes: Installation) -> None:
+    shutil.rmtree(hermes.home / "state" / "python", ignore_errors=True)
+    known = {*FILES, *FOLDERS, "state", "state/restart-intents", "state/supervisor", "config.toml"}
+    seen = {general(str(one.relative_to(hermes.home))) for one in hermes.home.rglob("*")}
+    assert {one for one in seen if not one.endswith(".new")} <= known
