@@ -106,7 +106,7 @@ def test_a_failed_restart_is_history_once_a_later_gateway_is_ready(world: World)
     world.hermes.run("gateway", "stop")
     shutil.move(world.hermes.paths.messages, f"{world.hermes.paths.messages}.away")
     unopenable(world)
-    assert world.hermes.run("gateway", "restart").returncode == 1
+    assert world.hermes.run("gateway", "restart", "--force").returncode == 1
     assert "last-restart-failed" in codes(world)
     shutil.rmtree(world.hermes.paths.messages)
     shutil.move(f"{world.hermes.paths.messages}.away", world.hermes.paths.messages)
