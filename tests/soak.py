@@ -3,7 +3,7 @@
 Restarts from outside and inside, messages, kills and stops of every participant and of the restarter, cancelled intents,
 garbage in pending/, stops and starts, what a person does to the manager by hand; under launchd in every world of its matrix.
 At rest between the rounds it counts processes, descriptors, memory and files: the last third must not be above the
-first. Exit code 1 when a request or an answer is lost, or when something grows. `--manager NAME` takes one of them.
+first, and over half an hour or more the slope of the memory must not be above 1 MB an hour with certainty (95 %). Exit code 1 when a request or an answer is lost, or when something grows. `--manager NAME` takes one of them.
 """
 
 import argparse
@@ -29,6 +29,8 @@ from support.machines.user_manager import NoManagerError  # noqa: E402
 # What each may grow by between the first third and the last, beyond noise: absolute, and as a share.
 ALLOWED = {"processes": (0, 0.0), "descriptors": (4, 0.05), "memory_kb": (6000, 0.10), "files": (12, 0.0)}
 ENDS = {"restarted", "already-satisfied", "cancelled"}
+STEEPEST = 1000.0  # kB of memory in an hour
+LEAST_HOURS = 0.5  # below it a slope is shown and not judged: a start-up's last allocations are most of it
 PATIENCE = 90.0  # seconds for whoever asks; more than every clock of the configuration
 
 
@@ -191,10 +193,31 @@ def grown(samples: list[dict[str, float]]) -> list[str]:
     return found
 
 
+def slope(times: list[float], values: list[float]) -> tuple[float, float]:
+    """Return how much a value grows in an hour, by least squares, and half the width of its 95 % confidence interval."""
+    mean = statistics.fmean(times)
+    spread = sum((at - mean) ** 2 for at in times)
+    found = statistics.linear_regression(times, values)
+    left = sum((value - found.intercept - found.slope * at) ** 2 for at, value in zip(times, values, strict=True))
+    return 3600 * found.slope, 3600 * 1.96 * (left / (len(times) - 2) / spread) ** 0.5
+
+
+def steep(samples: list[dict[str, float]], times: list[float]) -> list[str]:
+    """Show the slope of what is at rest; what climbs for certain."""
+    found = []
+    for name, steepest in (("memory_kb", STEEPEST), ("descriptors", 2.0)):
+        rate, about = slope(times, [sample[name] for sample in samples])
+        print(f"{name:16} {rate:+9.1f} an hour, {rate - about:+.1f} to {rate + about:+.1f} (95 %)")
+        if times[-1] - times[0] >= LEAST_HOURS * 3600 and rate - about > steepest:
+            found.append(f"{name}, by its slope")
+    return found
+
+
 def soak(manager: str, seconds: float, chance: random.Random) -> bool:
     """One manager, for so long; whether nothing was lost and nothing grew. Raises NoManagerError."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     samples: list[dict[str, float]] = []
+    times: list[float] = []
     faults: Counter[str] = Counter()
     try:
         with make(manager, folder) as soaked:
@@ -204,6 +227,7 @@ def soak(manager: str, seconds: float, chance: random.Random) -> bool:
                 faults.update(one_round(soaked, chance, len(samples)))
                 come_to_rest(soaked)
                 samples.append(measured(soaked))
+                times.append(time.monotonic())
     except NoManagerError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -214,7 +238,7 @@ def soak(manager: str, seconds: float, chance: random.Random) -> bool:
         return False
     shutil.rmtree(folder, ignore_errors=True)
     print(f"{manager}: {len(samples)} rounds: {', '.join(f'{count} {name}' for name, count in sorted(faults.items()))}")
-    more = grown(samples)
+    more = grown(samples) + steep(samples, times)
     print(f"grown: {', '.join(more)}" if more else "flat", flush=True)
     return not more
 

@@ -52,7 +52,7 @@ def unset(paths: Paths, key: str) -> None:
     if not config_file.change(paths.config, lambda document: config_file.take_out(document, section, name), mends=True):
         click.echo(f"{key} was not set")
         return
-    _say_when(paths, key)
+    _say_when(paths, key, "taken out")
 
 
 @click.command()
@@ -134,7 +134,7 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _say_when(paths: Paths, key: str) -> None:
+def _say_when(paths: Paths, key: str, done: str = "written") -> None:
     from hermes_cli import mends
 
-    click.echo(mends.shown(f"{key}: written; a running gateway has it after hermes gateway restart", paths.profile))
+    click.echo(mends.shown(f"{key}: {done}; a running gateway has it after hermes gateway restart", paths.profile))

@@ -43,7 +43,10 @@ def _look(paths: Paths) -> "Status":
     try:
         return gather(paths, choose(paths), query)
     except OSError as error:
-        raise HermesError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions") from None
+        from hermes_cli.system import refusal
+
+        how, _ = refusal.mend(error.filename or paths.state, error.errno or 0)
+        raise HermesError(f"{error.filename} cannot be read ({error.strerror}): {how}") from None
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:

@@ -6,6 +6,7 @@ A move that the arrows do not allow is an error, so that no caller can announce 
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from hermes_cli.intents.instance import DrainState, Marks, State
@@ -84,11 +85,12 @@ class Lifecycle:
         """Note the revision that runs, which is known a moment after the start."""
         self._write(replace(self._now, revision=revision))
 
-    def beat(self, interval: float) -> None:
-        """Write a heartbeat now, and every `interval` seconds unless that is 0."""
+    def beat(self, interval: float, tend: Callable[[], object] = lambda: None) -> None:
+        """Write a heartbeat and call `tend` now, and every `interval` seconds unless that is 0."""
         self._write(self._now)
+        tend()
         if interval > 0:
-            self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval)
+            self._timer = asyncio.get_running_loop().call_later(interval, self.beat, interval, tend)
 
     @property
     def _marks(self) -> Marks:

@@ -152,6 +152,12 @@ class Reception:
         for channel in self._channels:
             channel.serve()
 
+    def tend(self) -> None:
+        """See that the local channel can be reached."""
+        for channel in self._channels:
+            if isinstance(channel, LocalChannel):
+                channel.tend()
+
     async def finish(self) -> None:
         """Give the channels a moment for what is due: no turn runs any more."""
         await asyncio.gather(*(channel.finish() for channel in self._channels), return_exceptions=True)

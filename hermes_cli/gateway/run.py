@@ -120,7 +120,7 @@ class Gateway(GatewayProcess):
     def _serve(self) -> None:
         self._lifecycle.ready()
         self._notifier.ready()
-        self._lifecycle.beat(self._config.gateway.heartbeat_interval)
+        self._lifecycle.beat(self._config.gateway.heartbeat_interval, self._reception.tend)
         self._reception.serve()
         self._serve_beside()
         if self._config.update.restart_on_skew:

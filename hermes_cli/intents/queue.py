@@ -85,6 +85,10 @@ class Queue(Directories):
         """Return the driver that holds the lock and does nothing, or None."""
         return sign_of_life.silent(self.driver_lock)
 
+    def suspended_driver(self) -> Identity | None:
+        """Return the driver that holds the lock and was stopped, or None."""
+        return sign_of_life.suspended(self.driver_lock)
+
     def await_driver(self) -> None:
         """Return when no driver is at work any more."""
         while self.is_driven():

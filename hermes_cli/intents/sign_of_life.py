@@ -10,7 +10,7 @@ import os
 import signal
 
 from hermes_cli.intents.request import boot_time
-from hermes_cli.system import locks
+from hermes_cli.system import locks, process_table
 from hermes_cli.system.locks import Lock
 from hermes_cli.system.process import Handle, Identity
 
@@ -54,21 +54,35 @@ class SignOfLife:
 
 def silent(path: str) -> Identity | None:
     """Return the process that holds the lock at `path` and has not been heard of in time, or None."""
+    holder, heard_by = _said(path)
+    if holder is None or type(heard_by) is not float or heard_by >= boot_time():
+        return None
+    return holder if holder.is_alive() and locks.is_held(path) else None
+
+
+def suspended(path: str) -> Identity | None:
+    """Return the process that holds the lock at `path` and was stopped, heard of in time or not, or None."""
+    holder, _ = _said(path)
+    if holder is None or not process_table.is_stopped(holder.pid):
+        return None
+    return holder if holder.is_alive() and locks.is_held(path) else None
+
+
+def _said(path: str) -> tuple[Identity | None, object]:
+    """Return who has said that it drives, and by when it is heard of again; None for the caller, too."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return None
+        return None, None
     try:
         document = json.loads(os.read(descriptor, _LONGEST).partition(b"\n")[0])
         holder = Identity.parse(document)
         heard_by = document.get("heard_by") if holder is not None else None
     except (OSError, ValueError, AttributeError):
-        return None
+        return None, None
     finally:
         os.close(descriptor)
-    if holder is None or type(heard_by) is not float or heard_by >= boot_time() or holder.pid == os.getpid():
-        return None
-    return holder if holder.is_alive() and locks.is_held(path) else None
+    return (None if holder is not None and holder.pid == os.getpid() else holder), heard_by
 
 
 def end_silent(path: str) -> Identity | None:

@@ -5,7 +5,7 @@ One directory scan; nothing else is imported unless something is pending and no 
 
 import sys
 
-from hermes_cli.pending import RESIDENT_LOCK, is_restart_pending, is_something_pending
+from hermes_cli.pending import RESIDENT_LOCK, is_restart_pending, is_something_pending, is_update_cut_off
 from hermes_cli.system.printable import printable
 
 TAKEN_UP = 3.0  # seconds from a poke that was accepted to a driver that runs
@@ -38,7 +38,10 @@ def look(paths: "Paths") -> str | None:
         return _missed_resident(paths)
     if paths.queue.is_driven():
         return None
-    what, done = _what(paths)
+    found = _what(paths)
+    if found is None:
+        return None
+    what, done = found
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 
@@ -52,10 +55,13 @@ def look(paths: "Paths") -> str | None:
     return f"{what}, a driver was started for it: see hermes gateway status"
 
 
-def _what(paths: "Paths") -> tuple[str, str]:
-    """Return the words for what there is, and for what becomes of it. Never raises: a line keeps nothing from being done."""
+def _what(paths: "Paths") -> tuple[str, str] | None:
+    """Return the words for what there is, and for what becomes of it; None: a driver has just finished it.
+
+    Never raises: a line keeps nothing from being done.
+    """
     if not is_restart_pending(paths):
-        return "an update was cut off", "completed"
+        return ("an update was cut off", "completed") if is_update_cut_off(paths) else None
     try:
         is_request = bool(paths.queue.unsettled())
     except OSError:
@@ -116,8 +122,9 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
         return
     was_pending = is_something_pending(paths)
     poked = manager.poke("exit")
-    # No answer is no driver: nobody else is left who looks, and of two starts the second finds the service running.
-    alone = poked is False or (poked is None and not was_pending)
+    # A restarter has nothing to do for a bare signal. No answer is no driver: of two starts the second finds the service
+    # running.
+    alone = poked is False or (code == RESTART_EXIT_CODE and not was_pending)
     if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
     if code == RESTART_EXIT_CODE and not was_pending:

@@ -61,7 +61,9 @@ def read(paths: "Paths") -> "dict[str, Any]":
         from hermes_cli.errors import CannotTellError
 
         text = f"{path_of(paths)} cannot be read ({error.strerror}), so nobody can tell which service manager has the gateway"
-        raise CannotTellError(f"{text}: mend it and repeat") from error
+        from hermes_cli.system import refusal
+
+        raise CannotTellError(f"{text}: {refusal.mend(path_of(paths), error.errno or 0)[0]}") from error
 
 
 def wanted(paths: "Paths", manager: str, **facts: "Any") -> Definition:

@@ -46,7 +46,7 @@ def unusable(paths: Paths) -> "Iterator[Unusable]":
         return
     replaced = (paths.instance, paths.socket, paths.desired)
     yield from (Unusable(path, errno.EISDIR) for path in replaced if _is_directory(path))
-    opened = (paths.gateway_lock, paths.messages)
+    opened = (paths.gateway_lock, paths.messages, paths.queue.driver_lock)
     yield from filter(None, (_of_opened(path, is_link_fit=path == paths.messages) for path in opened))
     beside = (
         f"{paths.messages}-wal",

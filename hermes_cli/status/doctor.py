@@ -29,7 +29,7 @@ from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
 _ROOM = 16 << 20  # bytes; a record has 2 KiB, an update needs room for a copy of the package
-_KEEPS_A_START = {"queue", "room", "config"}  # problems for which a start of good code fails, too
+_KEEPS_A_START = {"queue", "room", "config", "unusable"}  # problems for which a start of good code fails, too
 
 
 @dataclass(frozen=True, slots=True)

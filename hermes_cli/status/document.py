@@ -1,6 +1,5 @@
 """Status as JSON, schema 1: a contract (docs/status-json.md)."""
 
-from dataclasses import asdict
 from typing import Any
 
 from hermes_cli import __version__
@@ -40,7 +39,7 @@ def document(status: Status) -> dict[str, Any]:
         "adopted": _adopted(status),
         "taken_over": _taken_over(status),
         "telegram": _telegram(status),
-        "paths": asdict(status.places),
+        "paths": status.places._asdict(),
         "problems": [problem_document(one) for one in problems(status)],
     }
 

@@ -3,8 +3,8 @@
 import os
 import shlex
 import time
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any, Literal, NamedTuple
 
 from hermes_cli.config import load
 from hermes_cli.errors import EX_CONFIG, ConfigError, Problem
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 Kind = Literal["own", "adopted", "taken-over"]
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptedStatus:
+class AdoptedStatus(NamedTuple):
     """An adopted program. `wish`: the file in which a restart of it is written; `verdict`: what becomes of it if down.
 
     `again`: the command that adopts it anew, and so puts right what is ours of it.
@@ -51,8 +50,7 @@ class AdoptedStatus:
     mend: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TakenOverStatus:
+class TakenOverStatus(NamedTuple):
     """A program without a service of its own, in the place of our gateway. `wrong`: why its file says nothing."""
 
     program: str | None
@@ -61,8 +59,7 @@ class TakenOverStatus:
     wrong: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where things are. `home`: HERMES_HOME, or None; `log`: of an adopted program, its restarter's."""
 
     home: str | None
@@ -71,8 +68,7 @@ class Places:
     log: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """One look at everything; `problems` judges it, `document` and `text` show it."""
 
     now: float
@@ -101,6 +97,7 @@ class Status:
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
+    suspended_driver: int | None = None  # the pid of one that was stopped, whoever is to be heard of next
     is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
@@ -187,6 +184,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
+        suspended_driver=one.pid if (one := paths.queue.suspended_driver()) is not None else None,
         silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
         is_profile=paths.is_there,
         profiles=() if paths.is_there else tuple(profiles(paths)),
@@ -194,7 +192,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
-    return replace(found, log=last_lines(paths.gateway_log)) if found.has_failed else found
+    return found._replace(log=last_lines(paths.gateway_log)) if found.has_failed else found
 
 
 def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:

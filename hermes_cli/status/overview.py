@@ -20,7 +20,8 @@ _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the ot
 _GRAVITY = (  # the worst first; what is not named here comes after
     "unreadable",
     "unknown",
-    "config",  # before what it is the cause of
+    "unusable",  # these two before what they are the cause of
+    "config",
     "crash-loop",
     "down",
     "service-unloaded",

@@ -25,7 +25,8 @@ def problems(status: "Status", home: str | None = None) -> list[Problem]:
 def plain(status: "Status") -> "Iterator[Problem]":
     """Yield what is wrong, with mends that name neither profile nor home."""
     yield from status.service.problems
-    yield from _of_config(status)  # before what it may be the cause of
+    yield from _of_config(status)  # these two before what they may be the cause of
+    yield from _of_files(status)
     yield from _of_jobs(status)
     yield from _of_profile(status)
     yield from _of_last(status)
@@ -45,7 +46,6 @@ def plain(status: "Status") -> "Iterator[Problem]":
         text, mend = status.telegram.problem
         is_command = mend in {"hermes gateway restart", "hermes gateway logs"}
         yield Problem("telegram", text, mend if is_command else Advice(mend))
-    yield from _of_files(status)
 
 
 def _of_config(status: "Status") -> "Iterator[Problem]":
@@ -63,7 +63,7 @@ def _of_files(status: "Status") -> "Iterator[Problem]":
     for one in status.unusable:
         if one.path not in status.unreadable:
             yield Problem(
-                "unusable", f"{one.text}, so no start can succeed", one.mend if one.is_command else Advice(one.mend)
+                "unusable", f"{one.text}, so no restart can succeed", one.mend if one.is_command else Advice(one.mend)
             )
 
 
@@ -89,12 +89,19 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.is_undescribed:
         text = f"a gateway runs and gateway.json {status.undescribed}: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
-    if status.silent_driver is not None:
-        text = f"the driver, pid {status.silent_driver}, is stopped or hangs, so nothing that is pending goes on"
-        yield Problem("driver-silent", text, "hermes gateway intents drive")
+    yield from _of_driver(status)
     if status.storm is not None:
         text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}; one from a shell is carried out"
         yield Problem("storm", text, "hermes gateway intents list")
+
+
+def _of_driver(status: "Status") -> "Iterator[Problem]":
+    if status.suspended_driver is not None:
+        text = f"the driver, pid {status.suspended_driver}, is stopped (SIGSTOP, Ctrl-Z), so nothing that is pending goes on"
+        yield Problem("driver-silent", text, f"kill -CONT {status.suspended_driver}")
+    elif status.silent_driver is not None:
+        text = f"the driver, pid {status.silent_driver}, hangs, so nothing that is pending goes on"
+        yield Problem("driver-silent", text, "hermes gateway intents drive")
 
 
 def _install(status: "Status") -> str:

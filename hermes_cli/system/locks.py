@@ -27,6 +27,15 @@ def is_held(path: str) -> bool:
     return False
 
 
+def is_at(descriptor: int, path: str) -> bool:
+    """Say whether the lock file that is open here is still what `path` leads to: somebody may have put another there."""
+    try:
+        there = os.lstat(path)
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
+
+
 def await_release(path: str, patience: float) -> None:
     """Return when nobody holds the lock, or after `patience` seconds. The kernel tells, also when the holder is killed."""
     import threading

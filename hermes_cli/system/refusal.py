@@ -24,4 +24,4 @@ def mend(path: str, number: int) -> tuple[str, bool]:
         return f"give it back to its user: sudo chown {os.geteuid()} {named}", False
     if number == errno.EROFS:
         return f"mount the disk of {there} writable again", False
-    return f"see that the disk of {there} answers", False
+    return f"see that the disk of {there} answers" if number == errno.EIO else "mend it and repeat", False

@@ -5,6 +5,7 @@ A socket address holds 108 bytes on Linux and 104 on macOS (unix(7), unix(4)); a
 
 import os
 import socket
+import stat
 import struct
 import sys
 import time
@@ -37,6 +38,16 @@ def listen(path: str) -> socket.socket:
     finally:
         os.umask(previous)
     return listener
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return which socket its user can reach at `path`, or None for anything else."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    is_fit = stat.S_ISSOCK(found.st_mode) and found.st_mode & 0o600 == 0o600
+    return (found.st_dev, found.st_ino) if is_fit else None
 
 
 def connect(path: str, timeout: float) -> socket.socket:

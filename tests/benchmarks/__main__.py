@@ -38,6 +38,7 @@ def main() -> int:
         parser.error(f"no such groups: {', '.join(sorted(unknown))}" if unknown else "Linux only")
 
     import kept
+    import reasons
     from bench import FULL, QUICK, Bench, file_system
     from measure import Figure, Row
     from table import figures, floors
@@ -62,7 +63,8 @@ def main() -> int:
     text = f"Floors; milliseconds; * is the largest, of fewer than 100 samples\n\n{floors(rows)}\n" if rows else ""
     text += f"\nWhole processes\n\n{figures(whole)}\n" if whole else ""
     misses = [miss for one in found for miss in one.misses]
-    text += "\n  ".join([f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *misses])
+    explained = [f"{miss}\n      {why}" if (why := reasons.of(miss)) else miss for miss in misses]
+    text += "\n  ".join([f"\n{len(misses)} targets missed; {time.monotonic() - began:.0f} s", *explained])
     print(f"\n{text}")
     if asked.page:
         typed = " ".join(["python tests/benchmarks", *asked.groups])
@@ -80,9 +82,15 @@ def _where(file_system: str, *, is_checkout: bool) -> str:
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     return (
         f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, load {load}, "
-        f"{file_system}, a copy of the code, {'a git checkout' if is_checkout else 'no git checkout'}, compiled\n"
+        f"{file_system}, a copy of the code, {'a git checkout' if is_checkout else 'no git checkout'}, compiled{_priority()}\n"
         "commands run as python -P -m hermes_cli, floors as python -P -c"
     )
+
+
+def _priority() -> str:
+    """Said where other work had to wait for what is measured: an idle machine is then not needed."""
+    nice = os.nice(0)
+    return f", nice {nice}" if nice < 0 else ""
 
 
 def _queue(bench: "Bench") -> "list[Row | Figure]":
@@ -118,7 +126,8 @@ def _gateway(bench: "Bench") -> "list[Row | Figure]":
     running.install()
     status = start_lines.status_row(bench, running)
     row, figures = gateway_lines.signalled(bench, running)
-    return [status, row, ready, *figures, gateway_lines.in_tree_figure(bench, running)]
+    made_of = start_lines.status_of_its_parts(bench, running)
+    return [status, made_of, row, ready, *figures, gateway_lines.in_tree_figure(bench, running)]
 
 
 def _list(bench: "Bench") -> "list[Row | Figure]":

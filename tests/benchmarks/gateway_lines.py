@@ -72,7 +72,7 @@ def in_tree_figure(bench: Bench, running: Installation) -> Figure:
     environment = bench.environment(str(running.home))
     floor, values = interleave(
         bench.effort.restarts,
-        (lambda: _both_starts(environment), lambda: _restart_in_tree(bench, running)),
+        (lambda: _both_starts(environment), lambda: restart_in_tree(bench, running)),
     )
     return Figure("in-tree request → fresh ready instance, idle", values, "ms", 1e3, 250, "", floor)
 
@@ -138,7 +138,7 @@ def _signal(running: Installation, before: GatewayInstance, seen: _Signalled) ->
     seen.start.append(started - dead)
 
 
-def _restart_in_tree(bench: Bench, running: Installation) -> float:
+def restart_in_tree(bench: Bench, running: Installation) -> float:
     before = running.ready()
     stamp = running.home / "asked"
     command = f"date +%s.%N >{shlex.quote(str(stamp))}; exec {shlex.join(hermes('gateway', 'restart'))}"

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.curves) - set(CURVES):
         parser.error(f"no such curves: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends
     found: dict[str, Any] = {}
     if asked.kept and Path(asked.kept).exists():
         found = json.loads(Path(asked.kept).read_text(encoding="utf-8"))

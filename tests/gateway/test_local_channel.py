@@ -2,12 +2,16 @@
 
 import contextlib
 import os
+import signal
 import stat
 import threading
+import time
 
 import pytest
+from support import PATIENCE
 
 from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.system.directory_watch import DirectoryWatch
 
 pytestmark = pytest.mark.e2e
 
@@ -174,3 +178,23 @@ def test_odd_text_comes_back_as_it_went(resident):
     client.say(text, "m1")
     client.reply_to("m1")
     assert client.history()[0]["text"] == text
+
+
+def test_a_socket_that_somebody_took_away_is_there_again_with_the_next_heartbeat(configure, start):
+    configure("[gateway]\nheartbeat_interval = 0.1\n")
+    gateway = start().ready()
+    before = gateway.following()
+    os.unlink(gateway.paths.socket)
+    with DirectoryWatch(gateway.paths.state) as watch:
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(gateway.paths.socket):
+            assert time.monotonic() < deadline
+            watch.wait(1.0)
+    other = gateway.following()
+    other.say("hello", "m1")
+    assert other.reply_to("m1")["text"] == "You said: hello. Type /help."
+    before.say("still here", "m2")
+    assert before.reply_to("m2")["text"] == "You said: still here. Type /help."
+    gateway.signal(signal.SIGTERM)
+    assert gateway.exit_code() == 0
+    assert not os.path.exists(gateway.paths.socket)

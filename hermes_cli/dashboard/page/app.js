@@ -120,7 +120,7 @@ function fill(card, one) {
   }
   const stopped = ["stopped", "down", "not installed"].includes(one.state);
   const adopted = one.kind === "adopted";
-  card.start.disabled = adopted || !stopped;
+  card.start.disabled = adopted || !(stopped || one.state === "crashing"); // it may be at rest after so many crashes
   card.stop.disabled = adopted || stopped;
 }
 

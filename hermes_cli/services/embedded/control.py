@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from hermes_cli.system.sockets import listen, peer_uid
+from hermes_cli.system.sockets import identity, listen, peer_uid
 
 _LINE = 16384
 _WAITING = 32  # callers that have connected and said nothing yet; beyond that the one who waits longest is hung up on
@@ -39,14 +39,31 @@ class Control:
         self._selector = selector
         self._serve = serve
         self._waiting: list[socket.socket] = []
-        self._listener = listen(path)
-        self._listener.setblocking(False)
-        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._listener = self._listen()
+
+    def tend(self) -> None:
+        """Listen again if somebody has removed or replaced the socket; while something is in its place, the next look does."""
+        if identity(self._path) == self._named:
+            return
+        before = self._listener
+        try:
+            self._listener = self._listen()
+        except OSError:
+            return
+        self._selector.unregister(before)
+        before.close()
+
+    def _listen(self) -> socket.socket:
+        listener = listen(self._path)
+        self._named = identity(self._path)
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        return listener
 
     def close(self) -> None:
-        """Remove the socket."""
+        """Remove the socket, unless something else lies in its place."""
         self._listener.close()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(self._path)
 
     def _accept(self) -> None:

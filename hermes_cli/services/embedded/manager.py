@@ -215,7 +215,15 @@ class Embedded:
 
     def _end(self, operation: str) -> None:
         clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
-        self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        try:
+            self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+        except CannotTellError:
+            # A supervisor that cannot be asked reads the wish itself before it starts anything.
+            if desired.seen(self._paths.desired) != "stopped" or not unmanaged.stop(
+                self._paths, clocks.supervisor_kill
+            ):
+                raise
+            return
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def _is_supervised(self) -> bool:

@@ -67,12 +67,13 @@ class Supervisor:
         self._drivers = DriverRuns(paths, self._spawn)
         self._proof = reexecution.Proof(paths, self._spawn)
         self._leaving = False
+        self._is_replaced = False
         self._is_held = False  # a stop was asked for, which may not have been written: the disk may be full
         self._stop_calls: list[Call] = []
         self._selector = selectors.DefaultSelector()
         make_directories(paths.intents)
         durable.make_private_directory(paths.supervisor)
-        self._watch = DirectoryWatch(paths.pending, paths.state)
+        self._watch = DirectoryWatch(paths.pending, paths.state, paths.supervisor)
         self._selector.register(self._watch.fileno(), selectors.EVENT_READ, self._directories_changed)
         self._control = Control(f"{paths.supervisor}/sock", self._selector, self._serve)
         self._install_signals()
@@ -100,6 +101,9 @@ class Supervisor:
                 handler()
             if self._watch.is_blind:
                 self._directories_changed()
+            if self._is_replaced:
+                _log.warning("another supervisor has the lock: leaving the gateway to it")
+                return 0
 
     def _last_code(self) -> int | None:
         """Return the exit code when there is nothing left to try, and nobody at work who may start the gateway yet."""
@@ -117,6 +121,22 @@ class Supervisor:
                 f"another supervisor of profile {self._paths.profile} runs already: see hermes gateway status"
             )
         return lock.descriptor
+
+    def _owns_lock(self) -> bool:
+        """Say whether no other supervisor has the lock; take it again if somebody has removed or replaced its file."""
+        path = f"{self._paths.supervisor}/lock"
+        if locks.is_at(self._lock_descriptor, path):
+            return True
+        try:
+            lock = locks.take(path)
+        except OSError:  # nobody else can take what lies there either
+            return True
+        if lock is None:
+            return False
+        os.close(self._lock_descriptor)
+        self._lock_descriptor = lock.descriptor
+        os.set_inheritable(self._lock_descriptor, False)
+        return True
 
     # Signals.
 
@@ -268,6 +288,10 @@ class Supervisor:
 
     def _directories_changed(self) -> None:
         self._watch.drain()
+        if not self._owns_lock():  # its file was replaced, and whoever came then has adopted the gateway
+            self._is_replaced = True
+            return
+        self._control.tend()
         self._drivers.look("watch")
         if self._gateway is not None and not self._leaving:
             self._proof.look()

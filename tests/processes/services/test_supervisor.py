@@ -60,6 +60,15 @@ def await_status(paths, wanted):
             watch.wait(0.2)
 
 
+def await_lock(paths):
+    """Until some supervisor has the lock."""
+    deadline = time.monotonic() + PATIENCE
+    with DirectoryWatch(paths.supervisor) as watch:
+        while not locks.is_held(f"{paths.supervisor}/lock"):
+            assert time.monotonic() < deadline
+            watch.wait(0.2)
+
+
 def supervisor_pid(paths):
     if not locks.is_held(f"{paths.supervisor}/lock"):
         return None
@@ -354,3 +363,55 @@ def test_what_is_pending_on_a_volume_is_settled_by_the_next_pod(paths, as_pid_1,
             for child in children_of(second.pid):
                 os.kill(child, signal.SIGKILL)
             second.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("what", ["removed", "a directory"])
+def test_a_supervisor_whose_socket_somebody_took_away_can_be_asked_again(paths, supervise, hermes, what):
+    supervisor = supervise()
+    before = await_ready(paths)
+    sock = f"{paths.supervisor}/sock"
+    if what == "removed":
+        os.unlink(sock)
+    else:
+        os.rename(sock, f"{paths.supervisor}/away")
+        os.mkdir(sock)
+        os.rename(sock, f"{sock}.aside")  # the mend
+    assert await_status(paths, lambda found: found.state == "running").pid == before.identity.pid
+    assert supervisor_pid(paths) == supervisor.pid
+
+
+def test_a_stop_stops_although_its_supervisor_cannot_be_asked(paths, supervise, hermes):
+    supervise("--stay")
+    gateway = await_ready(paths)
+    sock = f"{paths.supervisor}/sock"
+    os.rename(sock, f"{paths.supervisor}/away")
+    os.makedirs(f"{sock}/in the way")
+    stopped = hermes("gateway", "stop", environment={"HERMES_SERVICE_MANAGER": "embedded"})
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped\n"), stopped.stderr
+    assert not gateway.identity.is_alive()
+    os.rename(sock, f"{sock}.aside")
+    rests = await_status(paths, lambda found: found.state == "stopped")
+    assert rests.exit_code == 0
+
+
+def test_a_lock_that_somebody_took_away_is_taken_again(paths, supervise, hermes):
+    supervisor = supervise()
+    await_ready(paths)
+    os.unlink(f"{paths.supervisor}/lock")
+    await_lock(paths)
+    assert supervisor_pid(paths) == supervisor.pid
+
+
+def test_of_two_supervisors_the_one_without_the_lock_leaves_the_gateway_to_the_other(paths, supervise, hermes):
+    """Somebody has replaced the lock's file while the first could not look."""
+    first = supervise()
+    gateway = await_ready(paths)
+    first.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    os.unlink(f"{paths.supervisor}/lock")
+    second = supervise()
+    await_lock(paths)
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(PATIENCE) == 0
+    assert gateway.identity.is_alive()
+    assert supervisor_pid(paths) == second.pid

@@ -93,6 +93,12 @@ class UserManager:
             self.close()
             raise NoManagerError(f"systemd --user does not start here: {lines[-1]}")
 
+    @property
+    def pid(self) -> int:
+        """Of the manager that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     def systemctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`systemctl --user`, as a person would type it."""
         return subprocess.run(

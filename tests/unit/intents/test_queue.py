@@ -86,6 +86,8 @@ def test_nothing_but_whole_records_ever_appears_in_pending(paths, record):
         pytest.skip("only inotify names what appeared")
     made = [record() for _ in range(5)]
     with DirectoryWatch(paths.pending, modified=True) as watch:
+        if watch.is_blind:
+            pytest.skip("no inotify instance is left for this user")
         for one in made:
             submit(paths.intents, one)
         events = os.read(watch.fileno(), 65536)

@@ -174,7 +174,7 @@ class Conversation:
             return True
         limit = patience(self._paths)
         if not os.path.isdir(self._paths.state):
-            raise NotRunningError("the gateway is not running: hermes gateway start")
+            raise NotRunningError(f"the gateway is not running: {self._starts_it()}")
         with DirectoryWatch(self._paths.state) as watch:
             while not connect():
                 self._check_hope(first=first)
@@ -192,14 +192,21 @@ class Conversation:
                 watch.drain()
         return True
 
+    def _starts_it(self) -> str:
+        """Return the command that starts what does not run: of what nobody has installed, that one."""
+        from hermes_cli.services import registered
+
+        is_installed = os.path.exists(registered.path_of(self._paths))
+        return "hermes gateway start" if is_installed else "hermes gateway install"
+
     def _check_hope(self, *, first: bool) -> None:
         if desired.seen(self._paths.desired) == "stopped" and own.read_alive(self._paths) is None:
-            raise NotRunningError("the gateway was stopped, what was accepted stays: hermes gateway start")
+            raise NotRunningError(f"the gateway was stopped, what was accepted stays: {self._starts_it()}")
         if not first or self._paths.queue.unsettled():
             return
         instance = own.read_alive(self._paths)
         if instance is None or instance.state == "exited":
-            raise NotRunningError("the gateway is not running: hermes gateway start")
+            raise NotRunningError(f"the gateway is not running: {self._starts_it()}")
 
 
 def _first(connection: Connection, kind: str) -> Event:

@@ -71,7 +71,9 @@ class LocalChannel:
         self._clients: set[_Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: socket.socket | None = None
+        self._named: tuple[int, int] | None = None  # the socket that its path leads to
         self._server: asyncio.Server | None = None
+        self._is_closed = False
         self._operations: dict[str, Callable[[_Client, dict[str, Any]], Any]] = {
             "send": self._send,
             "follow": self._follow,
@@ -84,6 +86,7 @@ class LocalChannel:
     async def open(self) -> None:
         """Accept clients from now on. Raises OSError."""
         self._listener = sockets.listen(self._path)
+        self._named = sockets.identity(self._path)
         # Not start_unix_server: newer Pythons remove a Unix server's file themselves, by an address that may be a
         # temporary name of ours.
         self._server = await asyncio.start_server(
@@ -92,6 +95,24 @@ class LocalChannel:
 
     def serve(self) -> None:
         """Do nothing: the socket is there."""
+
+    def tend(self) -> None:
+        """Listen again if somebody has removed or replaced the socket; while something is in its place, the next look does."""
+        if self._server is None or self._is_closed or sockets.identity(self._path) == self._named:
+            return
+        task = asyncio.get_running_loop().create_task(self._listen_again(self._server))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _listen_again(self, before: asyncio.Server) -> None:
+        try:
+            await self.open()
+        except OSError as error:
+            _log.warning("%s: nobody can reach it (%s)", self._path, error.strerror)
+            return
+        before.close()
+        if self._is_closed:
+            self.close()
 
     def refresh(self) -> None:
         """Do nothing: whoever reaches the socket may write."""
@@ -104,9 +125,10 @@ class LocalChannel:
 
     def close(self) -> None:
         """Accept no more clients and remove the socket's name; what was written is on its way already."""
+        self._is_closed = True
         if self._server is not None:
             self._server.close()
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # something else may lie in its place by now
             os.unlink(self._path)
 
     def publish(self, message: Message) -> None:
