@@ -122,8 +122,9 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
         return
     was_pending = is_something_pending(paths)
     poked = manager.poke("exit")
-    # No answer is no driver: nobody else is left who looks, and of two starts the second finds the service running.
-    alone = poked is False or (poked is None and not was_pending)
+    # A restarter has nothing to do for a bare signal. No answer is no driver: of two starts the second finds the service
+    # running.
+    alone = poked is False or (code == RESTART_EXIT_CODE and not was_pending)
     if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
     if code == RESTART_EXIT_CODE and not was_pending:

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent), str(HERE.parent / "launchd")]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent), str(HERE.parent / "launchd"), str(HERE.parent / "telegram")]
 
 import side_lines  # noqa: E402
 from bench import FULL, Bench  # noqa: E402
@@ -32,12 +32,13 @@ GROUPS: dict[str, Callable[[Bench, int], Iterator[Line]]] = {
     "launchd": side_lines.launchd,
     "update": side_lines.update,
     "beside": side_lines.beside,
+    "telegram": side_lines.telegram,
 }
 _HEAD = """\
 # Side by side with hermes-agent 0.19
 
 hermes-agent 0.19.0 as the index has it, not one byte changed, with its own definition and its own commands, and hermes:
-both idle, nobody configured a channel, on one machine in one run, in turns. Written by
+both idle, with no channel but where Telegram is named, on one machine in one run, in turns. Written by
 
 ```sh
 python tests/benchmarks/side_by_side.py
@@ -45,7 +46,7 @@ python tests/benchmarks/side_by_side.py
 
 systemd is a real user manager for each; launchd is [emulated](../../tests/launchd/README.md), in its normal mode, and owes
 nobody a throttle. "Ready" is what each one's own file says. Median and p99 (of fewer than 100 samples the largest) of
-{times} each. Each has its bytecode.
+at least {times} each. Each has its bytecode.
 """
 _NOTES = """
 - *exit 75 → ready, systemd*: a signal by hand has no driver, so ours waits for `RestartSec=1` of its unit. A restart that hermes
@@ -53,6 +54,10 @@ _NOTES = """
 - *CPU at rest*: the gateway of hermes-agent alone, and the same gateway while it is adopted, over a minute each.
 - *one restart at a time*: hermes-agent counts its starts and puts the sixth within some minutes off, for 10 s and more. Its
   count is emptied before each sample: this is what one restart costs, not the sixth.
+- *Telegram*: an [emulated Bot API](../../tests/telegram/README.md) for each (hermes-agent's own setting `extra.base_url`), and a
+  model that says one word. The next process of hermes-agent is started by the benchmark in the moment in which the old one
+  ends, ours by its own supervisor. The exit of hermes-agent makes one more poll, which the server holds for 3 s if the one
+  before was not longer ago.
 - *on-demand-only*: in that mode of launchd hermes-agent alone stays dead; see
   [adopted hermes-agent](adopted-hermes-agent.md). Here it gets SIGUSR1, as its own commands send it.
 """

@@ -120,6 +120,14 @@ def beside(bench: Bench, times: int) -> Iterator[Line]:
         yield Line("end → ready again, launchd on-demand-only", "ms", [], _ms(ready))
 
 
+def telegram(bench: Bench, times: int) -> Iterator[Line]:
+    """Both as bots of an emulated Bot API: memory, a message, a restart."""
+    import telegram_side
+
+    for found in telegram_side.samples(bench, times):
+        yield Line(*found)
+
+
 # --- the questions
 
 

@@ -139,7 +139,7 @@ def test_json_metrics_and_probes_are_as_they_say_in_every_state(hermes: Installa
 
     shutil.move(hermes.paths.messages, f"{hermes.paths.messages}.away")
     Path(hermes.paths.messages, "in the way").mkdir(parents=True)
-    assert check("restart", hermes.run("gateway", "restart", "--json").stdout)["outcome"] == "failed"
+    assert check("restart", hermes.run("gateway", "restart", "--json", "--force").stdout)["outcome"] == "failed"
     check_all(hermes, "crashing")
 
 

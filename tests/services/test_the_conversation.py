@@ -81,7 +81,8 @@ def test_three_updates_in_one_conversation_read_as_three_questions_and_three_ans
     world: World, source: Source, telegram: Telegram, model: ModelServer, ann: Chat
 ) -> None:
     promise, news = "The update is under way.", "Yes: I run the new release now."
-    model.script = [*(runs("hermes update"), says(promise), says(news)) * 3, says("?")]
+    said = {"please update yourself": runs("hermes update"), "did it work?": says(news)}
+    model.script = [lambda request: said.get(request["messages"][-1]["content"], says(promise))]
     wanted = []
     for number in range(1, 4):
         before, new = world.hermes.ready(), source.release()
@@ -97,10 +98,16 @@ def test_three_updates_in_one_conversation_read_as_three_questions_and_three_ans
             "did it work?",
             news,
         ]
-    read = [one.text.partition(", after ")[0] for one in ann.seen()]
+    read = [_as_on_an_idle_machine(one.text, f"$ hermes update\n{promise}") for one in ann.seen()]
     assert read == wanted
     assert [one.outcome for one in world.hermes.settled()] == ["restarted"] * 3
     assert world.hermes.starts() == 4
+
+
+def _as_on_an_idle_machine(text: str, answer: str) -> str:
+    """A text without how long it took; on a busy machine the command may go on for longer than a restart lets it."""
+    is_cut = text.startswith("cut off by the restart after ") and text.endswith("\n$ hermes update")
+    return answer if is_cut else text.partition(", after ")[0]
 
 
 @under_each

@@ -443,6 +443,25 @@ def test_a_gateway_that_drains_without_a_restarter_has_launchd_start_it(make_mac
     assert len(mac.launchd.events("kickstart", mac.gateway, cause="kickstart-k")) == 1
 
 
+def test_a_record_whose_requester_is_killed_is_found_by_the_watch_before_any_interval(mac, tmp_path):
+    before = mac.install()
+    mac.interpreter.strike(fault("kill", on_call(send.begin), tmp_path / "struck", "gateway restart"))
+    asked = mac.launchd.mark()
+    assert mac.run("gateway", "restart").returncode == -signal.SIGKILL
+    mac.ready(other_than=before)
+    first = next(one for one in mac.launchd.events("spawn", mac.restarter) if one.t > asked)
+    assert first.cause in {"watch", "queue"}
+
+
+def test_a_bare_signal_with_nothing_in_the_queue_is_a_restart_as_well(make_mac):
+    """The restarter is started and has nothing to do, and launchd holds its own respawn back: the report's path A."""
+    mac = make_mac(on_demand_only=True, on_demand_holds="all")
+    before = mac.install()
+    process.send(before.identity, signal.SIGUSR1)
+    assert mac.ready(other_than=before).identity.pid == mac.launchd.pid(mac.gateway)
+    assert mac.spawns() == 2
+
+
 def test_a_gateway_whose_poke_has_no_answer_looks_whether_a_driver_runs_and_has_launchd_start_it(make_mac, tmp_path):
     """launchd holds everything back and a kickstart of the restarter comes to nothing; who asked is killed."""
     mac = make_mac(on_demand_only=True, on_demand_holds="all")
