@@ -52,7 +52,7 @@ def test_a_restart_a_failure_and_a_crash_are_told(hermes: Installation) -> None:
     assert hermes.run("gateway", "stop").returncode == 0
     shutil.move(hermes.paths.messages, f"{hermes.paths.messages}.away")
     Path(hermes.paths.messages, "in the way").mkdir(parents=True)
-    assert hermes.run("gateway", "restart").returncode == 1  # and no gateway is there that could tell it
+    assert hermes.run("gateway", "restart", "--force").returncode == 1  # and no gateway is there that could tell it
     heard(hermes, "failed")
     assert len({one["id"] for one in told(hermes)}) == len(told(hermes))
 
