@@ -87,7 +87,7 @@ class Start:
 
         `state` is the directory without which `who` cannot start.
         """
-        stays = next((one for one in usable.unusable(self._paths) if one.number not in _PASSES), None)
+        stays = self._stays()
         if self.is_first:
             why = str(error) or "no memory"
             if isinstance(error, OSError) and error.filename is not None:
@@ -109,3 +109,9 @@ class Start:
             with contextlib.suppress(OSError, MemoryError):  # the same that the start has met
                 argv = entry_points.gateway(self._paths.profile)
                 os.execve(argv[0], argv, {**self._environment, _SINCE: f"{self._since:.3f}"})  # noqa: S606  no shell is wanted
+
+    def _stays(self) -> "usable.Unusable | None":
+        """Return what no other try would get past. None also where a look is refused what the start was refused."""
+        with contextlib.suppress(OSError, MemoryError, ImportError):
+            return next((one for one in usable.unusable(self._paths) if one.number not in _PASSES), None)
+        return None

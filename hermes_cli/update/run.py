@@ -17,6 +17,7 @@ from hermes_cli.errors import CutShortError, HermesError
 from hermes_cli.installation import copy
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents import request as records
+from hermes_cli.intents.queue import Queue
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services import choose, other_installation
@@ -259,7 +260,7 @@ class Update:
         """Tell the user if the gateway does not run, or runs other code than is installed."""
         running = own.read_alive(self._paths)
         installed = installed_revision()
-        if pending := self._paths.queue.scan().intents:
+        if pending := Queue(self._paths.intents, self._paths.profile).scan().intents:
             text = f"a restart is pending, {pending[0].reason}: hermes gateway intents show {pending[0].id}"
             self._report.say(mends.shown(text, self._paths.profile))
         elif running is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from support.machines.installation import Installation
-from support.releases.changes import DIES_AT_START, SOUND
+from support.releases.changes import DIES_AT_START, DIES_IN_ONE_PROFILE, SOUND
 from support.releases.checkout import Checkout
 
 from hermes_cli import paths
@@ -53,7 +53,7 @@ def test_all_stop_start_and_restart_no_further_than_the_first_that_fails(hermes:
     assert None not in before.values()
 
     break_the_next_start(hermes, "middle")
-    done = hermes.run("gateway", "restart", "--all", "--order", "default,middle")
+    done = hermes.run("gateway", "restart", "--all", "--force", "--order", "default,middle")
     assert done.returncode == 1, done.stdout
     assert "middle: failed: " in done.stderr
     assert "left as they are: last" in done.stderr
@@ -106,8 +106,7 @@ def test_a_release_on_which_the_first_gateway_does_not_come_touches_no_other(
 
 def test_an_update_goes_no_further_than_the_first_profile_that_fails(updated: Installation, checkout: Checkout) -> None:
     before = running(updated)
-    break_the_next_start(updated, "middle")
-    new = checkout.release(*SOUND)
+    new = checkout.release(*DIES_IN_ONE_PROFILE)
     done = updated.run("update", "--all-profiles", "--order", "middle")
     assert done.returncode == 1, done.stdout
     assert "profile last is left as it is: the restart of profile middle" in done.stdout

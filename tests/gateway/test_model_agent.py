@@ -39,10 +39,11 @@ def answer(client, text, identifier="m1"):
 
 
 def test_it_answers_in_the_models_words_as_they_come(talk, model):
+    model.script = [says("Hello there.")]
     _, client = talk()
     client.say("hello", "m1")
     assert client.chunk_of("m1")["text"] == "Hello "
-    assert client.reply_to("m1")["text"] == "Hello."
+    assert client.reply_to("m1")["text"] == "Hello there."
     (request,) = model.requests
     assert request["messages"][-1] == {"role": "user", "content": "hello"}
     assert "hermes gateway restart" in request["messages"][0]["content"]

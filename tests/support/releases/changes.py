@@ -16,6 +16,11 @@ DIES_AT_START: Change = (
     "lambda config, given: Gateway(paths, config, given),",
     "lambda *_: __import__('sys').exit('a bad start'),",
 )
+DIES_IN_ONE_PROFILE: Change = (
+    RUN,
+    "lambda config, given: Gateway(paths, config, given),",
+    "lambda config, given: Gateway(paths, config, given) if paths.profile != 'middle' else __import__('sys').exit(1),",
+)
 # What an update leaves when it has ended well: a receipt.
 _SUCCEEDED = 'os.path.isdir(self._paths.updates) and any(".json" in name for name in os.listdir(self._paths.updates))'
 # Once the update has its receipt, every gateway on this release ends a second after it was ready: stay_ready is less.
