@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from support.machines.installation import Installation
-from support.releases.changes import DIES_AT_START, DIES_IN_ONE_PROFILE, SOUND
+from support.releases.changes import DIES_AT_START, DIES_IN_ONE_PROFILE
 from support.releases.checkout import Checkout
 
 from hermes_cli import paths
