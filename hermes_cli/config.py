@@ -11,7 +11,7 @@ from hermes_cli.config_values import checked
 from hermes_cli.errors import ConfigError
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.request import DRAIN_TIMEOUT, EXPIRY, STORM_LIMIT, STORM_WINDOW
-from hermes_cli.system import trust
+from hermes_cli.system import durable, trust
 from hermes_cli.system.log_file import FILES, SIZE, Bounds
 
 
@@ -202,7 +202,7 @@ Section = TypeVar(
 def load(path: str) -> Config:
     """Read config.toml; without one, the defaults. Raises ConfigError with the file, the key and what is wrong."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=durable.prompt_opener) as file:
             _check_owner(path, os.fstat(file.fileno()))
             text = file.read(_LONGEST + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -12,6 +12,7 @@ import stat
 import sys
 
 from hermes_cli.errors import ConfigError
+from hermes_cli.system import durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def read(paths: "Paths") -> dict[str, str]:
     """Return the variables of the user's file; none without one. Raises ConfigError, which shows no value."""
     path = path_of(paths)
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=durable.prompt_opener) as file:
             found = os.fstat(file.fileno())
             data = file.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):

@@ -103,6 +103,11 @@ def private_opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
+def prompt_opener(path: str, flags: int) -> int:
+    """Open a file for `open` without waiting: a FIFO in its place reads as empty. Raises OSError."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def create(path: str, data: bytes) -> int:
     """Create `path` (O_EXCL, 0600) with `data`, not synced yet. Return its descriptor.
 

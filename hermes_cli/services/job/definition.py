@@ -28,7 +28,7 @@ class Definition:
 def read(path: str) -> str | None:
     """Return the text of an installed definition, or None when it is absent or unreadable."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=durable.prompt_opener) as file:
             return file.read(_LONGEST)
     except OSError:
         return None
