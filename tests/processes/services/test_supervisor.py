@@ -365,6 +365,16 @@ def test_what_is_pending_on_a_volume_is_settled_by_the_next_pod(paths, as_pid_1,
             second.communicate(timeout=PATIENCE)
 
 
+@contextlib.contextmanager
+def standing_still(supervisor):
+    """Keep it from making its socket anew between two steps."""
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("what", ["removed", "a directory"])
 def test_a_supervisor_whose_socket_somebody_took_away_can_be_asked_again(paths, supervise, hermes, what):
     supervisor = supervise()
@@ -373,19 +383,21 @@ def test_a_supervisor_whose_socket_somebody_took_away_can_be_asked_again(paths, 
     if what == "removed":
         os.unlink(sock)
     else:
-        os.rename(sock, f"{paths.supervisor}/away")
-        os.mkdir(sock)
+        with standing_still(supervisor):
+            os.rename(sock, f"{paths.supervisor}/away")
+            os.mkdir(sock)
         os.rename(sock, f"{sock}.aside")  # the mend
     assert await_status(paths, lambda found: found.state == "running").pid == before.identity.pid
     assert supervisor_pid(paths) == supervisor.pid
 
 
 def test_a_stop_stops_although_its_supervisor_cannot_be_asked(paths, supervise, hermes):
-    supervise("--stay")
+    supervisor = supervise("--stay")
     gateway = await_ready(paths)
     sock = f"{paths.supervisor}/sock"
-    os.rename(sock, f"{paths.supervisor}/away")
-    os.makedirs(f"{sock}/in the way")
+    with standing_still(supervisor):
+        os.rename(sock, f"{paths.supervisor}/away")
+        os.makedirs(f"{sock}/in the way")
     stopped = hermes("gateway", "stop", environment={"HERMES_SERVICE_MANAGER": "embedded"})
     assert (stopped.returncode, stopped.stdout) == (0, "stopped\n"), stopped.stderr
     assert not gateway.identity.is_alive()
