@@ -297,8 +297,8 @@ ROWS = [
     Row(
         "the exit handler demands a start when nobody can be poked",
         wake.leave_to,
-        "if code and (alone or",
-        "if False and (alone or",
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{KILLED}a_supervisor_killed_with_its_driver",
     ),
     Row(
@@ -542,8 +542,8 @@ ROWS = [
     Row(
         "systemd: without a restarter the gateway has systemd restart it",
         wake.leave_to,
-        "if code and (alone or",
-        "if False and (alone or",
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{SYSTEMD}faults.py::test_with_a_masked_restarter_the_gateway_has",
     ),
     Row(
@@ -704,8 +704,8 @@ ROWS = [
     Row(
         "launchd: without a restarter the gateway has launchd restart it",
         wake.leave_to,
-        "if code and (alone or",
-        "if False and (alone or",
+        "if code and (poked is False or",
+        "if False and (poked is False or",
         f"{JOBS}a_gateway_that_drains_without_a_restarter",
     ),
     Row(
@@ -718,14 +718,14 @@ ROWS = [
     Row(
         "systemd: a bare signal is a restart as well",
         wake.leave_to,
-        "or (code == RESTART_EXIT_CODE and not was_pending)",
+        " or is_bare",
         "",
         f"{SYSTEMD}faults.py::test_a_bare_signal_is_completed_by_systemd",
     ),
     Row(
         "launchd: a bare signal is a restart as well",
         wake.leave_to,
-        "or (code == RESTART_EXIT_CODE and not was_pending)",
+        " or is_bare",
         "",
         f"{JOBS}a_bare_signal_with_nothing_in_the_queue",
     ),

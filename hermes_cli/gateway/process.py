@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import NamedTuple, NoReturn
 
@@ -107,7 +108,7 @@ def _need_no_thread_for_children() -> None:
             asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
 
 
-class GatewayProcess:
+class GatewayProcess(ABC):
     """What is the same in every gateway's process. Its owner holds gateway.lock."""
 
     _lifecycle: Lifecycle
@@ -130,26 +131,26 @@ class GatewayProcess:
             decided=self._decided,
         )
 
+    @abstractmethod
     async def run(self) -> NoReturn:
         """Start, serve, drain, and end the process."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def _is_leaving(self) -> bool:
         """Whether its end has begun."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _clocks(self, number: int) -> Clocks:
         """Return the deadlines of the end that this signal asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _handle(self, number: signal.Signals) -> None:
         """Do what the signal asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _decided(self, stays: bool) -> None:
         """Go on after SIGUSR1, once it is known whether another gateway would come up."""
-        raise NotImplementedError
 
     def _glance(self) -> str | None:
         """Return what would keep the next gateway down, as far as it costs nothing to see."""

@@ -120,15 +120,14 @@ def leave_to(paths: "Paths", manager: "ServiceManager", code: int) -> None:
     # After a stop only if an intent is pending: the driver settles it as cancelled, and its requester hears of it.
     if not code and not paths.queue.unsettled():
         return
-    was_pending = is_something_pending(paths)
+    is_bare = code == RESTART_EXIT_CODE and not is_something_pending(paths)  # a signal by hand
     poked = manager.poke("exit")
     # A restarter has nothing to do for a bare signal. No answer is no driver: of two starts the second finds the service
     # running.
-    alone = poked is False or (code == RESTART_EXIT_CODE and not was_pending)
-    if code and (alone or not is_taken_up(paths, _LAST_LOOK)):
+    if code and (poked is False or is_bare or not is_taken_up(paths, _LAST_LOOK)):
         manager.complete_exit()
-    if code == RESTART_EXIT_CODE and not was_pending:
-        manager.forgive_exit()  # a signal by hand; where an intent is pending its driver resets the count
+    if is_bare:
+        manager.forgive_exit()  # where an intent is pending its driver resets the count
 
 
 def start_driver(paths: "Paths", trigger: str) -> None:
