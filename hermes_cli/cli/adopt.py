@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 from dataclasses import replace
 
 import click
@@ -20,7 +21,9 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.services import kept
 from hermes_cli.services.adopted import found, hook
 from hermes_cli.services.adopted.base import Adopted
-from hermes_cli.system import durable
+from hermes_cli.system import durable, locks
+
+_DRIVER_ENDS = 5.0  # seconds: its intent is cancelled, and what it watches with is gone
 
 
 @click.command()
@@ -95,7 +98,13 @@ def release(paths: Paths) -> int:
 
 
 def _forget(paths: Paths) -> None:
-    """Remove what is known of the program, and what of the profile is empty then. Raises OSError."""
+    """Remove what is known of the program, its restarts among it, and what of the profile is empty then. Raises OSError.
+
+    A driver that is at work keeps its queue; the log tells what was done in either case.
+    """
+    if (lock := locks.take(paths.queue.driver_lock, _DRIVER_ENDS)) is not None:
+        shutil.rmtree(paths.intents)
+        lock.release()
     known = [paths.adopted, adoptions.program_path(paths), declared.seen_path(paths), f"{paths.state}/{RESIDENT_LOCK}"]
     for path in known:
         with contextlib.suppress(FileNotFoundError):

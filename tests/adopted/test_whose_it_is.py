@@ -142,7 +142,8 @@ def test_what_is_released_is_forgotten_with_the_restarts_that_it_owed(mac: Mac) 
     path.chmod(0o600)
     done = mac.ours("release")
     assert "cancelled intent" in done.stdout, done.stdout + done.stderr
-    assert not path.exists()
+    assert not state.parent.exists()  # with what became of that restart
+    assert "hermes-agent" not in mac.ours("list").stdout.splitlines()[1]
 
 
 def test_a_unit_of_another_home_is_told_from_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
