@@ -159,6 +159,12 @@ def read(paths: Paths, identifier: str) -> Journal | None:
     return _read(path_of(paths, identifier), identifier) if is_id(identifier) else None
 
 
+def find(paths: Paths, identifier: str) -> Journal | None:
+    """Return the journal of an intent or, once it has ended, its receipt; None if there is neither. Raises OSError."""
+    found = read(paths, identifier)
+    return found or (_read(f"{paths.updates}/{identifier}.json", identifier) if is_id(identifier) else None)
+
+
 def under_way(paths: Paths) -> list[Journal]:
     """Return every journal of this profile, oldest first; set aside the files that are no journals.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
-from support.releases.changes import DIES_AT_START, SOUND
+from support.releases.changes import DIES_AT_START, DIES_LATER, SOUND
 from support.releases.checkout import Checkout
 from telegram_emulator import User
 from telegram_emulator.emulator import Telegram
@@ -137,6 +137,21 @@ def test_a_release_that_does_not_stay_is_taken_back_in_the_same_message(
     text = ended(telegram, team, hermes, r"^restart failed: ")
     assert hermes.ready().revision == before.revision
     assert text.splitlines()[0].startswith("fetching origin")
+
+
+def test_a_release_that_is_taken_back_after_its_outcome_is_said_to_be_in_a_message_that_rings(
+    install: Callable[..., Installation], checkout: Checkout, telegram: Telegram, team: Chat
+) -> None:
+    hermes = install()
+    old = hermes.ready().revision
+    bad = checkout.release(*DIES_LATER)
+    ask(telegram, team)
+    said = f"rollback of {bad} (gateway, after 3 crashes): restarted: gateway is back as pid "
+    telegram.until(lambda: any(text.startswith(said) for text in team.of_bots(TOPIC)), "the rollback")
+    outcome, taken_back = [text for text in team.of_bots(TOPIC) if "restarted: " in text]
+    assert f", revision {bad}, " in outcome
+    assert f", revision {old}, " in taken_back
+    assert team.of_bots() == team.of_bots(TOPIC)
 
 
 def test_nothing_new_is_one_message_and_no_outcome(

@@ -1,5 +1,7 @@
 """One message for each settled intent, in the conversation that asked for it, success or failure.
 
+A rollback that no conversation asked for is told where the release was asked for: it was said there to be running.
+
 Its id is `outcome:<intent>`, unique in the database: it is stored once across instances, crashes and repeated looks.
 """
 
@@ -11,11 +13,14 @@ from collections.abc import Callable
 from hermes_cli import mends
 from hermes_cli.gateway.conversations.message import Message, asked_by, is_update
 from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.intents.record import Origin
+from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
 from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.durable import make_private_directory
+from hermes_cli.update import journal
 
 _log = logging.getLogger("hermes.notices")
 
@@ -105,22 +110,35 @@ class Notices:
         return self._settled
 
     def _note(self, settled: Settled) -> None:
-        recorded = settled.intent.origin
-        if recorded is None or recorded.channel is None:
+        intent, words, origin = settled.intent, "", settled.intent.origin
+        identifier = f"outcome:{intent.id}"
+        if self._store.has(identifier):
             return
-        session = recorded.session or recorded.chat
-        identifier = f"outcome:{settled.intent.id}"
-        if not session or self._store.has(identifier):
+        if origin is None and intent.reason == UPDATE:
+            words, origin = self._taken_back(intent.id)
+        if origin is None or origin.channel is None:
+            return
+        session = origin.session or origin.chat
+        if not session:
             return
         # The record is a claim. Notices go to the conversations that were there before it was settled, and to no others.
-        origin = self._store.origin_in(session, recorded.channel, settled.settled_at)
-        if origin is None:
+        place = self._store.origin_in(session, origin.channel, settled.settled_at)
+        if place is None:
             return
-        text, intent = mends.pasteable(text_of(settled, self._me()), self._paths.profile), settled.intent.id
-        asked = self._store.asked(session, recorded.message) if recorded.message else None
+        text = words + mends.pasteable(text_of(settled, self._me()), self._paths.profile)
+        # An edit does not ring: what its own outcome is added to is not what a later rollback is added to.
+        asked = self._store.asked(session, origin.message) if origin.message and not words else None
         of = asked.seq if asked is not None and is_update(asked) else None
-        told = origin.of_notice()
-        stored = self._store.notice(session, identifier, text, intent, settled.outcome, origin=told, of=of)
+        told = place.of_notice()
+        stored = self._store.notice(session, identifier, text, intent.id, settled.outcome, origin=told, of=of)
         if stored is not None:
-            _log.info("outcome of %s shown: %s", settled.intent.id, settled.outcome)
+            _log.info("outcome of %s shown: %s", intent.id, settled.outcome)
             self._publish(stored)
+
+    def _taken_back(self, identifier: str) -> tuple[str, Origin | None]:
+        """Return what a rollback that no conversation asked for takes back, and the conversation that had brought it in."""
+        back = journal.find(self._paths, identifier)
+        update = self._paths.queue.find(back.rolls_back) if back is not None and back.rolls_back else None
+        if back is None or update is None:
+            return "", None
+        return f"rollback of {back.old_shown} ({back.command}): ", update.intent.origin
