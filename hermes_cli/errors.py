@@ -17,6 +17,7 @@ __all__ = [
     "CannotTellError",
     "ConfigError",
     "HermesError",
+    "Misconfigured",
     "NotInstalledError",
     "NotRunningError",
     "Problem",
@@ -24,6 +25,7 @@ __all__ = [
     "TryAgainError",
     "UsageError",
     "exit_code_of",
+    "refusing",
 ]
 
 EX_TEMPFAIL, EX_CONFIG = 75, 78  # sysexits.h
@@ -70,6 +72,17 @@ class Advice(str):
     """A mend that is no command: somebody has to look, or to choose."""
 
     __slots__ = ()
+
+
+class Misconfigured(str):
+    """Why a gateway would not come up, where that is the configuration, which no other start mends."""
+
+    __slots__ = ()
+
+
+def refusing(text: str, why: str) -> HermesError:
+    """Return the error that says that nothing was done, and why; its exit code tells a wrong configuration from the rest."""
+    return (ConfigError if isinstance(why, Misconfigured) else HermesError)(f"{text}: {why}")
 
 
 class Problem:

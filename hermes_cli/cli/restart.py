@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from hermes_cli.errors import ConfigError, HermesError, NotInstalledError, UsageError
+from hermes_cli.errors import ConfigError, NotInstalledError, UsageError, called
 from hermes_cli.paths import Paths
 from hermes_cli.restart import ask, send
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.option("--no-wait", is_flag=True, help="Return as soon as the request is recorded.")
 @click.option("--force", is_flag=True, help="Cut running turns off, and restart even what would not come up again.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, max=86400), metavar="S", help="Seconds that running turns may take."
+    "--timeout",
+    type=click.FloatRange(min=0, max=86400),
+    metavar="S",
+    help="Seconds that running turns may take, if less than drain_timeout.",
 )
 @click.option("--when-idle", is_flag=True, help="Not before no turn runs.")
 @click.option("--at", metavar="TIME", help="Not before 04:00, or 2026-11-23T16:05; local, unless it names a zone.")
@@ -46,6 +49,8 @@ def restart(
     """Restart the gateway, also from inside it: the request is on the disk before anything is touched."""
     if timeout is not None and math.isnan(timeout):  # click's range lets it pass
         raise UsageError("--timeout must be a number of seconds, not nan")
+    if timeout is not None and not force:
+        _say_limit(paths, timeout)
     of_all = everybody or order is not None
     if of_all and as_json:
         raise UsageError("--json is of one profile: leave --all out, and look at hermes gateway list --json")
@@ -56,6 +61,16 @@ def restart(
     if of_all:
         return _all(paths, no_wait=no_wait, force=force, timeout=timeout, everybody=everybody, order=order)
     return _now(paths, no_wait=no_wait, force=force, timeout=timeout, as_json=as_json)
+
+
+def _say_limit(paths: Paths, timeout: float) -> None:
+    """Say that turns get no longer than the configuration lets them, where more is asked for."""
+    from hermes_cli.config import load_or_defaults
+
+    limit = load_or_defaults(paths.config).gateway.drain_timeout
+    if timeout > limit and not os.path.exists(paths.adopted):
+        text = f"running turns get {limit:.0f} s, gateway.drain_timeout, and not {timeout:.0f}: restart --when-idle waits longer"
+        click.echo(f"{called()}: {text}", err=True)
 
 
 def _all(paths: Paths, *, no_wait: bool, force: bool, timeout: float | None, everybody: bool, order: str | None) -> int:
@@ -139,7 +154,7 @@ def _refuse_broken_config(paths: Paths) -> None:
     try:
         load(paths.config)
     except ConfigError as error:
-        raise HermesError(f"nothing was restarted, the next gateway would not start: {error}") from None
+        raise ConfigError(f"nothing was restarted, the next gateway would not start: {error}") from None
 
 
 def _status(service: "ServiceManager") -> "ServiceStatus":

@@ -1,5 +1,6 @@
 """`install`, `uninstall`, `start`, `stop`: the service as a whole."""
 
+import contextlib
 import errno
 import os
 import time
@@ -9,7 +10,7 @@ import click
 
 from hermes_cli import mends, user_environment
 from hermes_cli.cli import all_profiles, what_now
-from hermes_cli.errors import HermesError, NotInstalledError, UsageError, called
+from hermes_cli.errors import EX_CONFIG, HermesError, Misconfigured, NotInstalledError, UsageError, called, refusing
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.record import LONGEST_DRAIN
@@ -81,6 +82,8 @@ def _install(paths: Paths, service: ServiceManager, keep_env: tuple[str, ...]) -
     if (why := file_system.refusal(paths.intents)) is not None:
         raise HermesError(f"nothing was installed: {why} and repeat")
     _keep_environment(paths, keep_env)
+    with contextlib.suppress(OSError):  # so that an editor can write the file that `hermes config path` names
+        os.makedirs(os.path.dirname(paths.config), 0o700, exist_ok=True)
     _leave_other_manager(paths, service)
     wanted = service.definitions()
     edits.say(wanted, _warn)
@@ -229,7 +232,7 @@ def _refuse_leap(paths: Paths) -> None:
         return
     why = ahead.obstacle(paths, ahead.of_this(paths))
     if why is not None:
-        raise HermesError(f"nothing was changed, the gateway would not come up again: {why}")
+        raise refusing("nothing was changed, the gateway would not come up again", why)
 
 
 def _renew_dead_definition(service: ServiceManager) -> bool:
@@ -306,7 +309,8 @@ def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.G
             # launchd starts at once what took a while to crash, so that it may run at every look: as another process.
             ended = seen.state == "stopped" or (seen.state == "running" and pid not in {None, seen.pid})
             if found is None and ended and seen.exit_code not in {None, 0, own.RESTART_EXIT_CODE}:
-                raise HermesError(f"the gateway does not start: {seen.reason}")
+                why = Misconfigured(seen.reason) if seen.exit_code == EX_CONFIG else seen.reason
+                raise refusing("the gateway does not start", why)
             pid = seen.pid or pid
             waited, now = time.monotonic() - begun, time.time()
             drain = found.drain if found is not None and found.state == "draining" else None

@@ -7,7 +7,7 @@ import os
 import sys
 
 from hermes_cli.environment import SESSION
-from hermes_cli.errors import HermesError, QueueError, TryAgainError, called
+from hermes_cli.errors import HermesError, QueueError, TryAgainError, called, refusing
 from hermes_cli.intents import request as records
 from hermes_cli.programs import description
 from hermes_cli.restart.in_tree import is_in_tree
@@ -109,7 +109,7 @@ def refuse_leap(paths: "Paths", manager: "ServiceManager") -> bool:
     if is_dead and ahead.obstacle(paths, ahead.of_this(paths)) is None:
         edits.say(manager.definitions(), lambda text: print(f"{called()}: {text}", file=sys.stderr))
         return manager.install()
-    raise HermesError(f"nothing was restarted, the next gateway would not start: {why}")
+    raise refusing("nothing was restarted, the next gateway would not start", why)
 
 
 def _describes_itself_soon(paths: "Paths") -> "description.Description | None":

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import ConfigError, Problem
+from hermes_cli.errors import ConfigError, Misconfigured, Problem
 from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.services import looked, usable
@@ -109,7 +109,9 @@ def obstacle(paths: Paths, start: NextStart) -> str | None:
         _log().warning("the check of what would be started says nothing: %s", ended.why)
         return None
     why = ended.why.removeprefix("hermes: ")
-    if ended.code == ConfigError.exit_code or why != ended.why:
+    if ended.code == ConfigError.exit_code:
+        return Misconfigured(why)
+    if why != ended.why:
         return why  # one line of ours, which names the mend
     return f"{start.program} of {start.named_by} does not start it ({why}): {_MEND}"
 
@@ -119,7 +121,7 @@ def glance(paths: Paths, start: NextStart | None) -> str | None:
     try:
         load(paths.config)
     except ConfigError as error:
-        return str(error)
+        return Misconfigured(error)
     if start is not None and not start.is_there:
         return start.gone
     return places(paths)

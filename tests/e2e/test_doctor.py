@@ -95,7 +95,7 @@ def test_a_start_that_the_configuration_forbids_has_one_cause_and_one_mend(herme
     assert codes(hermes) == ["config"]
     assert hermes.run("gateway", "stop").returncode == 0
     failed = hermes.run("gateway", "start")
-    assert failed.returncode == 1
+    assert failed.returncode == 78
     assert "is not valid TOML" in failed.stderr
     assert "hermes.supervisor" not in failed.stderr  # it repeats the first line
     found = hermes.status()["problems"]

@@ -141,7 +141,7 @@ def test_sessions_are_apart(resident, chat):
 
 
 def test_without_a_gateway_it_says_so(chat, paths):
-    assert ended(chat("hello")) == (3, "", "hermes: the gateway is not running: hermes gateway install\n")
+    assert ended(chat("hello")) == (4, "", "hermes: the gateway is not running: hermes gateway install\n")
 
 
 def test_after_a_killed_gateway_it_says_so(start, chat):
@@ -204,7 +204,7 @@ def test_a_gateway_that_was_stopped_is_not_waited_for(gateway, chat, paths):
     gateway.signal(signal.SIGKILL)
     gateway.exit_code()
     code, _, err = ended(process)
-    assert code == 3
+    assert code == 4  # nobody has installed it
     assert err == "hermes: the gateway was stopped, what was accepted stays: hermes gateway install\n"
 
 

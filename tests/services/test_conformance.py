@@ -215,7 +215,7 @@ def test_a_gateway_that_cannot_start_is_said_to_be_down_with_its_exit(world: Wor
     # launchd knows no exit code that forbids another try: it runs again for a moment whenever the throttle is over.
     world.hold_clock()
     done = world.hermes.run("gateway", "start")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert "exited 78" in done.stderr
     status = world.hermes.until(
         lambda: (found := world.hermes.status())["service"]["state"] == "stopped" and found, "down"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from hermes_cli.config import load_or_defaults
-from hermes_cli.errors import HermesError, NotRunningError
+from hermes_cli.errors import HermesError, NotInstalledError, NotRunningError
 from hermes_cli.gateway.channels.local import protocol
 from hermes_cli.intents import desired
 from hermes_cli.paths import Paths
@@ -174,7 +174,7 @@ class Conversation:
             return True
         limit = patience(self._paths)
         if not os.path.isdir(self._paths.state):
-            raise NotRunningError(f"the gateway is not running: {self._starts_it()}")
+            raise self._not_there("the gateway is not running")
         with DirectoryWatch(self._paths.state) as watch:
             while not connect():
                 self._check_hope(first=first)
@@ -192,21 +192,22 @@ class Conversation:
                 watch.drain()
         return True
 
-    def _starts_it(self) -> str:
-        """Return the command that starts what does not run: of what nobody has installed, that one."""
+    def _not_there(self, what: str) -> HermesError:
+        """Return what is said of a gateway that does not run, with what starts it: of what nobody has installed, that."""
         from hermes_cli.services import registered
 
-        is_installed = os.path.exists(registered.path_of(self._paths))
-        return "hermes gateway start" if is_installed else "hermes gateway install"
+        if os.path.exists(registered.path_of(self._paths)):
+            return NotRunningError(f"{what}: hermes gateway start")
+        return NotInstalledError(f"{what}: hermes gateway install")
 
     def _check_hope(self, *, first: bool) -> None:
         if desired.seen(self._paths.desired) == "stopped" and own.read_alive(self._paths) is None:
-            raise NotRunningError(f"the gateway was stopped, what was accepted stays: {self._starts_it()}")
+            raise self._not_there("the gateway was stopped, what was accepted stays")
         if not first or self._paths.queue.unsettled():
             return
         instance = own.read_alive(self._paths)
         if instance is None or instance.state == "exited":
-            raise NotRunningError(f"the gateway is not running: {self._starts_it()}")
+            raise self._not_there("the gateway is not running")
 
 
 def _first(connection: Connection, kind: str) -> Event:
