@@ -145,8 +145,19 @@ def _is_same(one: str, other: str) -> bool:
 def _command_of(state: str) -> str:
     """Return the command that acts on the home whose state directory this is, as a shell reads it."""
     root, _, profile = state.partition("/profiles/")
-    home = f"HERMES_HOME={shlex.quote(root.removesuffix('/state'))} " if root.endswith("/state") else ""
-    return f"{home}hermes -p {profile or DEFAULT_PROFILE}"
+    return f"{_home_of_command(root)}hermes -p {profile or DEFAULT_PROFILE}"
+
+
+def _home_of_command(root: str) -> str:
+    """Return what comes before a command, so that this shell has it act on the home with these state directories."""
+    if root.endswith("/state"):
+        return f"HERMES_HOME={shlex.quote(root.removesuffix('/state'))} "
+    default = "/.local/state/hermes"  # of somebody who has another HOME, or whose shell names a HERMES_HOME
+    home = root.removesuffix(default)
+    named = "env -u HERMES_HOME " if os.environ.get("HERMES_HOME") else ""
+    if home == root or home == os.path.expanduser("~"):
+        return named
+    return f"{named}HOME={shlex.quote(home)} "
 
 
 def _home(state: str) -> str:
@@ -157,7 +168,8 @@ def _home(state: str) -> str:
 
 
 def _command(said: Said) -> str:
-    return printable(" ".join(said.argv) or f"something when {said.watched} has entries", _SHOWN)
+    begins = said.argv.index("-P") - 1 if "-P" in said.argv else 0  # before it: the shell that opens our log
+    return printable(" ".join(said.argv[max(0, begins) :]) or f"something when {said.watched} has entries", _SHOWN)
 
 
 def _of_agent(name: str, said: Said, paths: Paths) -> Problem:

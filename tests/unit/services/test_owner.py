@@ -56,6 +56,30 @@ def test_a_definition_says_which_state_directory_it_serves(home: Path, argv: tup
     assert f"of another home, {home}," in str(other)
 
 
+@pytest.mark.parametrize(
+    ("here", "state", "frees"),
+    [
+        (None, "/b/state", "HERMES_HOME=/b hermes -p default"),
+        (None, "/u/.local/state/hermes/profiles/work", "HOME=/u hermes -p work"),
+        ("/b", "/u/.local/state/hermes", "env -u HERMES_HOME HOME=/u hermes -p default"),
+        ("/b", "~/.local/state/hermes", "env -u HERMES_HOME hermes -p default"),
+    ],
+)
+def test_a_name_of_another_home_is_freed_by_a_command_that_acts_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch, here: str | None, state: str, frees: str
+) -> None:
+    monkeypatch.delenv("HERMES_HOME", raising=False)
+    if here is not None:
+        monkeypatch.setenv("HERMES_HOME", here)
+    shell = ("/bin/sh", "-c", 'exec "$@" >>"$0"', "/logs/gateway.log")
+    found = owner.stranger(
+        "NAME", Said((*shell, *GATEWAY), {owner.MARK: os.path.expanduser(state)}), at(home), is_installed=False
+    )
+    assert found is not None
+    assert f"; {frees} gateway uninstall frees this one" in found.mend
+    assert f"and runs {' '.join(GATEWAY)};" in found.text
+
+
 def test_what_an_older_release_wrote_is_recognised(home: Path) -> None:
     ours, platform = at(home), of_the_platform(home)
     assert whose(Said(GATEWAY, {"HERMES_HOME": str(home)}), ours) is None
