@@ -22,6 +22,7 @@ _PATIENCE = 2.0  # seconds that a line waits for the lock; on a busy machine its
 _AGAIN = 0.001
 _LEAVE_ALONE = 10.0  # seconds without another try when the lock was not to be had
 _TRIES = 16
+_CHUNK = 256 * 1024
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -62,9 +63,15 @@ class LogFile:
             self._append(self._descriptor, data)
 
     def tend(self) -> None:
-        """Follow a rotation of somebody else's and rotate for output that went past `write`. Never raises."""
+        """Follow a rotation of somebody else's and rotate for output that went past `write`. Never raises.
+
+        A burst of such output, or what a start printed that died of it, does not stay aside in its full length.
+        """
         with contextlib.suppress(OSError):
             self.write(b"")
+        for path in files(self.path):
+            if path != self.path:
+                self._shorten(path)
 
     def _write_or_rotate(self, data: bytes) -> bool:
         """Write, and return True; False when the file is another one now and it has to be tried again."""
@@ -130,6 +137,24 @@ class LogFile:
             os.rename(self.path, f"{self.path}.1")
         else:
             os.unlink(self.path)
+
+    def _shorten(self, path: str) -> None:
+        """Keep only the end of a file that was written far past its size, by whoever did not ask. Never raises.
+
+        In place: who still has it open goes on at its end, and holds no more of the disk than the file shows.
+        """
+        with contextlib.suppress(OSError):
+            if os.stat(path, follow_symlinks=False).st_size <= 1.5 * self.bounds.size:
+                return
+            with open(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW), "r+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another process is at it already: then it does it
+                length = os.fstat(file.fileno()).st_size
+                source = max(0, length - self.bounds.size)
+                target = os.pwrite(file.fileno(), b"[%d bytes before this were left out]\n" % source, 0)
+                while chunk := os.pread(file.fileno(), min(_CHUNK, length - source), source):
+                    source += len(chunk)
+                    target += os.pwrite(file.fileno(), chunk, target)
+                os.ftruncate(file.fileno(), target)
 
     def _try_open(self) -> bool:
         """Open the current file. Say whether that could be done; if not, what was open stays so."""

@@ -146,6 +146,23 @@ for _ in range(50):
     assert len(log_file.files(log)) == 3
 
 
+def test_a_burst_past_the_logger_does_not_stay_aside_in_its_full_length(log):
+    file = LogFile(log, Bounds(4096, 3))
+    with open(log, "ab") as past, open(log, "ab") as daemon:
+        past.write(b"".join(b"burst %d\n" % number for number in range(100_000)))
+        past.flush()
+        file.write(b"a line\n")
+        file.tend()
+        assert total(log) <= 3 * 4096
+        assert content(log).endswith(b"burst 99999\na line\n")
+        assert re.match(rb"\[\d+ bytes before this were left out\]\n", content(log))
+        daemon.write(b"who still has it open\n")
+    assert b"burst 99999\nwho still has it open\n" in content(log)
+    Path(f"{log}.1").write_bytes(b"x" * 100_000)  # as the shell of a start moves it aside
+    file.tend()
+    assert total(log) <= 3 * 4096
+
+
 def test_a_directory_that_is_gone_is_made_again(log):
     file = LogFile(log)
     shutil.rmtree(os.path.dirname(log))
