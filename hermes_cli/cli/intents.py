@@ -178,7 +178,7 @@ def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
         "state": "pending",
         "outcome": None,
         "attempts": known.attempts,
-        "waiting_for": known.waiting_for and waiting(known, own.read_alive(paths), now).text,
+        "waiting_for": waiting(known, own.read_alive(paths), now).text,
         "rule": known.rule or None,
         "age": round(max(0.0, now - intent.requested_at), 1),
     }

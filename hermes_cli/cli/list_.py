@@ -31,8 +31,13 @@ _COLOURS = {"ready": "green", "draining": "yellow", "starting": "yellow", "stopp
 def list_(paths: Paths, *, as_json: bool, watch: bool) -> int:
     """Show every profile's gateway: state, since when, restarts, revision, manager; what is pending, what is wrong.
 
-    Exit code: the worst that `status` has for one of them.
+    Exit code: the worst that `status` has for one of them that is installed.
     """
+    return show(paths, as_json=as_json, watch=watch)
+
+
+def show(paths: Paths, *, as_json: bool, watch: bool) -> int:
+    """Show every profile's gateway, once or until Ctrl-C. Return the exit code."""
     from hermes_cli.status.overview import exit_code_of
 
     if watch:

@@ -17,12 +17,17 @@ _WATCHED = ("pending", "progress", "settled")
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts; the format is in docs/status-json.md.")
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes.")
+@click.option("--all", "everybody", is_flag=True, help="Every profile: the same as hermes gateway list.")
 @click.pass_obj
-def status(paths: Paths, *, as_json: bool, watch: bool) -> int:
+def status(paths: Paths, *, as_json: bool, watch: bool, everybody: bool) -> int:
     """Show service, instance, restarter and pending intents.
 
     Exit code: 0 running, 3 not running, 4 not installed, 5 cannot tell.
     """
+    if everybody:
+        from hermes_cli.cli.list_ import show
+
+        return show(paths, as_json=as_json, watch=watch)
     if watch:
         return _watch(paths, as_json=as_json)
     found = _look(paths)

@@ -24,9 +24,9 @@ class Waiting:
 def waiting(known: Progress, running: Instance | None, now: float) -> Waiting:
     """Return what the intent with this note waits for. `now` in epoch seconds."""
     drain = running.drain if running is not None and running.state == "draining" else None
-    if known.waiting_for.startswith("drain: "):
-        if drain is not None:
-            return Waiting(drain.shown(now), drain)
-        if running is None or running.state != "draining":
-            return Waiting(OVER)
+    is_noted = known.waiting_for.startswith("drain: ")
+    if drain is not None and (is_noted or not known.waiting_for):  # it goes on before a driver has noted it
+        return Waiting(drain.shown(now), drain)
+    if is_noted and (running is None or running.state != "draining"):
+        return Waiting(OVER)
     return Waiting(known.waiting_for or NOBODY)

@@ -128,6 +128,18 @@ class Status(NamedTuple):
         return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
 
     @property
+    def has_come_back_from_crashes(self) -> bool:
+        """Whether it is ready, and soon after its last starts ended by itself: nobody knows yet whether it stays."""
+        return (
+            self.instance is not None
+            and self.instance.ready
+            and self.now - self.instance.started_at < starts.SHORT
+            and bool(self.runs)
+            and self.runs[-1].why == "crash"  # nobody has started it since, who may have mended it
+            and starts.crashes_in_a_row(self.runs) > 1
+        )
+
+    @property
     def has_failed(self) -> bool:
         """Whether the end of its log says why it does not run."""
         return self.is_crash_looping or (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hermes_cli.errors import CannotTellError, HermesError, Problem
+from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
 from hermes_cli.programs.starts import crashes_in_a_row
@@ -37,7 +37,7 @@ _GRAVITY = (  # the worst first; what is not named here comes after
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One profile. `since`: epoch seconds at which the state began, None where that is not known."""
+    """One profile. `since`: epoch seconds at which its process began, or the last one ended; None: not known."""
 
     profile: str
     kind: Kind
@@ -127,8 +127,9 @@ def document_of(row: Row) -> dict[str, Any]:
 
 
 def exit_code_of(rows: Sequence[Row]) -> int:
-    """Return the worst exit code that `status` has for any of them."""
-    return max((row.exit_code for row in rows), default=0)
+    """Return the worst exit code that `status` has for any of them; what was uninstalled counts where nothing else is."""
+    codes = [row.exit_code for row in rows]
+    return max((code for code in codes if code != NotInstalledError.exit_code), default=max(codes, default=0))
 
 
 def _chosen(paths: Paths, name: str) -> tuple[Paths, ServiceManager] | Row:

@@ -72,6 +72,9 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.is_crash_looping:  # before `down`, whose mend does not help as long as what the log says is so
         text = f"the gateway ends by itself again and again: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
+    elif status.has_come_back_from_crashes:
+        text = f"the gateway is ready, and has ended by itself soon after its start: {_crashes(status)}"
+        yield Problem("crash-loop", text, "hermes gateway logs")
     if status.service.installed and status.desired == "running":
         waits = bool(status.pending) or service.state == "running"  # who has not described itself yet is starting
         if status.adopted is not None and status.adopted.verdict is not None and not waits:

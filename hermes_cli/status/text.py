@@ -30,8 +30,7 @@ def text(status: Status) -> str:
         lines.append(f"taken over {program}, its file {status.taken_over.file}{command}")
     if status.telegram is not None:
         lines.append(f"telegram   {telegram_line(status.telegram, status.now)}")
-    detail = f", {status.restarter.detail}" if status.restarter.detail else ""
-    lines.append(f"restarter  {status.restarter.state}{detail}")
+    lines.append(f"restarter  {_restarter(status)}")
     lines += _pending(status)
     if status.last is not None:
         ago = span(status.now - status.last.settled_at)
@@ -55,6 +54,13 @@ def _state(status: Status) -> str:
         state = _tries(status)
     detail = "" if service.detail == "start" else service.detail  # systemd's word for starting
     return f"{state}, {mends.shown(detail, status.profile)}" if detail else state
+
+
+def _restarter(status: Status) -> str:
+    found = status.restarter
+    if found.state == "missing" and (status.desired == "stopped" or not status.service.installed):
+        return "not running, and nothing is to be restarted"
+    return f"{found.state}, {found.detail}" if found.detail else found.state
 
 
 def _pending(status: Status) -> list[str]:

@@ -64,6 +64,22 @@ def test_a_restart_that_was_asked_for_is_no_crash(world: World) -> None:
     assert (last["pid"], last["exit_code"], last["crashed"]) == (before.identity.pid, 75, False)
 
 
+def test_a_gateway_that_crashed_twice_is_a_problem_also_while_it_is_ready_again(world: World) -> None:
+    before = world.hermes.install()
+    process.send(before.identity, signal.SIGSEGV)
+    second = world.hermes.ready(other_than=before)
+    assert codes(world) == []  # once is an accident
+    process.send(second.identity, signal.SIGSEGV)
+    third = world.hermes.ready(other_than=second)
+    done = world.hermes.run("gateway", "status", "--json")
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert (problem["code"], done.returncode) == ("crash-loop", 0)
+    assert "2 times in a row" in problem["text"]
+    assert world.hermes.run("gateway", "restart").returncode == 0
+    world.hermes.ready(other_than=third)
+    assert codes(world) == []  # somebody has looked after it
+
+
 def test_a_crash_loop_is_a_problem_at_every_look(world: World) -> None:
     unopenable(world)
     failed = world.hermes.run("gateway", "install")

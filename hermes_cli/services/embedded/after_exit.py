@@ -42,7 +42,7 @@ def after_exit(code: int, uptime: float, crashes: int, desired: Desired | None) 
     if uptime >= CRASH_WINDOW:
         return StartAgain(0.0, what)
     if crashes + 1 >= CRASH_LIMIT:
-        return Rest(f"crash loop: {what}, {crashes + 1} times in a row; see hermes gateway logs", 1)
+        return Rest(f"crash loop: {what}; see hermes gateway logs", 1)
     # The first crash is most often an accident; only a repeated one earns a pause.
     return StartAgain(min(LONGEST_PAUSE, float(2 ** (crashes - 1))) if crashes else 0.0, what)
 

@@ -137,7 +137,7 @@ def _why_down(unit: Unit) -> str:
     if unit.exit_code == EX_CONFIG:
         return "configuration error: exited 78; see hermes gateway logs"
     if unit.restarts:
-        return f"crash loop: {_ended(unit)}, {unit.restarts + 1} times in a row; see hermes gateway logs"
+        return f"crash loop: {_ended(unit)}; see hermes gateway logs"
     return f"{_ended(unit)}; see hermes gateway logs"
 
 

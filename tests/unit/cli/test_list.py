@@ -25,6 +25,7 @@ DRAINING = Row(
     pending=1,
     waiting_for="drain: 1 turn, 62 s of 180 s",
 )
+UNINSTALLED = Row("old", "own", "not installed", "embedded", 4)
 DOWN = Row(
     "ops", "own", "down", "launchd", 3, worst=Problem("down", "the gateway is down: " + "x" * 90, "m"), problems=2
 )
@@ -73,6 +74,16 @@ def test_whatever_the_rows_hold_each_fits_80_columns_and_is_one_line(rows):
         assert line.isprintable()
 
 
-@pytest.mark.parametrize(("rows", "code"), [([READY, DOWN], 3), ([READY, DRAINING], 0), ([], 0)])
-def test_the_exit_code_is_the_worst_of_all(rows, code):
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([READY, DOWN], 3),
+        ([READY, DRAINING], 0),
+        ([], 0),
+        ([UNINSTALLED, READY], 0),
+        ([UNINSTALLED, DOWN], 3),
+        ([UNINSTALLED], 4),
+    ],
+)
+def test_the_exit_code_is_the_worst_of_all_that_is_installed(rows, code):
     assert exit_code_of(rows) == code
