@@ -41,6 +41,7 @@ ACTS = (
     "gateway stop",
     "gateway restart",
     "gateway restart --no-wait",
+    "gateway restart --force",
     "gateway install",
     "gateway install --print",
     "gateway uninstall",
@@ -90,6 +91,14 @@ def killed(hermes: Installation) -> None:
                 os.kill(one.pid, number)
 
 
+def suspended(hermes: Installation) -> None:
+    """The supervisor is stopped by a signal, and can neither be asked nor act."""
+    hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGSTOP)
+
+
 def crashing(hermes: Installation) -> None:
     stopped(hermes)
     shutil.rmtree(hermes.paths.messages, ignore_errors=True)
@@ -107,6 +116,7 @@ STATES: dict[str, Callable[[Installation], None]] = {
     "config.toml wrong, running": wrong_file,
     "config.toml wrong, stopped": wrong_file_and_stopped,
     "everything killed": killed,
+    "supervisor suspended": suspended,
     "crash loop": crashing,
 }
 
