@@ -6,7 +6,6 @@ channel with buttons may put them there. The answer is `/approve CODE` or `/deny
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -98,6 +97,8 @@ class Approvals:
         return f"{verdict}: {_first_line(request.command)}"
 
     async def _asked(self, turn: Turn, command: str, why: str) -> str:
+        import secrets  # with OpenSSL, which few gateways need
+
         code = "".join(secrets.choice(_ALPHABET) for _ in range(5))
         request = Request(code, turn.message, command, why, asyncio.get_running_loop().create_future())
         self.open[code] = request

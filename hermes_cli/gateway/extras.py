@@ -8,6 +8,7 @@ import sys
 
 from hermes_cli.config import Config
 from hermes_cli.errors import ConfigError
+from hermes_cli.gateway import tls
 
 
 def check(path: str, config: Config, *, ahead: bool = False) -> None:
@@ -18,6 +19,7 @@ def check(path: str, config: Config, *, ahead: bool = False) -> None:
     enabled = [name for name, is_on in (("telegram", config.telegram.is_on), ("model", config.model.is_on)) if is_on]
     if not enabled:
         return
+    tls.check(path)
     try:
         if "telegram" in enabled:
             import hermes_cli.gateway.channels.telegram.channel

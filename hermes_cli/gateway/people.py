@@ -7,7 +7,6 @@ each message. Of what a stranger wrote nothing is kept. All limits are here: wha
 """
 
 import hmac
-import secrets
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -153,6 +152,8 @@ class People:
                 "UPDATE pairing SET answers = answers + 1 WHERE channel = ? AND account = ? AND user = ?", key
             )
             return mine.code
+        import secrets  # with OpenSSL, which few gateways need
+
         code = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
         self._database.execute(
             "INSERT OR REPLACE INTO pairing VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0)",

@@ -44,12 +44,16 @@ def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay
     if supervise:
         from hermes_cli.intents import desired
         from hermes_cli.services.embedded import supervisor
-        from hermes_cli.services.embedded.manager import Embedded
 
         if not (background or resume):
+            from hermes_cli.services.embedded.manager import Embedded
+
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume, stay=stay)
+    from hermes_cli.gateway import tls
+
+    tls.import_asyncio(paths)
     from hermes_cli.gateway import another_try
 
     this = another_try.Start(paths)

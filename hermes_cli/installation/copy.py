@@ -8,10 +8,8 @@ is swapped, so a driver that starts during the swap runs the old copy or the new
 """
 
 import contextlib
-import hashlib
 import importlib.util
 import os
-import shutil
 import sys
 
 from hermes_cli.errors import HermesError
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from hermes_cli.paths import Paths
 
 # platformdirs where HERMES_HOME is not set, psutil where the kernel has no /proc and for git's lock files.
-_NEEDED = ("filelock", "platformdirs", "psutil")
+_NEEDED = ("platformdirs", "psutil")
 # $1 python, $2 the copy, $3 which to try first, $4 profile, $5 trigger. If a driver cannot run, or is
 # killed, the other one looks at what is there and goes on.
 _SCRIPT = """\
@@ -53,14 +51,14 @@ def keep(paths: "Paths") -> None:
             return
         durable.make_private_directory(folder)
         staged = f"{folder}/new-{os.getpid()}"
-        shutil.rmtree(staged, ignore_errors=True)
+        durable.remove_tree(staged)
         os.mkdir(staged, 0o700)
         for package, source in sources.items():
             _copy(source, f"{staged}/{package}")
         durable.write_new(f"{staged}/hermes_cli/{origin.ORIGIN}", os.fsencode(origin.package()))
         for directory, _, _ in os.walk(staged):
             durable.sync_directory(directory)
-        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)  # one that was cut off before its last file
+        durable.remove_tree(f"{folder}/{name}")  # one that was cut off before its last file
         os.rename(staged, f"{folder}/{name}")
         durable.sync_directory(folder)
         _point_at(folder, name)
@@ -123,6 +121,8 @@ def _files(source: str) -> list[str]:
 
 
 def _digest(sources: dict[str, str]) -> str:
+    import hashlib  # with OpenSSL, which a supervisor would keep in its memory
+
     digest = hashlib.sha256()
     for package, source in sources.items():
         digest.update(f"{package}\0{source}\0".encode(errors="surrogateescape"))
@@ -156,4 +156,4 @@ def _point_at(folder: str, name: str) -> None:
         durable.sync_directory(folder)
     for other in os.listdir(folder):
         if other.startswith("lib-") and other not in {name, before}:
-            shutil.rmtree(f"{folder}/{other}", ignore_errors=True)
+            durable.remove_tree(f"{folder}/{other}")

@@ -6,7 +6,6 @@ A profile has one if its program.toml has `argv`. Definition, restarter and ever
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import sys
 
@@ -52,6 +51,8 @@ class TakenOver:
 
     def missing(self) -> str | None:
         """Return why it cannot be started, with the mend, or None: its program is not where its file says."""
+        import shutil
+
         if shutil.which(self.argv[0]) is not None:
             return None
         return f"the program of {self.name} is gone, {self.argv[0]}: install it again, or edit program.toml"

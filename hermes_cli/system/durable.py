@@ -310,3 +310,10 @@ def names_in(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+def remove_tree(directory: str) -> None:
+    """Remove a directory and all below it, as far as that goes."""
+    import shutil  # with three compressors, which a gateway and its supervisor would keep in their memory
+
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,6 +1,7 @@
-"""Kernel locks: taken with filelock, looked at without taking part.
+"""Kernel locks by flock(2): taken, and looked at without taking part.
 
-The kernel knows who holds a lock, so a dead process holds none. The content of a lock file means nothing here.
+The kernel knows who holds a lock, so a dead process holds none. The content of a lock file means nothing here. filelock's
+lock_descriptor is the same call; the import of that library costs a process as much as asyncio, and 3 MB for good.
 """
 
 import fcntl
@@ -72,10 +73,8 @@ class Lock:
 
     def release(self) -> None:
         """Let go of the lock, also for every child that has inherited it."""
-        from filelock import unlock_descriptor
-
         try:
-            unlock_descriptor(self.descriptor)
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         finally:
             os.close(self.descriptor)
 
@@ -97,15 +96,16 @@ def take(path: str, timeout: float = _OUTLAST_A_LOOK) -> Lock | None:
 
 
 def _try(path: str) -> Lock | None:
-    from filelock import lock_descriptor
-
     # O_NONBLOCK: a FIFO must not hold up the caller; O_NOFOLLOW: a link must not lead it elsewhere.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
         # A file without a name is no lock any more: its holder removed it, and the next process makes another.
-        if lock_descriptor(descriptor, blocking=False) and os.fstat(descriptor).st_nlink:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:
             return Lock(descriptor)
+    except BlockingIOError:
+        pass
     except BaseException:
         os.close(descriptor)
         raise

@@ -13,7 +13,6 @@ Steps: begun → proven → (the restart is judged) → over, or begun → undoi
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -137,7 +136,7 @@ class Journal:
         The rename is synced, because a power cut must not bring back an order to undo the update.
         """
         if outcome not in DONE:
-            shutil.rmtree(self.files, ignore_errors=True)
+            durable.remove_tree(self.files)
         self.note(outcome=outcome, why=why or self.why, ended_at=time.time())
         updates = self._updates
         os.rename(self.path, f"{updates}/{self.intent}.json")
@@ -230,4 +229,4 @@ def _tidy(updates: str) -> None:
             continue
         with contextlib.suppress(OSError):
             if f"{identifier}.json" in names or os.stat(f"{updates}/{name}").st_mtime < horizon:
-                shutil.rmtree(f"{updates}/{name}", ignore_errors=True)
+                durable.remove_tree(f"{updates}/{name}")

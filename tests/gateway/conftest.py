@@ -27,10 +27,6 @@ from hermes_cli.system import durable, locks, sockets
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-_PROGRAM = (
-    "import sys; from hermes_cli import paths; from hermes_cli.gateway.run import main; sys.exit(main(paths.resolve()))"
-)
-
 
 _numbers = itertools.count()
 
@@ -95,7 +91,7 @@ class Gateway:
         self._clients: list[Client] = []
         self.mark = ""  # of the test that it serves, if it serves several
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-m", "hermes_cli", "-p", environment.get("HERMES_PROFILE", "default"), "gateway", "run"],
             env=environment,
             cwd=os.environ.get("HERMES_TEST_CODE"),  # whose modules come first
             stdin=subprocess.DEVNULL,

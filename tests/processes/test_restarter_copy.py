@@ -12,7 +12,7 @@ from support.machines.installation import PATIENCE, REPOSITORY, Installation
 
 from hermes_cli.installation import copy
 
-WHERE = "import hermes_cli, filelock, psutil; print(hermes_cli.__file__, filelock.__file__, psutil.__file__)"
+WHERE = "import hermes_cli, platformdirs, psutil; print(hermes_cli.__file__, platformdirs.__file__, psutil.__file__)"
 
 
 def run(argv: list[str], **variables: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,6 @@ No profile's name begins with `_`, so no profile of the default home can be call
 older release installed under the plain name keeps it, and a home that was moved keeps the name that it had.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 
@@ -47,5 +46,7 @@ def _profile(paths: Paths) -> str:
 def _digest(paths: Paths) -> str:
     if paths.home is None:
         return ""
+    import hashlib  # with OpenSSL: 3.5 MB, which a resident process of the default home can do without
+
     place = os.path.realpath(paths.home).encode(errors="surrogateescape")
     return "_" + hashlib.sha256(place).hexdigest()[:_DIGITS]

@@ -5,7 +5,6 @@ last: a definition that was changed since is not in force.
 """
 
 import contextlib
-import hashlib
 import os
 import stat
 import time
@@ -108,4 +107,6 @@ def _written(label: str) -> Definition:
 
 
 def _digest(wanted: Definition) -> str:
+    import hashlib
+
     return hashlib.sha256(wanted.text.encode()).hexdigest()[:16]
