@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.gateway.conversations.message import Message, asked_by
 from hermes_cli.gateway.conversations.turn import Turn
@@ -23,8 +23,7 @@ from hermes_cli.system.process import Identity
 _log = logging.getLogger("hermes.drain")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """An intent that names this instance, and when it was first seen (event loop seconds)."""
 
     intent: Intent

@@ -98,7 +98,7 @@ class Lifecycle:
 
     def _mark(self, **reached: float) -> None:
         """Note how far this instance has come. Written with the next change."""
-        self._now = replace(self._now, marks=replace(self._marks, **reached))  # type: ignore[arg-type]  # of Marks' own fields
+        self._now = replace(self._now, marks=self._marks._replace(**reached))  # type: ignore[arg-type]  # not of the pid
 
     def _move(self, state: State, *, drain: DrainState | None = None, exit_code: int | None = None) -> None:
         if self.state not in _BEFORE[state]:

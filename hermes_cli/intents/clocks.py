@@ -1,14 +1,13 @@
 """Every deadline of a restart, derived from one number: drain < exit backstop < supervisor kill < driver deadline."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 REQUESTER_GRACE = 3.0  # for the turn that asked, which never blocks the drain, to print its answer
 ANSWER_GRACE = 30.0  # the same while it runs no command that could wait for the restart: for a model's last words
 POKE = 2.0  # to poke the restarter: within the grace, so that a caller without an answer can still start a driver
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(NamedTuple):
     """Seconds after the signal. `drain` is how long running turns may go on; each later clock contains the one before."""
 
     drain: float

@@ -141,7 +141,7 @@ class Driver:
             return self._act(merged, served)
         waits = [(intent, step) for intent, step in steps if isinstance(step, Wait)]
         for intent, wait in waits:
-            self._note(intent, replace(self._progress[intent.id], waiting_for=wait.waiting_for, rule=wait.rule))
+            self._note(intent, self._progress[intent.id]._replace(waiting_for=wait.waiting_for, rule=wait.rule))
         return min((wait for _, wait in waits), key=lambda wait: wait.until)
 
     def _clear(self) -> Scan:
@@ -165,7 +165,7 @@ class Driver:
         if intent.id not in self._progress:
             self._progress[intent.id] = self._on_disk[intent.id] = self._queue.progress_of(intent.id)
         known = self._progress[intent.id]
-        known = known if known.since else replace(known, since=self._seen.now)
+        known = known if known.since else known._replace(since=self._seen.now)
         seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
         facts = witness.with_look(Facts(intent, known, seen, self._policy))
         if intent.reason == UPDATE and not seen.held:
@@ -220,7 +220,7 @@ class Driver:
         if self._hooks is None or not takes_down or not self._hooks.is_due(intents):
             return False
         for intent in intents:
-            self._note(intent, replace(self._progress[intent.id], waiting_for="the hook before_restart", rule=act.rule))
+            self._note(intent, self._progress[intent.id]._replace(waiting_for="the hook before_restart", rule=act.rule))
         self._heard_within(self._hooks.limit + STEP)
         self._hooks.before(intents)
         return True

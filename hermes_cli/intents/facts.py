@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.desired import Desired
@@ -20,8 +20,7 @@ SAME_GENERATION = 2.0  # seconds between two looks at when one run began: each l
 PERSON_LIMIT_FACTOR = 5  # people get five times the programs' storm limit; who claims to be one is not checked
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """An update's change of code, which its restart has to prove. `undone`: why the old code was put back, if it was.
 
     `brought`: the revision that a program on the new code calls itself; None if that is not known.
@@ -53,8 +52,7 @@ class Observation:
     answered: frozenset[tuple[str, str, str]] = frozenset()  # messages whose request was carried out before
 
 
-@dataclass(frozen=True, slots=True)
-class Mends:
+class Mends(NamedTuple):
     """What a person can do about an outcome, and what is waited for, as the texts of this program name it."""
 
     queue: str = "look at the queue"
@@ -63,8 +61,7 @@ class Mends:
     describing: str = "the gateway to describe itself again"
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """The numbers. Seconds. `refusal_codes`: exit codes that mean that another start would not help either.
 
     `look_again`: seconds between two looks at a program whose changes nothing tells of.

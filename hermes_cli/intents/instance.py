@@ -1,7 +1,7 @@
 """One run of the program that is kept alive, as its observer describes it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_cli.system.process import Identity
 
@@ -9,8 +9,7 @@ State = Literal["starting", "ready", "draining", "exited"]
 STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")
 
 
-@dataclass(frozen=True, slots=True)
-class DrainState:
+class DrainState(NamedTuple):
     """A drain under way: epoch seconds, and how many turns it waits for."""
 
     since: float
@@ -27,8 +26,7 @@ def drain_text(turns: int, passed: float, lasts: float) -> str:
     return f"drain: {turns} turn{'' if turns == 1 else 's'}, {max(0.0, passed):.0f} s of {lasts:.0f} s"
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """How far the process `pid` says that it came, and when: epoch seconds, 0 for not (yet). `turns`: that it waited for."""
 
     pid: int = 0

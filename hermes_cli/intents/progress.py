@@ -1,13 +1,11 @@
 """How far an intent has come: a mutable note beside an immutable record. Losing it costs time, never the intent."""
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.system import durable
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Times in epoch seconds, 0 for never."""
 
     since: float = 0.0  # when a driver first took it up
@@ -30,8 +28,7 @@ class Progress:
         """Return the same with no time in the future: after the clock was stepped back, nobody waits for it to catch up."""
         if max(self.since, self.signalled_at, self.attempted_at, self.ready_since, self.gone_at) <= now:
             return self
-        return replace(
-            self,
+        return self._replace(
             since=min(self.since, now),
             signalled_at=min(self.signalled_at, now),
             attempted_at=min(self.attempted_at, now),
@@ -43,13 +40,13 @@ class Progress:
 def read(directory: str, identifier: str) -> Progress:
     """Return the progress so far; a fresh one when there is none, or when it cannot be read."""
     document = durable.read_json(_path(directory, identifier)) or {}
-    kinds: dict[str, Any] = {entry.name: type(entry.default) for entry in fields(Progress)}
+    kinds: dict[str, Any] = {name: type(default) for name, default in Progress._field_defaults.items()}
     return Progress(**{name: kind(document[name]) for name, kind in kinds.items() if _fits(document.get(name), kind)})
 
 
 def write(directory: str, identifier: str, progress: Progress) -> None:
     """Replace the note. Raises OSError."""
-    durable.replace_volatile(_path(directory, identifier), asdict(progress))
+    durable.replace_volatile(_path(directory, identifier), progress._asdict())
 
 
 def _path(directory: str, identifier: str) -> str:

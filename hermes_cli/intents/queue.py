@@ -18,8 +18,7 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.intents import hold, progress, sign_of_life
 from hermes_cli.intents.directories import Directories
@@ -46,8 +45,7 @@ NO_LINKS = {errno.EACCES, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EN
 _NOT_ITS_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EAGAIN}
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """Something in pending/ that is no intent."""
 
     name: str
@@ -59,8 +57,7 @@ class Broken:
         return os.fsencode(self.name).decode("ascii", "backslashreplace")
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """What one look at pending/ saw, oldest first. `finished` are ids whose settlement a crash cut short."""
 
     intents: tuple[Intent, ...]

@@ -2,9 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.intents.request import SCHEMA
 from hermes_cli.system.durable import finite
@@ -19,8 +18,7 @@ class RecordError(ValueError):
     """What lies there is not an intent that this release may act on; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requester:
+class Requester(NamedTuple):
     """Who asked, for a person to read."""
 
     pid: int = 0
@@ -32,8 +30,7 @@ class Requester:
         return f"{self.command} (pid {self.pid}, {'in-tree' if self.in_tree else 'out of tree'})"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The conversation that asked, and gets the outcome."""
 
     channel: str | None = None
@@ -51,8 +48,7 @@ class Origin:
         return (self.channel or "", self.chat or "", self.message)
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """One request. Times in epoch seconds, durations in seconds; `target` None: no gateway ran when it was made.
 
     `generation`: which run of the target was meant, where runs share a process, see `Instance`.

@@ -1,13 +1,11 @@
 """The service as its manager sees it: what managers say and the driver decides by."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_cli.system.process import describe_exit
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """What the service manager says. Three values: a manager that does not answer is not a stopped service.
 
     `scheduled`: stopped, and the manager will start it by itself when its own interval between starts has passed.

@@ -1,8 +1,7 @@
 """An intent with its final outcome, and what the history of them says."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.intents.record import Intent
 from hermes_cli.system.durable import finite
@@ -11,8 +10,7 @@ from hermes_cli.system.printable import printable
 _LIMIT = 64  # letters of a word
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """An intent with its final outcome. `took` in seconds since the request; `instance` is the fresh one."""
 
     intent: Intent

@@ -7,8 +7,7 @@ nobody noted is left out, and so is one that cannot be in this order: the manage
 demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.intents.progress import Progress
@@ -19,8 +18,7 @@ from hermes_cli.system.durable import finite
 PHASES = ("requested", "signalled", "draining", "exited", "demanded", "starting", "ready", "settled")
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """One phase: `at`, in epoch seconds, it began; it `lasted` seconds until the next one began. None: it still goes on."""
 
     name: str
@@ -28,8 +26,7 @@ class Phase:
     lasted: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """How far a restart came, and when. `turns` were waited for; `attempts` starts were demanded."""
 
     phases: tuple[Phase, ...]

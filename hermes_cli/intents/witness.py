@@ -21,11 +21,11 @@ def with_stay(facts: Facts) -> Progress:
     """Return the progress with how long the fresh instance has been ready. A restart that was asked for is no loss."""
     before, running = facts.progress, facts.running
     if running is not None and running.identity.pid == before.ready_pid:
-        return before if running.ready else replace(before, ready_pid=0)
+        return before if running.ready else before._replace(ready_pid=0)
     lost = before.lost + (before.ready_pid != 0)
     if running is not None and running.ready and facts.outdated is None:
-        return replace(before, ready_pid=running.identity.pid, ready_since=facts.now, lost=lost)
-    return replace(before, ready_pid=0, lost=lost) if before.ready_pid else before
+        return before._replace(ready_pid=running.identity.pid, ready_since=facts.now, lost=lost)
+    return before._replace(ready_pid=0, lost=lost) if before.ready_pid else before
 
 
 def with_deaths(facts: Facts) -> Progress:
@@ -40,7 +40,7 @@ def with_deaths(facts: Facts) -> Progress:
         if facts.intent.target is not None and pid == facts.intent.target.pid:
             pid = 0
     died = 0 not in {pid, before.start_pid} and pid != before.start_pid
-    return replace(before, start_pid=pid, died=before.died + died)
+    return before._replace(start_pid=pid, died=before.died + died)
 
 
 def with_departure(facts: Facts) -> Progress:
@@ -50,18 +50,18 @@ def with_departure(facts: Facts) -> Progress:
         return before
     if running is not None and target.is_same_as(running.identity):
         return before
-    return replace(before, gone_at=facts.now)
+    return before._replace(gone_at=facts.now)
 
 
 def with_step(before: Progress, step: Step, now: float) -> Progress:
     """Return the progress to note before the step is taken: a driver that is killed in between has counted it."""
     match step:
         case Signal(target) if target.pid == before.signalled_pid:
-            return replace(before, repeats=before.repeats + 1)
+            return before._replace(repeats=before.repeats + 1)
         case Signal(target) | Kill(target):
-            return replace(before, signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
+            return before._replace(signals=before.signals + 1, repeats=0, signalled_pid=target.pid, signalled_at=now)
         case Start():
-            return replace(before, attempts=before.attempts + 1, attempted_at=now, start_pid=0)
+            return before._replace(attempts=before.attempts + 1, attempted_at=now, start_pid=0)
         case PutBack():  # the old code has all its attempts
             return Progress(since=now)
         case _:

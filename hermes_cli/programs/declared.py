@@ -123,8 +123,7 @@ class DeclaredProgram:
         if starts is not None and self._starts_within(starts) > starts["count"]:
             start_timeout = float(starts.get("start_timeout", start_timeout))
         refused = self.file.get("restart", "exits", "refused") or ()
-        return replace(
-            policy,
+        return policy._replace(
             drain_timeout=float(self.file.get("restart", "drain_limit") or 0.0),
             teardown_timeout=float(self.file.get("restart", "exit_limit") or policy.teardown_timeout),
             start_timeout=start_timeout,

@@ -9,7 +9,7 @@ is asked afterwards.
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
@@ -22,8 +22,7 @@ _SHELL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """One end. `at`: epoch seconds; `code`: the exit code, negative: ended by that signal."""
 
     at: float

@@ -1,7 +1,7 @@
 """Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes."""
 
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
@@ -57,8 +57,8 @@ class GatewayInstance(Instance):
             "drain": drain,
             "exit_code": self.exit_code,
             "crashes": {"update": self.crashes.update, "count": self.crashes.count} if self.crashes else None,
-            "marks": asdict(self.marks) if self.marks is not None else None,
-            "before": asdict(self.before) if self.before is not None else None,
+            "marks": self.marks._asdict() if self.marks is not None else None,
+            "before": self.before._asdict() if self.before is not None else None,
         }
 
 

@@ -6,8 +6,7 @@ docs/contributing/program-files.md.
 
 import os
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.errors import ConfigError
 
@@ -78,8 +77,7 @@ _TAKEN_OVER: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramFile:
+class ProgramFile(NamedTuple):
     """A valid program file: its text, and the document that it holds."""
 
     text: str

@@ -8,8 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.instance import Marks
@@ -31,8 +30,7 @@ _WHYS: tuple[Why, ...] = ("first", "started", "asked", "crash", "boot", "manager
 _BEGINS_ANEW = ("first", "started", "boot")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One run of the gateway. Epoch seconds. `code`: its exit code, negative: ended by that signal; None: not known (yet).
 
     `boot`: the machine's boot; a run that the machine's own end ended did not crash. `why` it was started; `marks`: how far it came.
@@ -46,6 +44,10 @@ class Run:
     rebooted: bool = False
     why: Why | None = None
     marks: Marks | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return what the journal keeps of it."""
+        return {**self._asdict(), "marks": self.marks._asdict() if self.marks is not None else None}
 
     @property
     def crashed(self) -> bool:
@@ -65,8 +67,7 @@ class Run:
         return describe_exit(self.code)
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """Starts in a row, since somebody started the gateway or the machine: the first was at `since` (epoch seconds)."""
 
     since: float
@@ -110,7 +111,7 @@ def record(paths: Paths, pid: int, now: float) -> None:
         found = Series(now, 1)
     else:
         found = Series(before.since, before.starts + len(runs) - len(known))
-    document = {"schema": 1, "starts": [asdict(run) for run in runs[-KEPT:]], "series": asdict(found)}
+    document = {"schema": 1, "starts": [run.document() for run in runs[-KEPT:]], "series": found._asdict()}
     durable.replace_volatile(path_of(paths), document)
     ends.forget(paths)
 
@@ -120,8 +121,8 @@ def complete(paths: Paths, code: int | None) -> None:
     document = _document(paths)
     runs = _runs(document)
     if code is not None and len(runs) > 1 and runs[-2].crashed and runs[-2].code is None:
-        runs[-2] = replace(runs[-2], code=code)
-        durable.replace_volatile(path_of(paths), {**document, "starts": [asdict(run) for run in runs]})
+        runs[-2] = runs[-2]._replace(code=code)
+        durable.replace_volatile(path_of(paths), {**document, "starts": [run.document() for run in runs]})
 
 
 def is_end_unknown(paths: Paths) -> bool:
@@ -149,7 +150,7 @@ def with_start(
     The last one ended as `before` says of itself, else as its manager was told. `asked`: when somebody last said start, epoch seconds.
     """
     known = _ended(runs, before, fresh.boot, fresh.at, ended)
-    return (*known, replace(fresh, why=why(known[-1] if known else None, asked)))
+    return (*known, fresh._replace(why=why(known[-1] if known else None, asked)))
 
 
 def why(before: Run | None, asked: float | None) -> Why:
@@ -225,8 +226,7 @@ def _with_end(last: Run, before: own.GatewayInstance | None, mine: End | None, b
     ended_at = said.heartbeat if said is not None else now
     if mine is not None and (said is None or said.state != "exited"):
         ended_at = mine.at
-    return replace(
-        last,
+    return last._replace(
         ended_at=max(last.at, min(ended_at, now)),
         code=code,
         rebooted=code is None and last.boot != boot,

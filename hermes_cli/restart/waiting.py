@@ -4,7 +4,7 @@ The driver notes the reason whenever it looks. The seconds of a drain go on with
 gateway itself says of its drain.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.progress import Progress
@@ -13,8 +13,7 @@ NOBODY = "a driver"  # nobody has looked at the intent yet
 OVER = "a driver to look again: the drain is over"
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What for, in words; if that is a drain, its times."""
 
     text: str

@@ -11,7 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.config import load
 from hermes_cli.environment import scrubbed
@@ -34,8 +34,7 @@ _NO_PLACE = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS, errno.ELOOP}
 _KILLED = {-9, -15}  # by somebody, for want of memory most often: that says nothing about the program
 
 
-@dataclass(frozen=True, slots=True)
-class NextStart:
+class NextStart(NamedTuple):
     """What would be started. `named_by`: the file that says so, or who does."""
 
     argv: tuple[str, ...]

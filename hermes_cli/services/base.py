@@ -1,7 +1,6 @@
 """The interface of every service manager. Each call is bounded; a timeout means unknown (B8)."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from hermes_cli.errors import Problem
 from hermes_cli.intents.service import Service
@@ -12,8 +11,7 @@ LOOK = 4.0  # seconds for one question of somebody who only looks; after that th
 RestarterState = Literal["loaded", "running", "missing", "disabled", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceStatus:
+class ServiceStatus(NamedTuple):
     """The service as its manager sees it. `domain` is where it is registered, as that manager names it."""
 
     label: str
@@ -24,8 +22,7 @@ class ServiceStatus:
     answers: bool = True  # False: the manager said nothing, so that whoever only looks need not ask it again
 
 
-@dataclass(frozen=True, slots=True)
-class RestarterStatus:
+class RestarterStatus(NamedTuple):
     """The second job, which runs the driver outside the gateway's tree."""
 
     state: RestarterState

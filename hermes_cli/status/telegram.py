@@ -1,13 +1,12 @@
 """How a running gateway stands with Telegram: its telegram.json, believed while that very process runs."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.paths import Paths
 from hermes_cli.system import durable
 
 
-@dataclass(frozen=True, slots=True)
-class TelegramState:
+class TelegramState(NamedTuple):
     """What the channel last wrote. `problem`: what is wrong and the mend; times are epoch seconds.
 
     `paired` people were let in by a code, `codes` are open.

@@ -11,8 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.system import complaint
 from hermes_cli.system import printable as everything
@@ -24,8 +23,7 @@ _LONGEST = 280  # letters of a reason
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a command ended. `code` None: it did not end within `timeout` seconds."""
 
     code: int | None

@@ -15,7 +15,7 @@ import os
 import stat
 import threading
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SIZE, FILES = 5 * 1024 * 1024, 3
 _PATIENCE = 2.0  # seconds that a line waits for the lock; on a busy machine its holder may get no turn for a while
@@ -26,8 +26,7 @@ _CHUNK = 256 * 1024
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """`size` bytes a file, and `files` of them with the current one."""
 
     size: int = SIZE

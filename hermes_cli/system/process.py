@@ -5,15 +5,13 @@ import os
 import select
 import signal
 import sys
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from hermes_cli.system import process_table
 from hermes_cli.system.durable import finite
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """One run of one program. `create_time` in seconds of the epoch; `start_ticks` in ticks since boot (Linux)."""
 
     pid: int

@@ -15,8 +15,7 @@ leaves nothing to be counted: a failing import, a broken config.toml.
 import logging
 import os
 import time
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import entry_points
@@ -34,8 +33,7 @@ _ASKED_FOR = (0, own.RESTART_EXIT_CODE)  # exit codes
 Verdict = Literal["over", "watched", "rolled back"]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """An update that has succeeded, as far as it matters here. Times in epoch seconds.
 
     `revision` is what a gateway on the new code calls itself; None if the receipt does not say it.
@@ -69,8 +67,7 @@ def is_crash(before: GatewayInstance | None, receipt: Receipt, boot: str) -> boo
     return before.state in {"starting", "ready"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """The count that a fresh gateway writes on, and whether it is to have the update rolled back."""
 
     crashes: Crashes | None = None

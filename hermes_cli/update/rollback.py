@@ -5,7 +5,7 @@ back.
 """
 
 import heapq
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.paths import Paths, profiles, sibling
@@ -22,8 +22,7 @@ if TYPE_CHECKING:  # `hermes gateway status` reads receipts, and needs no source
 CRASHES = 3  # after so many the gateway asks for a rollback itself; see hermes_cli.update.crashes
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(NamedTuple):
     """What was asked for. `command`: who asked, for the history. `of`: only if this update is the newest; "": any."""
 
     command: str = "hermes update --rollback"

@@ -12,10 +12,10 @@ import signal
 import struct
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bench import Bench, python, reap, spawn
 from measure import Limits, Row, interleave
+from support.values import replace
 
 from hermes_cli.intents import desired, driver, request
 from hermes_cli.intents.facts import Policy

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -11,6 +10,7 @@ from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import SHORT_CLOCKS, Installation
 from support.releases.changes import NEVER_STARTS_AGAIN, SOUND
 from support.releases.checkout import Checkout
+from support.values import replace
 
 from hermes_cli.intents import request
 from hermes_cli.paths import Paths

@@ -27,7 +27,6 @@ from hermes_cli.system import durable, locks, sockets
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 
-
 _numbers = itertools.count()
 
 

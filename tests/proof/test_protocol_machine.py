@@ -10,7 +10,6 @@ import shutil
 import signal
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -18,6 +17,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.models.in_place import NoUpdates, paths_below
+from support.values import replace
 
 from hermes_cli.intents import desired, driver, facts, progress, queue, record
 from hermes_cli.intents.facts import Policy

@@ -3,9 +3,9 @@
 import json
 import os
 import time
-from dataclasses import replace
 
 import pytest
+from support.values import replace
 
 from hermes_cli.intents import desired
 from hermes_cli.intents.instance import DrainState

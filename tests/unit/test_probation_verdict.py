@@ -1,8 +1,7 @@
 """When an update is rolled back by itself: pure functions of the receipt, the instance before, and the clock."""
 
-from dataclasses import replace
-
 import pytest
+from support.values import replace
 
 from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.system.process import Identity

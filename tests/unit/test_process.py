@@ -5,9 +5,9 @@ import select
 import signal
 import sys
 import threading
-from dataclasses import replace
 
 import pytest
+from support.values import replace
 
 from hermes_cli.system import process_table
 from hermes_cli.system.process import Handle, Identity, describe_exit, send

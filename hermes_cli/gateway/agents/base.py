@@ -1,14 +1,12 @@
 """What an agent is, and what it may do in the world."""
 
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hermes_cli.gateway.conversations.turn import Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):
     """The tools of an agent. Each returns text for the conversation; what it streams goes through the turn's `emit`.
 
     `terminal` runs a shell command, gives its output to the callable, and returns its closing line, "" when it ended

@@ -6,7 +6,7 @@ A channel that can edit what it has shown shows a change that way; in others wha
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.gateway.conversations.forms import Span
 from hermes_cli.gateway.conversations.message import Message
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from hermes_cli.gateway.conversations.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """The `n`th change of this store: a stored `message` goes on with what it changes, or `text` replaces it."""
 
     n: int
@@ -25,8 +24,7 @@ class Change:
     message: Message | None
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A message as it reads now. `n`: of the last change in it, 0 without any."""
 
     base: Message

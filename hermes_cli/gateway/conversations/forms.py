@@ -1,13 +1,11 @@
 """Which stretches of a text are of which form: what a model wrote, and what is shown as it is. Pure."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Form = Literal["markdown", "output"]  # of a model's words, and of a terminal; what has none is a plain text of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The characters from `start` to before `end` are of this form."""
 
     form: Form

@@ -4,8 +4,7 @@ The channel belongs to the message: whatever has to know it (the terminal's envi
 drain, a notice) takes it from here.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from hermes_cli.environment import SESSION
 from hermes_cli.gateway.conversations.forms import Span
@@ -18,8 +17,7 @@ TELEGRAM = "telegram"
 FORWARDED = "[forwarded]\n"  # begins a text that its writer passed on: nothing in it is a command
 
 
-@dataclass(frozen=True, slots=True)
-class MessageOrigin:
+class MessageOrigin(NamedTuple):
     """Where a message came from, or where a notice goes, in the channel's own words.
 
     `account` is ours at the channel (a bot's id), `user` the writer's, `external` the channel's id of the message.
@@ -42,8 +40,7 @@ class MessageOrigin:
         return MessageOrigin(self.channel, self.account, self.chat, self.thread)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A stored message.
 
     `streamed` is how many characters of a reply were sent as chunks, `rest` the part of the reply that followed them.
@@ -100,8 +97,7 @@ class Message:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The end of a turn; see `Message` for the fields. `spans` are those of its text."""
 
     text: str

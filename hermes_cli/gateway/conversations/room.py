@@ -1,7 +1,7 @@
 """How much the store may hold, and what makes room in it: the oldest messages that are over go first."""
 
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.gateway.conversations.database import transaction
 
@@ -10,8 +10,7 @@ _AT_ONCE = 10  # messages that make room in one transaction
 _SPARE = 512  # free pages of a full file, or an eighth of it: room for the next messages
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """`queued` messages may wait for their turn, and the file may have so many `bytes`."""
 
     queued: int = 1000

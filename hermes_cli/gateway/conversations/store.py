@@ -15,8 +15,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.gateway.conversations.changes import Changes
 from hermes_cli.gateway.conversations.database import (
@@ -34,8 +33,7 @@ from hermes_cli.gateway.conversations.message import LOCAL, Ended, Message, Mess
 from hermes_cli.gateway.conversations.room import FullError, Room, make_room
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A user's message that has come in."""
 
     session: str
@@ -147,7 +145,7 @@ class Store:
                 restart=reply.restart,
             )
             if inserted is not None and reply.spans:
-                spans = json.dumps([astuple(span) for span in reply.spans])
+                spans = json.dumps(reply.spans)
                 self._database.execute("INSERT OR REPLACE INTO forms VALUES (?, ?)", (inserted.seq, spans))
             return inserted
 
@@ -305,7 +303,7 @@ class Store:
         if reply_to is None and origin.channel != LOCAL:
             self._database.execute(
                 f"INSERT OR REPLACE INTO origins (message, {ORIGIN}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  a literal
-                (identifier, *astuple(origin)),
+                (identifier, *origin),
             )
         name, answered = _plain(session, identifier), None if reply_to is None else _plain(session, reply_to)
         return Message(seq, session, name, role, text, now, origin, answered, state, streamed, rest, restart, outcome)

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from hermes_cli.config import LimitsConfig
@@ -153,7 +152,7 @@ class Turns:
             reply = turn.reply(f"[the turn failed: {type(error).__name__}: {error}]")
         else:
             reply = turn.reply(task.result())
-        reply = replace(reply, restart=self._restart_of(turn.message))
+        reply = reply._replace(restart=self._restart_of(turn.message))
         ended: Ended = "interrupted" if interrupted else "answered"
         stored = await self._kept(lambda: self._store.finish(turn.message, reply, ended))
         if stored is not None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.gateway.conversations.message import Message
 from hermes_cli.gateway.conversations.store import Store
@@ -29,8 +29,7 @@ _ORPHAN = 86400.0  # seconds after which what belongs to no conversation any mor
 _MOST = 100  # updates that are followed at once
 
 
-@dataclass(frozen=True, slots=True)
-class ChatUpdate:
+class ChatUpdate(NamedTuple):
     """An update that a message asked for."""
 
     id: str

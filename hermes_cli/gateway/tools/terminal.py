@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.system.process import Handle, Identity, signal_name
 
@@ -23,8 +23,7 @@ _unreaped: set[int] = set()  # shells, whose pids cannot have been reused
 _left: "list[_Pipe]" = []  # pipes whose turn is over and whose last writer is not
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Seconds that a command may run (0: without limit), and seconds from SIGTERM to SIGKILL."""
 
     timeout: float

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.errors import HermesError
 from hermes_cli.system import durable
@@ -11,8 +10,7 @@ from hermes_cli.system import durable
 _LONGEST = 1024 * 1024  # characters; another program may have put anything there
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A definition as it should be. `taken_back`: a line on what writing it would take back of somebody's changes."""
 
     path: str

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from support import PATIENCE
 from support.models.driver_alone import GATEWAY
+from support.values import replace
 
 from hermes_cli.errors import CannotTellError
 from hermes_cli.intents import desired, driver, tidying

@@ -32,11 +32,15 @@ try:
     found = getattr(choose(resolve()), sys.argv[1])(*sys.argv[2:])
 except HermesError as error:
     found = {"error": type(error).__name__, "text": str(error)}
-if dataclasses.is_dataclass(found):
-    found = dataclasses.asdict(found)
-elif isinstance(found, tuple):
-    found = [dataclasses.asdict(one) if dataclasses.is_dataclass(one) else one for one in found]
-print(json.dumps(found))
+
+def plain(value):
+    if hasattr(value, "_asdict"):
+        return {name: plain(one) for name, one in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [plain(one) for one in value]
+    return value
+
+print(json.dumps(plain(found), default=dataclasses.asdict))
 """
 
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import replace
 from typing import Self
 from unittest import mock
 
@@ -12,6 +11,7 @@ from hermes_cli.intents.protocols import NoUpdates
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
+from support.values import replace
 
 POLICY = Policy(drain_timeout=0.1, teardown_timeout=0.1, start_timeout=5.0, backoff=0.001)
 

@@ -2,11 +2,11 @@
 
 import math
 import os
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.values import replace
 
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.facts import Facts, Mends, Observation, Policy

@@ -1,8 +1,7 @@
 """A restart that is to wait: for its time, for an idle gateway, and for nothing else."""
 
-from dataclasses import replace
-
 import pytest
+from support.values import replace
 
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.facts import Facts, Observation, Policy

@@ -1,8 +1,7 @@
 """decide() about code that is on trial, and about code that was put back."""
 
-from dataclasses import replace
-
 import pytest
+from support.values import replace
 from test_decide import BEGUN, FRESH, NOW, OLD, POLICY, STOPPED, fresh, running, seen, update
 
 from hermes_cli.intents.decide import decide

@@ -2,11 +2,11 @@
 
 import json
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.values import replace
 
 from hermes_cli.intents.record import LIMIT, Intent, Origin, RecordError, Requester, is_id, parse
 from hermes_cli.intents.request import compose, new_id, timestamp

@@ -1,11 +1,11 @@
 """The phases of a restart: in order, and adding up to what it took, whatever was told."""
 
-import dataclasses
 import json
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.values import replace
 
 from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.intents.progress import Progress
@@ -39,7 +39,7 @@ def test_a_whole_restart_is_told_by_who_took_each_step():
 
 
 def test_while_it_goes_on_the_last_phase_has_no_end():
-    draining = Instance(OLD, "draining", marks=dataclasses.replace(OLD_MARKS, exited=0.0))
+    draining = Instance(OLD, "draining", marks=replace(OLD_MARKS, exited=0.0))
     found = live_trace(intent(), Progress(), draining)
     assert names(found) == ["requested", "signalled", "draining"]
     assert found.phases[-1].lasted is None
@@ -47,7 +47,7 @@ def test_while_it_goes_on_the_last_phase_has_no_end():
 
 
 def test_marks_of_an_instance_that_the_intent_does_not_name_are_not_taken_for_its_own():
-    fresh = Instance(NEW, "ready", started_at=T + 2, before=dataclasses.replace(OLD_MARKS, pid=11))
+    fresh = Instance(NEW, "ready", started_at=T + 2, before=replace(OLD_MARKS, pid=11))
     assert names(live_trace(intent(), Progress(gone_at=T + 1), fresh)) == ["requested", "exited", "starting"]
 
 

@@ -1,8 +1,7 @@
 """What becomes of an adopted program whose process is gone: one sentence for each rule, and their order."""
 
-from dataclasses import replace
-
 import pytest
+from support.values import replace
 
 from hermes_cli.programs.verdicts import RULES, Ask, Later, Leave, Look, ManagerView, judge
 
