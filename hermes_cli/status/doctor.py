@@ -13,7 +13,7 @@ from hermes_cli import user_environment
 from hermes_cli.config import load_or_defaults
 from hermes_cli.environment import scrubbed
 from hermes_cli.errors import Advice, ConfigError, HermesError, Problem
-from hermes_cli.installation import origin
+from hermes_cli.installation import origin, shared
 from hermes_cli.intents import file_system
 from hermes_cli.mends import said
 from hermes_cli.paths import Paths
@@ -85,8 +85,9 @@ def _checks(
         yield Check("the commands of config.toml do what they are for", tuple(_of_commands(paths, commands)))
     adopted = kept.adopted(paths)
     if adopted is not None and isinstance(manager, Adopted):
-        name = adopted.adoption.program
-        yield Check(f"{name} is as its program file says", tuple(of_adopted.problems(adopted, manager)))
+        adoption = adopted.adoption
+        if os.path.exists(adoption.definition):  # uninstalled, as is said above: then nothing is as it says
+            yield Check(f"{adoption.program} is as its program file says", tuple(of_adopted.problems(adopted, manager)))
         return
     given = _given(paths)
     yield Check("the service reaches what this shell reaches", tuple(_of_environment(paths, given)))
@@ -219,6 +220,9 @@ def _of_code(paths: Paths, given: dict[str, str] | None, *, is_named: bool) -> I
 
     `is_named`: what it may refuse to start for, by a line of its own, has been found before.
     """
+    if (found := shared.why()) is not None:
+        yield Problem("installation", *found)
+        return
     environment = scrubbed(given) if given is not None else None
     try:
         environment = user_environment.of_service(paths, environment) if environment is not None else None

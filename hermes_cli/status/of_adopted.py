@@ -1,23 +1,16 @@
 """Whether an adopted program is on this machine as its program file says: its home, its files, its probes, its hook."""
 
 import os
-import re
 import shlex
 from collections.abc import Iterator
 
-from hermes_cli.environment import scrubbed
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.programs import probes, program_file
+from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.declared import DeclaredProgram
-from hermes_cli.services.adopted import hook
+from hermes_cli.services.adopted import code, hook
 from hermes_cli.services.adopted.base import Adopted
 from hermes_cli.system import durable
-from hermes_cli.system.command import run
-
-_ASK = 10.0  # seconds for an interpreter to say whether it has a module
-_IS_THERE = (
-    "import importlib.util as u, sys\ntry: sys.exit(u.find_spec(sys.argv[1]) is None)\nexcept ImportError: sys.exit(1)"
-)
 
 
 def problems(program: DeclaredProgram, manager: Adopted) -> Iterator[Problem]:
@@ -26,14 +19,14 @@ def problems(program: DeclaredProgram, manager: Adopted) -> Iterator[Problem]:
     name = adoption.program
     if not os.path.isdir(adoption.home):
         text = f"{name}'s home {adoption.home} is not there"
-        yield Problem("adopted-home", text, Advice(f"{again(program)} with --home DIR"))
+        yield Problem("adopted-home", text, Advice("start it once, or hermes gateway release"))
         return
     for place in dict.fromkeys(os.path.dirname(path) for path in program.files()):
         if not os.path.isdir(place):
             yield Problem(
                 "adopted-files", f"{place} is not there, in which {name} should write", Advice("start it once")
             )
-    yield from code_problems(program)
+    yield from code_problems(adoption)
     view = manager.view()
     if view.disabled:
         yield Problem("adopted-disabled", f"{adoption.name} is disabled in {manager.name}", Advice("enable it there"))
@@ -49,23 +42,11 @@ def problems(program: DeclaredProgram, manager: Adopted) -> Iterator[Problem]:
     yield from _of_hook(program, manager)
 
 
-def code_problems(program: DeclaredProgram) -> Iterator[Problem]:
-    """Find out whether what its definition runs is there: its interpreter is asked for the module."""
-    adoption = program.adoption
-    python, module = adoption.values.get("python"), _module(durable.read_text(adoption.definition) or "")
-    mend = Advice(f"install {adoption.program} again, or hermes gateway release")
-    if python is None:
-        return
-    if not os.path.exists(python):
-        yield Problem("adopted-program", f"{adoption.definition} runs {python}, which is not there", mend)
-    elif module is not None and run([python, "-P", "-c", _IS_THERE, module], _ASK, environment=scrubbed()).code == 1:
-        yield Problem("adopted-program", f"{adoption.definition} runs {module}, and {python} has no such module", mend)
-
-
-def _module(definition: str) -> str | None:
-    """Return what `-m` names in a plist or a unit."""
-    found = re.search(r"(?:<string>-m</string>\s*<string>|\s-m\s+)([\w.]+)", definition)
-    return found[1] if found else None
+def code_problems(adoption: Adoption) -> Iterator[Problem]:
+    """Find out whether what its definition runs is there."""
+    if (why := code.missing(adoption)) is not None:
+        mend = Advice(f"install {adoption.program} again, or hermes gateway release")
+        yield Problem("adopted-program", f"{adoption.definition} {why}", mend)
 
 
 def _of_hook(program: DeclaredProgram, manager: Adopted) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ HERMES_TEST_OPENCLAW names its prefix.
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_a_configuration_that_it_refuses_is_said_and_not_tried_again(openclaw: O
     status = openclaw.status()
     assert any("it refuses to start" in one["text"] for one in status["problems"])
     assert len([one for one in openclaw.intents() if one["outcome"]]) == 1
+
+
+@pytest.mark.skipif(GIVEN is not None, reason="the real one runs no Python")
+def test_a_restart_after_which_it_would_not_come_back_is_refused_and_leaves_it_alone(openclaw: OpenClaw) -> None:
+    before = openclaw.install()
+    openclaw.adopt()
+    definition = Path(openclaw.status()["adopted"]["definition"])
+    definition.write_text(definition.read_text().replace(sys.executable, "/nowhere/python"))
+    done = openclaw.ours("-p", "openclaw", "gateway", "restart", check=False)
+    assert done.returncode == 1
+    assert "nothing was restarted" in done.stderr
+    assert "its definition runs /nowhere/python, which is not there: install openclaw again" in done.stderr
+    assert openclaw.ready().is_same_as(before)
 
 
 def test_any_command_starts_a_resident_that_died_while_launchd_holds_everything_back(

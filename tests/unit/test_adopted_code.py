@@ -36,7 +36,7 @@ def adopted(folder: Path, text: str) -> DeclaredProgram:
 def test_doctor_says_whether_what_it_runs_is_there(
     tmp_path: Path, form: str, python: str, module: str, said: str | None
 ) -> None:
-    found = list(code_problems(adopted(tmp_path, form.format(python=python, module=module))))
+    found = list(code_problems(adopted(tmp_path, form.format(python=python, module=module)).adoption))
     assert [one.code for one in found] == ([] if said is None else ["adopted-program"])
     assert all(said is not None and said in one.text and "hermes gateway release" in one.mend for one in found)
 

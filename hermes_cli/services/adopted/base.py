@@ -8,6 +8,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.verdicts import ManagerView
+from hermes_cli.services.adopted import code
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.services.job import definition, owner
@@ -51,8 +52,10 @@ class Adopted(ServiceManager, ABC):
         return None
 
     def obstacle(self) -> str | None:
-        """Return None: whether another instance would start is not known of a program that is not ours."""
-        return None
+        """Return what its definition runs and is not there: what is well now would not come up again (rule 10)."""
+        why = code.missing(self.adoption)
+        again = f"install {self.adoption.program} again, or hermes gateway release"
+        return None if why is None else f"its definition {why}: {again}"
 
     @abstractmethod
     def demand_start_of_resident(self) -> list[str]:
