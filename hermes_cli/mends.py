@@ -61,7 +61,7 @@ def home_to_name(parent: int | None = None) -> str | None:
     A shell that was started with the variable hands it on; one that was given it for a single command does not.
     What the parent was started with is in proc(5); where that cannot be told, naming the home is never wrong.
     """
-    home = os.environ.get("HERMES_HOME")
+    home = own_home()
     if not home:
         return None
     try:

@@ -1,4 +1,6 @@
-"""One look at an adopted program, for its resident restarter: make an intent of what it wants, and drive what is pending.
+"""A look at an adopted program, for its resident restarter: make an intent of what it wants, and drive what is pending.
+
+Where others come first, it waits for them itself: on a busy machine another look takes as long to start as they have.
 
     python -m hermes_cli.jobs.adopted PROFILE
 
@@ -16,7 +18,7 @@ from dataclasses import replace
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import request
-from hermes_cli.jobs import restarter
+from hermes_cli.jobs import resident, restarter
 from hermes_cli.paths import Paths, resolve
 from hermes_cli.pending import is_restart_pending
 from hermes_cli.programs.declared import DeclaredProgram, Memory
@@ -30,6 +32,7 @@ _log = logging.getLogger("hermes.resident")
 OBSERVED = "observed"
 _RUNS = ManagerView(loaded=True)
 _SILENT = 300.0  # seconds; of a program that may write nothing when it starts
+_STAYS = 10.0  # seconds; longer than anybody's patience by default, and nothing that waits for long is as big as this
 _ROUNDS = 3  # intents that one look may make; more of them are a matter for the next
 _LEAVES = {"draining", "exited"}
 
@@ -49,12 +52,17 @@ def main(profile: str) -> int:
         print(f"hermesctl: profile {profile} adopts nothing", file=sys.stderr)
         return 1
     request.make_directories(paths.intents)
-    asked = 0
+    asked, ends = 0, time.time() + _STAYS
     while True:
         _drive(paths, manager)
         verdict = look(paths, program, manager)
         asked += isinstance(verdict, Ask)
-        if asked == _ROUNDS or not (isinstance(verdict, Ask) or _sees_out(paths, program, manager)):
+        if isinstance(verdict, Later) and verdict.until < ends:  # others come first: the next look is ready by then
+            resident.wait(list(_words(program, verdict)), paths.pending)
+            if (fresh := kept.adopted(paths)) is None:
+                return 0  # it was released meanwhile
+            program = fresh
+        elif asked == _ROUNDS or not (isinstance(verdict, Ask) or _sees_out(paths, program, manager)):
             break
     with open(said, "w", encoding="utf-8", errors="surrogateescape") as answer:
         answer.writelines(f"{line}\n" for line in orders(program, verdict))
@@ -140,6 +148,12 @@ def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
         return
     until = verdict.until if isinstance(verdict, Later) else 0.0  # else it has ended since the look
     yield f"until {max(0.05, until - time.time()):.3f}"
+
+
+def _words(program: DeclaredProgram, verdict: Verdict) -> Iterator[tuple[str, str]]:
+    for line in orders(program, verdict):
+        word, _, rest = line.partition(" ")
+        yield word, rest
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main(profile: str, state: str) -> None:
             pause = min(2 * pause, _AGAIN_AT_MOST)
             continue
         pause = _AGAIN
-        _wait(orders, f"{state}/restart-intents/pending")
+        wait(orders, f"{state}/restart-intents/pending")
 
 
 def _lock(path: str) -> None:
@@ -90,7 +90,7 @@ def _read(reading: int, pid: int) -> bytes:
         os.close(reading)
 
 
-def _wait(orders: "list[tuple[str, str]]", pending: str) -> None:
+def wait(orders: "list[tuple[str, str]]", pending: str) -> None:
     """Wait until something of that happens."""
     files = [rest for word, rest in orders if word == "file"]
     signs = [rest for word, rest in orders if word == "sign"]

@@ -65,6 +65,17 @@ def test_it_comes_back_where_its_manager_does_not_start_it(openclaw: OpenClaw, n
     assert (intent["reason"], intent["outcome"], intent["target"]["pid"]) == ("observed", "restarted", before.pid)
 
 
+def test_a_rescue_that_lets_others_go_first_waits_for_them_in_one_process(tmp_path: Path, make_launchd) -> None:
+    openclaw = OnLaunchd(tmp_path, make_launchd)
+    before = openclaw.install(comes_back=False)
+    openclaw.adopt()
+    openclaw.signal(before, signal.SIGKILL)
+    openclaw.ready(other_than=before)
+    lines = openclaw.log().splitlines()
+    by = [{line.split()[1] for line in lines if end in line} for end in ("(manager_will_start)", "(ended_by_itself)")]
+    assert by[0] == by[1], lines  # on a busy machine another one takes as long to start as its patience
+
+
 def test_what_a_person_takes_down_stays_down_and_is_kept_alive_again_when_it_is_started(openclaw: OpenClaw) -> None:
     before = openclaw.install()
     openclaw.adopt()

@@ -1,7 +1,9 @@
 """The commands in a text, as a person can paste them."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support import PATIENCE
@@ -68,3 +70,12 @@ def test_a_home_is_named_where_the_shell_would_not_hand_it_on(exported: bool, na
         timeout=PATIENCE,
     )
     assert done.stdout.strip() == named
+
+
+def test_the_home_of_hermes_agent_is_named_by_no_command_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    assert mends.home_to_name(os.getpid()) == str(tmp_path)
+    (tmp_path / "gateway_state.json").touch()
+    assert mends.home_to_name(os.getpid()) is None
