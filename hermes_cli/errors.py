@@ -132,8 +132,8 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
         if isinstance(error.filename, str) and error.errno is not None:
             from hermes_cli.system import refusal
 
-            said, is_command = refusal.mend(error.filename, error.errno)
-            where, how = f"{printable(error.filename)}: ", printable(said) if is_command else how
+            said, _ = refusal.mend(error.filename, error.errno)
+            where, how = f"{printable(error.filename)}: ", printable(said)
         print(f"{called()}: {where}{error.strerror or error}: {how} and repeat", file=sys.stderr)
         try:
             sys.stdout.flush()

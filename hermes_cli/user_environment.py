@@ -6,13 +6,14 @@
 Values are secrets: no text and no log shows one.
 """
 
+import errno
 import os
 import re
 import stat
 import sys
 
 from hermes_cli.errors import ConfigError
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def read(paths: "Paths") -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): mend or remove it") from error
+        mend, _ = refusal.mend(path, error.errno or errno.EIO)
+        raise ConfigError(f"{path} cannot be read ({error.strerror}): {mend}") from error
     if found.st_uid not in {os.geteuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ConfigError(f"{path} can be written by somebody else: chmod 600 {path}")
     if len(data) > _LARGEST:
@@ -86,7 +88,9 @@ def of_service(paths: "Paths", base: "Mapping[str, str]") -> dict[str, str]:
 def search_path(paths: "Paths", inherited: str) -> str:
     """Return the PATH of the service: the installation's own, the user's, what the manager gives; no entry twice."""
     try:
-        with open(f"{paths.state}/login-path", encoding="utf-8", errors="surrogateescape") as file:
+        with open(
+            f"{paths.state}/login-path", encoding="utf-8", errors="surrogateescape", opener=durable.prompt_opener
+        ) as file:
             login = file.read().strip()
     except OSError:
         login = ""
@@ -132,7 +136,7 @@ def keep(paths: "Paths", names: "Collection[str]") -> None:
             raise ConfigError(f"{name} is not set in this shell: export it first")
     lines = []
     if os.path.exists(path):
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", opener=durable.prompt_opener) as file:
             lines = [line for line in file.read().splitlines() if line.partition("=")[0].strip() not in names]
     lines += [f"{name}={_quoted(os.environ[name])}" for name in dict.fromkeys(names)]
     durable.make_private_directory(os.path.dirname(path))
@@ -176,7 +180,7 @@ def _refuse(path: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name!a} is no name of a variable: use letters, digits and '_'")
     if name.startswith(_DECIDED_BEFORE):
-        raise ConfigError(f"{name} has no place in {path}: it is decided before that file is read")
+        raise ConfigError(f"{name} has no place in {path}, for it is decided before that file is read: take it out")
 
 
 def _quoted(value: str) -> str:

@@ -180,7 +180,7 @@ def _pending(paths: Paths, intent: Intent) -> dict[str, Any]:
         "attempts": known.attempts,
         "waiting_for": waiting(known, own.read_alive(paths), now).text,
         "rule": known.rule or None,
-        "age": round(max(0.0, now - intent.requested_at), 1),
+        "age": round(intent.age, 1),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hermes_cli.intents.instance import DrainState, Marks, State
+from hermes_cli.intents.request import boot_time
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.programs.own import GatewayInstance
@@ -108,7 +109,7 @@ class Lifecycle:
         _log.info("%s, revision %s", state, self._now.revision)
 
     def _write(self, described: GatewayInstance) -> None:
-        self._now = replace(described, heartbeat=time.time())
+        self._now = replace(described, heartbeat=time.time(), heartbeat_since_boot=boot_time())
         try:
             own.write(self._paths, self._now)
         except OSError as error:

@@ -26,6 +26,15 @@ def seen(path: str) -> Desired | None:
         return None
 
 
+def is_nonsense(path: str) -> bool:
+    """Say whether a file is there that can be read and says neither running nor stopped."""
+    try:
+        document = durable.read_json(path, strict=True)
+    except OSError:
+        return False
+    return os.path.isfile(path) and (document is None or document.get("state") not in {"running", "stopped"})
+
+
 def write(path: str, state: Desired, by: str) -> None:
     """Make the desired state durable. Raises OSError."""
     document = {"schema": 1, "state": state, "by": by, "pid": os.getpid(), "at": time.time()}

@@ -15,3 +15,9 @@ class Directories:
         self.progress = f"{root}/progress"
         self.holds = f"{root}/holds"
         self.driver_lock = f"{root}/driver.lock"
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Every directory below the root, in the order in which they are made."""
+        # staging/ comes last: that it is there, which is all that a requester looks at, says that the others are safe.
+        return (self.settled, self.rejected, self.progress, self.holds, self.pending, self.staging)

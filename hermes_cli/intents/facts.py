@@ -1,19 +1,17 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.desired import Desired
-from hermes_cli.intents.instance import Instance
+from hermes_cli.intents.instance import TICKS, Instance
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.request import DRAIN_TIMEOUT, STORM_LIMIT, STORM_WINDOW, UPDATE
 from hermes_cli.intents.service import Service
 
-_TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 Phase = Literal["plain", "trial", "repair"]
 TRIAL_ATTEMPTS = 2  # starts of new code that may fail, and fresh instances on it that may end by themselves
 SAME_GENERATION = 2.0  # seconds between two looks at when one run began: each look takes a while
@@ -143,7 +141,7 @@ class Facts:
             return instance.started_at >= intent.requested_at
         assert intent.boot_time is not None
         assert identity.start_ticks is not None
-        return (identity.start_ticks + 1) / _TICKS > intent.boot_time
+        return (identity.start_ticks + 1) / TICKS > intent.boot_time
 
     @property
     def running(self) -> Instance | None:

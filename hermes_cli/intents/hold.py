@@ -38,10 +38,12 @@ def holders(directory: str) -> tuple[Identity | None, ...]:
     """Return who holds anything now; None stands for a holder that did not say who it is."""
     try:
         names = os.listdir(directory)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError:  # somebody may hold something
+        return (None,)
     held = (f"{directory}/{name}" for name in names if name.endswith(".lock"))
-    return tuple(Identity.parse(durable.read_json(path)) for path in held if locks.is_held(path))
+    return tuple(Identity.parse(durable.read_json(path)) for path in held if locks.may_be_held(path))
 
 
 def _path(directory: str, identifier: str) -> str:

@@ -1,10 +1,13 @@
 """One run of the program that is kept alive, as its observer describes it."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from hermes_cli.intents.request import elapsed
 from hermes_cli.system.process import Identity
 
+TICKS = os.sysconf("SC_CLK_TCK")  # per second, in start_ticks
 State = Literal["starting", "ready", "draining", "exited"]
 STATES: tuple[State, ...] = ("starting", "ready", "draining", "exited")
 
@@ -55,6 +58,11 @@ class Instance:
     generation: float | None = None
     marks: Marks | None = None
     before: Marks | None = None
+
+    def uptime(self, now: float) -> float:
+        """Return for how many seconds this run has lasted. `now` in epoch seconds."""
+        ticks = self.identity.start_ticks if self.generation is None else None
+        return elapsed(self.started_at, self.identity.boot_id, None if ticks is None else ticks / TICKS, now)
 
     @property
     def ready(self) -> bool:

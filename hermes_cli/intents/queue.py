@@ -75,7 +75,7 @@ class Queue(Directories):
         self.profile = profile
 
     def is_driven(self) -> bool:
-        """Say whether a driver is at work: it holds the lock, and was heard of in time."""
+        """Say whether a driver is at work: it is known to hold the lock, and was heard of in time."""
         return locks.is_held(self.driver_lock) and self.silent_driver() is None
 
     def silent_driver(self) -> Identity | None:
@@ -132,14 +132,13 @@ class Queue(Directories):
         trace: dict[str, Any] | None = None,
     ) -> bool:
         """Give an intent its final outcome and move it out of pending/; False when somebody else did. Raises OSError."""
-        now = time.time()
         document = {
             **intent.document,
             "outcome": outcome,
             "detail": detail[:2000],
-            "settled_at": timestamp(now),
+            "settled_at": timestamp(time.time()),
             "trigger": trigger,
-            "took": round(max(0.0, now - intent.requested_at), 3),
+            "took": round(intent.age, 3),
             "attempts": attempts,
             "instance": instance,
             **({"trace": trace} if trace is not None else {}),

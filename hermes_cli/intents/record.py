@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hermes_cli.intents.request import SCHEMA
+from hermes_cli.intents.request import SCHEMA, elapsed
 from hermes_cli.system.durable import finite
 from hermes_cli.system.process import Identity
 
@@ -78,6 +78,11 @@ class Intent(NamedTuple):
         """Whether a program asked, which may do so again and again, rather than a person at a shell."""
         return self.requester.in_tree or self.origin is not None
 
+    @property
+    def age(self) -> float:
+        """Seconds since it was asked for, now."""
+        return elapsed(self.requested_at, self.boot_id, self.boot_time)
+
 
 def is_id(text: str) -> bool:
     """Whether `text` has an id's form; anything else is never made into a path."""
@@ -96,7 +101,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         raise RecordError("it belongs to another profile")
     said = document.get
     boot, target = _text(said("boot_id")), said("target")
-    requested = _time(said("requested_at"))
+    requested = time_of(said("requested_at"))
     return Intent(  # by position, and each of these functions has its shortest way first: a queue may be long
         identifier,
         action,
@@ -110,11 +115,11 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
         _origin(said("origin")),
         said("force") is True,
         _drain(said("drain_timeout")),
-        _time(said("expires_at")),
+        time_of(said("expires_at")),
         document,
         _generation(target),
         said("when_idle") is True,
-        _time(said("not_before")),
+        time_of(said("not_before")),
         finite(said("boot_time")),
     )
 
@@ -189,7 +194,8 @@ def _drain(value: Any) -> float | None:
     return None if found is None or found < 0 else found
 
 
-def _time(value: Any) -> float | None:
+def time_of(value: Any) -> float | None:
+    """Return ISO 8601 from JSON as epoch seconds, or None."""
     if not isinstance(value, str):
         return None
     try:

@@ -121,6 +121,16 @@ def boot_time() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # macOS: counts no sleep
 
 
+def elapsed(at: float, boot_id: "str | None", since_boot: "float | None", now: "float | None" = None) -> float:
+    """Return the seconds since the moment `at`, which was `since_boot` in that boot: no setting of the clock changes them.
+
+    After another boot, or of a record that does not say, by the wall clock, which may have been set; it says `now`.
+    """
+    if since_boot is not None and boot_id == process_table.boot_id():
+        return max(0.0, boot_time() - since_boot)
+    return max(0.0, (time.time() if now is None else now) - at)
+
+
 def _refuse_full(pending: str) -> None:
     try:
         found = len(os.listdir(pending))
@@ -133,14 +143,10 @@ def _refuse_full(pending: str) -> None:
 
 
 def make_directories(root: str) -> None:
-    """Make the queue's directories, each 0700 and on stable storage. Raises OSError.
-
-    staging/ comes last: that it is there, which is all that a requester looks at, says that the others are safe.
-    """
-    places = Directories(root)
-    for directory in (places.settled, places.rejected, places.progress, places.holds, places.pending):
+    """Make the queue's directories, each 0700 and on stable storage. Raises OSError."""
+    *others, staging = Directories(root).folders
+    for directory in others:
         durable.make_private_directory(directory)
-    staging = places.staging
     if os.path.isdir(staging):
         return
     # Whoever made some of them may have been killed before their names were synced.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from hermes_cli.intents.record import Intent
+from hermes_cli.intents.record import Intent, time_of
 from hermes_cli.system.durable import finite
 from hermes_cli.system.printable import printable
 
@@ -27,12 +27,12 @@ def settled_of(intent: Intent) -> Settled:
     """Return what a settled record says beside its intent. Missing fields degrade."""
     document = intent.document
     attempts, instance = document.get("attempts"), document.get("instance")
-    took = finite(document.get("took")) or 0.0
+    took, at = finite(document.get("took")) or 0.0, time_of(document.get("settled_at"))
     return Settled(
         intent=intent,
         outcome=printable(document.get("outcome"), _LIMIT),
         detail=printable(document.get("detail") or ""),
-        settled_at=intent.requested_at + took,
+        settled_at=at if at is not None else intent.requested_at + took,
         trigger=printable(document.get("trigger") or "unknown", _LIMIT),
         took=took,
         attempts=attempts if type(attempts) is int else 0,

@@ -32,7 +32,7 @@ def tidy(queue: "Queue", window: float = 0.0) -> None:
         if name.partition(_SUFFIX)[0] not in waiting
     ]
     holds = [name for name in durable.names_in(queue.holds) if name.removesuffix(".lock") in ended]
-    old += [path for name in holds if not locks.is_held(path := f"{queue.holds}/{name}")]
+    old += [path for name in holds if not locks.may_be_held(path := f"{queue.holds}/{name}")]
     horizon = time.time() - _NO_WRITER_TAKES
     for name in durable.names_in(queue.staging):
         with contextlib.suppress(OSError):

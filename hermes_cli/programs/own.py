@@ -8,6 +8,7 @@ from hermes_cli.errors import EX_TEMPFAIL, ConfigError
 from hermes_cli.installation import origin
 from hermes_cli.intents import desired
 from hermes_cli.intents.instance import STATES, DrainState, Instance, Marks, State
+from hermes_cli.intents.request import elapsed
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description
 from hermes_cli.programs.description import HANDLED_SIGNAL
@@ -33,9 +34,14 @@ class GatewayInstance(Instance):
 
     version: str | None = None
     heartbeat: float = 0.0
+    heartbeat_since_boot: float | None = None
     exit_code: int | None = None
     crashes: Crashes | None = None  # of those before it
     package: str | None = None  # the directory of the code that it runs
+
+    def silence(self, now: float) -> float:
+        """Return for how many seconds it has given no sign of life. `now` in epoch seconds."""
+        return elapsed(self.heartbeat, self.identity.boot_id, self.heartbeat_since_boot, now)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -52,6 +58,7 @@ class GatewayInstance(Instance):
             "package": self.package,
             "started_at": self.started_at,
             "heartbeat": self.heartbeat,
+            "heartbeat_since_boot": self.heartbeat_since_boot,
             "active_turns": self.active_turns,
             "signals": [HANDLED_SIGNAL] if self.handles_signal else [],
             "drain": drain,
@@ -76,7 +83,7 @@ class OwnGateway:
 
     def may_be(self, target: Identity) -> bool:
         """Say whether the gateway's lock is held and the named process runs, although gateway.json does not name it."""
-        return locks.is_held(self._paths.gateway_lock) and target.is_alive()
+        return locks.may_be_held(self._paths.gateway_lock) and target.is_alive()
 
     def desired(self) -> desired.Desired:
         """Return what the user wants. Raises OSError when that cannot be told."""
@@ -134,6 +141,7 @@ def _instance(found: description.Description) -> GatewayInstance:
         package=found.text("package"),
         started_at=_number(found.document.get("started_at")),
         heartbeat=_number(found.document.get("heartbeat")),
+        heartbeat_since_boot=durable.finite(found.document.get("heartbeat_since_boot")),
         active_turns=_count(found.document.get("active_turns")),
         handles_signal=found.handles_signal,
         drain=DrainState(_number(drain.get("since")), _number(drain.get("deadline")), _count(drain.get("turns")))

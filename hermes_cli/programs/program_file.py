@@ -9,6 +9,7 @@ import re
 from typing import Any, NamedTuple
 
 from hermes_cli.errors import ConfigError
+from hermes_cli.system import durable
 
 PLACEHOLDERS = ("home", "state", "profile", "uid", "label", "unit", "pid", "port", "python", "install", "definition")
 BUILT_IN = ("hermes-agent", "openclaw")
@@ -110,7 +111,7 @@ def built_in(name: str) -> ProgramFile:
 def load(path: str) -> ProgramFile:
     """Read and check a file. Raises ConfigError with the file, the line and the column."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=durable.prompt_opener) as file:
             data = file.read(_LIMIT + 1)
     except OSError as error:
         raise ConfigError(

@@ -119,7 +119,7 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
     """
     from hermes_cli.system import locks
 
-    if not locks.is_held(paths.gateway_lock):
+    if not locks.may_be_held(paths.gateway_lock):
         return None
     import time
 
@@ -127,7 +127,7 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
 
     deadline = time.monotonic() + _DESCRIBES
     with DirectoryWatch(paths.state) as watch:
-        while locks.is_held(paths.gateway_lock):
+        while locks.may_be_held(paths.gateway_lock):
             described = description.read_alive(paths.instance, strict=True)
             if described is not None:
                 return described

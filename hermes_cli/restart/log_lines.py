@@ -2,6 +2,7 @@
 
 import os
 
+from hermes_cli.system import durable
 from hermes_cli.system.command import printable
 
 _SHOWN = 3
@@ -35,7 +36,7 @@ def last_lines(path: str) -> tuple[str, ...]:
 
 def _last(path: str, begin: int) -> tuple[str, ...]:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=durable.prompt_opener) as file:
             file.seek(max(begin, file.seek(0, os.SEEK_END) - _READ))
             found = file.read(_READ)
     except OSError:

@@ -38,4 +38,4 @@ def newer(paths: "Paths", running: str) -> str | None:
             return None
     except OSError:
         pass
-    return None if locks.is_held(paths.update_lock) or locks.is_held(installation_lock.path()) else installed
+    return None if locks.may_be_held(paths.update_lock) or locks.may_be_held(installation_lock.path()) else installed

@@ -25,7 +25,14 @@ def seen(paths: Paths, said: Service, label: str) -> Service:
         return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
     if is_undescribed(paths):
         return Service("running", detail=f"{_OUTSIDE} {label}")
-    return said
+    return cannot_tell(paths) or said
+
+
+def cannot_tell(paths: Paths) -> Service | None:
+    """Return the answer for a gateway.lock that cannot be looked at: somebody may hold it."""
+    if locks.look(paths.gateway_lock) is not None:
+        return None
+    return Service("unknown", detail=f"{paths.gateway_lock} cannot be looked at")
 
 
 def is_undescribed(paths: Paths) -> bool:
@@ -50,6 +57,8 @@ def stop(paths: Paths, timeout: float) -> bool:
     """
     running = own.read_alive(paths) or _described_soon(paths)
     if running is None:
+        if (unknown := cannot_tell(paths)) is not None:
+            raise CannotTellError(f"whether a gateway runs cannot be told, {unknown.detail}: hermes gateway status")
         return False
     try:
         with Handle(running.identity) as handle:

@@ -40,9 +40,10 @@ def unusable(paths: Paths) -> "Iterator[Unusable]":
 
     Closing a descriptor of it would let go of the locks that a gateway, whose process this may be, has on it.
     """
-    state = _of_directory(paths.state)
-    if state is not None:
-        yield state
+    directories = (paths.state, paths.intents, *paths.queue.folders)
+    in_the_way = next(filter(None, map(_of_directory, directories)), None)
+    if in_the_way is not None:  # what is below it cannot be looked at
+        yield in_the_way
         return
     replaced = (paths.instance, paths.socket, paths.desired)
     yield from (Unusable(path, errno.EISDIR) for path in replaced if _is_directory(path))
@@ -74,6 +75,8 @@ def _is_directory(path: str) -> bool:
 def _of_directory(path: str) -> Unusable | None:
     if not os.path.lexists(path):
         return None
+    if not os.path.isdir(path):
+        return Unusable(path, errno.ENOTDIR)
     return None if os.access(path, os.R_OK | os.W_OK | os.X_OK) else Unusable(path, _refusal(path))
 
 

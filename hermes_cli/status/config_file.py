@@ -125,7 +125,7 @@ def _place(path: str, text: str) -> tuple[int | None, int | None]:
 def _read(path: str) -> tuple[str, int]:
     """Return the text, and the mode that it is written with again."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", newline="", opener=durable.prompt_opener) as file:
             return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return "", 0o600

@@ -200,11 +200,9 @@ def _given(paths: Paths) -> dict[str, str] | None:
 def _of_environment(paths: Paths, given: dict[str, str] | None) -> Iterator[Problem]:
     try:
         names = user_environment.missing(paths, user_environment.REACH, given) if given is not None else []
-        user_environment.read(paths)
         found = os.stat(user_environment.path_of(paths)).st_mode
-    except ConfigError as error:
-        yield Problem("environment", str(error), Advice("then hermes gateway restart"))
-        return
+    except ConfigError:
+        return  # said already
     except OSError:  # there is none
         found = 0
     if names:

@@ -59,7 +59,7 @@ def _instance(status: Status) -> dict[str, Any] | None:
         "state": found.state,
         "ready": found.ready,
         "revision": found.revision,
-        "uptime": round(max(0.0, status.now - found.started_at), 1),
+        "uptime": round(found.uptime(status.now), 1),
         "active_turns": found.active_turns,
         "started_at": timestamp(found.started_at),
     }

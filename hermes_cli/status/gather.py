@@ -6,6 +6,7 @@ import time
 from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
+from hermes_cli import user_environment
 from hermes_cli.config import load
 from hermes_cli.errors import EX_CONFIG, ConfigError, Problem
 from hermes_cli.intents import desired, queue
@@ -97,6 +98,8 @@ class Status(NamedTuple):
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
+    environment_error: str | None = None  # why no process of the service can read the user's variables
+    is_wish_nonsense: bool = False  # desired.json says neither running nor stopped, and counts as running
     suspended_driver: int | None = None  # the pid of one that was stopped, whoever is to be heard of next
     is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
     is_profile: bool = True  # somebody has made it
@@ -162,9 +165,15 @@ class Status(NamedTuple):
 
 
 def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[[], str | None]") -> Status:
-    """Look at everything once. Raises OSError only when pending/ cannot be listed."""
+    """Look at everything once. Raises OSError when pending/ cannot be listed, unless that is among what is in the way."""
     now = time.time()
-    scan = paths.queue.scan()
+    in_the_way = tuple(usable.unusable(paths))
+    try:
+        scan = paths.queue.scan()
+    except OSError:
+        if not in_the_way:
+            raise
+        scan = queue.Scan((), (), ())
     adopted = kept.adopted(paths)
     running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
     files = (paths.desired, paths.instance) if adopted is None else ()
@@ -186,13 +195,15 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         gone=_gone(manager) if service.answers else None,
         broken=scan.broken,
         config_error=_config_error(paths),
+        environment_error=_environment_error(paths) if adopted is None else None,
+        is_wish_nonsense=adopted is None and desired.is_nonsense(paths.desired),
         places=_places(paths, is_adopted=adopted is not None),
         updates=tuple(updates.left_to_say(paths)),
         elsewhere=other_installation.problem(paths, manager) if service.answers else None,
         storm=storm.refusal(paths),
         runs=runs,
         unreadable=tuple(path for path in files if durable.is_unreadable(path)),
-        unusable=tuple(usable.unusable(paths)) if adopted is None else (),
+        unusable=in_the_way if adopted is None else (),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
@@ -214,7 +225,7 @@ def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now:
         "id": intent.id,
         "action": intent.action,
         "reason": intent.reason,
-        "age": round(max(0.0, now - intent.requested_at), 1),
+        "age": round(intent.age, 1),
         "requester": str(intent.requester),
         "waiting_for": found.text,
         "drain": _drain(found.drain, now),
@@ -287,6 +298,14 @@ def _gone(manager: ServiceManager) -> str | None:
 def _config_error(paths: Paths) -> str | None:
     try:
         load(paths.config)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _environment_error(paths: Paths) -> str | None:
+    try:
+        user_environment.read(paths)
     except ConfigError as error:
         return str(error)
     return None

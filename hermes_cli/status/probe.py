@@ -5,10 +5,11 @@ Alive: the gateway runs and its event loop turns, or its supervisor is about to 
 
 import os
 import sys
-import time
 
+from hermes_cli.intents.request import elapsed
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description
+from hermes_cli.system.durable import finite
 
 NOT = 3  # as `status`: not running
 SILENT = 60.0  # seconds without a heartbeat; four of them
@@ -45,11 +46,12 @@ def probe(paths: Paths, kind: str) -> tuple[bool, str]:
         if kind == "live" and os.path.exists(f"{paths.supervisor}/lock"):
             from hermes_cli.system import locks
 
-            if locks.is_held(f"{paths.supervisor}/lock"):
+            if locks.may_be_held(f"{paths.supervisor}/lock"):
                 return True, "the supervisor runs, and starts the gateway"
         return False, "no gateway runs"
-    heartbeat = found.document.get("heartbeat")
-    silent = time.time() - heartbeat if isinstance(heartbeat, int | float) else 0.0
+    heartbeat = finite(found.document.get("heartbeat"))
+    since_boot = finite(found.document.get("heartbeat_since_boot"))
+    silent = elapsed(heartbeat, found.boot_id, since_boot) if heartbeat is not None else 0.0
     if silent > SILENT and silent > 4 * _interval(paths):
         return False, f"pid {found.pid}, no heartbeat for {silent:.0f} s"
     if kind == "ready" and found.state != "ready":

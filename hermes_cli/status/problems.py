@@ -53,6 +53,9 @@ def _of_config(status: "Status") -> "Iterator[Problem]":
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
         yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
+    if status.environment_error is not None:
+        text, _, mend = status.environment_error.rpartition(": ")
+        yield Problem("config", text, mend if mend.startswith(("mv ", "chmod ")) else Advice(mend))
 
 
 def _of_files(status: "Status") -> "Iterator[Problem]":
@@ -65,6 +68,9 @@ def _of_files(status: "Status") -> "Iterator[Problem]":
             yield Problem(
                 "unusable", f"{one.text}, so no restart can succeed", one.mend if one.is_command else Advice(one.mend)
             )
+    if status.is_wish_nonsense:
+        text = f"{status.places.state}/desired.json says neither running nor stopped, and counts as running"
+        yield Problem("desired-nonsense", text, "hermes gateway start")
 
 
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
@@ -141,8 +147,8 @@ def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Pr
     if status.elsewhere is None and is_known and status.installed_revision != running.revision:
         text = f"the gateway runs {running.revision}, the installation is {status.installed_revision}"
         yield Problem("skew", text, "hermes gateway restart")
-    if running.ready and status.now - running.heartbeat > _SILENT:
-        text = f"no heartbeat for {status.now - running.heartbeat:.0f} s"
+    if running.ready and (silence := running.silence(status.now)) > _SILENT:
+        text = f"no heartbeat for {silence:.0f} s"
         yield Problem("silent", text, "hermes gateway restart --force")
 
 

@@ -97,7 +97,7 @@ def _of_instance(status: Status, running: GatewayInstance) -> str:
     is_ours = status.adopted is None  # of another program's turns nobody knows
     if is_ours or running.revision is not None:
         words.append(f"revision {running.revision or 'unknown'}")
-    words.append(f"up {span(status.now - running.started_at)}{_starts(status)}")
+    words.append(f"up {span(running.uptime(status.now))}{_starts(status)}")
     if is_ours and status.taken_over is None:
         words.append(f"{running.active_turns} active turn{'' if running.active_turns == 1 else 's'}")
     return ", ".join(words)

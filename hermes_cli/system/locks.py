@@ -4,6 +4,7 @@ The kernel knows who holds a lock, so a dead process holds none. The content of 
 lock_descriptor is the same call; the import of that library costs a process as much as asyncio, and 3 MB for good.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -11,21 +12,38 @@ import time
 # Long enough to outlast a look (microseconds), short enough to be "at once" for a person.
 _OUTLAST_A_LOOK = 0.2
 _AGAIN = 0.005  # seconds between two tries
+# Nothing is there, or what nobody could have locked.
+_NO_LOCK = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG}
 
 
-def is_held(path: str) -> bool:
-    """Say whether some process holds the lock. Takes a shared lock for a moment, which `take` outlasts."""
+def look(path: str) -> bool | None:
+    """Say whether some process holds the lock, or None: it may not be opened, the disk fails, descriptors ran out (rule 13).
+
+    Takes a shared lock for a moment, which `take` outlasts.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False
+    except OSError as error:
+        return False if error.errno in _NO_LOCK else None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return None
     finally:
         os.close(descriptor)  # releases the shared lock with it
     return False
+
+
+def is_held(path: str) -> bool:
+    """Say whether some process is known to hold the lock."""
+    return look(path) is True
+
+
+def may_be_held(path: str) -> bool:
+    """Say whether some process holds the lock, or might: for whoever would act on its being free."""
+    return look(path) is not False
 
 
 def is_at(descriptor: int, path: str) -> bool:

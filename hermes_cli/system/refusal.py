@@ -22,6 +22,8 @@ def mend(path: str, number: int) -> tuple[str, bool]:
         if os.lstat(there).st_uid == os.geteuid():
             return f"chmod u+rw{'x' if os.path.isdir(there) else ''} {named}", True
         return f"give it back to its user: sudo chown {os.geteuid()} {named}", False
+    if number in {errno.ENOSPC, errno.EDQUOT}:
+        return f"free some space on the disk of {there}", False
     if number == errno.EROFS:
         return f"mount the disk of {there} writable again", False
-    return f"see that the disk of {there} answers" if number == errno.EIO else "mend it and repeat", False
+    return f"see that the disk of {there} answers" if number == errno.EIO else "mend it", False

@@ -43,7 +43,7 @@ def document(paths: Paths) -> dict[str, Any]:
 
 def _line(one: Journal) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.began_at))
-    took = f", {one.ended_at - one.began_at:.1f} s" if one.ended_at else ""
+    took = f", {one.took or one.ended_at - one.began_at:.1f} s" if one.ended_at else ""
     steps = ", ".join(f"{step.get('step')} {step.get('took')} s" for step in one.steps)
     why = f": {printable(one.why)}" if one.why else ""
     outcome = one.outcome or f"under way ({one.step})"

@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hermes_cli.intents.record import is_id
-from hermes_cli.intents.request import timestamp
+from hermes_cli.intents.request import boot_time, elapsed, timestamp
 from hermes_cli.paths import Paths
-from hermes_cli.system import durable
+from hermes_cli.system import durable, process_table
 
 if TYPE_CHECKING:
     from hermes_cli.update.candidate import Candidate
@@ -60,6 +60,9 @@ class Journal:
     others: list[list[str]] = field(default_factory=list)  # profile and intent of further restarts
     began_at: float = 0.0
     ended_at: float = 0.0
+    boot_id: str = ""  # of the boot in which it began, and when that was since the boot
+    boot_time: float = 0.0
+    took: float = 0.0  # seconds; 0 in receipts of 0.1.0
     outcome: str = ""
     log: list[str] = field(default_factory=list)  # the gateway's last words, of a release that did not work
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -90,6 +93,8 @@ class Journal:
             notes=dict(candidate.notes),
             others=others,
             began_at=time.time(),
+            boot_id=process_table.boot_id(),
+            boot_time=boot_time(),
         )
 
     @property
@@ -124,11 +129,11 @@ class Journal:
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Time a step for the receipt; it is written with the next note."""
-        since = time.time()
+        at, began = time.time(), boot_time()
         try:
             yield
         finally:
-            self.steps.append({"step": name, "at": timestamp(since), "took": round(time.time() - since, 3)})
+            self.steps.append({"step": name, "at": timestamp(at), "took": round(boot_time() - began, 3)})
 
     def end(self, outcome: End, why: str = "") -> None:
         """End the update: make the journal a receipt. Raises OSError.
@@ -137,7 +142,8 @@ class Journal:
         """
         if outcome not in DONE:
             durable.remove_tree(self.files)
-        self.note(outcome=outcome, why=why or self.why, ended_at=time.time())
+        took = elapsed(self.began_at, self.boot_id, self.boot_time)
+        self.note(outcome=outcome, why=why or self.why, ended_at=time.time(), took=round(took, 3))
         updates = self._updates
         os.rename(self.path, f"{updates}/{self.intent}.json")
         durable.sync_directory(os.path.dirname(self.path))

@@ -14,6 +14,7 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents.facts import Trial
 from hermes_cli.paths import Paths, profiles, sibling
+from hermes_cli.system import durable
 from hermes_cli.update import after, change, journal, sources
 from hermes_cli.update.candidate import LineSink
 from hermes_cli.update.journal import Journal
@@ -195,7 +196,7 @@ def _end(found: Journal, paths: Paths, outcome: str, detail: str) -> None:
 def _last_words(paths: Paths) -> list[str]:
     """Return the last lines of the gateway's log."""
     try:
-        with open(paths.gateway_log, "rb") as file:
+        with open(paths.gateway_log, "rb", opener=durable.prompt_opener) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 16384))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:

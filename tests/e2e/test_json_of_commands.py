@@ -152,7 +152,8 @@ def test_a_gateway_that_says_nothing_any_more_is_not_live(hermes: Installation) 
     os.kill(running.identity.pid, signal.SIGSTOP)
     try:
         record = json.loads(Path(hermes.paths.instance).read_text())
-        Path(hermes.paths.instance).write_text(json.dumps({**record, "heartbeat": record["heartbeat"] - 3600}))
+        earlier = {name: record[name] - 3600 for name in ("heartbeat", "heartbeat_since_boot")}
+        Path(hermes.paths.instance).write_text(json.dumps({**record, **earlier}))
         assert probes(hermes) == (3, 3)
         config = hermes.home / "config.toml"
         config.write_text(config.read_text().replace("[gateway]", "[gateway]\nheartbeat_interval = 0"))

@@ -120,6 +120,18 @@ def test_a_stop_shows_the_drain_that_it_waits_for(make_installation: Callable[..
     hermes.gone(before.identity)
 
 
+def test_a_stop_that_a_start_has_overtaken_says_so_and_leaves_the_gateway(hermes: Installation) -> None:
+    before = hermes.install()
+    hermes.busy()
+    stop = hermes.start("gateway", "stop")
+    hermes.in_state("draining")
+    assert hermes.run("gateway", "start").stdout.startswith("ready, pid ")
+    after = hermes.ready(other_than=before)
+    _, said = stop.communicate(timeout=PATIENCE)
+    assert (stop.returncode, "the gateway was started again meanwhile" in said) == (1, True), said
+    assert hermes.ready().identity == after.identity
+
+
 def test_a_cancel_in_a_drain_says_that_the_restart_happens_all_the_same(hermes: Installation) -> None:
     hermes.install()
     release = hermes.busy()

@@ -200,7 +200,8 @@ def no_heartbeat(desk: Desk) -> None:
     os.kill(desk.ready().identity.pid, signal.SIGSTOP)
     record = Path(desk.paths.instance)
     found = json.loads(record.read_text())
-    found["heartbeat"] -= 3600
+    for name in ("heartbeat", "heartbeat_since_boot"):
+        found[name] -= 3600
     record.write_text(json.dumps(found))
 
 
@@ -212,6 +213,10 @@ def suspended(desk: Desk) -> None:
 def in_the_way(desk: Desk) -> None:
     Path(desk.paths.socket).rename(f"{desk.paths.socket}.away")
     Path(desk.paths.socket, "x").mkdir(parents=True)
+
+
+def nonsense(desk: Desk) -> None:
+    Path(desk.paths.desired).write_text("{")
 
 
 EMBEDDED: list[Step] = [
@@ -227,6 +232,7 @@ EMBEDDED: list[Step] = [
     ("last-restart-failed", failed_restart, restart_can_work),
     ("silent", no_heartbeat),
     ("unusable", in_the_way),
+    ("desired-nonsense", nonsense),
 ]
 
 

@@ -42,6 +42,36 @@ def test_a_lock_is_held_until_it_is_released(path):
     assert not locks.is_held(path)
 
 
+NO_DESCRIPTOR_LEFT = """
+import resource, sys
+from hermes_cli.system import locks
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+print(locks.look(sys.argv[1]), locks.is_held(sys.argv[1]), locks.may_be_held(sys.argv[1]))
+"""
+
+
+def test_a_lock_that_cannot_be_looked_at_is_neither_held_nor_free(path, holder):
+    looked = subprocess.run(
+        [sys.executable, "-c", NO_DESCRIPTOR_LEFT, path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert looked.stdout == "None False True\n", looked.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="no mode keeps root out")
+def test_a_lock_that_may_not_be_opened_may_be_held(path):
+    lock = locks.take(path)
+    os.chmod(path, 0)
+    lock.release()
+    assert locks.look(path) is None
+
+
+def test_what_is_not_there_or_is_no_file_is_held_by_nobody(path, tmp_path):
+    for place in (path, f"{path}/below"):
+        assert locks.look(place) is False
+    (tmp_path / "link").symlink_to(path)
+    assert locks.look(str(tmp_path / "link")) is False
+
+
 def test_a_lock_of_another_process_is_seen_and_refused(path, holder):
     assert locks.is_held(path)
     assert locks.take(path, timeout=0.05) is None

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from hermes_cli.system import durable
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -109,7 +111,7 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
 def read_through(path: str) -> None:
     """Read every byte of the database and its log. Raises OSError where one cannot be read."""
     for name in (path, f"{path}-wal"):
-        with suppress(FileNotFoundError), open(name, "rb", buffering=0) as file:
+        with suppress(FileNotFoundError), open(name, "rb", buffering=0, opener=durable.prompt_opener) as file:
             while file.read(1 << 20):
                 pass
 

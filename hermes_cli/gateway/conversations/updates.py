@@ -44,9 +44,9 @@ class ChatUpdate(NamedTuple):
 
     def output(self) -> tuple[str, bool] | None:
         """Return everything that it said so far and whether that is all, or None before it has begun."""
-        running = locks.is_held(self.out)  # first: what is written before the lock goes is read below
+        running = locks.may_be_held(self.out)  # first: what is written before the lock goes is read below
         try:
-            with open(self.out, "rb") as file:
+            with open(self.out, "rb", opener=durable.prompt_opener) as file:
                 data = file.read(_READ)
         except OSError:
             return None

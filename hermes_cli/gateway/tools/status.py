@@ -12,7 +12,7 @@ def status_text(paths: Paths, me: GatewayInstance) -> str:
     others = max(0, me.active_turns - 1)  # than the turn that asks
     lines = [
         f"gateway pid {me.identity.pid}, {me.state}, revision {me.revision}",
-        f"up {time.time() - me.started_at:.0f} s, {others or 'no'} other turn{'s' if others > 1 else ''} running",
+        f"up {me.uptime(time.time()):.0f} s, {others or 'no'} other turn{'s' if others > 1 else ''} running",
         *(f"pending: {intent.id}, {intent.reason}, asked by {intent.requester}" for intent in pending),
     ]
     return "\n".join(lines if pending else [*lines, "no restart is pending"])

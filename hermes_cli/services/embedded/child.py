@@ -43,7 +43,7 @@ class Child:
     def found(cls, paths: Paths) -> Self | None:
         """Return a gateway that outlived another supervisor or was started by hand, or None when none runs."""
         running = own.read_alive(paths)
-        if running is None or not locks.is_held(paths.gateway_lock):
+        if running is None or not locks.may_be_held(paths.gateway_lock):
             return None
         try:
             return cls(Handle(running.identity), time.monotonic(), own=False)

@@ -57,7 +57,7 @@ class Embedded:
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
-        there = os.path.exists(registered.path_of(self._paths)) or self._is_supervised()
+        there = os.path.lexists(registered.path_of(self._paths)) or self._is_supervised()
         try:
             answer = self._look()
         except CannotTellError as error:
@@ -88,7 +88,7 @@ class Embedded:
             return Service("running", running.identity.pid, detail="not supervised")
         if locks.is_held(self._paths.gateway_lock):
             return Service("running", detail="not supervised")
-        return Service("stopped", detail="no supervisor runs")
+        return unmanaged.cannot_tell(self._paths) or Service("stopped", detail="no supervisor runs")
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""
@@ -108,7 +108,7 @@ class Embedded:
 
     def drifted(self) -> tuple[str, ...]:
         """Return the definition's path when it is there and not what `install` would write."""
-        return definition.drifted(self.definitions(), is_installed=os.path.exists(registered.path_of(self._paths)))
+        return definition.drifted(self.definitions(), is_installed=os.path.lexists(registered.path_of(self._paths)))
 
     def install(self) -> bool:
         """Write the definition, of which a supervisor has no copy; replace one whose program is gone. Raises HermesError."""
@@ -216,7 +216,7 @@ class Embedded:
     def _end(self, operation: str) -> None:
         clocks = load_or_defaults(self._paths.config).gateway.stop_clocks
         try:
-            self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
+            answer = self._ask({"op": operation}, timeout=clocks.driver_deadline + _CALL)
         except CannotTellError:
             # A supervisor that cannot be asked reads the wish itself before it starts anything.
             if desired.seen(self._paths.desired) != "stopped" or not unmanaged.stop(
@@ -224,10 +224,12 @@ class Embedded:
             ):
                 raise
             return
+        if answer is not None and answer.get("running") and desired.seen(self._paths.desired) == "running":
+            raise HermesError("the gateway was started again meanwhile: hermes gateway stop, if it is to stop")
         unmanaged.stop(self._paths, clocks.supervisor_kill)
 
     def _is_supervised(self) -> bool:
-        return locks.is_held(f"{self._paths.supervisor}/lock")
+        return locks.may_be_held(f"{self._paths.supervisor}/lock")
 
     def _spawn_supervisor(self) -> None:
         """Start a supervisor, and wait until it answers or has left again: for a stop, or for another supervisor."""
@@ -268,7 +270,8 @@ class Embedded:
         try:  # without the watch, which costs ten times the exchange
             return self._exchange(request, timeout, glance)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
-            pass
+            if locks.look(lock := f"{self._paths.supervisor}/lock") is None:
+                raise CannotTellError(f"no supervisor answers, and {lock} cannot be looked at") from None
         deadline = time.monotonic() + patience
         with DirectoryWatch(self._paths.supervisor) as watch:
             while self._is_supervised():

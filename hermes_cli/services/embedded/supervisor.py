@@ -322,6 +322,7 @@ class Supervisor:
             return
         if call.operation == "start":
             self._is_held = False
+            self._answer_stop_calls()  # with a gateway that runs: whoever waits for its end waits for nothing now
         if call.operation == "start" and self._gateway is None:
             self._crashes = 0
             self._start()

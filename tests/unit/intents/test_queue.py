@@ -636,7 +636,7 @@ def test_the_hold_of_a_settled_intent_goes_unless_somebody_holds_it(paths, publi
 
 
 def test_a_settlement_says_when_and_how_long_it_took(paths, record):
-    submit(paths.intents, record(requested_at="2026-11-23T16:05:11+00:00"))
+    submit(paths.intents, record(requested_at="2026-11-23T16:05:11+00:00", boot_time=None))
     before = time.time()
     settle(paths, only(paths))
     (found,) = paths.queue.history()
@@ -790,12 +790,36 @@ def test_what_is_no_id_is_never_made_into_a_path(paths, tmp_path, record):
 
 def test_how_long_it_took_is_never_below_zero_and_told_in_milliseconds(paths, record):
     for offset, took in ((60, 0.0), (-0.4567, 0.457)):
-        made = record(requested_at=timestamp(time.time() + offset))
+        made = record(requested_at=timestamp(time.time() + offset), boot_time=None)
         submit(paths.intents, made)
         settle(paths, only(paths))
         found = paths.queue.find(made["id"])
         assert found.took == pytest.approx(took, abs=0.3)
         assert found.took == round(found.took, 3)
+
+
+@pytest.mark.parametrize("step", [-7200.0, 7200.0])
+def test_how_long_it_took_is_not_changed_by_a_clock_that_is_set(paths, record, step):
+    made = record(requested_at=timestamp(time.time() - step))
+    submit(paths.intents, made)
+    assert only(paths).age < 60
+    settle(paths, only(paths))
+    found = paths.queue.find(made["id"])
+    assert found.took < 60
+    assert found.settled_at == pytest.approx(time.time(), abs=60)
+
+
+def test_of_another_boot_the_wall_clock_tells_how_long_it_took(paths, record):
+    submit(paths.intents, record(requested_at=timestamp(time.time() - 300), boot_id="another"))
+    assert only(paths).age == pytest.approx(300, abs=60)
+
+
+def test_who_cannot_be_looked_for_may_hold_something(paths):
+    assert paths.queue.holders() == ()
+    os.rmdir(paths.queue.holds)
+    assert paths.queue.holders() == ()
+    os.symlink(paths.queue.holds, paths.queue.holds)
+    assert paths.queue.holders() == (None,)
 
 
 def test_the_newest_are_kept_wherever_the_queue_lies(tmp_path, record):

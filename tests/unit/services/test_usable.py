@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes_cli.intents import request
 from hermes_cli.paths import Paths
 from hermes_cli.services import ahead, usable
 from hermes_cli.system import refusal
@@ -41,6 +42,19 @@ def test_a_directory_in_the_place_of_a_file_is_moved_away_by_its_mend(paths, nam
     assert found.text == f"{paths.state}/{name} cannot be used (Is a directory)"
     assert ahead.places(paths) == f"{found.text}: {found.mend}"
     assert found.is_command
+    subprocess.run(shlex.split(found.mend), check=True)
+    assert not list(usable.unusable(paths))
+
+
+@pytest.mark.parametrize("name", ["", "pending", "progress", "holds", "settled", "staging", "rejected"])
+def test_what_is_no_directory_in_the_place_of_one_of_the_queues_is_moved_away_by_its_mend(paths, name):
+    request.make_directories(paths.intents)
+    place = Path(paths.intents, name)
+    place.rename(f"{place}.was")
+    assert not list(usable.unusable(paths))
+    place.symlink_to("/nonexistent")
+    (found,) = usable.unusable(paths)
+    assert found.text == f"{place} cannot be used (Not a directory)"
     subprocess.run(shlex.split(found.mend), check=True)
     assert not list(usable.unusable(paths))
 
