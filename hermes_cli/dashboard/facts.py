@@ -7,9 +7,11 @@ from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents.request import timestamp
 from hermes_cli.intents.settled import Settled
 from hermes_cli.intents.trace import Trace, live_trace, settled_trace
-from hermes_cli.paths import Paths
+from hermes_cli.paths import Paths, own_home
 from hermes_cli.programs import own, starts
+from hermes_cli.status.document import problem_document
 from hermes_cli.status.overview import Row, document_of, overview
+from hermes_cli.status.problems import problems
 from hermes_cli.update.history import lines
 
 _SHOWN = 50  # of each history
@@ -39,6 +41,8 @@ def _profile(row: Row, paths: Paths) -> dict[str, Any]:
 
     found = document_of(row)
     found["phases"] = None
+    if row.status is not None:  # as they can be pasted anywhere, for whoever looks has another shell
+        found["problems"] = [problem_document(one) for one in problems(row.status, own_home())]
     if row.pending and row.status is not None:
         one = sibling(paths, row.profile)
         intent = next(iter(one.queue.unsettled()), None)

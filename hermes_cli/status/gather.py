@@ -122,13 +122,19 @@ class Status(NamedTuple):
 
     @property
     def is_crash_looping(self) -> bool:
-        """Whether it starts again and again: the last run crashed soon after its start, and this one is not ready."""
-        if self.is_undescribed or self.unreadable or (self.instance is not None and self.instance.ready):
+        """Whether it starts again and again: the last run crashed soon after its start, and this one was never ready."""
+        if self.is_undescribed or self.unreadable or self._was_ready:
             return False
         service = self.service.service
         if service.state == "stopped" and service.exit_code in starts.NO_LOOP:
             return False  # its manager knows better than files that nobody could write
         return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
+
+    @property
+    def _was_ready(self) -> bool:
+        """Whether the instance is ready, or was before it began to drain."""
+        found = self.instance
+        return found is not None and (found.ready or (found.marks is not None and found.marks.ready > 0))
 
     @property
     def has_come_back_from_crashes(self) -> bool:
@@ -155,7 +161,7 @@ class Status(NamedTuple):
     @property
     def exit_code(self) -> int:
         """0 ready or getting there, 3 not running, 4 not installed, 5 cannot tell (docs/status-json.md)."""
-        if self.is_crash_looping and not (self.instance is not None and self.instance.ready):
+        if self.is_crash_looping:
             return 3
         if self.instance is not None or self.service.service.state == "running":
             return 0

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shlex
 import signal
 import socket
 import threading
@@ -16,7 +17,8 @@ from support.machines import browser
 from support.machines.browser import Browser
 from support.machines.installation import Installation
 
-from hermes_cli.dashboard import server
+from hermes_cli.dashboard import facts, server
+from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
 
@@ -160,6 +162,21 @@ def test_in_a_browser_it_is_live_and_works_by_keyboard_and_no_other_page_gets_in
         elsewhere.shutdown()
     assert hermes.ready().identity == after.identity
     assert len(hermes.ever_settled()) == 1
+
+
+def test_a_mend_on_the_page_names_the_home_for_whoever_pastes_it(
+    hermes: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    for one in (supervisor, running.identity):
+        process.send(one, signal.SIGKILL)
+        hermes.gone(one)
+    monkeypatch.setenv("HERMES_HOME", str(hermes.home))
+    _, seen = facts.everything(hermes.paths)
+    mends = [one["mend"] for one in seen["profiles"][0]["problems"]]
+    assert f"HERMES_HOME={shlex.quote(str(hermes.home))} hermes gateway start" in mends
 
 
 def test_a_port_that_is_taken_is_said_in_a_line(hermes: Installation) -> None:

@@ -80,6 +80,24 @@ def test_a_gateway_that_crashed_twice_is_a_problem_also_while_it_is_ready_again(
     assert codes(world) == []  # somebody has looked after it
 
 
+def test_a_drain_soon_after_a_start_that_failed_is_no_crash_loop(world: World) -> None:
+    world.hermes.install()
+    assert world.hermes.run("gateway", "stop").returncode == 0
+    config = world.hermes.home / "config.toml"
+    text = config.read_text()
+    config.write_text(f"{text}nonsense")
+    assert world.hermes.run("gateway", "start").returncode == 78
+    config.write_text(text)
+    assert world.hermes.run("gateway", "start").returncode == 0
+    finish = world.hermes.busy()
+    assert world.hermes.run("gateway", "restart", "--no-wait").returncode == 0
+    world.hermes.in_state("draining")
+    done = world.hermes.run("gateway", "status", "--json")
+    found = json.loads(done.stdout)
+    assert (found["instance"]["state"], found["problems"], done.returncode) == ("draining", [], 0)
+    finish()
+
+
 def test_a_crash_loop_is_a_problem_at_every_look(world: World) -> None:
     unopenable(world)
     failed = world.hermes.run("gateway", "install")
