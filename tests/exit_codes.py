@@ -150,6 +150,11 @@ def main() -> None:
     for name, make in STATES.items():
         print(name, file=sys.stderr)
         columns[name] = column(make)
+    write(columns)
+
+
+def write(columns: dict[str, dict[str, int]]) -> None:
+    """Write the page."""
     lines = [
         "# Exit codes, by command and state",
         "",

@@ -128,7 +128,10 @@ class Status(NamedTuple):
         service = self.service.service
         if service.state == "stopped" and service.exit_code in starts.NO_LOOP:
             return False  # its manager knows better than files that nobody could write
-        return bool(starts.crashes_in_a_row(self.runs)) and self.desired == "running" and service.state != "unknown"
+        fewest = (
+            2 if service.state == "stopped" and self.instance is None else 1
+        )  # who ended once, and stays away, is down
+        return starts.crashes_in_a_row(self.runs) >= fewest and self.desired == "running" and service.state != "unknown"
 
     @property
     def _was_ready(self) -> bool:
@@ -154,8 +157,8 @@ class Status(NamedTuple):
         return self.is_crash_looping or (
             self.instance is None
             and self.service.service.state == "stopped"
-            and self.service.service.exit_code == EX_CONFIG
             and self.desired == "running"
+            and (self.service.service.exit_code == EX_CONFIG or starts.last_crash(self.runs) is not None)
         )
 
     @property

@@ -8,7 +8,6 @@ from typing import Any
 from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
-from hermes_cli.programs.starts import crashes_in_a_row
 from hermes_cli.services import choose
 from hermes_cli.services.base import ServiceManager
 from hermes_cli.status.document import document, problem_document, restarts_of
@@ -94,8 +93,7 @@ def row_of(status: Status) -> Row:
 def state_of(status: Status) -> str:
     """Return the one word for what the profile's gateway does."""
     running, service = status.instance, status.service
-    is_down = running is None and service.service.state == "stopped"
-    if status.is_crash_looping and not (is_down and crashes_in_a_row(status.runs) < 2):
+    if status.is_crash_looping:
         return "crashing"
     if running is not None:
         return running.state

@@ -76,7 +76,7 @@ def _of_files(status: "Status") -> "Iterator[Problem]":
 def _of_jobs(status: "Status") -> "Iterator[Problem]":
     service, restarter = status.service.service, status.restarter
     if status.is_crash_looping:  # before `down`, whose mend does not help as long as what the log says is so
-        text = f"the gateway ends by itself again and again: {_crashes(status)}"
+        text = f"the gateway ends by itself soon after its start: {_crashes(status)}"
         yield Problem("crash-loop", text, "hermes gateway logs")
     elif status.has_come_back_from_crashes:
         text = f"the gateway is ready, and has ended by itself soon after its start: {_crashes(status)}"

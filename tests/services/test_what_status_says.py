@@ -98,6 +98,17 @@ def test_a_drain_soon_after_a_start_that_failed_is_no_crash_loop(world: World) -
     finish()
 
 
+@mostly("embedded")
+def test_a_gateway_that_was_killed_with_its_supervisor_is_down_and_in_no_loop(world: World) -> None:
+    running = world.hermes.install()
+    supervisor = world.hermes.supervisor()
+    assert supervisor is not None
+    for one in (supervisor, running.identity):
+        process.send(one, signal.SIGKILL)
+        world.hermes.gone(one)
+    assert codes(world) == ["down", "restarter-missing"]
+
+
 def test_a_crash_loop_is_a_problem_at_every_look(world: World) -> None:
     unopenable(world)
     failed = world.hermes.run("gateway", "install")
