@@ -119,7 +119,7 @@ def test_json_metrics_and_probes_are_as_they_say_in_every_state(hermes: Installa
     check("intent", json.dumps(hermes.settled()[0].intent.document | json.loads(one_intent(hermes))))
 
     let_go = hermes.busy()
-    recorded = check("restart", hermes.run("gateway", "restart", "--json", "--no-wait", "--timeout", "60").stdout)
+    recorded = check("restart", hermes.run("gateway", "restart", "--json", "--no-wait", "--timeout", "900").stdout)
     assert recorded["outcome"] is None
     hermes.in_state("draining")
     check_all(hermes, "draining")

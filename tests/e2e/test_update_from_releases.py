@@ -77,7 +77,7 @@ def at_work(world: World, before: GatewayInstance, revision: str) -> GatewayInst
 def is_sound(world: World) -> None:
     """Whether `status` and `doctor` find nothing wrong, in the end."""
     hermes = world.hermes
-    hermes.until(lambda: not hermes.status()["problems"], "a status without problems")
+    hermes.without_problems()
     assert hermes.run("gateway", "status").returncode == 0
     doctor = hermes.run("gateway", "doctor")
     assert doctor.returncode == 0, doctor.stdout

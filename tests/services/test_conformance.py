@@ -198,7 +198,7 @@ def test_a_value_of_ours_that_a_user_changed_is_named_and_kept_as_a_copy(world: 
     definition.write_text(changed)
     done = world.hermes.run("gateway", "install")
     assert done.returncode == 0, done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = [one for one in done.stderr.splitlines() if name in one]
     copy = Path(world.hermes.paths.state, "definitions", f"{definition.name}.changed")
     said = f"hermes: {definition.name}: {name} was {was} and is {again} again; the changed text is in {copy}"
     assert line.startswith(said)

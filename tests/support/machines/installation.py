@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 
@@ -209,6 +209,20 @@ class Installation:
                 assert left > 0, f"{what}: not within {patience} s\n{self.log()}"
                 watch.wait(min(left, 0.5))
         return found
+
+    def without_problems(self) -> None:
+        """Wait until `status` names no problem."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found[:] = self.status()["problems"]
+            return not found
+
+        try:
+            self.until(look, "a status without problems")
+        except AssertionError as error:
+            error.add_note(f"{found}")
+            raise
 
     def ready(self, other_than: GatewayInstance | None = None, patience: float = PATIENCE) -> GatewayInstance:
         """A ready instance, not the given one."""
