@@ -104,12 +104,13 @@ def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     deadline = time.monotonic() + patience
-    with DirectoryWatch(paths.pending, paths.queue.progress) as watch:
+    # A driver writes its sign of life into the lock that it has taken; kqueue does not tell of that.
+    with DirectoryWatch(paths.intents, paths.pending, paths.queue.progress, modified=True) as watch:
         while is_something_pending(paths) and not paths.queue.is_driven():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            watch.wait(min(left, _LOOK_AGAIN))  # a lock that is taken wakes nobody
+            watch.wait(min(left, _LOOK_AGAIN))
     return True
 
 
