@@ -119,7 +119,7 @@ class Driver:
             return None
         self._seen = self._observe(found.intents)
         if self._ahead is not None:  # it is good for this look only: the world changes
-            self._seen = replace(self._seen, looked_ahead=True, obstacle=self._ahead[0])
+            self._seen = self._seen._replace(looked_ahead=True, obstacle=self._ahead[0])
             self._ahead = None
         if self._was_held and not self._seen.held:
             self._renew()
@@ -166,10 +166,10 @@ class Driver:
             self._progress[intent.id] = self._on_disk[intent.id] = self._queue.progress_of(intent.id)
         known = self._progress[intent.id]
         known = known if known.since else known._replace(since=self._seen.now)
-        seen = replace(self._seen, target_alive=intent.target is not None and self._program.may_be(intent.target))
+        seen = self._seen._replace(target_alive=intent.target is not None and self._program.may_be(intent.target))
         facts = witness.with_look(Facts(intent, known, seen, self._policy))
         if intent.reason == UPDATE and not seen.held:
-            facts = replace(facts, seen=replace(seen, trial=self._recovery.change(intent.id)))
+            facts = replace(facts, seen=seen._replace(trial=self._recovery.change(intent.id)))
         self._progress[intent.id] = facts.progress
         return decide(facts)
 

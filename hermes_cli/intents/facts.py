@@ -28,8 +28,7 @@ class Trial(NamedTuple):
     brought: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One look at the world. `instance` is alive, or None. `now` in epoch seconds."""
 
     now: float
@@ -38,7 +37,7 @@ class Observation:
     desired: Desired | None = "running"  # None: it cannot be told now
     instance: Instance | None = None
     target_alive: bool = False  # the named process runs and may still be the program
-    service: Service = Service()  # noqa: RUF009  frozen
+    service: Service = Service()
     looked_ahead: bool = False  # whether another instance could start was looked at just now
     obstacle: str | None = None  # why it could not, if so
     held: bool = False  # an updater is changing the code

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hermes_cli.config import Config, HooksConfig, NotifyConfig, load, load_or_defaults
 from hermes_cli.errors import ConfigError
@@ -18,8 +18,7 @@ from hermes_cli.system import locks
 _log = logging.getLogger("hermes.notify")
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What became of one event: `why` it could not be told, or None."""
 
     event: Event

@@ -4,11 +4,11 @@ The old release runs `failure`, the new one `jobs/preflight`: the code that is t
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 
 from hermes_cli.environment import scrubbed
 from hermes_cli.installation import entry_points
+from hermes_cli.system import durable
 from hermes_cli.system.command import run
 
 TIMEOUT = 60.0
@@ -37,4 +37,4 @@ def forget_bytecode(package: str) -> None:
     for directory, names, _ in os.walk(package):
         if "__pycache__" in names:
             names.remove("__pycache__")
-            shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)
+            durable.remove_tree(os.path.join(directory, "__pycache__"))

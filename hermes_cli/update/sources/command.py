@@ -4,7 +4,6 @@
 to in HERMES_UPDATE_REVISION. What a journal says is only ever compared: what is run is what the configuration says now.
 """
 
-import shutil
 import sys
 from typing import Any, Self
 
@@ -131,6 +130,8 @@ class ConfiguredCommand:
         return printable(lines[0])
 
     def _run(self, argv: tuple[str, ...], timeout: float, **more: str) -> Ended:
+        import shutil
+
         if shutil.which(argv[0]) is None:
             raise HermesError(f"{argv[0]} is no program that can be run: mend [update] in config.toml")
         guard = [sys.executable, "-ISc", _GUARD, str(int(timeout) + _GRACE)]

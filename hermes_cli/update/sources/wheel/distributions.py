@@ -10,7 +10,6 @@ import csv
 import json
 import os
 import re
-import shutil
 from typing import Any
 
 from hermes_cli.errors import HermesError
@@ -49,16 +48,16 @@ def take_place(site: str, name: str) -> None:
             if path not in mine and _is_below(path, site):
                 with contextlib.suppress(OSError):
                     os.unlink(path)
-        shutil.rmtree(info, ignore_errors=True)
+        durable.remove_tree(info)
     for directory, _, _ in os.walk(f"{site}/hermes_cli", topdown=False):
         if set(os.listdir(directory)) <= {"__pycache__"}:
-            shutil.rmtree(directory, ignore_errors=True)
+            durable.remove_tree(directory)
     durable.sync_directory(site)
 
 
 def keep(site: str, names: list[str], folder: str) -> None:
     """Copy every file of these distributions, if they are installed, to `folder`. Raises HermesError, OSError."""
-    shutil.rmtree(folder, ignore_errors=True)
+    durable.remove_tree(folder)
     durable.make_private_directory(folder)
     kept: list[list[Any]] = []
     for name in names:
@@ -131,7 +130,7 @@ def put_back(site: str, plan: dict[str, str], folder: str) -> None:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
         if not any(path.startswith(f"{info}/") for path in old):
-            shutil.rmtree(info, ignore_errors=True)
+            durable.remove_tree(info)
     for path, mode, copy in kept:
         with open(copy, "rb") as file:
             data = file.read()
@@ -191,7 +190,7 @@ def _forget_moved(site: str, old: set[str]) -> None:
     for entry in _listed(site):
         rest = entry.lstrip(_RENAMED_BY_PIP)
         if entry.startswith("~") and rest and any(top.endswith(rest) and len(top) >= len(rest) for top in tops):
-            shutil.rmtree(f"{site}/{entry}", ignore_errors=True)
+            durable.remove_tree(f"{site}/{entry}")
 
 
 def _is_below(path: str, site: str) -> bool:

@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 
@@ -133,10 +132,10 @@ def for_project(installed_by: str, keep: tuple[int, ...]) -> Installer:
     """
     found, has_pip = find(installed_by, keep), importlib.util.find_spec("pip") is not None
     if found.name == "pip" and not has_pip:
-        if shutil.which("uv") is None:
+        if _which("uv") is None:
             raise HermesError(f"{found.prefix} has no pip, and uv is not on PATH: {found.python} -m ensurepip")
         return dataclasses.replace(found, name="uv")
-    if found.name != "pip" and shutil.which(found.name) is None and has_pip:
+    if found.name != "pip" and _which(found.name) is None and has_pip:
         return dataclasses.replace(found, name="pip")
     return found
 
@@ -147,7 +146,13 @@ def canonical(name: str) -> str:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
+    found = _which(name)
     if found is None:
         raise HermesError(f"hermes was installed with {name}, which is not on PATH: put it there and repeat")
     return found
+
+
+def _which(name: str) -> str | None:
+    import shutil  # with three compressors; every driver imports this module, and few install anything
+
+    return shutil.which(name)
