@@ -154,6 +154,21 @@ def test_a_release_that_is_taken_back_after_its_outcome_is_said_to_be_in_a_messa
     assert team.of_bots() == team.of_bots(TOPIC)
 
 
+def test_a_rollback_that_a_person_types_in_a_shell_is_said_where_the_release_was_asked_for(
+    install: Callable[..., Installation], checkout: Checkout, telegram: Telegram, team: Chat
+) -> None:
+    hermes = install()
+    old = hermes.ready().revision
+    new = checkout.release(*SOUND)
+    ask(telegram, team)
+    ended(telegram, team, hermes, r"^restarted: gateway is back as pid \d+, revision ")
+    assert hermes.run("update", "--rollback").returncode == 0
+    said = f"rollback of {new} (hermes update --rollback): restarted: gateway is back as pid "
+    telegram.until(lambda: team.of_bots(TOPIC)[-1].startswith(said), "the rollback")
+    assert f", revision {old}, " in team.of_bots(TOPIC)[-1]
+    assert team.of_bots() == team.of_bots(TOPIC)
+
+
 def test_nothing_new_is_one_message_and_no_outcome(
     install: Callable[..., Installation], checkout: Checkout, telegram: Telegram, team: Chat
 ) -> None:
