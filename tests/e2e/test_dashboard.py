@@ -170,8 +170,10 @@ def test_a_mend_on_the_page_names_the_home_for_whoever_pastes_it(
     running = hermes.install()
     supervisor = hermes.supervisor()
     assert supervisor is not None
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: who is left starts the other one again
+        for one in (supervisor, running.identity):
+            process.send(one, number)
     for one in (supervisor, running.identity):
-        process.send(one, signal.SIGKILL)
         hermes.gone(one)
     monkeypatch.setenv("HERMES_HOME", str(hermes.home))
     _, seen = facts.everything(hermes.paths)

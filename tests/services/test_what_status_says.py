@@ -103,8 +103,10 @@ def test_a_gateway_that_was_killed_with_its_supervisor_is_down_and_in_no_loop(wo
     running = world.hermes.install()
     supervisor = world.hermes.supervisor()
     assert supervisor is not None
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: who is left starts the other one again
+        for one in (supervisor, running.identity):
+            process.send(one, number)
     for one in (supervisor, running.identity):
-        process.send(one, signal.SIGKILL)
         world.hermes.gone(one)
     assert codes(world) == ["down", "restarter-missing"]
 
