@@ -12,7 +12,7 @@ import re
 import stat
 import sys
 
-from hermes_cli.errors import ConfigError
+from hermes_cli.errors import Advice, ConfigError, Problem
 from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
@@ -35,13 +35,22 @@ _LARGEST = 1 << 20  # bytes
 _ASKING = 5.0  # seconds for a login shell
 
 
+class EnvironmentFileError(ConfigError):
+    """The user's file does not serve; `problem` says so with its mend."""
+
+    def __init__(self, text: str, mend: str) -> None:
+        """`mend` is a command, or Advice."""
+        super().__init__(f"{text}: {mend}")
+        self.problem = Problem("config", text, mend)
+
+
 def path_of(paths: "Paths") -> str:
     """Return the path of the user's file."""
     return f"{os.path.dirname(paths.config)}/environment"
 
 
 def read(paths: "Paths") -> dict[str, str]:
-    """Return the variables of the user's file; none without one. Raises ConfigError, which shows no value."""
+    """Return the variables of the user's file; none without one. Raises EnvironmentFileError, which shows no value."""
     path = path_of(paths)
     try:
         with open(path, "rb", opener=durable.prompt_opener) as file:
@@ -50,12 +59,15 @@ def read(paths: "Paths") -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        mend, _ = refusal.mend(path, error.errno or errno.EIO)
-        raise ConfigError(f"{path} cannot be read ({error.strerror}): {mend}") from error
+        mend, is_command = refusal.mend(path, error.errno or errno.EIO)
+        text = f"{path} cannot be read ({error.strerror})"
+        raise EnvironmentFileError(text, mend if is_command else Advice(mend)) from error
     if found.st_uid not in {os.geteuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ConfigError(f"{path} can be written by somebody else: chmod 600 {path}")
+        import shlex
+
+        raise EnvironmentFileError(f"{path} can be written by somebody else", f"chmod 600 {shlex.quote(path)}")
     if len(data) > _LARGEST:
-        raise ConfigError(f"{path} has more than {_LARGEST} bytes: mend it")
+        raise EnvironmentFileError(f"{path} has more than {_LARGEST} bytes", Advice("mend it"))
     return _parsed(path, data)
 
 
@@ -167,7 +179,7 @@ def _parsed(path: str, data: bytes) -> dict[str, str]:
             continue
         name, equals, value = text.removeprefix("export ").partition("=")
         if not equals or not _NAME.fullmatch(name.strip()) or "\0" in value:
-            raise ConfigError(f"{path}, line {number} is not NAME=value: mend it")
+            raise EnvironmentFileError(f"{path}, line {number} is not NAME=value", Advice("mend it"))
         _refuse(path, name.strip())
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -178,9 +190,10 @@ def _parsed(path: str, data: bytes) -> dict[str, str]:
 
 def _refuse(path: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!a} is no name of a variable: use letters, digits and '_'")
+        raise EnvironmentFileError(f"{name!a} is no name of a variable", Advice("use letters, digits and '_'"))
     if name.startswith(_DECIDED_BEFORE):
-        raise ConfigError(f"{name} has no place in {path}, for it is decided before that file is read: take it out")
+        text = f"{name} has no place in {path}, for it is decided before that file is read"
+        raise EnvironmentFileError(text, Advice("take it out"))
 
 
 def _quoted(value: str) -> str:

@@ -98,7 +98,7 @@ class Status(NamedTuple):
     elsewhere: Problem | None = None  # the service runs another installation
     storm: str | None = None  # why a restart that a program asks for is refused now
     silent_driver: int | None = None  # the pid of a driver that does nothing
-    environment_error: str | None = None  # why no process of the service can read the user's variables
+    environment: Problem | None = None  # why no process of the service can read the user's variables
     is_wish_nonsense: bool = False  # desired.json says neither running nor stopped, and counts as running
     suspended_driver: int | None = None  # the pid of one that was stopped, whoever is to be heard of next
     is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
@@ -204,7 +204,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         gone=_gone(manager) if service.answers else None,
         broken=scan.broken,
         config_error=_config_error(paths),
-        environment_error=_environment_error(paths) if adopted is None else None,
+        environment=_environment(paths) if adopted is None else None,
         is_wish_nonsense=adopted is None and desired.is_nonsense(paths.desired),
         places=_places(paths, is_adopted=adopted is not None),
         updates=tuple(updates.left_to_say(paths)),
@@ -312,9 +312,9 @@ def _config_error(paths: Paths) -> str | None:
     return None
 
 
-def _environment_error(paths: Paths) -> str | None:
+def _environment(paths: Paths) -> Problem | None:
     try:
         user_environment.read(paths)
-    except ConfigError as error:
-        return str(error)
+    except user_environment.EnvironmentFileError as error:
+        return error.problem
     return None

@@ -53,9 +53,8 @@ def _of_config(status: "Status") -> "Iterator[Problem]":
         yield Problem("config", status.config_error, Advice(f"edit {status.places.config}"))
     if status.taken_over is not None and status.taken_over.wrong is not None:
         yield Problem("config", status.taken_over.wrong, Advice(f"edit {status.taken_over.file}"))
-    if status.environment_error is not None:
-        text, _, mend = status.environment_error.rpartition(": ")
-        yield Problem("config", text, mend if mend.startswith(("mv ", "chmod ")) else Advice(mend))
+    if status.environment is not None:
+        yield status.environment
 
 
 def _of_files(status: "Status") -> "Iterator[Problem]":
