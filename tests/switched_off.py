@@ -29,6 +29,7 @@ from hermes_cli import environment, pending
 from hermes_cli.cli import adopt
 from hermes_cli.gateway import drain, sd_notify
 from hermes_cli.gateway.channels.local.client import Conversation
+from hermes_cli.gateway.channels.local.server import LocalChannel
 from hermes_cli.gateway.channels.telegram.lane import Lane
 from hermes_cli.gateway.channels.telegram.ledger import Ledger
 from hermes_cli.gateway.channels.telegram.outbox import Outbox
@@ -39,15 +40,18 @@ from hermes_cli.gateway.reception import Reception
 from hermes_cli.gateway.run import Gateway
 from hermes_cli.gateway.staying import Staying
 from hermes_cli.installation import copy as installed_copy
-from hermes_cli.intents import decide, sign_of_life
+from hermes_cli.intents import decide, request, sign_of_life
 from hermes_cli.intents.driver import Driver
 from hermes_cli.intents.facts import Facts
 from hermes_cli.notify.hooks import Hooks
 from hermes_cli.programs import description, verdicts
 from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.restart import ask, in_tree, send, skew, wake
+from hermes_cli.services import ahead, usable
 from hermes_cli.services.embedded import after_exit, reexecution
+from hermes_cli.services.embedded.control import Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.supervisor import Supervisor
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.launchd import domain as launchd_domain
 from hermes_cli.services.launchd import launchctl, plists, printed
@@ -58,7 +62,7 @@ from hermes_cli.services.launchd.manager import Launchd
 from hermes_cli.services.launchd.printed import Job, Location
 from hermes_cli.services.systemd import units
 from hermes_cli.services.systemd.manager import Systemd
-from hermes_cli.system import sockets
+from hermes_cli.system import durable, locks, sockets
 from hermes_cli.update import change
 from hermes_cli.update.restarts import Restarts
 from hermes_cli.update.sources.wheel import distributions
@@ -202,6 +206,69 @@ ROWS = [
         "self._outbox.failed(key, self._outbox.tried(key), time.time())",
         "pass",
         "e2e/test_hooks.py::test_whoever_is_killed_in_it",
+    ),
+    Row(
+        "look ahead: what lies in the way in the state is seen",
+        ahead.places,
+        "next(usable.unusable(paths), None)",
+        "None",
+        "services/test_spoiled_files.py::test_no_file and gateway.lock and directory",
+    ),
+    Row(
+        "look ahead: what lies in the place of the queue's directories is seen",
+        usable.unusable,
+        "if in_the_way is not None:",
+        "if False:",
+        "unit/services/test_usable.py::test_what_is_no_directory",
+    ),
+    Row(
+        "three answers: a lock that cannot be looked at",
+        locks.look,
+        "return False if error.errno in _NO_LOCK else None",
+        "return False",
+        "unit/test_locks.py::test_a_lock_that_cannot_be_looked_at",
+    ),
+    Row(
+        "three answers: a FIFO holds no reader up",
+        durable.prompt_opener,
+        "flags | os.O_NONBLOCK |",
+        "flags |",
+        "unit/test_user_environment.py::test_a_fifo_in_its_place",
+    ),
+    Row(
+        "the boot's clock: no setting of another one changes a duration",
+        request.elapsed,
+        "if since_boot is not None and",
+        "if False and since_boot is not None and",
+        "unit/intents/test_queue.py::test_how_long_it_took_is_not_changed",
+    ),
+    Row(
+        "a supervisor's socket is made again",
+        Control.tend,
+        "if identity(self._path) == self._named:",
+        "if True:",
+        "processes/services/test_supervisor.py::test_a_supervisor_whose_socket_somebody_took_away",
+    ),
+    Row(
+        "a supervisor's lock is taken again, or another's is respected",
+        Supervisor._owns_lock,
+        "if locks.is_at(self._lock_descriptor, path):",
+        "if True:",
+        "processes/services/test_supervisor.py::test_of_two_supervisors",
+    ),
+    Row(
+        "a gateway's socket is made again",
+        LocalChannel.tend,
+        "if self._server is None or",
+        "if True or self._server is None or",
+        "gateway/test_local_channel.py::test_a_socket_that_somebody_took_away",
+    ),
+    Row(
+        "a stop that a start has overtaken is answered",
+        Supervisor._serve,
+        "self._answer_stop_calls()  # with",
+        "pass  # with",
+        "e2e/test_service.py::test_a_stop_that_a_start_has_overtaken",
     ),
     Row(
         "look after: a driver that does nothing is ended",
