@@ -965,6 +965,7 @@ def _failure(test: str, code: Path, patience: float) -> str | None:
         env={
             **os.environ,
             "PYTHONPATH": str(code),
+            "PYTHONSAFEPATH": "1",  # a child that runs `-c` must not find the unchanged package in the working directory
             "HERMES_TEST_CODE": str(code),
             "HERMES_TEST_PATIENCE": str(patience),
             "COLUMNS": "240",
