@@ -12,9 +12,11 @@ from hermes_cli.intents.request import make_directories
 CLICK = "import click"
 # What `status` is made of, without any of it: as many value classes as it has, of as many fields, and the libraries it needs.
 _PARTS = """\
-import click, json, subprocess, shlex, socket, dataclasses
-for fields in (2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 6, 8, 8, 9, 10, 11, 15, 15, 18):
+import click, json, subprocess, shlex, socket, dataclasses, typing
+for fields in (2, 4, 9, 10, 16):
     dataclasses.make_dataclass("Value", [f"f{number}" for number in range(fields)], frozen=True, slots=True)
+for fields in (*[2] * 7, *[3] * 9, *[4] * 4, *[5] * 4, *[6] * 3, *[7] * 2, *[8] * 4, 10, 11, 11, 15, 18, 33):
+    typing.NamedTuple("Value", [(f"f{number}", int) for number in range(fields)])
 """
 
 
@@ -43,7 +45,7 @@ def status_of_its_parts(bench: Bench, running: Installation) -> Row:
         bench.effort.starts,
         (lambda: to_end(python(_PARTS), environment), lambda: to_end(hermes("gateway", "status"), environment)),
     )
-    return Row("  of what it is made of", "click, json, subprocess, 29 dataclasses", floor, ours, Limits(ratio=1.5))
+    return Row("  of what it is made of", "click, json, subprocess, 44 value classes", floor, ours, Limits(ratio=1.5))
 
 
 def _row(bench: Bench, home: str, name: str, argv: list[str], modules: str, *, ratio: float) -> Row:
