@@ -68,7 +68,7 @@ def send_for_later(paths: "Paths", record: "dict[str, Any]", *, idle: bool, at: 
 def send(
     paths: "Paths", record: "dict[str, Any]", *, looked: bool = False, manager: "ServiceManager | None" = None
 ) -> Submitted:
-    """Make the record durable, signal the instance that it names, poke the restarter. Raises QueueError.
+    """Make the record durable, poke the restarter, signal the instance that the record names. Raises QueueError.
 
     `looked`: the caller has seen just now that the next gateway would start.
     """
@@ -77,17 +77,18 @@ def send(
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
-    """Signal and poke for a record that is durable already. Whatever fails here, a driver makes good.
+    """Poke and signal for a record that is durable already. Whatever fails here, a driver makes good.
 
+    The poke comes first: a driver starts while this looks ahead, and the request is in its hands before anything ends.
     Unless the caller has `looked`, nothing is signalled whose successor would not start; the driver then says why.
     Who does not wait for the outcome calls `look_after` once the answer is given.
     """
     manager = submitted.manager(paths)
+    submitted.is_poked = bool(manager.poke("poke"))
     submitted.obstacle = None if looked or submitted.target is None else obstacle(manager)
     if submitted.obstacle is None and not _has_hook(paths):
         with contextlib.suppress(OSError):
             signal_target(paths, submitted.target)
-    submitted.is_poked = bool(manager.poke("poke"))
     if not submitted.is_poked:
         _drive(paths, submitted)
     return submitted
