@@ -3,13 +3,13 @@
 Run by name, see `hermes_cli.jobs`; `update/chat_job` says which files these are.
 """
 
-import contextlib
 import fcntl
 import os
 import sys
 
 from hermes_cli.intents.record import is_id
 from hermes_cli.paths import Paths, resolve
+from hermes_cli.system import locks
 from hermes_cli.system.durable import make_private_directory
 from hermes_cli.update.chat_job import folder
 
@@ -23,12 +23,7 @@ def main(profile: str, job: str, *words: str) -> int:
     if not is_id(job):
         return 2
     make_private_directory(folder(paths))
-    out = os.open(f"{folder(paths)}/{job}.out", os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    # The lock goes with the last descriptor of this opening. An updater that executes itself anew comes by twice.
-    with contextlib.suppress(BlockingIOError):
-        fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.dup2(out, 1)
-    os.dup2(out, 2)
+    _say_into(f"{folder(paths)}/{job}.out")
     # Imported this late, so that the conversation shows the traceback if the installation is not whole.
     from hermes_cli import mends, user_environment
     from hermes_cli.errors import exit_code_of
@@ -37,6 +32,22 @@ def main(profile: str, job: str, *words: str) -> int:
     code = exit_code_of(lambda: _update(paths, words), lambda text: mends.shown(text, paths.profile))
     sys.stdout.flush()
     return code
+
+
+def _say_into(out: str) -> None:
+    """Have both streams write into a file that nobody ever sees without its lock: for its readers that is the end.
+
+    The lock goes with the last descriptor of this opening. An updater that executes itself anew has it already.
+    """
+    if locks.is_at(1, out):
+        return
+    staged = f"{out}.{os.getpid()}"
+    file = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(file, fcntl.LOCK_EX)
+    os.rename(staged, out)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
 
 
 def _update(paths: Paths, words: tuple[str, ...]) -> int:

@@ -1,7 +1,7 @@
 """`hermes update` for a conversation: outside the gateway's tree, its output in a file that the gateway follows.
 
     <updates>/chat/JOB.json   which message asked; written by the gateway
-    <updates>/chat/JOB.out    what the update says; locked (flock) by the update for as long as it runs
+    <updates>/chat/JOB.out    what the update says; locked (flock) by the update from its first moment to its end
 
 `jobs/chat_update` is what the service manager runs.
 """
