@@ -52,14 +52,14 @@ def known(hermes: Installation) -> set[str]:
 ASK = ("gateway", "restart", "--no-wait")
 
 
-def asked(hermes: Installation, options: list[str], point: Point, error: str | None) -> None:
-    """One request with one fault, one surviving trigger, and what must hold."""
+def asked(hermes: Installation, options: list[str], point: str, error: str | None) -> str:
+    """One request with one fault, one surviving trigger, and what must hold; the home."""
     before, had, starts = hermes.ready(), known(hermes), hermes.starts()
     done = run(hermes, injected.hermes(options, hermes.home / "log", *ASK))
     hermes.run("gateway", "status")
     hermes.settled(0)
     fresh = known(hermes) - had
-    said = f"{point}\n{error} {done.returncode} {done.stdout}{done.stderr}"
+    said = f"{point}\n{done.returncode} {done.stdout}{done.stderr}"
     assert len(fresh) <= 1, said
     if "recorded" in done.stdout or (error is not None and done.returncode == 0):
         assert fresh, said
@@ -74,6 +74,7 @@ def asked(hermes: Installation, options: list[str], point: Point, error: str | N
     assert hermes.starts() == starts + len(fresh), said
     if not fresh:
         assert hermes.ready().identity == before.identity, said
+    return str(hermes.home)
 
 
 def asking_points(hermes: Installation) -> list[Point]:
@@ -89,8 +90,7 @@ def asking_points(hermes: Installation) -> list[Point]:
 def test_a_requester_killed_at_every_call(traced: Installation) -> None:
     strikes = Strikes(traced.home / "log")
     for point in chosen(kills(asking_points(traced)), 6):
-        asked(traced, point.killed(), point, None)
-        strikes.look()
+        strikes.strike(point, None, lambda options, said: asked(traced, options, said, None))
     strikes.told("killed")
     assert len(known(traced)) >= 2, "none was killed after its record"
 
@@ -98,8 +98,7 @@ def test_a_requester_killed_at_every_call(traced: Installation) -> None:
 def test_a_requester_that_is_refused_every_call(traced: Installation) -> None:
     strikes = Strikes(traced.home / "log")
     for point, error in chosen(refusals(asking_points(traced)), 32):
-        asked(traced, point.refused(error), point, error)
-        strikes.look()
+        strikes.strike(point, error, lambda options, said, error=error: asked(traced, options, said, error))
     strikes.told("refused")
 
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -33,7 +34,11 @@ class Updates:
     def __init__(self, hermes: Installation, checkout: Checkout, root: Path) -> None:
         self.hermes, self.checkout, self.root = hermes, checkout, root
         self.log = hermes.home / "log"
-        self.strikes = Strikes(self.log)
+        # To take an old copy of the restarter's code away are 170 calls alike, in a directory that nobody looks at.
+        code = (f'{checkout.path}"', f"{checkout.path}>", f"{checkout.path}/hermes_cli")
+        self._without = (*code, "/restarter/lib-")
+        self.strikes = Strikes(self.log, self._without)
+        self.outcomes: set[bool] = set()  # whether an update that was struck came to the new release
         self.number = 0
 
     def release(self) -> str:
@@ -43,7 +48,7 @@ class Updates:
 
     def update(self, options: list[str]) -> subprocess.CompletedProcess[str]:
         """`hermes update`, struck as the options say."""
-        done = subprocess.run(
+        return subprocess.run(
             injected.hermes(options, self.log, "update"),
             env=self.hermes.environment(),
             cwd="/",
@@ -52,9 +57,6 @@ class Updates:
             timeout=2 * PATIENCE,
             check=False,
         )
-        if options:
-            self.strikes.look()
-        return done
 
     def twice(self) -> None:
         """Two updates to which nothing is done: what only the first one makes is there at the second."""
@@ -67,12 +69,34 @@ class Updates:
             self.end("nothing was done to it")
 
     def points(self) -> list[Point]:
-        """The calls of the updater that ran last.
+        """The calls of the updater that ran last."""
+        return points(self.log, str(self.root), self._without)
 
-        To take an old copy of the restarter's code away are 170 calls alike, in a directory that nobody looks at.
-        """
-        code = (f'{self.checkout.path}"', f"{self.checkout.path}>", f"{self.checkout.path}/hermes_cli")
-        return points(self.log, str(self.root), (*code, "/restarter/lib-"))
+    def strike(self, some: Iterable[tuple[Point, str | None]]) -> None:
+        """Strike one update after the other; an updater with an error lives, one without is killed."""
+        for point, error in some:
+            self.strikes.strike(
+                point, error, lambda options, said, lives=error is not None: self.struck(options, said, lives=lives)
+            )
+
+    def struck(self, options: list[str], said: str, *, lives: bool) -> str:
+        """One update with one fault and one surviving trigger; the folder that it concerned."""
+        old, starts = self.checkout.revision(), self.hermes.starts()
+        new = self.release()
+        done = self.update(options)
+        self.hermes.run("gateway", "status")  # one surviving trigger
+        self.over(done, said, old, new, starts + 1, lives=lives)
+        return str(self.root)
+
+    def over(
+        self, done: subprocess.CompletedProcess[str], said: str, old: str, new: str, starts: int, *, lives: bool
+    ) -> None:
+        """Wait until nothing is left to be done, and see that all is as it must be."""
+        self.end(said)
+        revision = self.check(said, old, new, starts)
+        if lives:
+            self.answer(done, revision, new, said)
+        self.outcomes.add(revision == new)
 
     def drivers(self) -> list[psutil.Process]:
         """Drivers that are at work; one that ends under our hands is none."""
@@ -124,31 +148,16 @@ def updates(make_installation, tmp_path) -> Updates:
     return found
 
 
-def struck(updates: Updates, options: list[str], said: str, *, lives: bool) -> bool:
-    """One update with one fault and one surviving trigger; whether it came to the new release."""
-    old, starts = updates.checkout.revision(), updates.hermes.starts()
-    new = updates.release()
-    done = updates.update(options)
-    updates.hermes.run("gateway", "status")  # one surviving trigger
-    updates.end(said)
-    revision = updates.check(said, old, new, starts + 1)
-    if lives:
-        updates.answer(done, revision, new, said)
-    return revision == new
-
-
 def test_an_updater_killed_at_every_call_leaves_whole_code_that_runs(updates) -> None:
-    some = chosen(kills(updates.points()), 54)
-    outcomes = {struck(updates, point.killed(), str(point), lives=False) for point in some}
+    updates.strike((point, None) for point in chosen(kills(updates.points()), 54))
     updates.strikes.told("killed")
-    assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
+    assert updates.outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
 
 
 def test_an_updater_that_is_refused_every_call_leaves_whole_code_that_runs(updates) -> None:
-    some = chosen(refusals(updates.points()), 180)
-    outcomes = {struck(updates, point.refused(error), f"{point} {error}", lives=True) for point, error in some}
+    updates.strike(chosen(refusals(updates.points()), 180))
     updates.strikes.told("refused")
-    assert True in outcomes, "no update got over any refusal"
+    assert True in updates.outcomes, "no update got over any refusal"
 
 
 # An updater that finds half a change, and is struck itself. Nobody else mends anything but the trigger in the end.
@@ -163,26 +172,21 @@ class Halves(Updates):
     def cut_off(self) -> tuple[str, str]:
         """One more, killed; the old and the new revision."""
         old, new = self.checkout.revision(), self.release()
-        strikes, self.strikes = self.strikes, Strikes(self.log)
         assert self.update(self.proven.killed()).returncode == -signal.SIGKILL
-        self.strikes = strikes
         (found,) = journal.under_way(self.hermes.paths)
         assert found.step == "begun"
         assert self.checkout.revision() == new
         os.unlink(self.checkout.path / "README.md")
         return old, new
 
-    def struck(self, options: list[str], said: str, *, lives: bool) -> bool:
-        """An updater with one fault that finds half a change; whether it came to the new release."""
+    def struck(self, options: list[str], said: str, *, lives: bool) -> str:
+        """An updater with one fault that finds half a change; the folder that it concerned."""
         starts = self.hermes.starts()
         old, new = self.cut_off()
         done = self.update(options)
         self.hermes.run("gateway", "intents", "drive")  # one surviving trigger
-        self.end(said)
-        revision = self.check(said, old, new, starts + 1)
-        if lives:
-            self.answer(done, revision, new, said)
-        return revision == new
+        self.over(done, said, old, new, starts + 1, lives=lives)
+        return str(self.root)
 
 
 @pytest.fixture
@@ -195,20 +199,20 @@ def halves(make_installation, tmp_path) -> Halves:
     found.twice()
     noted = [point for point in found.points() if point.name == "rename" and "/under-way/" in point.line]
     found.proven = noted[1]
-    assert found.struck([], "nothing is wrong", lives=True)
+    found.struck([], "nothing is wrong", lives=True)
+    assert found.outcomes == {True}
+    found.outcomes.clear()
     return found
 
 
 @pytest.mark.nightly
 def test_an_updater_killed_at_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
-    some = chosen(kills(halves.points()), 270)
-    outcomes = {halves.struck(point.killed(), str(point), lives=False) for point in some}
+    halves.strike((point, None) for point in chosen(kills(halves.points()), 270))
     halves.strikes.told("killed")
-    assert outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
+    assert halves.outcomes == {True, False}, "every kill came to the same end: some calls were not among them"
 
 
 def test_an_updater_that_is_refused_every_call_over_half_a_change_leaves_whole_code(halves) -> None:
-    some = chosen(refusals(halves.points()), 645)
-    outcomes = {halves.struck(point.refused(error), f"{point} {error}", lives=True) for point, error in some}
+    halves.strike(chosen(refusals(halves.points()), 645))
     halves.strikes.told("refused")
-    assert True in outcomes, "no update got over any refusal"
+    assert True in halves.outcomes, "no update got over any refusal"

@@ -110,17 +110,13 @@ def points(log: Path, home: str, without: tuple[str, ...] = ()) -> list[Point]:
 class Strikes:
     """How many faults were asked for, and how many came: what is called less often this time is never struck."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, log: Path, without: tuple[str, ...] = ()) -> None:
+        """`log` is what strace writes; `without` as in `points`."""
+        self._log, self._without = log, without
         self.asked = self.came = 0
 
-    def look(self) -> None:
-        """One run is over."""
-        self.asked += 1
-        self.came += self._has_come()
-
     def strike(self, point: Point, error: str | None, run: Callable[[list[str], str], str]) -> None:
-        """Strike a process that waits, and so makes more or fewer calls each time.
+        """Strike a process that waits for others, and so makes more or fewer calls each time.
 
         A run that the strike missed is one to which nothing was done: it says where to strike the next one. `run` takes
         options and a description, and returns the home that the run concerned.
@@ -130,8 +126,9 @@ class Strikes:
             home = run(options, f"{point} {error or 'killed'}")
             if self._has_come():
                 break
-            point = point.nearest(points(self._log, home))
-        self.look()
+            point = point.nearest(points(self._log, home, self._without))
+        self.asked += 1
+        self.came += self._has_come()
 
     def _has_come(self) -> bool:
         text = self._log.read_text(errors="replace")
