@@ -44,6 +44,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_MADE_ONCE = {"agent_python", "wheels_template", "bare_template"}  # by whichever test comes first; the others wait
+
+
 def _marks(item: pytest.Function) -> Iterator[str]:
     """Yield the markers that follow from where a test lies and what it asks for."""
     place = item.path.relative_to(TESTS).parts if item.path.is_relative_to(TESTS) else ()
@@ -58,12 +61,20 @@ def _marks(item: pytest.Function) -> Iterator[str]:
         yield "needs_root"
 
 
+def _time_itself_only(item: pytest.Function) -> None:
+    """Have the bound of a test not count what is made once for all of them: it has bounds of its own, or waits for pip."""
+    if not _MADE_ONCE.isdisjoint(item.fixturenames):
+        bound = item.get_closest_marker("timeout") or pytest.mark.timeout
+        item.add_marker(pytest.mark.timeout(*bound.args, **{**bound.kwargs, "func_only": True}), append=False)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Set the markers, so that nobody has to think of them, and leave cells of big tables to the night."""
     for item in items:
         if isinstance(item, pytest.Function):
             for mark in _marks(item):
                 item.add_marker(mark)
+            _time_itself_only(item)
     if config.getoption("sampled") and not FULL:
         _sample(config, items)
 
