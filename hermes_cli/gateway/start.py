@@ -51,13 +51,13 @@ def start(paths: Paths, *, supervise: bool, background: bool, resume: bool, stay
             desired.write(paths.desired, "running", "hermes gateway run --supervise")
             Embedded(paths).install()
         return supervisor.main(paths, background=background, resumed=resume, stay=stay)
-    from hermes_cli.gateway import tls
-
-    tls.import_asyncio(paths)
     from hermes_cli.gateway import another_try
 
     this = another_try.Start(paths)
     try:
+        from hermes_cli.gateway import tls
+
+        tls.import_asyncio(paths)
         program = taken_over(paths)
         if program is not None:
             from hermes_cli.gateway import taken_over as runner

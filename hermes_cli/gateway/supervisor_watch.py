@@ -3,7 +3,6 @@
 Other service managers outlive the gateway by definition. The embedded supervisor is a process like any other.
 """
 
-import asyncio
 import logging
 
 from hermes_cli.system import process_table
@@ -36,6 +35,8 @@ def watch(mark: str, gone: "Callable[[], None]") -> None:
     if handle is None:
         gone()
         return
+    import asyncio  # not before the start may fail and be tried again
+
     loop = asyncio.get_running_loop()
 
     def ended() -> None:

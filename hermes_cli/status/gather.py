@@ -148,6 +148,7 @@ class Status(NamedTuple):
             and self.now - self.instance.started_at < starts.SHORT
             and bool(self.runs)
             and self.runs[-1].why == "crash"  # nobody has started it since, who may have mended it
+            and (self.last is None or self.last.settled_at < self.instance.started_at)  # as by putting old code back
             and starts.crashes_in_a_row(self.runs) > 1
         )
 

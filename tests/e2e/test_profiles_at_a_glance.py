@@ -39,7 +39,7 @@ def test_five_profiles_are_told_truly_in_one_screen(make_installation: Callable[
     hermes.install()
     for name in ("broken", "crashed", "stopped", "unreadable"):
         install(hermes, name)
-    Path(hermes.home, "profiles", "broken").mkdir(parents=True)
+    Path(hermes.home, "profiles", "broken").mkdir(parents=True, exist_ok=True)
     Path(of_profile(hermes, "broken").config).write_text("[gateway]\ndrain_timout = 5\n")
     assert hermes.run("-p", "stopped", "gateway", "stop").returncode == 0
     crashed = of_profile(hermes, "crashed")

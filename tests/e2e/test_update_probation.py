@@ -118,7 +118,7 @@ def test_a_rollback_never_brings_another_one(hermes: Installation, checkout: Che
         assert killed(hermes).crashes is None
     assert hermes.ready().revision == checkout.revision() == old
     assert len(rollbacks(hermes)) == 1
-    assert hermes.status()["problems"] == []
+    assert {one["code"] for one in hermes.status()["problems"]} <= {"crash-loop"}  # for a minute after the third
 
 
 def test_profiles_that_went_along_come_back_along(hermes: Installation, checkout: Checkout) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hermes_cli.errors import NotRunningError
+from hermes_cli.errors import NotInstalledError
 from hermes_cli.gateway.channels.local.client import Conversation
 from hermes_cli.intents import desired
 
@@ -96,7 +96,7 @@ def test_a_stopped_gateway_is_not_waited_for(gateway, paths, conversation):
     desired.write(paths.desired, "stopped", "test")
     gateway.signal(signal.SIGTERM)
     gateway.exit_code()
-    with pytest.raises(NotRunningError):
+    with pytest.raises(NotInstalledError, match="was stopped, what was accepted stays"):
         next(conversation.events())
 
 

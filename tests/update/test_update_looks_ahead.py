@@ -63,7 +63,7 @@ def test_an_update_does_not_begin_while_a_profile_that_is_to_restart_would_not_c
     shown = two.hermes.run("update", "--check", "--all-profiles").stdout
     lines = [f"  then restarts the gateway of profile {name}, embedded" for name in ("default", "work")]
     assert shown.splitlines()[-2:] == lines
-    Path(two.work.config).parent.mkdir(parents=True)
+    Path(two.work.config).parent.mkdir(parents=True, exist_ok=True)
     break_config(two.work.config)
     assert MEND in two.hermes.run("update", "--check", "--all-profiles").stdout
     done = two.hermes.run("update", "--all-profiles")
