@@ -74,6 +74,7 @@ def _until_settled(paths: Paths, identifier: str, deadline: float, line: Progres
     drive_at: float | None = time.monotonic() + _DRIVER_TAKES_OVER
     quiet_until = time.monotonic() + _QUIET
     silent_until = time.monotonic() + _SAYS_NOTHING
+    paths.queue.make_directories()  # of which a person may have moved one away; the driver that makes it again is only starting
     with DirectoryWatch(paths.queue.settled, paths.queue.progress) as watch:
         while True:
             found = paths.queue.find(identifier)

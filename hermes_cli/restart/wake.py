@@ -104,6 +104,7 @@ def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     deadline = time.monotonic() + patience
+    paths.queue.make_directories()  # a person may have moved one away
     # A driver writes its sign of life into the lock that it has taken; kqueue does not tell of that.
     with DirectoryWatch(paths.intents, paths.pending, paths.queue.progress, modified=True) as watch:
         while is_something_pending(paths) and not paths.queue.is_driven():
