@@ -199,17 +199,17 @@ def test_the_cost_of_a_request_and_of_a_look_as_the_queue_grows(tmp_path, pendin
             paths.intents,
             compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False) | {"number": number},
         )
-    asks, looks = [], []
+    asks, looks = [], []  # of the processor: what else the machine does costs nothing here
     for _ in range(30):
-        began = time.perf_counter()
+        began = time.process_time()
         submit(paths.intents, compose(paths.profile, reason="manual", command="stress", target=None, in_tree=False))
-        asks.append(time.perf_counter() - began)
-        began = time.perf_counter()
+        asks.append(time.process_time() - began)
+        began = time.process_time()
         paths.queue.scan()
-        looks.append(time.perf_counter() - began)
-    began = time.perf_counter()
+        looks.append(time.process_time() - began)
+    began = time.process_time()
     drive(paths)
-    driven = (time.perf_counter() - began) / (pending + 30)
+    driven = (time.process_time() - began) / (pending + 30)
     ask, look = sorted(asks)[15] * 1000, sorted(looks)[15] * 1000
     print(
         f"{pending:5} pending {settled:6} settled: request {ask:.2f} ms, look {look:.1f} ms, settled in {driven * 1000:.2f} ms"
