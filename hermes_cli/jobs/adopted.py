@@ -52,12 +52,14 @@ def main(profile: str) -> int:
         print(f"hermesctl: profile {profile} adopts nothing", file=sys.stderr)
         return 1
     request.make_directories(paths.intents)
-    asked, ends = 0, time.time() + _STAYS
+    asked, came, ends = 0, 0, time.time() + _STAYS
     while True:
         _drive(paths, manager)
         verdict = look(paths, program, manager)
         asked += isinstance(verdict, Ask)
-        if isinstance(verdict, Later) and verdict.until < ends:  # others come first: the next look is ready by then
+        if came < _ROUNDS and verdict.rule != it_runs.__name__ and program.observe() is not None:
+            came += 1  # up since the look: its end is waited for next, and what ends has to be known by then
+        elif isinstance(verdict, Later) and verdict.until < ends:  # others come first: the next look is ready by then
             resident.wait(list(_words(program, verdict)), paths.pending)
             if (fresh := kept.adopted(paths)) is None:
                 return 0  # it was released meanwhile
