@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from hermes_cli.errors import HermesError
 from hermes_cli.intents import request
+from hermes_cli.intents.instance import Instance
 from hermes_cli.jobs import resident, restarter
 from hermes_cli.paths import Paths, resolve
 from hermes_cli.pending import is_restart_pending
@@ -57,17 +58,18 @@ def main(profile: str) -> int:
         _drive(paths, manager)
         verdict = look(paths, program, manager)
         asked += isinstance(verdict, Ask)
-        if came < _ROUNDS and verdict.rule != it_runs.__name__ and program.observe() is not None:
+        running = program.observe()
+        if came < _ROUNDS and verdict.rule != it_runs.__name__ and running is not None:
             came += 1  # up since the look: its end is waited for next, and what ends has to be known by then
         elif isinstance(verdict, Later) and verdict.until < ends:  # others come first: the next look is ready by then
-            resident.wait(list(_words(program, verdict)), paths.pending)
+            resident.wait(list(orders(program, verdict, running)), paths.pending)
             if (fresh := kept.adopted(paths)) is None:
                 return 0  # it was released meanwhile
             program = fresh
         elif asked == _ROUNDS or not (isinstance(verdict, Ask) or _sees_out(paths, program, manager)):
             break
     with open(said, "w", encoding="utf-8", errors="surrogateescape") as answer:
-        answer.writelines(f"{line}\n" for line in orders(program, verdict))
+        answer.writelines(f"{word} {rest}\n" for word, rest in orders(program, verdict, running))
     return 0
 
 
@@ -127,35 +129,28 @@ def _sees_out(paths: Paths, program: DeclaredProgram, manager: Adopted) -> bool:
     return True
 
 
-def orders(program: DeclaredProgram, verdict: Verdict) -> Iterator[str]:
-    """Yield what the resident is to wait for after that verdict."""
-    running = program.observe()
+def orders(program: DeclaredProgram, verdict: Verdict, running: Instance | None) -> Iterator[tuple[str, str]]:
+    """Yield what the resident is to wait for after that verdict. `running`: as it was seen after the look."""
     if running is not None:
         ticks = running.identity.start_ticks
-        yield f"pid {running.identity.pid} {'' if ticks is None else ticks}".rstrip()
+        yield "pid", f"{running.identity.pid} {'' if ticks is None else ticks}".rstrip()
         for path in program.signs():
-            yield f"watch {os.path.dirname(path)}"
-            yield f"sign {path}"
+            yield "watch", os.path.dirname(path)
+            yield "sign", path
         return
     for place in program.watched():
-        yield f"watch {place}"
+        yield "watch", place
     for path in program.files():
-        yield f"file {path}"
+        yield "file", path
     for path in program.bindings():
-        yield f"watch {os.path.dirname(path)}"
-        yield f"file {path}"
+        yield "watch", os.path.dirname(path)
+        yield "file", path
     if isinstance(verdict, Leave) and verdict.rule != it_runs.__name__:
         if program.is_silent:
-            yield f"until {_SILENT}"
+            yield "until", str(_SILENT)
         return
     until = verdict.until if isinstance(verdict, Later) else 0.0  # else it has ended since the look
-    yield f"until {max(0.05, until - time.time()):.3f}"
-
-
-def _words(program: DeclaredProgram, verdict: Verdict) -> Iterator[tuple[str, str]]:
-    for line in orders(program, verdict):
-        word, _, rest = line.partition(" ")
-        yield word, rest
+    yield "until", f"{max(0.05, until - time.time()):.3f}"
 
 
 if __name__ == "__main__":
