@@ -20,7 +20,7 @@ def main() -> None:
         code = start.quick(sys.argv[1:])
         if code is not None:
             sys.exit(code)
-    from hermes_cli.cli.main import run
+    from hermes_cli.cli.line import run
 
     sys.exit(run(sys.argv[1:]))
 

@@ -26,7 +26,8 @@ def completion(_: Paths, shell: str) -> None:
 
 def answer(instruction: str) -> int:
     """Print the completions of the command line in the environment, for `bash_complete` and its like."""
-    from hermes_cli.cli.main import hermes, profile_of
+    from hermes_cli.cli.line import profile_of
+    from hermes_cli.cli.main import hermes
 
     shell, _, what = instruction.partition("_")
     if shell not in _SHELLS or what != "complete":

@@ -1,50 +1,18 @@
-"""The command tree: each command's module is imported when it is called, errors become one line and an exit code."""
+"""The command tree: each command's module is imported when it is called, a wrong line becomes one line and an exit code."""
 
 import importlib
-import os
 import sys
 
 import click
 
 from hermes_cli import __version__
-from hermes_cli.errors import HermesError, called, exit_code_of
+from hermes_cli.errors import called
 from hermes_cli.system.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click.shell_completion import CompletionItem
 
-# What is started while a restart goes on, or is itself the driver, must not look for one.
-# Nor what each new shell runs.
-_NO_LOOK = ({"gateway", "run"}, {"gateway", "intents", "drive"}, {"completion"})
-# What makes a profile, or shows that there is none.
-_TAKES_ANY_PROFILE = (
-    *(
-        {"gateway", name}
-        for name in ("run", "install", "uninstall", "status", "doctor", "adopt", "list", "ls", "probe", "metrics")
-    ),
-    {"update"},  # it is of the installation
-    {"config"},
-    {"completion"},
-    {"--help"},
-    {"-h"},
-    {"--version"},
-    {"-V"},
-)
-# What says itself that the installed code is not the code that runs, or is about to end that.
-_SAYS_SKEW_ITSELF = (
-    {"update"},
-    {"gateway", "status"},
-    {"gateway", "doctor"},
-    {"gateway", "restart"},
-    {"gateway", "stop"},
-    {"--version"},
-    {"-V"},
-    {"--help"},
-    {"-h"},
-)
 # Words that people type for an option.
 _OPTIONS = {"version": "--version", "help": "--help"}
 
@@ -170,56 +138,8 @@ def hermes(context: click.Context, profile: str | None) -> None:
     context.obj = resolve(profile)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command line; the exit code."""
-    if sys.platform == "win32":
-        print("hermes: Windows is not supported: run it inside WSL", file=sys.stderr)
-        return 1
-    if "_HERMES_COMPLETE" in os.environ:
-        from hermes_cli.cli.completion import answer
-
-        return answer(os.environ["_HERMES_COMPLETE"])
-    profile, words = profile_of(arguments)
-    say = _speaker(profile)
-    _look(profile, words, say)
-    return exit_code_of(lambda: _command(profile, words), say)
-
-
-def profile_of(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """Return the profile, which may be named anywhere before `--`, and the arguments without it. The last one counts."""
-    profile, rest, index = None, list[str](), 0
-    while index < len(arguments):
-        word = arguments[index]
-        if word == "--":
-            rest += arguments[index:]
-            break
-        if word in {"-p", "--profile"} and index + 1 < len(arguments):
-            index += 1
-            profile = arguments[index]
-        elif word.startswith("--profile="):
-            profile = word.partition("=")[2]
-        elif word.startswith("-p") and len(word) > 2:
-            profile = word[2:]
-        else:
-            rest.append(word)
-        index += 1
-    return profile, rest
-
-
-def _speaker(profile: str | None) -> "Callable[[str], str]":
-    """Return what makes the commands in a text pasteable for the profile that was typed."""
-
-    def say(text: str) -> str:
-        from hermes_cli import mends
-        from hermes_cli.paths import DEFAULT_PROFILE
-
-        return mends.shown(text, profile or os.environ.get("HERMES_PROFILE") or DEFAULT_PROFILE)
-
-    return say
-
-
-def _command(profile: str | None, words: list[str]) -> int:
-    _check_profile(profile, words)
+def run(profile: str | None, words: list[str]) -> int:
+    """Run one command line, as `line` has taken it apart; the exit code. Raises HermesError."""
     named = [] if profile is None else ["--profile", profile]
     try:
         result = hermes.main([*named, *words], prog_name=called(), standalone_mode=False)
@@ -242,39 +162,3 @@ def _one_line(error: click.ClickException) -> str:
     text = error.format_message().replace("\n", " ").rstrip(".")
     context = getattr(error, "ctx", None)
     return f"{text}: see {context.command_path} --help" if context is not None else text
-
-
-def _look(profile: str | None, words: list[str], say: "Callable[[str], str]") -> None:
-    """Take the look at pending/ that comes before every command; it must never keep a command from working."""
-    # A release is proven by `--version`, also by the updater of another release: a proof starts nothing.
-    if words in (["--version"], ["-V"]) or any(without <= set(words) for without in _NO_LOOK):
-        return
-    from hermes_cli.paths import resolve
-    from hermes_cli.restart.wake import announce
-
-    try:
-        paths = resolve(profile)
-        if announce(paths, say) or any(one <= set(words) for one in _SAYS_SKEW_ITSELF):
-            return
-        from hermes_cli.restart import skew
-
-        line = skew.line(paths)
-    except (HermesError, OSError):
-        return  # the command itself meets the same cause and says it
-    if line is not None:
-        print(f"{called()}: {printable(say(line))}", file=sys.stderr)
-
-
-def _check_profile(profile: str | None, words: list[str]) -> None:
-    """Refuse to act on a profile that is not there, unless the command makes it. Raises NotInstalledError, UsageError."""
-    if profile is None or any(one <= set(words) for one in _TAKES_ANY_PROFILE):
-        return
-    from hermes_cli import paths
-
-    asked = paths.resolve(profile)
-    if asked.is_there:
-        return
-    from hermes_cli.errors import NotInstalledError
-
-    there = ", ".join(paths.profiles(asked))
-    raise NotInstalledError(f"there is no profile {profile!r} (there are: {there}): hermes gateway install makes it")

@@ -1,10 +1,10 @@
-"""`hermes gateway status`."""
+"""`hermes gateway status`: its options, and what goes on showing it. `status_now` has one look."""
 
-import json
 import sys
 
 import click
 
+from hermes_cli.cli import status_now
 from hermes_cli.paths import Paths
 
 TYPE_CHECKING = False
@@ -30,28 +30,7 @@ def status(paths: Paths, *, as_json: bool, watch: bool, everybody: bool) -> int:
         return show(paths, as_json=as_json, watch=watch)
     if watch:
         return _watch(paths, as_json=as_json)
-    found = _look(paths)
-    click.echo(_shown(found, as_json=as_json))
-    return found.exit_code
-
-
-def _look(paths: Paths) -> "Status":
-    from hermes_cli.installation import revision
-    from hermes_cli.programs import description
-
-    running = description.read(paths.instance)
-    query = revision.query(running.revision if running is not None else None)  # git looks while we look ourselves
-    from hermes_cli.errors import HermesError
-    from hermes_cli.services import choose
-    from hermes_cli.status.gather import gather
-
-    try:
-        return gather(paths, choose(paths), query)
-    except OSError as error:
-        from hermes_cli.system import refusal
-
-        how, _ = refusal.mend(error.filename or paths.state, error.errno or 0)
-        raise HermesError(f"{error.filename} cannot be read ({error.strerror}): {how}") from None
+    return status_now.show(paths, as_json=as_json)
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:
@@ -64,8 +43,8 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
     with Picture() as picture, DirectoryWatch(paths.state, *(getattr(paths.queue, n) for n in _WATCHED)) as watch:
         try:
             while True:
-                found = _look(paths)
-                text = _shown(found, as_json=as_json)
+                found = status_now.look(paths)
+                text = status_now.shown(found, as_json=as_json)
                 if picture.is_live and not as_json:
                     text = "\n".join([text, *_phases(paths, found, picture.columns)])
                 picture.show(text)
@@ -86,10 +65,3 @@ def _phases(paths: Paths, found: "Status", columns: int) -> list[str]:
 
     trace = live_trace(intent, paths.queue.progress_of(intent.id), found.instance)
     return ["", *lines(trace, found.now, columns, plain=not is_utf8(sys.stdout))]
-
-
-def _shown(found: "Status", *, as_json: bool) -> str:
-    from hermes_cli.status.document import document
-    from hermes_cli.status.text import text
-
-    return json.dumps(document(found), indent=2) if as_json else text(found)

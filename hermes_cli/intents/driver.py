@@ -79,22 +79,24 @@ class Driver:
         self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
-    def drive(self) -> bool:
-        """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable."""
+    def drive(self, sign: SignOfLife | None = None) -> bool:
+        """Run until pending/ is empty; False when another driver is at it. Raises OSError when the queue is unusable.
+
+        `sign` is of the caller who has begun already, and has ended when this returns.
+        """
         self._queue.make_directories()
         while True:
-            lock = sign_of_life.take(self._queue.driver_lock)
-            if lock is None:
+            sign = sign or sign_of_life.begin(self._queue.driver_lock, STEP)
+            if sign is None:
                 return False
-            sign = SignOfLife(lock)
             self._begin(sign.give)
             try:
                 self.run()
             finally:
-                sign.withdraw()
-                lock.release()
+                sign.end()
             if not self._queue.scan().intents:
                 return True
+            sign = None
 
     def run(self) -> None:
         """Go round, under the lock, until nothing is pending. Raises OSError when the queue is unusable."""

@@ -28,11 +28,22 @@ def take(path: str) -> Lock | None:
     return lock
 
 
+def begin(path: str, seconds: float) -> "SignOfLife | None":
+    """Take a driver's lock as `take` does, and say that something is heard again within so many seconds. Raises OSError."""
+    lock = take(path)
+    if lock is None:
+        return None
+    sign = SignOfLife(lock)
+    sign.give(seconds)
+    return sign
+
+
 class SignOfLife:
     """What the holder of a lock says of itself while it works."""
 
     def __init__(self, lock: Lock) -> None:
-        """`lock` is held by this process."""
+        """`lock` is held by this process, until `end`."""
+        self._lock: Lock | None = lock
         self._descriptor = lock.descriptor
         self._me = Identity.of(os.getpid())
 
@@ -50,6 +61,13 @@ class SignOfLife:
         """Say nothing any more: the lock is let go, and its next holder may be of a release that says nothing."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
+
+    def end(self) -> None:
+        """Withdraw the sign and let go of the lock. The second time nothing: its descriptor may be somebody else's by now."""
+        if self._lock is not None:
+            self.withdraw()
+            self._lock.release()
+            self._lock = None
 
 
 def silent(path: str) -> Identity | None:

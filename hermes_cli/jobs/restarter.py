@@ -11,6 +11,7 @@ from hermes_cli.pending import is_something_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hermes_cli.intents.sign_of_life import SignOfLife
     from hermes_cli.notify.hooks import Hooks
     from hermes_cli.paths import Paths
     from hermes_cli.services.base import ServiceManager
@@ -21,8 +22,28 @@ TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
 def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None) -> bool:
     """Run the driver of this profile. Return False if another one is at work. Raises HermesError.
 
-    `manager`: the profile's own, where the caller has chosen it and looked already.
+    `manager`: the profile's own, where the caller has chosen it and looked already. The lock is taken before what is heavy
+    is imported: whoever has poked waits to see that.
     """
+    from hermes_cli.errors import QueueError
+    from hermes_cli.intents import sign_of_life
+
+    sign = None
+    try:
+        paths.queue.make_directories()
+        # So long, since an update that was cut off is finished first.
+        sign = sign_of_life.begin(paths.queue.driver_lock, sign_of_life.LONG_STEP)
+        return sign is not None and _drive(paths, trigger, manager, sign)
+    except OSError as error:
+        raise QueueError(
+            f"{error.filename or paths.intents} is not usable ({error.strerror}): mend it; nothing is lost"
+        ) from error
+    finally:
+        if sign is not None:
+            sign.end()
+
+
+def _drive(paths: "Paths", trigger: str, manager: "ServiceManager | None", sign: "SignOfLife") -> bool:
     from hermes_cli.errors import QueueError
     from hermes_cli.intents.driver import Driver
     from hermes_cli.intents.protocols import NoUpdates
@@ -36,29 +57,24 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
         _execute_anew(paths, trigger)
 
     updates = UpdateRecovery(paths, renew)
-    try:
-        adopted = kept.adopted(paths)
-        whole = adopted is not None or updates.finish_left_behind()
-        manager = manager or choose(paths)
-        program = adopted or OwnGateway(paths)
-        policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
-        recovery = updates if adopted is None else NoUpdates()
-        driver = Driver(
-            paths.queue,
-            program,
-            manager,
-            recovery,
-            policy=policy,
-            trigger=trigger,
-            renew=renew,
-            hooks=_hooks(paths),
-        )
-        driven = driver.drive()
-        deliver.by_driver(paths)
-    except OSError as error:
-        raise QueueError(
-            f"{error.filename or paths.intents} is not usable ({error.strerror}): mend it; nothing is lost"
-        ) from error
+    adopted = kept.adopted(paths)
+    whole = adopted is not None or updates.finish_left_behind()
+    manager = manager or choose(paths)
+    program = adopted or OwnGateway(paths)
+    policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
+    recovery = updates if adopted is None else NoUpdates()
+    driver = Driver(
+        paths.queue,
+        program,
+        manager,
+        recovery,
+        policy=policy,
+        trigger=trigger,
+        renew=renew,
+        hooks=_hooks(paths),
+    )
+    driven = driver.drive(sign)
+    deliver.by_driver(paths)
     if not whole:
         raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
     return driven

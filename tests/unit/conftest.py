@@ -30,7 +30,7 @@ def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subproce
 
     It must start no driver and no supervisor: nothing here would end them.
     """
-    from hermes_cli.cli import main
+    from hermes_cli.cli import line
 
     def run(
         *arguments: str, environment: Mapping[str, str] | None = None, encoding: str = "utf-8"
@@ -44,7 +44,7 @@ def hermes(home: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., subproce
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             _started.clear()
-            code = main.run(list(arguments))
+            code = line.run(list(arguments))
         assert not _started, "what starts processes belongs in tests/processes"
         said = (stream.buffer.getvalue().decode(encoding) for stream in (out, err))
         return subprocess.CompletedProcess(arguments, code, *said)

@@ -38,7 +38,7 @@ def test_a_requester_composes_and_submits_without_anything_heavier(imported, tmp
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_a_command_that_only_prints_imports_nothing_heavy(imported, option):
-    found = imported(f"from hermes_cli.cli.main import run\nrun(['{option}'])")
+    found = imported(f"from hermes_cli.cli.line import run\nrun(['{option}'])")
     assert not found & {
         "psutil",
         "filelock",
@@ -90,7 +90,7 @@ def test_a_status_imports_nothing_of_what_it_does_not_show(imported):
     found = imported(
         "import os\n"
         "os.environ['HERMES_SERVICE_MANAGER'] = 'embedded'\n"
-        "from hermes_cli.cli.main import run\n"
+        "from hermes_cli.cli.line import run\n"
         "assert run(['gateway', 'status']) == 4"
     )
     assert not found & {

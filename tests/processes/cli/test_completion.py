@@ -88,7 +88,7 @@ def test_nothing_is_looked_at_or_started_for_it(shell, at_home: Paths):
 
 @pytest.mark.parametrize("words", ["hermes\ngateway\nst", "hermes\n-p\n", "hermes\nupdate\n--"])
 def test_nothing_heavy_is_imported_for_it(run_code, home, words):
-    code = "from hermes_cli.cli.main import run\nrun([])\nimport sys\nprint(*sys.modules)"
+    code = "from hermes_cli.cli.line import run\nrun([])\nimport sys\nprint(*sys.modules)"
     count = str(words.count("\n"))
     environment = {"HERMES_HOME": home, "COMP_WORDS": words, "COMP_CWORD": count, "_HERMES_COMPLETE": "bash_complete"}
     found = set(run_code(code, environment=environment).split())

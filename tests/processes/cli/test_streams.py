@@ -24,7 +24,7 @@ os.environ.pop("HERMES_HOME"), os.environ.pop("HOME", None)
 def unknown(uid):
     raise KeyError(uid)
 pwd.getpwuid = unknown
-from hermes_cli.cli.main import run
+from hermes_cli.cli.line import run
 sys.exit(run(["gateway", "status"]))
 """
 

@@ -8,7 +8,7 @@ import pytest
 from support import TESTS
 
 from hermes_cli import config
-from hermes_cli.cli.main import run
+from hermes_cli.cli.line import run
 from hermes_cli.paths import resolve
 
 DOCS = TESTS.parent / "docs"

@@ -6,7 +6,7 @@ import os
 import pytest
 from support.commands.bad_input import assert_one_line
 
-from hermes_cli.cli.main import profile_of
+from hermes_cli.cli.line import profile_of
 from hermes_cli.intents.request import submit
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from hermes_cli.cli.gateway import run
-from hermes_cli.cli.main import profile_of
+from hermes_cli.cli.line import profile_of
 from hermes_cli.gateway import start
 from hermes_cli.installation import entry_points
 

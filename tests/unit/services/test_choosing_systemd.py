@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes_cli.cli.main import run
+from hermes_cli.cli.line import run
 from hermes_cli.errors import HermesError, UsageError
 from hermes_cli.paths import Paths
 from hermes_cli.services import registered
