@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import shutil
-from dataclasses import replace
 
 import click
 
@@ -60,8 +59,8 @@ def adopt(
         )
     paths = resolve(name or (paths.profile if paths.profile != DEFAULT_PROFILE else what.name))
     _refuse_own(paths)
-    adoption = replace(
-        found.find(what, home), unloaded="bring-back" if unloaded == "bring-back" else "leave", hook=not no_hook
+    adoption = found.find(what, home)._replace(
+        unloaded="bring-back" if unloaded == "bring-back" else "leave", hook=not no_hook
     )
     _refuse_second(paths, adoption)
     manager = found.manager(paths, adoption)

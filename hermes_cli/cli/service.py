@@ -13,6 +13,7 @@ from hermes_cli.cli import all_profiles, what_now
 from hermes_cli.errors import EX_CONFIG, HermesError, Misconfigured, NotInstalledError, UsageError, called, refusing
 from hermes_cli.installation import shared
 from hermes_cli.intents import desired, file_system
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -291,7 +292,7 @@ def _start(paths: Paths, service: ServiceManager, say: Say = click.echo) -> int:
     return 0
 
 
-def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> own.GatewayInstance:
+def _await_ready(paths: Paths, service: ServiceManager, timeout: float) -> Instance:
     from hermes_cli.system.directory_watch import DirectoryWatch
 
     begun = time.monotonic()

@@ -7,13 +7,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from hermes_cli.intents.instance import DrainState, Marks, State
+from hermes_cli.intents.instance import DrainState, Instance, Marks, State
 from hermes_cli.intents.request import boot_time
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 
 _log = logging.getLogger("hermes.lifecycle")
 _BEFORE: dict[State, tuple[State, ...]] = {
@@ -30,12 +28,11 @@ class IllegalMoveError(RuntimeError):
 class Lifecycle:
     """The life of an instance. Only the first write must succeed: a full disk ends no chat later on."""
 
-    def __init__(self, paths: Paths, described: GatewayInstance) -> None:
+    def __init__(self, paths: Paths, described: Instance) -> None:
         """Write the file for `described`, which is starting and handles SIGUSR1 by now. Raises OSError."""
         self._paths = paths
         before = own.read(paths)  # the file is still of the instance before: nobody else will tell how it ended
-        self._now = replace(
-            described,
+        self._now = described._replace(
             handles_signal=True,
             marks=Marks(described.identity.pid),
             before=before.marks if before is not None else None,
@@ -44,7 +41,7 @@ class Lifecycle:
         own.write(paths, self._now)
 
     @property
-    def described(self) -> GatewayInstance:
+    def described(self) -> Instance:
         """The instance as last written."""
         return self._now
 
@@ -67,7 +64,7 @@ class Lifecycle:
         """Say that no turn starts any more, or that the deadline or the turns have changed. Raises IllegalMoveError."""
         self._mark(draining=self._marks.draining or drain.since, turns=max(self._marks.turns, drain.turns))
         if self.state == "draining":
-            self._write(replace(self._now, drain=drain))
+            self._write(self._now._replace(drain=drain))
         else:
             self._move("draining", drain=drain)
 
@@ -80,11 +77,11 @@ class Lifecycle:
 
     def running(self, turns: int) -> None:
         """Note how many turns run."""
-        self._write(replace(self._now, active_turns=turns))
+        self._write(self._now._replace(active_turns=turns))
 
     def revised(self, revision: str | None) -> None:
         """Note the revision that runs, which is known a moment after the start."""
-        self._write(replace(self._now, revision=revision))
+        self._write(self._now._replace(revision=revision))
 
     def beat(self, interval: float, tend: Callable[[], object] = lambda: None) -> None:
         """Write a heartbeat and call `tend` now, and every `interval` seconds unless that is 0."""
@@ -99,17 +96,17 @@ class Lifecycle:
 
     def _mark(self, **reached: float) -> None:
         """Note how far this instance has come. Written with the next change."""
-        self._now = replace(self._now, marks=self._marks._replace(**reached))  # type: ignore[arg-type]  # not of the pid
+        self._now = self._now._replace(marks=self._marks._replace(**reached))  # type: ignore[arg-type]  # not of the pid
 
     def _move(self, state: State, *, drain: DrainState | None = None, exit_code: int | None = None) -> None:
         if self.state not in _BEFORE[state]:
             raise IllegalMoveError(f"from {self.state} to {state}")
         turns = 0 if state == "exited" else self._now.active_turns
-        self._write(replace(self._now, state=state, drain=drain, exit_code=exit_code, active_turns=turns))
+        self._write(self._now._replace(state=state, drain=drain, exit_code=exit_code, active_turns=turns))
         _log.info("%s, revision %s", state, self._now.revision)
 
-    def _write(self, described: GatewayInstance) -> None:
-        self._now = replace(described, heartbeat=time.time(), heartbeat_since_boot=boot_time())
+    def _write(self, described: Instance) -> None:
+        self._now = described._replace(heartbeat=time.time(), heartbeat_since_boot=boot_time())
         try:
             own.write(self._paths, self._now)
         except OSError as error:

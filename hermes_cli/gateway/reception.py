@@ -37,8 +37,9 @@ from hermes_cli.gateway.tools.restart import request_restart
 from hermes_cli.gateway.tools.session import run_command
 from hermes_cli.gateway.tools.status import status_text
 from hermes_cli.gateway.tools.update import run_update
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.programs import own
 
 _log = logging.getLogger("hermes.gateway")
 
@@ -90,7 +91,7 @@ class Reception:
         self,
         paths: Paths,
         config: Config,
-        me: Callable[[], GatewayInstance],
+        me: Callable[[], Instance],
         turns_changed: Callable[[int], None],
         channels: Callable[[Paths, Store, Desk, Config], tuple[Channel, ...]] = channels_of,
     ) -> None:
@@ -205,7 +206,7 @@ class Reception:
     def report(self) -> dict[str, Any]:
         """Describe the instance, its pending restarts and its channels."""
         return {
-            **self._me().document(),
+            **own.document(self._me()),
             "pending": [intent.id for intent in self._paths.queue.unsettled()],
             "channels": {channel.name: channel.state() for channel in self._channels},
         }

@@ -12,7 +12,6 @@ import os
 import signal
 import sqlite3
 import time
-from dataclasses import replace
 from typing import NoReturn
 
 from hermes_cli import __version__, user_environment
@@ -90,7 +89,7 @@ class Gateway(GatewayProcess):
         self._install_handlers()
         described = own.new(os.getpid(), None, __version__, time.time())
         finding = crashes.look(self._paths, self._config.update.probation)
-        self._lifecycle = Lifecycle(self._paths, replace(described, crashes=finding.crashes))
+        self._lifecycle = Lifecycle(self._paths, described._replace(crashes=finding.crashes))
         self._made = [("state", lambda: self._lifecycle.exited(1))]
         if finding.roll_back and finding.crashes is not None:  # first of all: what follows may be what crashes
             await in_thread(crashes.roll_back, self._paths, finding.crashes)

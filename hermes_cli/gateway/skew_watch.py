@@ -13,8 +13,8 @@ from hermes_cli.errors import HermesError
 from hermes_cli.installation import copy, origin
 from hermes_cli.intents import driver, queue
 from hermes_cli.intents.decide import not_restarted
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import policy, skew, wake
 from hermes_cli.restart.ask import request
 from hermes_cli.restart.send import look_after
@@ -29,7 +29,7 @@ _BEFORE_THE_CHANGE = (copy, driver, policy, queue, wake)
 class SkewWatch:
     """Looks every `interval` seconds, and asks for a restart once for each revision."""
 
-    def __init__(self, paths: Paths, me: Callable[[], GatewayInstance], interval: float) -> None:
+    def __init__(self, paths: Paths, me: Callable[[], Instance], interval: float) -> None:
         self._paths = paths
         self._me = me
         self._interval = interval

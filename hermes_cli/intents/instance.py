@@ -1,7 +1,6 @@
 """One run of the program that is kept alive, as its observer describes it."""
 
 import os
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from hermes_cli.intents.request import elapsed
@@ -40,12 +39,18 @@ class Marks(NamedTuple):
     turns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Crashes(NamedTuple):
+    """How many instances have ended by themselves since the update with this id."""
+
+    update: str
+    times: int
+
+
+class Instance(NamedTuple):
     """A process that was seen. `handles_signal`: it has said that the restart signal would not just kill it (rule 5).
 
     `generation`: when this run began, epoch seconds, of a program that restarts without a new process; else None.
-    `marks` are its own, `before` those of the instance before it; of a program that tells them.
+    From `marks` on it is what not every program tells of itself.
     """
 
     identity: Identity
@@ -57,12 +62,22 @@ class Instance:
     drain: DrainState | None = None
     generation: float | None = None
     marks: Marks | None = None
-    before: Marks | None = None
+    before: Marks | None = None  # the marks of the instance before it
+    version: str | None = None
+    heartbeat: float = 0.0  # epoch seconds
+    heartbeat_since_boot: float | None = None
+    exit_code: int | None = None
+    crashes: Crashes | None = None  # of those before it
+    package: str | None = None  # the directory of the code that it runs
 
     def uptime(self, now: float) -> float:
         """Return for how many seconds this run has lasted. `now` in epoch seconds."""
         ticks = self.identity.start_ticks if self.generation is None else None
         return elapsed(self.started_at, self.identity.boot_id, None if ticks is None else ticks / TICKS, now)
+
+    def silence(self, now: float) -> float:
+        """Return for how many seconds it has given no sign of life. `now` in epoch seconds."""
+        return elapsed(self.heartbeat, self.identity.boot_id, self.heartbeat_since_boot, now)
 
     @property
     def ready(self) -> bool:

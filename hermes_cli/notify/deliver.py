@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hermes_cli.config import Config, HooksConfig, NotifyConfig, load, load_or_defaults
 from hermes_cli.errors import ConfigError
+from hermes_cli.intents.instance import Instance
 from hermes_cli.notify import events
 from hermes_cli.notify.events import Event
 from hermes_cli.notify.outbox import TRIES, Outbox
@@ -83,7 +84,7 @@ def _config(paths: Paths) -> Config:
     return config
 
 
-def _is_served(running: own.GatewayInstance | None) -> bool:
+def _is_served(running: Instance | None) -> bool:
     """Say whether a gateway runs that tells by itself; one before 0.2 does not, and is told of by the next one."""
     return running is not None and running.ready
 

@@ -5,8 +5,9 @@
 
 import os
 import re
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Self
 
 from hermes_cli.errors import ConfigError
 from hermes_cli.paths import Paths
@@ -19,8 +20,7 @@ _PYTHON = re.compile(r"python[0-9.]*")
 Unloaded = Literal["leave", "bring-back"]
 
 
-@dataclass(frozen=True, slots=True)
-class Adoption:
+class Adoption(NamedTuple):
     """One adopted program. `name` is its launchd label or systemd unit, `definition` the path of its plist or unit."""
 
     program: str
@@ -31,11 +31,11 @@ class Adoption:
     profile: str = "default"  # its own, not ours
     unloaded: Unloaded = "leave"
     hook: bool = True
-    values: dict[str, str] = field(default_factory=dict)  # of placeholders, beyond those that follow from the above
+    values: Mapping[str, str] = MappingProxyType({})  # of placeholders, beyond those that follow from the above
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {"schema": 1, **asdict(self)}
+        return {"schema": 1, **self._asdict(), "values": dict(self.values)}
 
     @classmethod
     def parse(cls, found: dict[str, Any] | None) -> Self | None:

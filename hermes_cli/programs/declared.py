@@ -59,7 +59,7 @@ class DeclaredProgram:
         self._paths = paths
         port = probes.port(program.get("instance", "port"), adoption.fill)
         there = installation(adoption.definition)  # its owner may have changed it since
-        self.adoption = replace(adoption, values={**adoption.values, **there, "port": port})
+        self.adoption = adoption._replace(values={**adoption.values, **there, "port": port})
         self.file = program
         self._view = probes.Lately(view)
         self._answers: dict[str, probes.Lately[probes.Answer]] = {}

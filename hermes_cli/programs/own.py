@@ -1,14 +1,12 @@
 """Our own gateway as the program that is kept alive: gateway.json, its lock, the signal, the exit codes."""
 
 import signal
-from dataclasses import dataclass
 from typing import Any
 
 from hermes_cli.errors import EX_TEMPFAIL, ConfigError
 from hermes_cli.installation import origin
 from hermes_cli.intents import desired
-from hermes_cli.intents.instance import STATES, DrainState, Instance, Marks, State
-from hermes_cli.intents.request import elapsed
+from hermes_cli.intents.instance import STATES, Crashes, DrainState, Instance, Marks, State
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description
 from hermes_cli.programs.description import HANDLED_SIGNAL
@@ -20,55 +18,6 @@ RESTART_EXIT_CODE = EX_TEMPFAIL  # after a drain that was asked for
 REFUSAL_EXIT_CODE = ConfigError.exit_code  # another start would not help
 
 
-@dataclass(frozen=True, slots=True)
-class Crashes:
-    """How many gateways have ended by themselves since the update with this id."""
-
-    update: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayInstance(Instance):
-    """One run of our gateway, as gateway.json describes it. Times in epoch seconds."""
-
-    version: str | None = None
-    heartbeat: float = 0.0
-    heartbeat_since_boot: float | None = None
-    exit_code: int | None = None
-    crashes: Crashes | None = None  # of those before it
-    package: str | None = None  # the directory of the code that it runs
-
-    def silence(self, now: float) -> float:
-        """Return for how many seconds it has given no sign of life. `now` in epoch seconds."""
-        return elapsed(self.heartbeat, self.identity.boot_id, self.heartbeat_since_boot, now)
-
-    def document(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        drain = None
-        if self.drain is not None:
-            drain = {"since": self.drain.since, "deadline": self.drain.deadline, "turns": self.drain.turns}
-        return {
-            "schema": 1,
-            **self.identity.document(),
-            "state": self.state,
-            "ready": self.ready,
-            "revision": self.revision,
-            "version": self.version,
-            "package": self.package,
-            "started_at": self.started_at,
-            "heartbeat": self.heartbeat,
-            "heartbeat_since_boot": self.heartbeat_since_boot,
-            "active_turns": self.active_turns,
-            "signals": [HANDLED_SIGNAL] if self.handles_signal else [],
-            "drain": drain,
-            "exit_code": self.exit_code,
-            "crashes": {"update": self.crashes.update, "count": self.crashes.count} if self.crashes else None,
-            "marks": self.marks._asdict() if self.marks is not None else None,
-            "before": self.before._asdict() if self.before is not None else None,
-        }
-
-
 class OwnGateway:
     """One profile's gateway, as a driver asks about it."""
 
@@ -77,7 +26,7 @@ class OwnGateway:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
-    def observe(self) -> GatewayInstance | None:
+    def observe(self) -> Instance | None:
         """Return the instance that runs now, or None."""
         return read_alive(self._paths)
 
@@ -94,33 +43,59 @@ class OwnGateway:
         return (self._paths.state,)
 
 
-def parse(document: dict[str, Any] | None) -> GatewayInstance | None:
+def parse(document: dict[str, Any] | None) -> Instance | None:
     """Return an instance from JSON of any release; None when it names no process. Unknown fields are ignored."""
     found = description.parse(document)
     return _instance(found) if found is not None else None
 
 
-def read(paths: Paths) -> GatewayInstance | None:
+def read(paths: Paths) -> Instance | None:
     """Return the last instance that wrote gateway.json, alive or not."""
     found = description.read(paths.instance)
     return _instance(found) if found is not None else None
 
 
-def read_alive(paths: Paths) -> GatewayInstance | None:
+def read_alive(paths: Paths) -> Instance | None:
     """Return the instance that runs now, or None."""
     found = description.read_alive(paths.instance)
     return _instance(found) if found is not None else None
 
 
-def write(paths: Paths, instance: GatewayInstance) -> None:
+def write(paths: Paths, instance: Instance) -> None:
     """Replace gateway.json. Raises OSError."""
-    durable.replace_volatile(paths.instance, {**instance.document(), description.PLACE: paths.state})
+    durable.replace_volatile(paths.instance, {**document(instance), description.PLACE: paths.state})
 
 
-def new(pid: int, revision: str | None, version: str, now: float) -> GatewayInstance:
+def document(instance: Instance) -> dict[str, Any]:
+    """Return an instance of ours as JSON."""
+    drain = None
+    if instance.drain is not None:
+        drain = {"since": instance.drain.since, "deadline": instance.drain.deadline, "turns": instance.drain.turns}
+    return {
+        "schema": 1,
+        **instance.identity.document(),
+        "state": instance.state,
+        "ready": instance.ready,
+        "revision": instance.revision,
+        "version": instance.version,
+        "package": instance.package,
+        "started_at": instance.started_at,
+        "heartbeat": instance.heartbeat,
+        "heartbeat_since_boot": instance.heartbeat_since_boot,
+        "active_turns": instance.active_turns,
+        "signals": [HANDLED_SIGNAL] if instance.handles_signal else [],
+        "drain": drain,
+        "exit_code": instance.exit_code,
+        "crashes": {"update": instance.crashes.update, "count": instance.crashes.times} if instance.crashes else None,
+        "marks": instance.marks._asdict() if instance.marks is not None else None,
+        "before": instance.before._asdict() if instance.before is not None else None,
+    }
+
+
+def new(pid: int, revision: str | None, version: str, now: float) -> Instance:
     """Return the calling gateway, starting. `now` in epoch seconds."""
     identity = Identity(pid, process_table.create_time(pid), process_table.start_ticks(pid), process_table.boot_id())
-    return GatewayInstance(
+    return Instance(
         identity,
         "starting",
         revision=revision,
@@ -131,9 +106,9 @@ def new(pid: int, revision: str | None, version: str, now: float) -> GatewayInst
     )
 
 
-def _instance(found: description.Description) -> GatewayInstance:
+def _instance(found: description.Description) -> Instance:
     drain, crashes, code = (found.document.get(name) for name in ("drain", "crashes", "exit_code"))
-    return GatewayInstance(
+    return Instance(
         identity=Identity(found.pid, found.create_time, found.start_ticks, found.boot_id),
         state=_state(found.state),
         revision=found.revision,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from hermes_cli.errors import EX_CONFIG
-from hermes_cli.intents.instance import Marks
+from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.paths import Paths
 from hermes_cli.programs import ends, own
 from hermes_cli.programs.ends import End
@@ -140,7 +140,7 @@ def make_durable(paths: Paths) -> None:
 
 def with_start(
     runs: Sequence[Run],
-    before: own.GatewayInstance | None,
+    before: Instance | None,
     fresh: Run,
     ended: Iterable[End] = (),
     asked: float | None = None,
@@ -197,7 +197,7 @@ def path_of(paths: Paths) -> str:
 
 def _ended(
     runs: Sequence[Run],
-    before: own.GatewayInstance | None,
+    before: Instance | None,
     boot: str | None,
     now: float,
     told: Iterable[End] = (),
@@ -219,7 +219,7 @@ def _ended(
     return known
 
 
-def _with_end(last: Run, before: own.GatewayInstance | None, mine: End | None, boot: str | None, now: float) -> Run:
+def _with_end(last: Run, before: Instance | None, mine: End | None, boot: str | None, now: float) -> Run:
     said = before if before is not None and before.identity.pid == last.pid else None
     code = said.exit_code if said is not None and said.state == "exited" else None
     code = mine.code if code is None and mine is not None else code

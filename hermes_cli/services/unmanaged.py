@@ -5,6 +5,7 @@ import time
 
 from hermes_cli.config import load_or_defaults
 from hermes_cli.errors import CannotTellError, Problem
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -71,7 +72,7 @@ def stop(paths: Paths, timeout: float) -> bool:
     return True
 
 
-def _described_soon(paths: Paths) -> own.GatewayInstance | None:
+def _described_soon(paths: Paths) -> Instance | None:
     """Return None if no gateway runs; else wait until it describes itself. Raises CannotTellError."""
     if not is_undescribed(paths):
         return None

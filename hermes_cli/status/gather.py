@@ -3,7 +3,6 @@
 import os
 import shlex
 import time
-from dataclasses import fields
 from typing import Any, Literal, NamedTuple
 
 from hermes_cli import user_environment
@@ -16,7 +15,6 @@ from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import own, starts
 from hermes_cli.programs.adoption import program_path
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
@@ -77,7 +75,7 @@ class Status(NamedTuple):
     manager: str
     desired: str
     service: ServiceStatus
-    instance: GatewayInstance | None
+    instance: Instance | None
     restarter: RestarterStatus
     pending: tuple[dict[str, Any], ...]
     last: Settled | None
@@ -228,7 +226,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     return found._replace(log=last_lines(paths.gateway_log)) if found.has_failed else found
 
 
-def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now: float) -> dict[str, Any]:
+def _pending(paths: Paths, intent: Intent, running: Instance | None, now: float) -> dict[str, Any]:
     known = paths.queue.progress_of(intent.id)
     found = waiting(known, running, now)
     return {
@@ -244,15 +242,14 @@ def _pending(paths: Paths, intent: Intent, running: GatewayInstance | None, now:
     }
 
 
-def _as_ours(found: Instance | None, now: float) -> GatewayInstance | None:
+def _as_ours(found: Instance | None, now: float) -> Instance | None:
     """Return an adopted instance in the words of our own: whoever is seen alive has just been heard of."""
     if found is None:
         return None
-    known = {one.name: getattr(found, one.name) for one in fields(Instance)}
-    return GatewayInstance(**known, heartbeat=now)
+    return found._replace(heartbeat=now)
 
 
-def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: GatewayInstance | None) -> AdoptedStatus:
+def _adopted(program: "DeclaredProgram", manager: ServiceManager, running: Instance | None) -> AdoptedStatus:
     from hermes_cli.status import of_adopted
 
     adoption, verdict = program.adoption, None

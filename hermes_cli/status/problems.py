@@ -4,8 +4,9 @@ import errno
 import os
 
 from hermes_cli.errors import Advice, Problem
+from hermes_cli.intents.instance import Instance
 from hermes_cli.mends import said
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import starts
 from hermes_cli.system import refusal
 
 TYPE_CHECKING = False
@@ -138,7 +139,7 @@ def _of_last(status: "Status") -> "Iterator[Problem]":
     yield Problem("last-restart-failed", f"the last restart failed: {last.detail}", mend)
 
 
-def _of_instance(status: "Status", running: own.GatewayInstance) -> "Iterator[Problem]":
+def _of_instance(status: "Status", running: Instance) -> "Iterator[Problem]":
     if running.ready and status.desired == "stopped":
         text = "the gateway runs although it was stopped with hermes, so a restart of it is cancelled"
         yield Problem("desired-stopped", text, "hermes gateway start")

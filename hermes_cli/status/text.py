@@ -3,8 +3,9 @@
 import time
 
 from hermes_cli import mends
+from hermes_cli.intents.instance import Instance
 from hermes_cli.mends import home_to_name
-from hermes_cli.programs.own import RESTART_EXIT_CODE, GatewayInstance
+from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
 from hermes_cli.status.problems import problems
@@ -91,7 +92,7 @@ def _next(status: Status) -> str | None:
     return "hermes gateway start" if status.service.installed else "hermes gateway install"
 
 
-def _of_instance(status: Status, running: GatewayInstance) -> str:
+def _of_instance(status: Status, running: Instance) -> str:
     state = running.state if not status.is_crash_looping else _tries(status)
     words = [state, f"pid {running.identity.pid}"]
     is_ours = status.adopted is None  # of another program's turns nobody knows

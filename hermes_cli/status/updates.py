@@ -22,7 +22,7 @@ def left_to_say(paths: Paths) -> list[Problem]:
         text = f"{update.old_shown} was rolled back to {update.new_shown} ({printable(update.command)})"
         return [Problem("rolled-back", f"{text}; hermes update takes only a newer one", "hermes update")]
     crashes = last.crashes if last is not None else None
-    if crashes is None or crashes.update != update.intent or crashes.count < CRASHES:
+    if crashes is None or crashes.update != update.intent or crashes.times < CRASHES:
         return []
-    text = f"the gateway has ended by itself {crashes.count} times since the update to {update.new_shown}"
+    text = f"the gateway has ended by itself {crashes.times} times since the update to {update.new_shown}"
     return [Problem("crashes", text, "hermes update --rollback")]

@@ -19,9 +19,9 @@ from typing import Literal, NamedTuple
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import entry_points
+from hermes_cli.intents.instance import Crashes, Instance
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.services import choose
 from hermes_cli.system import process_table
 from hermes_cli.update import rollback
@@ -56,7 +56,7 @@ def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) ->
     return "rolled back" if crashes >= CRASHES else "watched"
 
 
-def is_crash(before: GatewayInstance | None, receipt: Receipt, boot: str) -> bool:
+def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
     """Return whether that instance, which has ended, ran the new code and ended by itself. Who drains was asked to end."""
     if before is None or before.identity.boot_id != boot or before.started_at < receipt.began_at:
         return False
@@ -75,13 +75,13 @@ class Finding(NamedTuple):
 
 
 def judge(
-    receipt: Receipt | None, before: GatewayInstance | None, boot: str, now: float, window: float, *, asked: bool
+    receipt: Receipt | None, before: Instance | None, boot: str, now: float, window: float, *, asked: bool
 ) -> Finding:
     """Count the end of the instance before this one, if it was a crash. `asked`: a restart is pending."""
     if receipt is None:
         return Finding()
     carried = before.crashes if before is not None else None
-    known = carried.count if carried is not None and carried.update == receipt.update else 0
+    known = carried.times if carried is not None and carried.update == receipt.update else 0
     count = known + (not asked and is_crash(before, receipt, boot))
     judged = verdict(receipt, count, now, window)
     if count == known or judged == "over":
@@ -103,13 +103,13 @@ def look(paths: Paths, window: float) -> Finding:
         return Finding()
     if newest is not None and before is not None and finding.crashes not in {None, before.crashes}:
         text = "the gateway before this one, pid %d, ended by itself: %d since the update to %s"
-        _log.warning(text, before.identity.pid, finding.crashes.count if finding.crashes else 0, newest.new_shown)
+        _log.warning(text, before.identity.pid, finding.crashes.times if finding.crashes else 0, newest.new_shown)
     return finding
 
 
 def roll_back(paths: Paths, crashes: Crashes) -> None:
     """Have the service manager start the rollback, outside the gateway's tree. Never raises."""
-    argv = entry_points.argv(entry_points.ROLLBACK, paths.profile, crashes.update, str(crashes.count))
+    argv = entry_points.argv(entry_points.ROLLBACK, paths.profile, crashes.update, str(crashes.times))
     try:
         choose(paths).run_outside("rollback", argv, {})
     except (HermesError, OSError) as error:

@@ -14,9 +14,9 @@ from measure import Figure, Row, Samples, interleave
 from start_lines import CLICK
 from support.machines.installation import Installation
 
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as instance
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
 
@@ -116,7 +116,7 @@ def ready_after_spawn(bench: Bench, running: Installation) -> tuple[float, float
     return taken, own
 
 
-def _signal(running: Installation, before: GatewayInstance, seen: _Signalled) -> None:
+def _signal(running: Installation, before: Instance, seen: _Signalled) -> None:
     log = running.paths.gateway_log
     with (
         open(log, "rb") as lines,
@@ -151,7 +151,7 @@ def restart_in_tree(bench: Bench, running: Installation) -> float:
     return ready_at - float(stamp.read_text(encoding="ascii"))
 
 
-def _await_ready(paths: Paths, other_than: GatewayInstance) -> float:
+def _await_ready(paths: Paths, other_than: Instance) -> float:
     """When (epoch seconds) gateway.json said that another instance was ready."""
     with DirectoryWatch(paths.state) as watch:
         while True:

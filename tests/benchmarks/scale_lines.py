@@ -24,6 +24,7 @@ from support.machines.user_manager import UserManager
 from hermes_cli.gateway.channels.local import protocol
 from hermes_cli.gateway.conversations.database import connect
 from hermes_cli.intents import request
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
 from hermes_cli.pending import is_something_pending
 from hermes_cli.programs import own
@@ -182,7 +183,7 @@ class _Foreground:
         reap(self.pid, ["gateway"])
 
 
-def _await_ready(paths: Paths, other_than: own.GatewayInstance | None = None) -> own.GatewayInstance:
+def _await_ready(paths: Paths, other_than: Instance | None = None) -> Instance:
     deadline = time.monotonic() + PATIENCE
     os.makedirs(paths.state, mode=0o700, exist_ok=True)
     with DirectoryWatch(paths.state) as watch:

@@ -9,8 +9,8 @@ from support.releases.changes import DIES_AT_START, DIES_IN_ONE_PROFILE
 from support.releases.checkout import Checkout
 
 from hermes_cli import paths
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = pytest.mark.e2e
 NAMES = ("default", "last", "middle")
@@ -26,7 +26,7 @@ def install(hermes: Installation, *names: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def running(hermes: Installation) -> dict[str, GatewayInstance | None]:
+def running(hermes: Installation) -> dict[str, Instance | None]:
     return {name: own.read_alive(of_profile(hermes, name)) for name in NAMES}
 
 

@@ -11,6 +11,7 @@ import pytest
 from support.machines.installation import SHORT_CLOCKS, Installation
 
 from hermes_cli import paths
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +21,7 @@ def of_profile(hermes: Installation, name: str) -> paths.Paths:
     return paths.Paths(name, f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs", str(hermes.home))
 
 
-def install(hermes: Installation, name: str) -> own.GatewayInstance:
+def install(hermes: Installation, name: str) -> Instance:
     done = hermes.run("-p", name, "gateway", "install")
     assert done.returncode == 0, done.stderr
     found = own.read_alive(of_profile(hermes, name))

@@ -18,7 +18,7 @@ from support.releases import history
 from support.releases.history import Release, Released
 from support.releases.wheels import Environment
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 
 RELEASES = history.releases()
 FORMER, NAME = "hermes-cli", history.project()["name"]
@@ -59,7 +59,7 @@ def updated(hermes: Installation, *arguments: str) -> str:
     return done.stdout
 
 
-def at_work(world: World, before: GatewayInstance, revision: str) -> GatewayInstance:
+def at_work(world: World, before: Instance, revision: str) -> Instance:
     """The instance after an update: on this revision, nothing is left to do, it answers and restarts from inside."""
     hermes = world.hermes
     found = hermes.ready(other_than=before)

@@ -13,9 +13,9 @@ from support.releases.checkout import Checkout
 from support.values import replace
 
 from hermes_cli.intents import request
+from hermes_cli.intents.instance import Crashes, Instance
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import Crashes, GatewayInstance
 from hermes_cli.restart import send
 from hermes_cli.system import process
 from hermes_cli.update import change, journal, rollback
@@ -51,14 +51,14 @@ def updated(hermes: Installation, checkout: Checkout, release: tuple[str, str, s
     return hermes.until(lambda: next(journal.receipts(hermes.paths), None), "the receipt")
 
 
-def killed(hermes: Installation) -> GatewayInstance:
+def killed(hermes: Installation) -> Instance:
     """Kill the gateway as nobody would who wants it to restart; the one after it."""
     before = hermes.ready()
     process.send(before.identity, signal.SIGKILL)
     return hermes.ready(other_than=before)
 
 
-def killed_after(crashes: int, hermes: Installation, receipt: Journal) -> GatewayInstance:
+def killed_after(crashes: int, hermes: Installation, receipt: Journal) -> Instance:
     """Kill the gateway as if so many had crashed before it; the one after it. How they are counted is not told here."""
     before = hermes.ready()
     process.send(before.identity, signal.SIGSTOP)  # it writes nothing any more
@@ -86,7 +86,7 @@ def test_what_was_asked_for_is_no_crash_and_keeps_the_count(hermes: Installation
     assert hermes.status()["problems"] == []
 
 
-def killed_by_a_restart(hermes: Installation) -> GatewayInstance:
+def killed_by_a_restart(hermes: Installation) -> Instance:
     """The gateway after one that a driver had to kill."""
     config = hermes.home / "config.toml"
     config.write_text(config.read_text().replace("drain_timeout = 20", "drain_timeout = 1"))

@@ -13,8 +13,8 @@ from support.releases.checkout import Checkout
 
 from hermes_cli import paths
 from hermes_cli.intents import desired
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.update import change
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +32,7 @@ def of_profile(hermes: Installation, name: str) -> paths.Paths:
     return paths.Paths(name, f"{hermes.home}/state", str(hermes.home), f"{hermes.home}/logs")
 
 
-def started(hermes: Installation, name: str) -> GatewayInstance:
+def started(hermes: Installation, name: str) -> Instance:
     """A running gateway of another profile."""
     done = hermes.run("-p", name, "gateway", "install")
     assert done.returncode == 0, done.stderr

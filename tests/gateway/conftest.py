@@ -20,6 +20,7 @@ from support.machines.installation import REPOSITORY
 from support.machines.interpreter import FAULTS
 
 from hermes_cli.intents import request
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.step import Outcome
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -103,11 +104,11 @@ class Gateway:
     def log(self) -> str:
         return self._log_path.read_text()
 
-    def described(self) -> own.GatewayInstance | None:
+    def described(self) -> Instance | None:
         found = own.read(self.paths)
         return found if found is not None and found.identity.pid == self.pid else None
 
-    def await_state(self, wanted: Callable[[own.GatewayInstance], bool]) -> own.GatewayInstance:
+    def await_state(self, wanted: Callable[[Instance], bool]) -> Instance:
         deadline = time.monotonic() + PATIENCE
         durable.make_private_directory(self.paths.state)
         with DirectoryWatch(self.paths.state) as watch:

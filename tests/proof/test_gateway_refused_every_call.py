@@ -20,6 +20,7 @@ from support import FULL, PATIENCE
 from support.faults.refused import FOR_EVER, KINDS, Kind, Refusals
 from support.machines.installation import Installation
 
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
 from hermes_cli.system import sockets
 
@@ -179,7 +180,7 @@ def start_again(hermes: Installation, refusals: Refusals, what: object) -> None:
     assert hermes.log().count("started the gateway") == starts + 1, f"{what}: its end was left to its manager"
 
 
-def is_answering(hermes: Installation, before: own.GatewayInstance) -> bool:
+def is_answering(hermes: Installation, before: Instance) -> bool:
     """Whether a gateway after that one says anything, in its file or to a client."""
     if before.identity.is_alive():
         return False

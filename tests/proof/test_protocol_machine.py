@@ -21,11 +21,10 @@ from support.values import replace
 
 from hermes_cli.intents import desired, driver, facts, progress, queue, record
 from hermes_cli.intents.facts import Policy
-from hermes_cli.intents.instance import DrainState
+from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.request import compose, make_directories, new_id, submit
 from hermes_cli.intents.service import Service
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import locks, process, process_table
 from hermes_cli.system.process import Identity
 
@@ -48,7 +47,7 @@ class Protocol(RuleBasedStateMachine):
         make_directories(self.paths.intents)
         self.now, self.boot, self.ticks, self.next_pid = 1_800_000_000.0, "boot-1", 1000, 100
         self.processes: dict[int, int] = {}  # pid → start, of everything that lives
-        self.gateway: GatewayInstance | None = None
+        self.gateway: Instance | None = None
         self.acknowledged: set[str] = set()
         self.named: set[tuple] = set()
         self.aside: set[str] = set()
@@ -85,7 +84,7 @@ class Protocol(RuleBasedStateMachine):
         pid = pid or self.pid()
         self.ticks += 1
         self.processes[pid] = self.ticks
-        self.gateway = GatewayInstance(
+        self.gateway = Instance(
             Identity(pid, float(self.ticks), self.ticks, self.boot),
             "ready",
             "new",

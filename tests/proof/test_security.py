@@ -116,7 +116,7 @@ def test_a_gateway_json_with_a_reused_pid_signals_nobody(paths, bystander, signa
     who = Identity.of(bystander.pid)
     assert who is not None
     stale = Identity(who.pid, (who.create_time or 0) - 500, (who.start_ticks or 0) - 50000, who.boot_id)
-    document = {**own.new(os.getpid(), "x", "0", time.time()).document(), **stale.document()}
+    document = {**own.document(own.new(os.getpid(), "x", "0", time.time())), **stale.document()}
     Path(paths.instance).write_text(json.dumps({**document, "state": "ready", "signals": signals}))
     put(paths, {"target": stale.document()})
     drive(paths)

@@ -20,7 +20,7 @@ from support.faults.recorded import need_strace
 from support.machines.installation import PATIENCE, Installation
 from support.releases.checkout import Checkout
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.update import journal
 
@@ -121,7 +121,7 @@ class Updates:
         assert revision in {old, new}, said
         assert self.checkout.changes() == "", said
 
-        def running() -> GatewayInstance | None:
+        def running() -> Instance | None:
             found = hermes.ready()
             return found if found.revision == revision else None
 

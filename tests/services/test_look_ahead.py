@@ -11,7 +11,7 @@ from support.machines.interpreter import Interpreter
 from support.machines.worlds import World, mostly, with_definitions
 
 from hermes_cli.intents import request
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.system import process
 
 pytestmark = pytest.mark.e2e
@@ -24,7 +24,7 @@ def break_config(hermes: Installation) -> None:
         file.write(TYPO)
 
 
-def is_untouched(hermes: Installation, before: GatewayInstance) -> bool:
+def is_untouched(hermes: Installation, before: Instance) -> bool:
     return hermes.ready().identity == before.identity and hermes.starts() == 1
 
 
@@ -44,7 +44,7 @@ def gone(hermes: Installation) -> Path:
     return program
 
 
-def record(hermes: Installation, before: GatewayInstance) -> None:
+def record(hermes: Installation, before: Instance) -> None:
     """A record as somebody writes it who does not look, as an older release does."""
     made = request.compose(
         hermes.paths.profile, reason="manual", command="test", target=before.identity.document(), in_tree=False

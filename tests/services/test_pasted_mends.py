@@ -21,6 +21,7 @@ from support.machines.worlds import World
 
 from hermes_cli import paths
 from hermes_cli.intents import desired
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
 from hermes_cli.status.fixes import words_of
 
@@ -94,7 +95,7 @@ class Desk:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.hermes.run("-p", self.profile, *words)
 
-    def ready(self) -> own.GatewayInstance:
+    def ready(self) -> Instance:
         return self.hermes.until(
             lambda: next((one for one in [own.read_alive(self.paths)] if one and one.ready), None), "a ready instance"
         )

@@ -17,6 +17,7 @@ import pytest
 from support.machines.worlds import World, mostly
 from support.models import stand_in_openclaw
 
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 
@@ -57,12 +58,12 @@ class Files:
     def run(self, *arguments: str) -> Any:
         return self.world.hermes.run("-p", "files", "gateway", *arguments)
 
-    def install(self) -> own.GatewayInstance:
+    def install(self) -> Instance:
         done = self.world.hermes.run("gateway", "install", "--program", str(self.file))
         assert done.returncode == 0, done.stdout + done.stderr + self.log()
         return self.keeper()
 
-    def keeper(self) -> own.GatewayInstance:
+    def keeper(self) -> Instance:
         found = own.read_alive(self.paths)
         assert found is not None
         return found
@@ -135,7 +136,7 @@ def test_a_program_whose_keeper_is_killed_runs_once_when_it_is_back(files: Files
     assert files.answers()
 
 
-def _other(paths: Paths, before: own.GatewayInstance) -> bool:
+def _other(paths: Paths, before: Instance) -> bool:
     found = own.read_alive(paths)
     return found is not None and found.ready and not found.identity.is_same_as(before.identity)
 

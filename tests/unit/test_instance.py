@@ -8,9 +8,8 @@ import pytest
 from support.values import replace
 
 from hermes_cli.intents import desired
-from hermes_cli.intents.instance import DrainState
+from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system import durable
 from hermes_cli.system.process import Identity
 
@@ -19,7 +18,7 @@ ME = Identity.of(os.getpid())
 
 @pytest.fixture
 def me():
-    return GatewayInstance(
+    return Instance(
         ME,
         "ready",
         "91ab77d",
@@ -79,12 +78,12 @@ def test_a_fifo_in_its_place_blocks_nobody(paths, in_time):
 
 
 def test_unknown_fields_of_a_later_release_are_ignored(paths, me):
-    spoil(paths, json.dumps({**me.document(), "schema": 7, "colour": "green"}).encode())
+    spoil(paths, json.dumps({**own.document(me), "schema": 7, "colour": "green"}).encode())
     assert own.read_alive(paths) == me
 
 
 def test_a_state_of_a_later_release_is_not_ready(paths, me):
-    spoil(paths, json.dumps({**me.document(), "state": "hibernating"}).encode())
+    spoil(paths, json.dumps({**own.document(me), "state": "hibernating"}).encode())
     assert own.read_alive(paths).state == "starting"
 
 
@@ -92,14 +91,14 @@ def test_a_state_of_a_later_release_is_not_ready(paths, me):
     "name", ["state", "revision", "version", "started_at", "heartbeat", "active_turns", "signals", "drain", "exit_code"]
 )
 def test_a_missing_field_degrades(paths, me, name):
-    document = me.document()
+    document = own.document(me)
     del document[name]
     spoil(paths, json.dumps(document).encode())
     assert own.read_alive(paths).identity == ME
 
 
 def test_an_instance_that_names_no_signals_handles_none(paths, me):
-    document = me.document()
+    document = own.document(me)
     del document["signals"]
     spoil(paths, json.dumps(document).encode())
     assert not own.read_alive(paths).handles_signal
@@ -113,16 +112,16 @@ NUMBERS = [
 @pytest.mark.parametrize("value", NUMBERS, ids=lambda value: str(value)[:8])
 @pytest.mark.parametrize("name", ["started_at", "heartbeat", "active_turns", "exit_code", "drain", "signals"])
 def test_a_senseless_value_degrades(paths, me, name, value):
-    spoil(paths, json.dumps({**me.document(), name: value}).encode())
+    spoil(paths, json.dumps({**own.document(me), name: value}).encode())
     found = own.read_alive(paths)
     assert found.identity == ME
-    json.dumps(found.document(), allow_nan=False)
+    json.dumps(own.document(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=lambda value: str(value)[:8])
 @pytest.mark.parametrize("name", ["since", "deadline", "turns"])
 def test_a_senseless_drain_degrades(paths, me, name, value):
-    spoil(paths, json.dumps({**me.document(), "drain": {"since": 1, name: value}}).encode())
+    spoil(paths, json.dumps({**own.document(me), "drain": {"since": 1, name: value}}).encode())
     assert own.read_alive(paths).identity == ME
 
 

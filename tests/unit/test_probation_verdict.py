@@ -3,13 +3,13 @@
 import pytest
 from support.values import replace
 
-from hermes_cli.programs.own import Crashes, GatewayInstance
+from hermes_cli.intents.instance import Crashes, Instance
 from hermes_cli.system.process import Identity
 from hermes_cli.update.crashes import Finding, Receipt, is_crash, judge, verdict
 
 BOOT, WINDOW, NOW = "this boot", 600.0, 1100.0
 RECEIPT = Receipt("an update", "new", began_at=990.0, ended_at=1000.0)
-DEAD = GatewayInstance(Identity(42, 995.0, 7, BOOT), "ready", revision="new", started_at=995.0)
+DEAD = Instance(Identity(42, 995.0, 7, BOOT), "ready", revision="new", started_at=995.0)
 
 
 def after(before, receipt=RECEIPT, now=NOW, window=WINDOW, *, asked=False):
@@ -78,7 +78,7 @@ def test_crashes_add_up_from_instance_to_instance():
     first = after(DEAD)
     second = after(replace(DEAD, crashes=first.crashes))
     third = after(replace(DEAD, crashes=second.crashes))
-    assert [one.crashes.count for one in (first, second, third)] == [1, 2, 3]
+    assert [one.crashes.times for one in (first, second, third)] == [1, 2, 3]
     assert [one.roll_back for one in (first, second, third)] == [False, False, True]
 
 

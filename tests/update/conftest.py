@@ -13,8 +13,8 @@ from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.once import once
 
 from hermes_cli.environment import MARKER, marker
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 
 RECOVER = """
 import logging, sys
@@ -57,18 +57,18 @@ def hermes(make_installation: Callable[..., Installation], source: Source) -> In
 
 
 @pytest.fixture
-def stand_in(hermes: Installation, source: Source) -> Iterator[GatewayInstance]:
+def stand_in(hermes: Installation, source: Source) -> Iterator[Instance]:
     """A process that is taken for the gateway, and that SIGUSR1 ends at once."""
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
         described = own.new(process.pid, source.short(), "0", 0.0)
-        found = GatewayInstance(described.identity, "ready", revision=described.revision, handles_signal=True)
+        found = Instance(described.identity, "ready", revision=described.revision, handles_signal=True)
         own.write(hermes.paths, found)
         yield found
         process.kill()
 
 
 @pytest.fixture
-def in_tree(hermes: Installation, stand_in: GatewayInstance) -> dict[str, str]:
+def in_tree(hermes: Installation, stand_in: Instance) -> dict[str, str]:
     """The environment of a command in the stand-in's terminal."""
     return {MARKER: marker(hermes.paths.state, stand_in.identity.pid, stand_in.identity.start_ticks)}
 

@@ -7,9 +7,9 @@ import pytest
 from checkouts import Source
 from support.machines.installation import Installation
 
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 
 pytestmark = pytest.mark.e2e
 TYPO = "[terminal]\ntimout = 5\n"
@@ -27,12 +27,12 @@ class Two:
         self.before = [hermes.install(), self._install_work()]
         self.old = source.head()
 
-    def _install_work(self) -> GatewayInstance:
+    def _install_work(self) -> Instance:
         done = self.hermes.run("-p", "work", "gateway", "install")
         assert done.returncode == 0, done.stderr
         return self._now()[1]
 
-    def _now(self) -> list[GatewayInstance]:
+    def _now(self) -> list[Instance]:
         found = [own.read_alive(self.hermes.paths), own.read_alive(self.work)]
         return [one for one in found if one is not None]
 

@@ -16,7 +16,7 @@ from support.machines.installation import PATIENCE, Installation
 
 import hermes_cli
 from hermes_cli.intents import request
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.restart import send
 from hermes_cli.system import locks
 from hermes_cli.update import change, journal, proof
@@ -112,7 +112,7 @@ def nobody_drives(hermes: Installation) -> Iterator[None]:
 
 @pytest.mark.parametrize("step", BEFORE_THE_CHANGE)
 def test_killed_before_the_change_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     source.publish({"hermes_cli/added.py": "", "README.md": "new"})
@@ -125,7 +125,7 @@ def test_killed_before_the_change_leaves_the_old_code(
 @pytest.mark.usefixtures("nobody_drives")
 @pytest.mark.parametrize("step", AFTER_THE_CHANGE)
 def test_killed_after_the_change_leaves_new_code_that_starts(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: Place
 ) -> None:
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
     killed(hermes, step)
@@ -137,7 +137,7 @@ def test_killed_after_the_change_leaves_new_code_that_starts(
 
 @pytest.mark.parametrize("step", [*AFTER_THE_CHANGE[:2], *WHILE_UNDOING])
 def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     source.publish(BROKEN)
@@ -149,7 +149,7 @@ def test_killed_after_a_change_that_does_not_start_leaves_the_old_code(
 
 @pytest.mark.parametrize("at", range(1, 5))
 def test_git_killed_in_the_middle_of_the_change_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], at: int
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
 ) -> None:
     with_bomb(hermes, source, at)
     old = source.head()
@@ -163,7 +163,7 @@ def test_git_killed_in_the_middle_of_the_change_leaves_the_old_code(
 
 @pytest.mark.parametrize("at", range(5, 8))
 def test_git_killed_in_the_middle_of_putting_back_leaves_the_old_code(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], at: int
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], at: int
 ) -> None:
     with_bomb(hermes, source, at)
     old = source.head()
@@ -175,7 +175,7 @@ def test_git_killed_in_the_middle_of_putting_back_leaves_the_old_code(
 
 
 def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], tmp_path: Path
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], tmp_path: Path
 ) -> None:
     at_work, go_on = tmp_path / "at-work", tmp_path / "go-on"
     os.mkfifo(at_work)
@@ -198,7 +198,7 @@ def test_the_git_of_a_dead_updater_keeps_everybody_away_until_it_has_ended(
 
 
 def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, on_call(proof.failure))
@@ -211,7 +211,7 @@ def test_work_that_somebody_did_since_is_kept_when_the_old_code_is_put_back(
 
 
 def test_a_checkout_that_has_moved_on_is_left_alone(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, on_call(proof.failure))
@@ -235,7 +235,7 @@ def test_the_next_update_first_undoes_what_was_cut_off_without_an_intent(hermes:
 
 
 def test_a_driver_cancels_the_intent_of_an_updater_that_died_before_the_change(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish({"README.md": "new"})
     killed(hermes, on_call(change.apply))
@@ -280,7 +280,7 @@ def test_what_is_installed_is_the_short_id_of_the_commit_and_the_version_without
 
 
 def test_recovery_that_cannot_be_done_is_logged_and_leaves_the_journal(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str]
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str]
 ) -> None:
     source.publish(BROKEN)
     killed(hermes, on_call(proof.failure))

@@ -11,7 +11,7 @@ from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 
 from hermes_cli.intents import request
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.restart import send
 from hermes_cli.update import change, journal, proof
 from hermes_cli.update.journal import Journal
@@ -177,7 +177,7 @@ def test_an_old_release_that_does_not_start_any_more_leaves_the_new_one(hermes: 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_it_leaves_the_one_release_or_the_other(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: Place
 ) -> None:
     old = source.head()
     new = source.publish({"hermes_cli/added.py": "", "README.md": "new"})
@@ -199,7 +199,7 @@ def test_the_history_says_who_asked(hermes: Installation, source: Source) -> Non
 
 
 def test_an_update_that_is_under_way_is_not_rolled_back(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish({"README.md": "new"})
     kill = fault("kill", send.begin, program="hermes_cli update")

@@ -11,7 +11,7 @@ from checkouts import Source, git
 from support.faults.places import fault
 from support.machines.installation import PATIENCE, Installation
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.system.process import Handle
 from hermes_cli.update.sources.git import checkout as git_checkout
 
@@ -53,7 +53,7 @@ def test_nothing_new_is_said_and_no_intent_is_written(hermes: Installation, sour
 
 
 def test_a_running_gateway_on_other_code_is_pointed_out(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish({"new.txt": "1"})
     git(source.clone, "pull", "--quiet")
@@ -119,7 +119,7 @@ def test_a_reader_that_goes_away_does_not_stop_an_update_half_way(hermes: Instal
 
 
 def test_without_restart_the_gateway_is_left_alone_and_called_stale(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish({"new.txt": "1"})
     done = hermes.run("update", "--no-restart")
@@ -130,7 +130,7 @@ def test_without_restart_the_gateway_is_left_alone_and_called_stale(
 
 
 def test_in_tree_it_returns_at_once_with_the_restart_recorded_and_the_gateway_signalled(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, in_tree: dict[str, str]
+    hermes: Installation, source: Source, stand_in: Instance, in_tree: dict[str, str]
 ) -> None:
     old = source.short()
     source.publish({"new.txt": "1"})
@@ -143,7 +143,7 @@ def test_in_tree_it_returns_at_once_with_the_restart_recorded_and_the_gateway_si
 
 
 def test_code_that_does_not_start_is_put_back_and_the_gateway_not_touched(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     old = source.head()
     new = source.publish(BROKEN)
@@ -158,7 +158,7 @@ def test_code_that_does_not_start_is_put_back_and_the_gateway_not_touched(
 
 
 def test_the_intent_of_an_update_that_was_put_back_is_cancelled_with_the_reason(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     source.publish(BROKEN)
     hermes.run("update")
@@ -193,9 +193,7 @@ def test_old_code_compiled_in_the_same_second_does_not_hide_that_new_code_is_bro
     assert "asynciX" in err
 
 
-def test_an_interrupted_update_puts_the_old_code_back(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
-) -> None:
+def test_an_interrupted_update_puts_the_old_code_back(hermes: Installation, source: Source, stand_in: Instance) -> None:
     old = source.head()
     source.publish({"hermes_cli/gateway/run.py": "import threading\nthreading.Event().wait()\n"})
     with hermes.start("update") as process:
@@ -213,7 +211,7 @@ def test_an_interrupted_update_puts_the_old_code_back(
 
 
 def test_a_restart_cancelled_during_the_update_is_not_carried_out(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + STOPPED_MEANWHILE})
@@ -224,7 +222,7 @@ def test_a_restart_cancelled_during_the_update_is_not_carried_out(
 
 
 def test_the_updater_needs_nothing_of_the_package_once_the_code_has_changed(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, in_tree: dict[str, str]
+    hermes: Installation, source: Source, stand_in: Instance, in_tree: dict[str, str]
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + VANISHING})
@@ -236,7 +234,7 @@ def test_the_updater_needs_nothing_of_the_package_once_the_code_has_changed(
 
 
 def test_waiting_for_the_outcome_needs_nothing_of_the_changed_package_either(
-    hermes: Installation, source: Source, stand_in: GatewayInstance
+    hermes: Installation, source: Source, stand_in: Instance
 ) -> None:
     name = "hermes_cli/cli/gateway.py"
     source.publish({name: (source.clone / name).read_text() + VANISHING})

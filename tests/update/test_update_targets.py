@@ -9,7 +9,7 @@ from checkouts import Source, git
 from support.faults.places import Place, fault, on_call, on_return
 from support.machines.installation import Installation
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 from hermes_cli.update import proof
 from hermes_cli.update.journal import Journal
 from hermes_cli.update.sources.git.source import WorkTree
@@ -163,7 +163,7 @@ def test_stashed_changes_that_do_not_fit_bring_everything_back(hermes: Installat
     ],
 )
 def test_stashed_changes_are_there_after_any_interruption(
-    hermes: Installation, source: Source, stand_in: GatewayInstance, recover: Callable[[], str], step: Place
+    hermes: Installation, source: Source, stand_in: Instance, recover: Callable[[], str], step: Place
 ) -> None:
     old, new = source.head(), source.publish({"new.txt": "1"})
     (source.clone / "README.md").write_text("mine")

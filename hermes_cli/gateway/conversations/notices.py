@@ -13,11 +13,11 @@ from collections.abc import Callable
 from hermes_cli import mends
 from hermes_cli.gateway.conversations.message import Message, asked_by, is_update
 from hermes_cli.gateway.conversations.store import Store
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.record import Origin
 from hermes_cli.intents.request import UPDATE
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.durable import make_private_directory
 from hermes_cli.update import journal
@@ -25,7 +25,7 @@ from hermes_cli.update import journal
 _log = logging.getLogger("hermes.notices")
 
 
-def text_of(settled: Settled, me: GatewayInstance) -> str:
+def text_of(settled: Settled, me: Instance) -> str:
     """Return the words for an outcome. Only `restarted` is called a restart, and only a ready instance writes a notice."""
     detail = settled.detail or "no reason is recorded"
     if settled.outcome == "restarted":
@@ -47,7 +47,7 @@ class Notices:
     """Stores a notice for each intent that is in settled/, and hands the new ones to `publish`."""
 
     def __init__(
-        self, paths: Paths, store: Store, me: Callable[[], GatewayInstance], publish: Callable[[Message], None]
+        self, paths: Paths, store: Store, me: Callable[[], Instance], publish: Callable[[Message], None]
     ) -> None:
         self._paths = paths
         self._store = store

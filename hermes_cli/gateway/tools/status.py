@@ -2,11 +2,11 @@
 
 import time
 
+from hermes_cli.intents.instance import Instance
 from hermes_cli.paths import Paths
-from hermes_cli.programs.own import GatewayInstance
 
 
-def status_text(paths: Paths, me: GatewayInstance) -> str:
+def status_text(paths: Paths, me: Instance) -> str:
     """Describe the running instance `me` and the restarts that are pending."""
     pending = paths.queue.unsettled()
     others = max(0, me.active_turns - 1)  # than the turn that asks

@@ -8,7 +8,8 @@ adopted.
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import entry_points
@@ -35,12 +36,11 @@ class ForeignError(HermesError):
     """The name belongs to somebody else's job, so nothing was done to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a definition, or a job as it is loaded, says of itself. Empty: it does not say."""
 
     argv: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    environment: Mapping[str, str] = MappingProxyType({})
     log: str = ""
     watched: str = ""  # the directory whose entries start it
 

@@ -14,7 +14,7 @@ from support.faults.matrix import FAULTS, HOSTILE, KIND, NOTHING, WORLDS, Fault,
 from support.faults.places import fault as strike
 from support.machines.mac import REPOSITORY, Mac
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 
 WHOLE = os.environ.get("HERMES_LAUNCHD_MATRIX") == "whole"
 SOME = [*pairwise(), HOSTILE]
@@ -65,7 +65,7 @@ class Cell:
             assert self.mac.interpreter is not None
             self.mac.interpreter.strike(strike(action, place, self.mac.home / "struck", program))
 
-    def finish(self, patience: float, *, next_command: bool) -> tuple[GatewayInstance, str]:
+    def finish(self, patience: float, *, next_command: bool) -> tuple[Instance, str]:
         """The fresh, supervised instance, and who finished it: launchd and hermes by themselves, or the next command."""
         left = max(0.0, self.began + patience - time.monotonic())
         by = "itself"

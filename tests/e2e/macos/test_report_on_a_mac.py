@@ -14,7 +14,7 @@ import pytest
 from support.machines.installation import SHORT_CLOCKS
 from support.machines.real_mac import RealMac
 
-from hermes_cli.programs.own import GatewayInstance
+from hermes_cli.intents.instance import Instance
 
 pytestmark = [
     pytest.mark.macos,
@@ -45,7 +45,7 @@ def ask_from_inside(mac: RealMac, command: str) -> None:
     asking.wait()
 
 
-def assert_came_back(mac: RealMac, before: GatewayInstance) -> GatewayInstance:
+def assert_came_back(mac: RealMac, before: Instance) -> Instance:
     (settled,) = mac.settled()
     assert settled.outcome == "restarted"
     fresh = mac.ready(other_than=before)
@@ -53,7 +53,7 @@ def assert_came_back(mac: RealMac, before: GatewayInstance) -> GatewayInstance:
     return fresh
 
 
-def assert_came_back_once(mac: RealMac, before: GatewayInstance) -> GatewayInstance:
+def assert_came_back_once(mac: RealMac, before: Instance) -> Instance:
     fresh = assert_came_back(mac, before)
     assert mac.starts() == 2
     return fresh

@@ -14,8 +14,8 @@ import pytest
 from support import PATIENCE
 
 from hermes_cli.intents import request
+from hermes_cli.intents.instance import Instance
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.system import durable, locks, process_table
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -23,7 +23,7 @@ from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect
 
 
-def await_instance(paths, wanted) -> GatewayInstance:
+def await_instance(paths, wanted) -> Instance:
     """Until gateway.json says so; a process that dies without a word is looked for each second."""
     durable.make_private_directory(paths.state)
     deadline = time.monotonic() + PATIENCE
@@ -36,7 +36,7 @@ def await_instance(paths, wanted) -> GatewayInstance:
             watch.wait(1.0)
 
 
-def await_ready(paths, other_than=None) -> GatewayInstance:
+def await_ready(paths, other_than=None) -> Instance:
     return await_instance(paths, lambda found: found.ready and found.identity.pid != other_than)
 
 

@@ -16,10 +16,10 @@ import psutil
 
 from hermes_cli import paths, user_environment
 from hermes_cli.intents import queue
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.request import make_directories
 from hermes_cli.intents.settled import Settled
 from hermes_cli.programs import own
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.job import names
 from hermes_cli.services.systemd.units import Names
 from hermes_cli.system import durable, locks
@@ -152,7 +152,7 @@ class Installation:
                 raise
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def install(self, fault: str | None = None) -> GatewayInstance:
+    def install(self, fault: str | None = None) -> Instance:
         """`hermes gateway install`: the first instance, ready.
 
         The command gives up after `start_timeout`, which the tests have made short: what it has started goes on.
@@ -224,10 +224,10 @@ class Installation:
             error.add_note(f"{found}")
             raise
 
-    def ready(self, other_than: GatewayInstance | None = None, patience: float = PATIENCE) -> GatewayInstance:
+    def ready(self, other_than: Instance | None = None, patience: float = PATIENCE) -> Instance:
         """A ready instance, not the given one."""
 
-        def look() -> GatewayInstance | None:
+        def look() -> Instance | None:
             found = own.read_alive(self.paths)
             if found is None or not found.ready:
                 return None
@@ -236,10 +236,10 @@ class Installation:
 
         return self.until(look, "a ready instance", patience)
 
-    def in_state(self, state: str) -> GatewayInstance:
+    def in_state(self, state: str) -> Instance:
         """The instance in that state."""
 
-        def look() -> GatewayInstance | None:
+        def look() -> Instance | None:
             found = own.read_alive(self.paths)
             return found if found is not None and found.state == state else None
 

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from hermes_cli import paths
+from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.request import make_directories
-from hermes_cli.programs.own import GatewayInstance
 from hermes_cli.services.job import names
 from hermes_cli.services.launchd import plists
 from hermes_cli.system import durable
@@ -79,7 +79,7 @@ class RealMac(Installation):
         found = re.search(rf"^\t{name} = (.*)$", text, re.MULTILINE)
         return found[1] if found else None
 
-    def supervised(self, instance: GatewayInstance) -> bool:
+    def supervised(self, instance: Instance) -> bool:
         """Whether launchd says that this very process is the job's."""
         return self.shown(self.label, "pid") == str(instance.identity.pid)
 

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
 
 from hermes_cli.intents.instance import DrainState
 from hermes_cli.paths import Paths
@@ -31,11 +30,8 @@ def main(home: str, *options: str) -> int:
         lock.release()
     if "crash" in settings:
         return int(settings["crash"])
-    me = replace(
-        own.new(os.getpid(), settings.get("revision", "new"), "0", time.time()),
-        state="ready",
-        handles_signal=True,
-    )
+    me = own.new(os.getpid(), settings.get("revision", "new"), "0", time.time())
+    me = me._replace(state="ready", handles_signal=True)
     if "silent" not in settings:
         own.write(paths, me)
     with open(f"{home}/starts", "a", encoding="ascii") as file:
@@ -48,9 +44,9 @@ def main(home: str, *options: str) -> int:
         if "deaf" in settings:
             continue
         now, drain = time.time(), float(settings.get("drain", "0"))
-        own.write(paths, replace(me, state="draining", drain=DrainState(now, now + drain, 1)))
+        own.write(paths, me._replace(state="draining", drain=DrainState(now, now + drain, 1)))
         signal.sigtimedwait({signal.SIGTERM}, drain) if drain else None
-        own.write(paths, replace(me, state="exited", exit_code=75))
+        own.write(paths, me._replace(state="exited", exit_code=75))
         return 75
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from hermes_cli.intents.instance import State
+from hermes_cli.intents.instance import Instance, State
 from hermes_cli.paths import Paths
-from hermes_cli.programs import ends, own, starts
+from hermes_cli.programs import ends, starts
 from hermes_cli.programs.ends import End
 from hermes_cli.programs.starts import Run, with_start
 from hermes_cli.system.process import Identity
@@ -14,8 +14,8 @@ from hermes_cli.system.process import Identity
 FRESH = Run(9, 1000.0, "boot")
 
 
-def described(state: State, code: int | None = None, pid: int = 8, heartbeat: float = 990.0) -> own.GatewayInstance:
-    return own.GatewayInstance(Identity(pid, 1.0), state, started_at=980.0, heartbeat=heartbeat, exit_code=code)
+def described(state: State, code: int | None = None, pid: int = 8, heartbeat: float = 990.0) -> Instance:
+    return Instance(Identity(pid, 1.0), state, started_at=980.0, heartbeat=heartbeat, exit_code=code)
 
 
 @pytest.mark.parametrize(
