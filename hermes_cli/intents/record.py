@@ -10,6 +10,7 @@ from hermes_cli.system.durable import finite
 from hermes_cli.system.process import Identity
 
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB
+_DECODER = json.JSONDecoder()
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{1,9}Z-[0-9]{1,10}-[0-9a-f]{1,32}")
 LONGEST_DRAIN = 86400.0  # seconds; what a record or a program says of a drain is believed up to this
 
@@ -127,8 +128,7 @@ def parse(data: bytes, identifier: str, profile: str) -> Intent:
 def _document(data: bytes) -> dict[str, Any]:
     """Return the object that lies there, of a schema that this release knows. Raises RecordError."""
     try:
-        # What begins so can be nothing but UTF-8, and json would look for longer than it takes to read.
-        document = json.loads(data.decode("utf-8", "surrogatepass") if data[:2] == b'{"' else data)
+        document = _loads(data)
     except (ValueError, RecursionError):
         raise RecordError("not JSON, or torn") from None
     if not isinstance(document, dict):
@@ -139,6 +139,15 @@ def _document(data: bytes) -> dict[str, Any]:
     if schema > SCHEMA:
         raise RecordError(f"schema {schema} is newer than this release, which knows {SCHEMA}")
     return document
+
+
+def _loads(data: bytes) -> Any:
+    if data[:2] != b'{"':
+        return json.loads(data)
+    # What begins so can be nothing but UTF-8 without a blank before it: json.loads would look for both, in twice the time.
+    text = data.decode("utf-8", "surrogatepass")
+    found, end = _DECODER.raw_decode(text)
+    return found if end == len(text) else json.loads(text)
 
 
 def _target(value: Any, boot: str | None) -> Identity | None:

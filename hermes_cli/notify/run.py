@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import tempfile
 
 from hermes_cli.environment import scrubbed
 from hermes_cli.system import complaint
@@ -16,6 +15,8 @@ _SAID = 4096  # bytes of what the command says that are looked at
 
 def run(argv: tuple[str, ...], document: dict[str, object], timeout: float) -> str | None:
     """Run the command with the document on its standard input. Return why that failed, or None. Raises OSError."""
+    import tempfile  # half of what a driver would import; most have nobody to tell
+
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
         given.write(json.dumps(document).encode() + b"\n")
         given.seek(0)
