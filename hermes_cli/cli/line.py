@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Lines that need no parser: (module, function of the paths, its options).
-_PLAIN = {
+PLAIN = {
     ("gateway", "status"): ("hermes_cli.cli.status_now", "show", {"as_json": False}),
     ("gateway", "status", "--json"): ("hermes_cli.cli.status_now", "show", {"as_json": True}),
     ("gateway", "restart"): ("hermes_cli.cli.restart_now", "restart_now", {}),
@@ -102,7 +102,7 @@ def _speaker(profile: str | None) -> "Callable[[str], str]":
 
 def _command(profile: str | None, words: list[str]) -> int:
     _check_profile(profile, words)
-    plain = _PLAIN.get(tuple(words))
+    plain = PLAIN.get(tuple(words))
     if plain is None:
         from hermes_cli.cli import main
 

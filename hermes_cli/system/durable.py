@@ -281,7 +281,8 @@ def _content(path: str, limit: int, *, private: bool) -> bytes:
             _check_private(found)
         elif trust.is_foreign(found):
             raise UnfitFileError(f"owned by uid {found.st_uid}")
-        data = os.read(descriptor, min(found.st_size, limit) + 1 if private else limit + 1)  # a device or a pipe has no size
+        size = min(found.st_size, limit) if private else limit  # what is not a regular file has no size
+        data = os.read(descriptor, size + 1)
     finally:
         os.close(descriptor)
     if len(data) > limit:

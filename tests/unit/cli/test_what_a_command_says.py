@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 from support.commands.bad_input import assert_one_line
 
+from hermes_cli.cli import line, main
 from hermes_cli.cli.line import profile_of
 from hermes_cli.intents.request import submit
 
@@ -133,3 +136,27 @@ def test_what_a_release_is_proven_by_takes_no_look_and_starts_nothing(hermes, qu
     done = hermes("--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert hermes("gateway", "run", "--check").stderr == ""
+
+
+@pytest.mark.parametrize("words", sorted(line.PLAIN), ids=" ".join)
+@pytest.mark.parametrize("state", ["nothing", "a typo", "stopped"])
+def test_a_line_that_needs_no_parser_says_what_the_parser_would_have_it_say(hermes, home, monkeypatch, words, state):
+    if state == "stopped":
+        os.makedirs(f"{home}/state")
+        Path(f"{home}/state/desired.json").write_text(json.dumps({"schema": 1, "state": "stopped"}))
+    if state == "a typo":
+        Path(home).mkdir(exist_ok=True)
+        Path(f"{home}/config.toml").write_text("[gateway]\ndrain_timout = 1\n")
+    plain = hermes(*words)
+    asked = []
+    monkeypatch.setattr(line, "PLAIN", {})
+    monkeypatch.setattr(main, "run", lambda *given, run=main.run: asked.append(given) or run(*given))
+    parsed = hermes(*words)
+    assert asked == [(None, list(words))]
+    assert plain.returncode == parsed.returncode
+    assert plain.stderr == parsed.stderr
+    assert _timeless(plain.stdout) == _timeless(parsed.stdout)
+
+
+def _timeless(text):
+    return re.sub(r"[0-9]{10}\.[0-9]+|[0-9]{8}T[-0-9.Za-f]+", "T", text)
