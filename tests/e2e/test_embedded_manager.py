@@ -140,3 +140,24 @@ def test_a_planned_exit_while_the_supervisor_executes_its_new_code_is_no_crash(
     assert psutil.Process(third.identity.pid).ppid() == supervisor
     assert f"the gateway, pid {second.identity.pid}, exited 75" in hermes.log()
     assert os.path.exists(f"{hermes.paths.supervisor}/sock")
+
+
+def test_while_the_supervisor_is_stopped_nothing_is_restarted_and_the_gateway_goes_on(hermes: Installation) -> None:
+    """Nobody would start the next one (rule 10), and no command waits for an answer that cannot come."""
+    before = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    line = f"the supervisor, pid {supervisor.pid}, is stopped (SIGSTOP, Ctrl-Z): kill -CONT {supervisor.pid}"
+    done = hermes.run("gateway", "restart")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert line in done.stderr
+    told = hermes.run("chat", "/restart")
+    assert line in told.stdout, told.stdout + told.stderr
+    started = hermes.run("gateway", "start")
+    assert started.returncode == 5
+    assert started.stderr.endswith(f"does not answer (stopped): kill -CONT {supervisor.pid}\n")
+    assert hermes.ready().identity == before.identity
+    os.kill(supervisor.pid, signal.SIGCONT)
+    assert hermes.run("gateway", "restart").returncode == 0
+    hermes.ready(other_than=before)

@@ -61,7 +61,7 @@ class Embedded:
         try:
             answer = self._look()
         except CannotTellError as error:
-            found = Service("unknown", detail=_why(error))
+            found = Service("unknown", detail=self._why(error))
             return ServiceStatus(label, None, there, found, (silence.problem(self._silent),), answers=False)
         in_background = answer is not None and answer.get("background") is True
         return ServiceStatus(label, None, there, self._said(answer), boot.problems(in_background=in_background))
@@ -71,7 +71,7 @@ class Embedded:
         try:
             return self._said(self._ask({"op": "status"}))
         except CannotTellError as error:
-            return Service("unknown", detail=_why(error))
+            return Service("unknown", detail=self._why(error))
 
     def _said(self, answer: dict[str, Any] | None) -> Service:
         """Return what the supervisor's answer says of the service, or without a supervisor what gateway.lock says."""
@@ -95,7 +95,7 @@ class Embedded:
         try:
             answer = self._look()
         except CannotTellError as error:
-            return RestarterStatus("unknown", _why(error))
+            return RestarterStatus("unknown", self._why(error))
         if answer is None:
             return RestarterStatus("missing", "no supervisor runs")
         return RestarterStatus(
@@ -126,11 +126,13 @@ class Embedded:
 
     def unfit(self) -> str | None:
         """Return why the supervisor that runs can start nothing, or None."""
-        return ahead.unfit(None, self.next_start())
+        start = self.next_start()
+        return silence.stopped(self._silent) or ahead.unfit(None, start)
 
     def obstacle(self) -> str | None:
         """Return why the supervisor could not start another gateway, or None."""
-        return ahead.obstacle(self._paths, self.next_start() or ahead.of_this(self._paths))
+        start = self.next_start()
+        return silence.stopped(self._silent) or ahead.obstacle(self._paths, start or ahead.of_this(self._paths))
 
     def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
         python, who = answer.get("python"), f"the supervisor, pid {answer.get('supervisor')},"
@@ -254,21 +256,21 @@ class Embedded:
             os.close(log)
 
     def _look(self) -> dict[str, Any] | None:
-        """Return what the supervisor says of itself, None without one. Raises CannotTellError: at once if it is stopped."""
-        return self._ask({"op": "status"}, LOOK, LOOK, _GLANCE)
+        """Return what the supervisor says of itself, None without one. Raises CannotTellError."""
+        return self._ask({"op": "status"}, LOOK, LOOK)
 
     def _ask(
-        self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN, glance: float | None = None
+        self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN
     ) -> dict[str, Any] | None:
         """Exchange one request for one answer. Return None without a supervisor. Raises CannotTellError.
 
-        A supervisor that starts, or executes its new code, is awaited for `patience` seconds; one that ends is not.
-        `glance`: seconds after which one that is stopped is no longer waited for; without it, it may go on meanwhile.
+        A supervisor that starts, or executes its new code, is awaited for `patience` seconds; one that ends, or that
+        somebody has stopped, is not.
         """
         if not self._is_supervised():
             return None
         try:  # without the watch, which costs ten times the exchange
-            return self._exchange(request, timeout, glance)
+            return self._exchange(request, timeout)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             if locks.look(lock := f"{self._paths.supervisor}/lock") is None:
                 raise CannotTellError(f"no supervisor answers, and {lock} cannot be looked at") from None
@@ -276,7 +278,7 @@ class Embedded:
         with DirectoryWatch(self._paths.supervisor) as watch:
             while self._is_supervised():
                 try:
-                    return self._exchange(request, timeout, glance)
+                    return self._exchange(request, timeout)
                 except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
                     left = deadline - time.monotonic()
                     if left <= 0:
@@ -286,20 +288,20 @@ class Embedded:
                     watch.wait(min(left, _LOOK_AGAIN))
         return None
 
-    def _exchange(self, request: dict[str, Any], timeout: float, glance: float | None) -> dict[str, Any]:
+    def _why(self, error: CannotTellError) -> str:
+        """Return what a look says of it: without the mend, which is that of the problem."""
+        return str(error).removesuffix(f": {silence.mend(self._silent)}")
+
+    def _exchange(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         """Exchange one request for one answer. Raises OSError if nobody listens, CannotTellError if nobody answers."""
         try:
-            return _exchange(f"{self._paths.supervisor}/sock", request, timeout, glance)
+            return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
         except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             raise
         except (OSError, ValueError) as error:
             self._silent = error.pid if isinstance(error, silence.NoAnswer) else None
-            raise CannotTellError(f"{silence.text(self._silent, str(error))}: {silence.MEND}") from None
-
-
-def _why(error: CannotTellError) -> str:
-    """Return what a look says of it: without the mend, which is to look."""
-    return str(error).removesuffix(f": {silence.MEND}")
+            text = silence.text(self._silent, str(error))
+            raise CannotTellError(f"{text}: {silence.mend(self._silent)}") from None
 
 
 def supervisor_argv(paths: Paths) -> list[str]:
@@ -307,11 +309,11 @@ def supervisor_argv(paths: Paths) -> list[str]:
     return entry_points.gateway(paths.profile, "--supervise")
 
 
-def _exchange(path: str, request: dict[str, Any], timeout: float, glance: float | None) -> dict[str, Any]:
+def _exchange(path: str, request: dict[str, Any], timeout: float) -> dict[str, Any]:
     with connect(path, timeout) as connection:
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
-            stopped = None if glance is None else _stopped_peer(connection, min(glance, timeout))
+            stopped = _stopped_peer(connection, min(_GLANCE, timeout))
             if stopped is not None:
                 line = b""
             else:
