@@ -16,7 +16,7 @@ from hermes_cli.intents import desired, file_system
 from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.record import LONGEST_DRAIN
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import description, own
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.log_lines import LogLines
 from hermes_cli.restart.policy import policy_of
@@ -79,6 +79,7 @@ def _install(paths: Paths, service: ServiceManager, keep_env: tuple[str, ...]) -
     """Look, write, load and start. Return the exit code, and whether nothing was installed before. Raises HermesError."""
     found = service.status()
     owner.refuse_problem(found.problems)  # before anything is written
+    description.refuse_elsewhere(paths.instance)
     _refuse_leap(paths)
     if (why := file_system.refusal(paths.intents)) is not None:
         raise HermesError(f"nothing was installed: {why} and repeat")
@@ -138,6 +139,7 @@ def start_one(paths: Paths, say: Say = click.echo) -> int:
     owner.refuse_problem(status.problems)
     if not status.installed:
         raise NotInstalledError("the service is not installed: hermes gateway install")
+    description.refuse_elsewhere(paths.instance)
     desired.write(paths.desired, "running", "hermes gateway start")
     service.enable()
     return _start(paths, service, say)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HANDLED_SIGNAL = "SIGUSR1"
 PLACE = "directory"  # the state directory in which the gateway wrote the file
+NAMESPACE = "pid_namespace"  # in which its pid is a pid
+ELSEWHERE = "the gateway runs in another pid namespace, a container perhaps"
 
 
 class Description:
@@ -50,6 +52,12 @@ class Description:
         """Whether that very process runs."""
         return process_table.is_same(self.pid, self.create_time, self.start_ticks, self.boot_id)
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it was written in another pid namespace of this boot, so that its pid says nothing here."""
+        there, here = self.document.get(NAMESPACE), process_table.pid_namespace()
+        return type(there) is int and here not in {None, there} and self.boot_id == process_table.boot_id()
+
     def text(self, name: str) -> str | None:
         """Return a field that is a string, or None."""
         value = self.document.get(name)
@@ -76,6 +84,24 @@ def read_alive(path: str, *, strict: bool = False) -> Description | None:
     """Read the file of a process that runs now, and here, or return None. Raises OSError like `read`."""
     found = read(path, strict=strict)
     return found if found is not None and found.is_alive() and not _is_copied(path, found) else None
+
+
+def is_elsewhere(path: str) -> bool:
+    """Say whether a gateway runs, or might, that cannot be judged from here: its lock is held in another pid namespace."""
+    found = read(path)
+    if found is None or not found.is_elsewhere:
+        return False
+    from hermes_cli.system import locks
+
+    return locks.may_be_held(f"{os.path.dirname(path)}/gateway.lock")
+
+
+def refuse_elsewhere(path: str) -> None:
+    """Raise CannotTellError for a gateway that can be neither judged nor signalled from here."""
+    if is_elsewhere(path):
+        from hermes_cli.errors import CannotTellError
+
+        raise CannotTellError(f"{ELSEWHERE}, and cannot be judged from here: give the command there")
 
 
 def _is_copied(path: str, found: Description) -> bool:

@@ -63,7 +63,8 @@ def read_alive(paths: Paths) -> Instance | None:
 
 def write(paths: Paths, instance: Instance) -> None:
     """Replace gateway.json. Raises OSError."""
-    durable.replace_volatile(paths.instance, {**document(instance), description.PLACE: paths.state})
+    where = {description.PLACE: paths.state, description.NAMESPACE: process_table.pid_namespace()}
+    durable.replace_volatile(paths.instance, {**document(instance), **where})
 
 
 def document(instance: Instance) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.paths import Paths
-from hermes_cli.programs import ends, own
+from hermes_cli.programs import description, ends, own
 from hermes_cli.programs.ends import End
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import describe_exit
@@ -80,7 +80,7 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
     `running`: the pid of the instance that runs. A last run that is another one has ended, though no successor said so.
     """
     runs = _runs(_document(paths))
-    if runs and runs[-1].pid != running:
+    if runs and runs[-1].pid != running and not description.is_elsewhere(paths.instance):
         runs = _ended(runs, own.read(paths), process_table.boot_id(), time.time(), ends.read(paths))
     return tuple(runs)
 

@@ -121,6 +121,7 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
 
     if not locks.may_be_held(paths.gateway_lock):
         return None
+    description.refuse_elsewhere(paths.instance)
     import time
 
     from hermes_cli.system.directory_watch import DirectoryWatch

@@ -8,7 +8,7 @@ from hermes_cli.errors import CannotTellError, Problem
 from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import description, own
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
@@ -30,7 +30,9 @@ def seen(paths: Paths, said: Service, label: str) -> Service:
 
 
 def cannot_tell(paths: Paths) -> Service | None:
-    """Return the answer for a gateway.lock that cannot be looked at: somebody may hold it."""
+    """Return the answer for a gateway that might run: its lock cannot be looked at, or its pid says nothing here."""
+    if description.is_elsewhere(paths.instance):
+        return Service("unknown", detail=description.ELSEWHERE)
     if locks.look(paths.gateway_lock) is not None:
         return None
     return Service("unknown", detail=f"{paths.gateway_lock} cannot be looked at")
@@ -56,6 +58,7 @@ def stop(paths: Paths, timeout: float) -> bool:
 
     Raises CannotTellError if one runs that does not say which process it is.
     """
+    description.refuse_elsewhere(paths.instance)
     running = own.read_alive(paths) or _described_soon(paths)
     if running is None:
         if (unknown := cannot_tell(paths)) is not None:

@@ -13,7 +13,7 @@ from hermes_cli.intents.instance import DrainState, Instance
 from hermes_cli.intents.record import Intent
 from hermes_cli.intents.settled import Settled
 from hermes_cli.paths import Paths, profiles
-from hermes_cli.programs import own, starts
+from hermes_cli.programs import description, own, starts
 from hermes_cli.programs.adoption import program_path
 from hermes_cli.restart import storm
 from hermes_cli.restart.log_lines import last_lines
@@ -100,6 +100,7 @@ class Status(NamedTuple):
     is_wish_nonsense: bool = False  # desired.json says neither running nor stopped, and counts as running
     suspended_driver: int | None = None  # the pid of one that was stopped, whoever is to be heard of next
     is_undescribed: bool = False  # a gateway runs whose gateway.json is gone, or says nothing
+    is_elsewhere: bool = False  # a gateway runs, in a pid namespace into which nobody can look from here
     is_profile: bool = True  # somebody has made it
     telegram: TelegramState | None = None  # None: it has no bot, or does not run
     profiles: tuple[str, ...] = ()  # those that are there, if this one is not
@@ -121,7 +122,7 @@ class Status(NamedTuple):
     @property
     def is_crash_looping(self) -> bool:
         """Whether it starts again and again: the last run crashed soon after its start, and this one was never ready."""
-        if self.is_undescribed or self.unreadable or self._was_ready:
+        if self.is_undescribed or self.is_elsewhere or self.unreadable or self._was_ready:
             return False
         service = self.service.service
         if service.state == "stopped" and service.exit_code in starts.NO_LOOP:
@@ -163,6 +164,8 @@ class Status(NamedTuple):
     @property
     def exit_code(self) -> int:
         """0 ready or getting there, 3 not running, 4 not installed, 5 cannot tell (docs/status-json.md)."""
+        if self.is_elsewhere:
+            return 5
         if self.is_crash_looping:
             return 3
         if self.instance is not None or self.service.service.state == "running":
@@ -214,6 +217,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         unusable=in_the_way if adopted is None else (),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,
+        is_elsewhere=running is None and adopted is None and description.is_elsewhere(paths.instance),
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
         suspended_driver=one.pid if (one := paths.queue.suspended_driver()) is not None else None,
         silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,

@@ -97,6 +97,8 @@ def state_of(status: Status) -> str:
         return "crashing"
     if running is not None:
         return running.state
+    if status.is_elsewhere:
+        return "unknown"
     if service.service.state != "stopped":
         return {"running": "starting"}.get(service.service.state, "unknown")
     if not service.installed:

@@ -48,7 +48,7 @@ def probe(paths: Paths, kind: str) -> tuple[bool, str]:
 
             if locks.may_be_held(f"{paths.supervisor}/lock"):
                 return True, "the supervisor runs, and starts the gateway"
-        return False, "no gateway runs"
+        return False, description.ELSEWHERE if description.is_elsewhere(paths.instance) else "no gateway runs"
     heartbeat = finite(found.document.get("heartbeat"))
     since_boot = finite(found.document.get("heartbeat_since_boot"))
     silent = elapsed(heartbeat, found.boot_id, since_boot) if heartbeat is not None else 0.0

@@ -6,7 +6,7 @@ import os
 from hermes_cli.errors import Advice, Problem
 from hermes_cli.intents.instance import Instance
 from hermes_cli.mends import said
-from hermes_cli.programs import starts
+from hermes_cli.programs import description, starts
 from hermes_cli.system import refusal
 
 TYPE_CHECKING = False
@@ -92,9 +92,7 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
         if restarter.state in {"missing", "disabled"}:
             text = f"no restarter: {restarter.detail}; a restart would wait for the next hermes command"
             yield Problem(f"restarter-{restarter.state}", text, _install(status))
-    if status.service.installed and service.state == "unknown" and not any(map(_is_unknown, status.service.problems)):
-        text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
-        yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
+    yield from _of_unknown(status)
     if status.is_undescribed:
         text = f"a gateway runs and gateway.json {status.undescribed}: it writes it again within its heartbeat_interval"
         yield Problem("undescribed", text, "hermes gateway status")
@@ -102,6 +100,16 @@ def _of_jobs(status: "Status") -> "Iterator[Problem]":
     if status.storm is not None:
         text = f"a restart that a program asks for is {status.storm.partition('; see ')[0]}; one from a shell is carried out"
         yield Problem("storm", text, "hermes gateway intents list")
+
+
+def _of_unknown(status: "Status") -> "Iterator[Problem]":
+    service = status.service.service
+    if status.is_elsewhere:
+        text = f"{description.ELSEWHERE}: whether it is well cannot be told from here"
+        yield Problem("unknown", text, Advice("give the command there"))
+    elif status.service.installed and service.state == "unknown" and not any(map(_is_unknown, status.service.problems)):
+        text = f"{status.manager} does not say whether the gateway runs ({service.detail})"
+        yield Problem("unknown", text, Advice("hermes gateway status, in a while"))
 
 
 def _of_driver(status: "Status") -> "Iterator[Problem]":

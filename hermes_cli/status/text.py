@@ -5,6 +5,7 @@ import time
 from hermes_cli import mends
 from hermes_cli.intents.instance import Instance
 from hermes_cli.mends import home_to_name
+from hermes_cli.programs import description
 from hermes_cli.programs.own import RESTART_EXIT_CODE
 from hermes_cli.programs.starts import crashes_in_a_row, last_ended
 from hermes_cli.status.gather import Status
@@ -47,6 +48,8 @@ def _state(status: Status) -> str:
     service = status.service.service
     if status.instance is not None:
         return _of_instance(status, status.instance)
+    if status.is_elsewhere:
+        return f"cannot tell, {description.ELSEWHERE}"
     if status.is_undescribed:
         pid = f", pid {service.pid}" if service.pid is not None else ""
         return f"running{pid}, and gateway.json, which describes it, {status.undescribed}"

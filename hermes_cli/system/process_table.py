@@ -39,6 +39,19 @@ def _read_boot_id() -> str:
     return found.stdout.strip() or "unknown"
 
 
+def pid_namespace() -> int | None:
+    """Return an id of the pid namespace: in another one (a container) of the same boot, pids name other processes.
+
+    None where there is no such thing, or it cannot be told (pid_namespaces(7)).
+    """
+    if not _LINUX:
+        return None
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return None
+
+
 def parent(pid: int) -> int | None:
     """Return the parent's pid, or None when the process is gone. Raises OSError when the kernel will not say."""
     if _LINUX:

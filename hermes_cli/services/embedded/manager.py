@@ -86,9 +86,12 @@ class Embedded:
         running = own.read_alive(self._paths)
         if running is not None:
             return Service("running", running.identity.pid, detail="not supervised")
-        if locks.is_held(self._paths.gateway_lock):
-            return Service("running", detail="not supervised")
-        return unmanaged.cannot_tell(self._paths) or Service("stopped", detail="no supervisor runs")
+        if (unknown := unmanaged.cannot_tell(self._paths)) is not None:
+            return unknown
+        is_held = locks.is_held(self._paths.gateway_lock)
+        return (
+            Service("running", detail="not supervised") if is_held else Service("stopped", detail="no supervisor runs")
+        )
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""
@@ -259,9 +262,7 @@ class Embedded:
         """Return what the supervisor says of itself, None without one. Raises CannotTellError."""
         return self._ask({"op": "status"}, LOOK, LOOK)
 
-    def _ask(
-        self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN
-    ) -> dict[str, Any] | None:
+    def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
         """Exchange one request for one answer. Return None without a supervisor. Raises CannotTellError.
 
         A supervisor that starts, or executes its new code, is awaited for `patience` seconds; one that ends, or that

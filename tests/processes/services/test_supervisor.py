@@ -1,6 +1,7 @@
 """The embedded supervisor as a real process with a real gateway."""
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -303,6 +304,25 @@ def test_as_process_1_it_reaps_orphans_and_ends_with_sigterm(paths, as_pid_1, tm
         handle.send(signal.SIGTERM)
         assert handle.wait(PATIENCE)
     assert own.read(paths).exit_code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pid namespaces are Linux's")
+def test_a_gateway_in_a_container_is_no_crash_loop_for_who_looks_from_outside(paths, as_pid_1, hermes):
+    """Its pid names nothing out here, and its lock is held."""
+    before = own.read(paths)
+    embedded = {"HERMES_SERVICE_MANAGER": "embedded"}
+    status = json.loads(hermes("gateway", "status", "--json", environment=embedded).stdout)
+    assert [one["code"] for one in status["problems"]] == ["unknown"]
+    assert (status["instance"], status["last_exit"]) == (None, None)
+    for words, code in {"status": 5, "list": 5, "restart": 5, "start": 5, "install": 5, "starts": 0}.items():
+        done = hermes("gateway", words, environment=embedded)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert words == "starts" or "the gateway runs in another pid namespace" in done.stdout + done.stderr
+    assert "runs, " in done.stdout
+    assert own.read(paths).identity == before.identity
+    assert hermes("gateway", "stop", environment=embedded).stdout == "stopped\n"  # its supervisor is asked
+    assert own.read(paths).state == "exited"
+    assert hermes("gateway", "status", environment=embedded).returncode == 3
 
 
 def pod(home, *arguments):
