@@ -31,8 +31,7 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
     sign = None
     try:
         paths.queue.make_directories()
-        # So long, since an update that was cut off is finished first.
-        sign = sign_of_life.begin(paths.queue.driver_lock, sign_of_life.LONG_STEP)
+        sign = sign_of_life.begin(paths.queue.driver_lock, sign_of_life.STEP)
         return sign is not None and _drive(paths, trigger, manager, sign)
     except OSError as error:
         raise QueueError(
@@ -45,6 +44,7 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
 
 def _drive(paths: "Paths", trigger: str, manager: "ServiceManager | None", sign: "SignOfLife") -> bool:
     from hermes_cli.errors import QueueError
+    from hermes_cli.intents import sign_of_life
     from hermes_cli.intents.driver import Driver
     from hermes_cli.intents.protocols import NoUpdates
     from hermes_cli.notify import deliver
@@ -58,6 +58,7 @@ def _drive(paths: "Paths", trigger: str, manager: "ServiceManager | None", sign:
 
     updates = UpdateRecovery(paths, renew)
     adopted = kept.adopted(paths)
+    sign.give(sign_of_life.LONG_STEP)
     whole = adopted is not None or updates.finish_left_behind()
     manager = manager or choose(paths)
     program = adopted or OwnGateway(paths)

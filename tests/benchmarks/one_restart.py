@@ -19,7 +19,6 @@ from bench import FULL, QUICK, Bench, python, to_end  # noqa: E402
 from driver_line import spawn_after_death  # noqa: E402
 from gateway_lines import restart_in_tree  # noqa: E402
 from measure import TIMES, timed  # noqa: E402
-from start_lines import CLICK  # noqa: E402
 
 from hermes_cli.system import durable  # noqa: E402
 
@@ -28,7 +27,7 @@ _LOOP = "import asyncio, sqlite3"
 _SPENT = {
     "asked": (
         "the command's start, its look at the queue and the record on the disk",
-        "import click, and a durable write",
+        "the start of an interpreter, and a durable write",
     ),
     "requested": ("the look whether the next gateway could start (rule 10), then the signal", ""),
     "signalled": ("the gateway's loop wakes up and begins to drain", ""),
@@ -61,7 +60,7 @@ The three largest:
   channels' follow. Nothing else is waited for: a bare SIGUSR1 to an idle gateway is answered by its exit within 50 ms.
 - *demanded*: a gateway is Python with asyncio and sqlite3 (the floor) and 100 modules of ours, imported before anything is served,
   since afterwards an update may have replaced them (imports before the swap).
-- *asked*: click.
+- *asked*: an interpreter and what writes the record, without a parser.
 """
 
 
@@ -106,7 +105,7 @@ def _page(bench: Bench) -> str:
         stamp = float((running.home / "asked").read_text(encoding="ascii"))
         shown = running.run("gateway", "intents", "show", "last", "--json").stdout
         found = json.loads(shown)["phases"]
-        click, loop, written = to_end(python(CLICK), environment), to_end(python(_LOOP), environment), write()
+        loop, written = to_end(python(_LOOP), environment), write()
         if number < 0:
             continue
         began = datetime.fromisoformat(found[0]["at"]).timestamp()
@@ -115,7 +114,7 @@ def _page(bench: Bench) -> str:
             phases.setdefault(one["phase"], []).append(one["lasted"])
         phases.setdefault("whole", []).append(took)
         bare = to_end(python("import json, os"), environment)
-        taken = (click + written, bare + 2 * written, spawn_after_death(bench), loop, 2 * written, written)
+        taken = (bare + written, bare + 2 * written, spawn_after_death(bench), loop, 2 * written, written)
         for name, seconds in zip(floors, taken, strict=True):
             floors[name].append(seconds)
     whole = median(phases.pop("whole")) * 1e3
