@@ -51,6 +51,7 @@ from hermes_cli.services import ahead, usable
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.control import Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.one_only import OneOnly
 from hermes_cli.services.embedded.supervisor import Supervisor
 from hermes_cli.services.job import names, owner
 from hermes_cli.services.launchd import domain as launchd_domain
@@ -251,8 +252,8 @@ ROWS = [
     ),
     Row(
         "a supervisor's lock is taken again, or another's is respected",
-        Supervisor._owns_lock,
-        "if locks.is_at(self._lock_descriptor, path):",
+        OneOnly.is_ours,
+        "if locks.is_at(self.descriptor, self._path):",
         "if True:",
         "processes/services/test_supervisor.py::test_of_two_supervisors",
     ),

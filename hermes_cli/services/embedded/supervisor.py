@@ -18,7 +18,6 @@ from typing import Any
 
 from hermes_cli.config import load_or_defaults
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import TryAgainError
 from hermes_cli.intents import desired
 from hermes_cli.intents.request import make_directories
 from hermes_cli.paths import Paths
@@ -29,6 +28,7 @@ from hermes_cli.services.embedded.after_exit import Rest, after_exit, counts_as_
 from hermes_cli.services.embedded.child import Child
 from hermes_cli.services.embedded.control import Call, Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.one_only import OneOnly
 from hermes_cli.services.embedded.reexecution import Carried
 from hermes_cli.system import durable, locks, log
 from hermes_cli.system.directory_watch import DirectoryWatch
@@ -56,8 +56,7 @@ class Supervisor:
         carried = reexecution.inherited()
         self._stays = stay or background or bool(carried.stays)
         self._gives_up: int | None = None  # the exit code, when the gateway cannot start
-        self._lock_descriptor = self._take_lock() if carried.lock is None else carried.lock
-        os.set_inheritable(self._lock_descriptor, False)
+        self._lock = OneOnly(paths, carried.lock)
         self._gateway: Child | None = None
         self._crashes = carried.crashes
         self._exit_code: int | None = None
@@ -113,30 +112,6 @@ class Supervisor:
             return None
         _log.error("giving up: %s; --stay waits for a hermes gateway start instead", self._why)
         return self._gives_up
-
-    def _take_lock(self) -> int:
-        lock = locks.take(f"{self._paths.supervisor}/lock")
-        if lock is None:
-            raise TryAgainError(
-                f"another supervisor of profile {self._paths.profile} runs already: see hermes gateway status"
-            )
-        return lock.descriptor
-
-    def _owns_lock(self) -> bool:
-        """Say whether no other supervisor has the lock; take it again if somebody has removed or replaced its file."""
-        path = f"{self._paths.supervisor}/lock"
-        if locks.is_at(self._lock_descriptor, path):
-            return True
-        try:
-            lock = locks.take(path)
-        except OSError:  # nobody else can take what lies there either
-            return True
-        if lock is None:
-            return False
-        os.close(self._lock_descriptor)
-        self._lock_descriptor = lock.descriptor
-        os.set_inheritable(self._lock_descriptor, False)
-        return True
 
     # Signals.
 
@@ -288,7 +263,7 @@ class Supervisor:
 
     def _directories_changed(self) -> None:
         self._watch.drain()
-        if not self._owns_lock():  # its file was replaced, and whoever came then has adopted the gateway
+        if not self._lock.is_ours():  # its file was replaced, and whoever came then has adopted the gateway
             self._is_replaced = True
             return
         self._control.tend()
@@ -301,7 +276,7 @@ class Supervisor:
             self._proof.put_off()
             return
         _log.info("executing the new code, %s", self._proof.revision)
-        carried = Carried(self._lock_descriptor, crashes=self._crashes, stays=int(self._stays))
+        carried = Carried(self._lock.descriptor, crashes=self._crashes, stays=int(self._stays))
         if self._gateway.own:
             carried = replace(carried, gateway=self._gateway.pid, since=self._gateway.since)
         reexecution.become(self._paths, carried, ["--background"] if self._background else [], _HANDLED)
