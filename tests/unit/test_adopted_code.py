@@ -11,14 +11,18 @@ from hermes_cli.programs.declared import DeclaredProgram
 from hermes_cli.programs.program_file import built_in
 from hermes_cli.status.of_adopted import code_problems
 
-PLIST = "<array><string>{python}</string><string>-m</string><string>{module}</string></array>"
-UNIT = "[Service]\nExecStart={python} -m {module} gateway run\n"
+PLIST = (
+    "<plist version='1.0'><dict><key>ProgramArguments</key>"
+    "<array><string>{python}</string><string>-m</string><string>{module}</string></array></dict></plist>"
+)
+UNIT = "[Service]\nExecStart = {python} -m {module} gateway run\n"
 
 
 def adopted(folder: Path, text: str) -> DeclaredProgram:
     definition = folder / "definition"
     definition.write_text(text)
-    adoption = Adoption("hermes-agent", "launchd", "ai.hermes.gateway", str(folder), str(definition))
+    manager = "systemd" if text.startswith("[") else "launchd"
+    adoption = Adoption("hermes-agent", manager, "ai.hermes.gateway", str(folder), str(definition))
     paths = Paths("x", str(folder), str(folder), str(folder))
     return DeclaredProgram(paths, adoption, built_in("hermes-agent"))
 
@@ -39,6 +43,19 @@ def test_doctor_says_whether_what_it_runs_is_there(
     found = list(code_problems(adopted(tmp_path, form.format(python=python, module=module)).adoption))
     assert [one.code for one in found] == ([] if said is None else ["adopted-program"])
     assert all(said is not None and said in one.text and "hermes gateway release" in one.mend for one in found)
+
+
+@pytest.mark.parametrize("text", ["[Service]\nRestart=always\n", "<plist", "ExecStart", "{}"])
+def test_doctor_says_of_a_definition_that_names_no_program_that_it_would_not_be_started(
+    tmp_path: Path, text: str
+) -> None:
+    (found,) = code_problems(adopted(tmp_path, text).adoption)
+    assert (found.code, "names no program to run" in found.text) == ("adopted-program", True)
+
+
+@pytest.mark.parametrize("text", ["", "bplist00\ufffd"])
+def test_a_definition_that_cannot_be_judged_is_no_problem_of_its_program(tmp_path: Path, text: str) -> None:
+    assert not list(code_problems(adopted(tmp_path, text).adoption))
 
 
 def test_a_definition_that_its_owner_has_changed_is_read_again(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ _IS_THERE = (
 
 def missing(adoption: Adoption) -> str | None:
     """Return what of it is not there, to be read behind "its definition"; its interpreter is asked for the module."""
+    if _names_nothing(adoption):
+        return f"names no program to run: {adoption.manager} would not start it again"
     python, module = installation(adoption.definition).get("python"), _module(adoption.definition)
     if python is None:
         return None
@@ -24,6 +26,18 @@ def missing(adoption: Adoption) -> str | None:
     if module is not None and run([python, "-P", "-c", _IS_THERE, module], _ASK, environment=scrubbed()).code == 1:
         return f"runs {module}, and {python} has no such module"
     return None
+
+
+def _names_nothing(adoption: Adoption) -> bool:
+    """Say whether the definition is there and cannot be understood, as after an editor's mistake."""
+    text = durable.read_text(adoption.definition)
+    if not text or text.startswith("bplist"):  # that is no text, and launchd reads it
+        return False
+    if adoption.manager == "systemd":
+        return re.search(r"^\s*ExecStart\s*=\s*\S", text, re.MULTILINE) is None
+    from hermes_cli.services.launchd import plists
+
+    return not plists.said(text).argv
 
 
 def _module(definition: str) -> str | None:
