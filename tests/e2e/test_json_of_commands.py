@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.machines.installation import REPOSITORY, Installation
+from support.releases.checkout import Checkout
 
 from hermes_cli.programs import own
 
@@ -145,6 +146,33 @@ def test_json_metrics_and_probes_are_as_they_say_in_every_state(hermes: Installa
 
 def one_intent(hermes: Installation) -> str:
     return hermes.run("gateway", "intents", "show", hermes.settled()[0].intent.id, "--json").stdout
+
+
+def test_what_an_update_would_bring_and_what_it_has_brought_are_as_their_schemas_say(
+    checkout: Checkout, make_installation: Callable[..., Installation]
+) -> None:
+    hermes = make_installation(code=checkout.path)
+    look = ("update", "--check", "--json")
+    assert check("update-check", hermes.run(*look).stdout)["news"] is False
+    checkout.release()
+    found = check("update-check", hermes.run(*look).stdout)
+    assert (found["news"], len(found["details"])) == (True, 1)
+    assert hermes.run("update").returncode == 0
+    (brought,) = check("update-history", hermes.run("update", "--history", "--json").stdout)["updates"]
+    assert brought["new"] == found["offered"]
+
+
+def test_a_restart_for_later_and_a_doctor_that_mends_are_as_their_schemas_say(hermes: Installation) -> None:
+    hermes.install()
+    let_go = hermes.busy()
+    later = check("restart", hermes.run("gateway", "restart", "--json", "--when-idle").stdout)
+    assert later["outcome"] is None
+    check_all(hermes, "ready")
+    let_go()
+    assert hermes.settled()[0].intent.id == later["id"]
+    os.chmod(hermes.paths.pending, 0o777)
+    (mended,) = check("doctor", hermes.run("gateway", "doctor", "--fix", "--json").stdout)["fixed"]
+    assert (mended["command"][0], mended["exit_code"]) == ("chmod", 0)
 
 
 def test_a_gateway_that_says_nothing_any_more_is_not_live(hermes: Installation) -> None:
