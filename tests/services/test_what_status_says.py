@@ -154,7 +154,9 @@ def test_a_failed_restart_is_history_once_a_later_gateway_is_ready(world: World)
     shutil.move(world.hermes.paths.messages, f"{world.hermes.paths.messages}.away")
     unopenable(world)
     assert world.hermes.run("gateway", "restart", "--force").returncode == 1
-    assert "last-restart-failed" in codes(world)
+    found = codes(world)
+    assert "last-restart-failed" in found
+    assert found[0] == "unusable"  # whose mend ends what it is the cause of
     shutil.rmtree(world.hermes.paths.messages)
     shutil.move(f"{world.hermes.paths.messages}.away", world.hermes.paths.messages)
     assert world.hermes.run("gateway", "start").returncode == 0

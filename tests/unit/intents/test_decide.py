@@ -124,6 +124,13 @@ def test_an_instance_that_starts_but_handles_the_signal_is_signalled():
     assert step(world=seen(running(state="starting"))) == Signal(OLD)
 
 
+def test_of_a_program_that_tells_no_revision_none_is_said():
+    silent = seen(fresh(revision=None))
+    assert step(world=silent).detail == f"pid {FRESH.pid}, revision unknown"
+    found = step(world=silent, policy=replace(POLICY, tells_revision=False))
+    assert (found.outcome, found.detail) == ("restarted", f"pid {FRESH.pid}")
+
+
 def test_who_was_signalled_often_enough_is_waited_for():
     assert isinstance(step(world=seen(running()), progress=BEGUN), Wait)
 
