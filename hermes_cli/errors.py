@@ -126,12 +126,11 @@ def exit_code_of(command: "Callable[[], int]", say: "Callable[[str], str]" = str
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
+        from hermes_cli.system import refusal
         from hermes_cli.system.printable import printable
 
-        where, how = "", "mend it"
+        where, how = "", refusal.shortage(error.errno) or "mend it"
         if isinstance(error.filename, str) and error.errno is not None:
-            from hermes_cli.system import refusal
-
             said, _ = refusal.mend(error.filename, error.errno)
             where, how = f"{printable(error.filename)}: ", printable(said)
         print(f"{called()}: {where}{error.strerror or error}: {how} and repeat", file=sys.stderr)

@@ -4,6 +4,23 @@ import errno
 import os
 
 _IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO}
+_SHORT_OF = {
+    errno.EAGAIN: "end some of this user's processes, or raise ulimit -u",
+    errno.ENOMEM: "free some memory",
+    errno.EMFILE: "raise ulimit -n",
+    errno.ENFILE: "close some of the machine's files",
+}
+
+
+def shortage(number: int | None) -> str | None:
+    """Return what helps where the process, its user or the machine has run out of something; None of other errors."""
+    return _SHORT_OF.get(number) if number is not None else None
+
+
+def refused(path: str, what: str, error: OSError) -> str:
+    """Return the one line that says that `path` cannot be `what` (written, made …), and what helps."""
+    how, _ = mend(path, error.errno or errno.EIO)
+    return f"{path} cannot be {what} ({error.strerror or error}): {how} and repeat"
 
 
 def mend(path: str, number: int) -> tuple[str, bool]:
@@ -26,4 +43,8 @@ def mend(path: str, number: int) -> tuple[str, bool]:
         return f"free some space on the disk of {there}", False
     if number == errno.EROFS:
         return f"mount the disk of {there} writable again", False
-    return f"see that the disk of {there} answers" if number == errno.EIO else "mend it", False
+    if number == errno.EXDEV:
+        return f"let {there} be a folder of the disk of {os.path.dirname(there)}", False
+    if number == errno.EIO:
+        return f"see that the disk of {there} answers", False
+    return shortage(number) or "mend it", False

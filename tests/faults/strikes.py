@@ -2,8 +2,8 @@
 
 What was asked for is a JSON list of [ACTION, ONCE, WHEN, "MODULE:NAME", PROGRAM]. WHEN is before or after the call of MODULE's
 function or method NAME. ACTION is kill (SIGKILL to the process itself), stop (SIGSTOP), hang (for ever), skip (the call
-does nothing, WHEN is ignored), fail (RuntimeError), full (no space left), full:PATH and threads:PATH (no space left, no thread
-to be had, as long as there is a file PATH), store:PATH (the same, as SQLite says it), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
+does nothing, WHEN is ignored), fail (RuntimeError), full (no space left), full:PATH, tasks:PATH and threads:PATH (no space
+left, no process, no thread to be had, as long as there is a file PATH), store:PATH (the same, as SQLite says it), int and hup (SIGINT, SIGHUP to itself), gate:PATH (announces its pid in the FIFO PATH.at and waits for a byte
 in PATH.go; see tests/support/faults/gates.py). With a path as ONCE the fault strikes once: whoever creates that
 file first is struck. Only processes with PROGRAM in their command line are struck. Nothing in the package knows of this.
 """
@@ -48,7 +48,7 @@ def _strike(action, once):
             go.read(1)
     elif action in _SIGNALS:
         os.kill(os.getpid(), _SIGNALS[action])
-    elif action.startswith(("full", "threads", "store")):
+    elif action.startswith(("full", "tasks", "threads", "store")):
         _refuse_while(*action.split(":", 1))
     elif action == "fail":
         raise RuntimeError("injected")
@@ -61,6 +61,8 @@ def _refuse_while(kind, path="/"):
         import sqlite3
 
         raise sqlite3.OperationalError("database or disk is full")
+    if kind == "tasks":
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     raise OSError(errno.ENOSPC, "No space left") if kind == "full" else RuntimeError("can't start new thread")
 
 

@@ -29,7 +29,7 @@ from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot, silence
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
-from hermes_cli.system import durable, locks, process_table
+from hermes_cli.system import durable, locks, process_table, refusal
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle, Identity
 from hermes_cli.system.sockets import connect, peer_pid
@@ -134,7 +134,15 @@ class Embedded:
 
     def obstacle(self) -> str | None:
         """Return why the supervisor could not start another gateway, or None."""
-        start = self.next_start()
+        try:
+            answer = self._ask({"op": "able"}, POKE, POKE)
+        except HermesError:
+            answer = None
+        refused = answer.get("refused") if answer is not None else None
+        if type(refused) is int:
+            text = f"the supervisor can start no process ({os.strerror(refused)})"
+            return f"{text}: {refusal.shortage(refused)}"
+        start = self._next_of(answer) if answer is not None else None
         return silence.stopped(self._silent) or ahead.obstacle(self._paths, start or ahead.of_this(self._paths))
 
     def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
@@ -252,7 +260,8 @@ class Embedded:
                 check=False,
             )
         except OSError as error:
-            raise HermesError(f"{sys.executable} cannot be started ({error.strerror}): install hermes again") from None
+            mend = refusal.shortage(error.errno) or "install hermes again"
+            raise HermesError(f"{sys.executable} cannot be started ({error.strerror}): {mend}") from None
         except subprocess.TimeoutExpired:
             raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
         finally:
@@ -344,4 +353,4 @@ def _open_log(paths: Paths) -> int:
         durable.make_private_directory(paths.logs)
         return os.open(paths.gateway_log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise HermesError(f"{paths.gateway_log} cannot be written ({error.strerror}): mend it and repeat") from None
+        raise HermesError(refusal.refused(paths.gateway_log, "written", error)) from None

@@ -306,7 +306,7 @@ class Supervisor:
         elif call.operation == "run":
             call.answer(outside.run(call.request, self._spawn))
             return
-        call.answer(self._described())
+        call.answer(self._described() | ({"refused": _refused_fork()} if call.operation == "able" else {}))
 
     def _described(self) -> dict[str, Any]:
         return {
@@ -358,6 +358,16 @@ class Supervisor:
             setsid=True,
             setsigdef=_HANDLED,
         )
+
+
+def _refused_fork() -> int | None:
+    """Start a process that ends at once. Return the errno if the kernel lets the supervisor start none, else None."""
+    try:
+        if os.fork() == 0:
+            os._exit(0)
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def main(paths: Paths, *, background: bool, resumed: bool, stay: bool = False) -> int:
