@@ -20,7 +20,7 @@ from hermes_cli.restart.cancel import cancel
 from hermes_cli.services import kept
 from hermes_cli.services.adopted import found, hook
 from hermes_cli.services.adopted.base import Adopted
-from hermes_cli.system import durable, locks
+from hermes_cli.system import durable, locks, refusal
 
 _DRIVER_ENDS = 5.0  # seconds: its intent is cancelled, and what it watches with is gone
 
@@ -124,9 +124,7 @@ def _adopt(paths: Paths, adoption: Adoption, what: ProgramFile, manager: Adopted
         durable.publish_text(adoptions.program_path(paths), what.text, 0o600)
         durable.publish(paths.adopted, adoption.document())
     except OSError as error:
-        raise HermesError(
-            f"{error.filename or paths.state} cannot be written ({error.strerror}): mend it and repeat"
-        ) from None
+        raise HermesError(refusal.refused(error.filename or paths.state, "written", error)) from None
     for path in hook.install(adoption, what, manager.demand_start_of_resident()):
         click.echo(f"wrote {path}")
     wrong = [one.path for one in manager.definitions() if not one.is_there]

@@ -10,7 +10,7 @@ from hermes_cli.paths import DEFAULT_PROFILE, Paths, resolve
 from hermes_cli.programs import adoption, program_file
 from hermes_cli.programs.taken_over import TakenOver
 from hermes_cli.services import registered
-from hermes_cli.system import durable, locks
+from hermes_cli.system import durable, locks, refusal
 
 
 def take_over(paths: Paths, path: str, *, only_look: bool) -> Paths:
@@ -33,7 +33,7 @@ def take_over(paths: Paths, path: str, *, only_look: bool) -> Paths:
         durable.make_private_directory(os.path.dirname(place))
         durable.publish_text(place, what.text, 0o600)
     except OSError as error:
-        raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
+        raise HermesError(refusal.refused(place, "written", error)) from None
     click.echo(f"wrote {place}")
     if locks.is_held(paths.gateway_lock):
         click.echo(f"{what.name} runs as it was told before: hermes -p {paths.profile} gateway restart")

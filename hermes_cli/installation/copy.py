@@ -14,7 +14,7 @@ import sys
 
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import entry_points, origin
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def keep(paths: "Paths") -> None:
         durable.sync_directory(folder)
         _point_at(folder, name)
     except OSError as error:
-        raise HermesError(f"{folder} cannot be written ({error.strerror or error}): mend it and repeat") from None
+        raise HermesError(refusal.refused(folder, "written", error)) from None
 
 
 def python_path(paths: "Paths") -> str | None:

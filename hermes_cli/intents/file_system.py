@@ -70,8 +70,10 @@ def mend(error: OSError) -> str:
     """Return what helps against the refusal."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "free some space"
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+    if error.errno in {errno.EACCES, errno.EPERM}:
         return "mend its permissions"
+    if error.errno == errno.EROFS:
+        return "mount its disk writable again"
     return "use a home on a local file system"
 
 

@@ -155,8 +155,7 @@ def make_directories(root: str) -> None:
 
 
 def _why(root: str, error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return f"the restart was not recorded, nothing was done: no space left below {os.path.dirname(root)}; free some and repeat"
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"the restart was not recorded, nothing was done: {root} is not writable; mend its permissions"
-    return f"the restart was not recorded, nothing was done: {error.strerror} below {root}; mend it and repeat"
+    from hermes_cli.system import refusal
+
+    how, _ = refusal.mend(root, error.errno or errno.EIO)
+    return f"the restart was not recorded, nothing was done: {error.strerror} below {root}: {how} and repeat"

@@ -80,8 +80,11 @@ def _running(paths: "Paths") -> "tuple[description.Description | None, bool]":
         if in_tree and found.state == "ready":
             _refuse_stopped(paths)
     except OSError as error:
+        from hermes_cli.system import refusal
+
         raise QueueError(
-            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}); repeat"
+            f"the restart was not recorded, nothing was done: cannot tell what runs ({error.strerror}): "
+            f"{refusal.mend(error.filename or paths.instance, error.errno or 0)[0]} and repeat"
         ) from error
     return found, in_tree
 
@@ -134,6 +137,12 @@ def _describes_itself_soon(paths: "Paths") -> "description.Description | None":
                 return described
             left = deadline - time.monotonic()
             if left <= 0:
+                from hermes_cli.services import usable
+
+                in_the_way = next(usable.unusable(paths), None)
+                if in_the_way is not None:
+                    why = f"{in_the_way.text}: {in_the_way.mend}"
+                    raise refusing("the restart was not recorded, nothing was done", why)
                 raise TryAgainError(
                     "the restart was not recorded, nothing was done: a gateway runs and gateway.json does not describe "
                     "it; repeat in a moment, or hermes gateway stop, then start"

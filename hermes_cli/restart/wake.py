@@ -42,6 +42,11 @@ def look(paths: "Paths") -> str | None:
     if found is None:
         return None
     what, done = found
+    from hermes_cli.services import usable
+
+    unread = usable.unread_journal(paths)
+    if unread is not None:
+        return f"{what}, and {unread.text}: {unread.mend}"
     from hermes_cli.errors import HermesError
     from hermes_cli.services import choose
 

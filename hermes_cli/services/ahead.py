@@ -20,7 +20,7 @@ from hermes_cli.installation import entry_points
 from hermes_cli.paths import Paths
 from hermes_cli.services import looked, usable
 from hermes_cli.services.job.owner import Said
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def obstacle(paths: Paths, start: NextStart) -> str | None:
     """Return why it would not come up, with the mend; None if it would, or if that cannot be told."""
     if not start.is_there:
         return start.gone
+    unread = usable.unread_journal(paths)
+    if unread is not None:
+        return f"{unread.text}: {unread.mend}"
     key = looked.key(start.argv, start.environment)
     if looked.is_unchanged(paths.state, key):
         return places(paths)
@@ -137,7 +140,7 @@ def places(paths: Paths) -> str | None:
         durable.make_private_directory(paths.state)
     except OSError as error:
         if error.errno in _NO_PLACE:
-            return f"{error.filename or paths.state} cannot be made ({error.strerror}): mend it and repeat"
+            return refusal.refused(error.filename or paths.state, "made", error)
     found = next(usable.unusable(paths), None)
     return None if found is None else f"{found.text}: {found.mend}"
 

@@ -4,12 +4,14 @@ A file that is missing is made, and one whose content is nonsense has its reader
 looking only, before a gateway that runs is taken down (rule 10): it has its files open, and would not get them again.
 """
 
+import contextlib
 import errno
 import os
 import stat
 
 from hermes_cli.intents import desired
 from hermes_cli.paths import Paths
+from hermes_cli.system import durable
 from hermes_cli.system.refusal import mend
 
 TYPE_CHECKING = False
@@ -41,7 +43,7 @@ def unusable(paths: Paths) -> "Iterator[Unusable]":
     Closing a descriptor of it would let go of the locks that a gateway, whose process this may be, has on it.
     """
     directories = (paths.state, paths.intents, *paths.queue.folders)
-    in_the_way = next(filter(None, map(_of_directory, directories)), None)
+    in_the_way = next(filter(None, map(_of_directory, directories)), None) or _of_disks(paths)
     if in_the_way is not None:  # what is below it cannot be looked at
         yield in_the_way
         return
@@ -68,6 +70,17 @@ def unreadable(paths: Paths) -> Unusable | None:
     return None
 
 
+def unread_journal(paths: Paths) -> Unusable | None:
+    """Return the journal of an update that was cut off if what it says cannot be told: no driver comes past it."""
+    for name in durable.names_in(paths.updates_under_way):
+        path = f"{paths.updates_under_way}/{name}"
+        try:
+            durable.read_json(path, strict=True)
+        except OSError as error:
+            return Unusable(path, error.errno or errno.EIO)
+    return None
+
+
 def _is_directory(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)  # a link is replaced
 
@@ -78,6 +91,22 @@ def _of_directory(path: str) -> Unusable | None:
     if not os.path.isdir(path):
         return Unusable(path, errno.ENOTDIR)
     return None if os.access(path, os.R_OK | os.W_OK | os.X_OK) else Unusable(path, _refusal(path))
+
+
+def _of_disks(paths: Paths) -> Unusable | None:
+    """Return what takes nothing any more, or a folder on another disk than the queue's, where nothing can be moved to."""
+    try:  # a file without a name, where nobody watches: after an error a kernel may refuse all, and call the disk writable
+        os.close(os.open(paths.queue.staging, getattr(os, "O_TMPFILE", 0) | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:  # not every file system can do it
+        if error.errno == errno.EROFS:
+            return Unusable(paths.state, error.errno)
+    with contextlib.suppress(OSError):
+        disk = os.stat(paths.intents).st_dev
+        for folder in paths.queue.folders:
+            with contextlib.suppress(FileNotFoundError):  # it is made
+                if os.stat(folder).st_dev != disk:
+                    return Unusable(folder, errno.EXDEV)
+    return None
 
 
 def _of_opened(path: str, *, is_link_fit: bool) -> Unusable | None:

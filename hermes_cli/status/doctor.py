@@ -25,6 +25,7 @@ from hermes_cli.services.base import ServiceManager
 from hermes_cli.status import gather, of_adopted
 from hermes_cli.status.document import problem_document
 from hermes_cli.status.problems import plain
+from hermes_cli.system import refusal
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.update import proof
 
@@ -226,14 +227,17 @@ def _of_code(paths: Paths, given: dict[str, str] | None, *, is_named: bool) -> I
         environment = user_environment.of_service(paths, environment) if environment is not None else None
     except ConfigError:
         return  # said already
-    why = proof.failure(paths.profile, origin.package(), environment)
+    try:
+        why = proof.failure(paths.profile, origin.package(), environment)
+    except OSError as error:
+        text = f"whether the installed code starts cannot be tried ({error.strerror})"
+        yield Problem("code", text, Advice(refusal.shortage(error.errno) or "install it again"))
+        return
     if why is None:
         return
-    refusal = why.removeprefix("hermes: ")
-    if refusal == why:
+    line = why.removeprefix("hermes: ")
+    if line == why:
         text = f"the installed code does not start ({why})"
         yield Problem("code", text, Advice("hermes update, or install it again"))
     elif not is_named:
-        yield Problem(
-            "code", f"the next gateway would not start: {refusal}", Advice("hermes gateway doctor, after that")
-        )
+        yield Problem("code", f"the next gateway would not start: {line}", Advice("hermes gateway doctor, after that"))

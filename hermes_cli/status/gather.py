@@ -191,6 +191,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
     service = manager.status()
     is_undescribed = running is None and unmanaged.is_undescribed(paths)
     pid = service.service.pid if is_undescribed else None
+    unread = usable.unread_journal(paths)
     runs = starts.read(paths, running.identity.pid if running is not None else pid)
     found = Status(
         now=now,
@@ -213,7 +214,7 @@ def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[
         elsewhere=other_installation.problem(paths, manager) if service.answers else None,
         storm=storm.refusal(paths),
         runs=runs,
-        unreadable=tuple(path for path in files if durable.is_unreadable(path)),
+        unreadable=(*filter(durable.is_unreadable, files), *((unread.path,) if unread is not None else ())),
         unusable=in_the_way if adopted is None else (),
         series=starts.series(paths, runs),
         is_undescribed=is_undescribed,

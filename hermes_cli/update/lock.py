@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hermes_cli.errors import HermesError, TryAgainError
 from hermes_cli.installation import lock as installation
 from hermes_cli.paths import Paths
-from hermes_cli.system import durable, locks
+from hermes_cli.system import durable, locks, refusal
 from hermes_cli.system.process import Identity
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[tuple[int, ...] | Non
             except OSError as error:
                 if path != paths.update_lock and error.errno in _NOT_OURS:
                     continue
-                raise HermesError(f"{path} cannot be locked ({error.strerror}): mend its permissions") from None
+                raise HermesError(refusal.refused(path, "locked", error)) from None
             if lock is None:
                 held.clear()
                 break

@@ -21,6 +21,7 @@ from hermes_cli.intents.queue import Queue
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services import choose, other_installation
+from hermes_cli.system import refusal
 from hermes_cli.update import after, change, recovery, rollback, sources
 from hermes_cli.update.candidate import Candidate
 from hermes_cli.update.journal import Journal
@@ -76,7 +77,7 @@ class Update:
             except OSError as error:
                 self._report.keep(repr(error))
                 place = error.filename or self._paths.updates
-                raise HermesError(f"{place} cannot be used ({error.strerror}): mend it and repeat") from None
+                raise HermesError(refusal.refused(place, "used", error)) from None
         return self._restarts.carry_out()
 
     def _update(self) -> None:

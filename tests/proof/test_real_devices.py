@@ -173,9 +173,11 @@ def test_a_disk_that_turns_read_only(
     asked = hermes.run("gateway", "restart", "--no-wait")
     assert asked.returncode == 1  # it cannot be recorded, so it is refused
     assert one_line(asked), asked.stderr
+    assert "writable again" in asked.stderr
     shown = hermes.run("gateway", "status", "--json")
     assert "Traceback" not in shown.stderr
     assert json.loads(shown.stdout)["instance"]["pid"] == before.identity.pid
+    assert [one["code"] for one in json.loads(shown.stdout)["problems"]] == ["unusable"], shown.stdout
     stopped = hermes.run("gateway", "stop")
     assert stopped.stdout == "stopped\n"
     assert (
@@ -185,7 +187,7 @@ def test_a_disk_that_turns_read_only(
     assert not psutil.pid_exists(before.identity.pid)
     shown = hermes.run("gateway", "status", "--json")
     assert shown.returncode == 3
-    assert [one["code"] for one in json.loads(shown.stdout)["problems"]] == ["down"], shown.stdout
+    assert [one["code"] for one in json.loads(shown.stdout)["problems"]] == ["unusable", "down"], shown.stdout
     for process in hermes.processes():  # the supervisor, whose descriptors are of the disk that is to be mended
         process.kill()
     hermes.until(lambda: not hermes.processes(), "the end", PATIENCE)

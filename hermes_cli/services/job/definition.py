@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hermes_cli.errors import HermesError
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 _LONGEST = 1024 * 1024  # characters; another program may have put anything there
 
@@ -60,7 +60,7 @@ def write(wanted: Definition, mode: int = 0o644) -> None:
     try:
         durable.publish_text(wanted.path, wanted.text, mode)
     except OSError as error:
-        raise HermesError(f"{wanted.path} cannot be written ({error.strerror}): mend it and repeat") from None
+        raise HermesError(refusal.refused(wanted.path, "written", error)) from None
 
 
 def remove(path: str) -> None:

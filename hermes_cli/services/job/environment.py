@@ -10,7 +10,7 @@ import sys
 from hermes_cli.errors import HermesError
 from hermes_cli.intents.request import make_directories
 from hermes_cli.services.job import output, owner
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def make_places(paths: "Paths") -> None:
         for log in (paths.gateway_log, paths.restarter_log):  # the manager would make them readable by all
             os.close(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise HermesError(f"{error.filename} cannot be made ({error.strerror}): mend it and repeat") from None
+        raise HermesError(refusal.refused(error.filename or paths.logs, "made", error)) from None
 
 
 def _path(*programs: str) -> str:

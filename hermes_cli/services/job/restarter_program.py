@@ -10,7 +10,7 @@ import shutil
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import copy, origin
 from hermes_cli.services.job import definition
-from hermes_cli.system import durable
+from hermes_cli.system import durable, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def install(paths: "Paths") -> None:
         durable.make_private_directory(paths.restarter)
         durable.publish_text(place, wanted, mode=0o700)
     except OSError as error:
-        raise HermesError(f"{place} cannot be written ({error.strerror}): mend it and repeat") from None
+        raise HermesError(refusal.refused(place, "written", error)) from None
 
 
 def drifted(paths: "Paths") -> tuple[str, ...]:

@@ -55,7 +55,11 @@ def test_links_may_be_refused(root, monkeypatch, code):
 
 @pytest.mark.parametrize(
     ("code", "mend"),
-    [(errno.ENOSPC, "free some space"), (errno.EROFS, "mend its permissions"), (errno.ENOLCK, "use a home on a local")],
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "mount its disk writable"),
+        (errno.ENOLCK, "use a home on a local"),
+    ],
 )
 def test_each_refusal_has_its_mend(code, mend):
     assert file_system.mend(OSError(code, os.strerror(code))).startswith(mend)

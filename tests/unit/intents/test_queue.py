@@ -211,7 +211,7 @@ def test_a_full_disk_is_reported_in_one_line_and_leaves_nothing(tiny_disk, fill_
     fill_disk(tiny_disk)
     with pytest.raises(QueueError) as caught:
         submit(full.intents, record())
-    assert "no space left" in str(caught.value)
+    assert "free some space" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert names(full, "staging") == names(full, "pending") == []
 
@@ -691,7 +691,7 @@ def test_a_requester_that_sleeps_for_hours_before_it_publishes_is_heard(paths, r
 
 @pytest.mark.parametrize(
     ("error", "why"),
-    [(errno.EACCES, "not writable"), (errno.EIO, "Input/output error"), (errno.EDQUOT, "no space left")],
+    [(errno.EACCES, "Permission denied"), (errno.EIO, "Input/output error"), (errno.EDQUOT, "free some space")],
 )
 def test_a_request_that_cannot_be_published_says_why_and_leaves_nothing(paths, record, monkeypatch, error, why):
     def refused(old, new):

@@ -1,5 +1,6 @@
 """What is in the way of a start is seen by looking, with the command that takes it away."""
 
+import errno
 import os
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from hermes_cli.intents import request
 from hermes_cli.paths import Paths
+from hermes_cli.restart import wake
 from hermes_cli.services import ahead, usable
 from hermes_cli.system import refusal
 
@@ -85,3 +87,48 @@ def test_a_mend_names_what_is_there(tmp_path):
     (tmp_path / "file").touch()
     mend, is_command = refusal.mend(str(tmp_path / "file" / "below" / "it"), 20)
     assert (mend, is_command) == (f"mv {tmp_path}/file {tmp_path}/file.aside", True)
+
+
+def test_a_folder_of_the_queue_on_another_disk_is_in_the_way(paths):
+    request.make_directories(paths.intents)
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == Path(paths.intents).stat().st_dev:
+        pytest.skip("there is no other disk")
+    Path(paths.queue.settled).rmdir()
+    Path(paths.queue.settled).symlink_to(other)
+    (found,) = usable.unusable(paths)
+    assert found.text == f"{paths.queue.settled} cannot be used (Invalid cross-device link)"
+    assert found.mend == f"let {paths.queue.settled} be a folder of the disk of {paths.intents}"
+
+
+def test_a_disk_that_refuses_every_change_is_seen_although_it_calls_itself_writable(paths, monkeypatch):
+    request.make_directories(paths.intents)
+    refused_to_open(monkeypatch, errno.EROFS, lambda path: path == paths.queue.staging)
+    (found,) = usable.unusable(paths)
+    assert found.text == f"{paths.state} cannot be used (Read-only file system)"
+    assert found.mend == f"mount the disk of {paths.state} writable again"
+
+
+def test_a_journal_that_cannot_be_read_keeps_every_restart_and_is_named(paths, monkeypatch):
+    os.makedirs(paths.updates_under_way)
+    journal = Path(paths.updates_under_way, "20261127T175259.298707Z-2530-6f3e.json")
+    journal.write_text("no journal")
+    assert usable.unread_journal(paths) is None  # set aside by its reader
+    refused_to_open(monkeypatch, errno.EACCES, lambda path: path == str(journal))
+    found = usable.unread_journal(paths)
+    assert found is not None
+    assert str(journal) in found.mend
+    assert ahead.obstacle(paths, ahead.of_this(paths)) == f"{found.text}: {found.mend}"
+    line = wake.look(paths)  # and no driver is started, which would not come past it
+    assert line == f"an update was cut off, and {found.text}: {found.mend}"
+
+
+def refused_to_open(monkeypatch, number, is_refused):
+    real = os.open
+
+    def refuse(path, *rest, **named):
+        if is_refused(path):
+            raise OSError(number, os.strerror(number), path)
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
