@@ -34,7 +34,8 @@ def starts_(paths: Paths, *, as_json: bool) -> None:
 def line(one: Run, now: float) -> str:
     """Return a run in one line."""
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
-    how = f"runs, {span(now - one.at)}" if one.ended_at is None else f"ran {span(one.ended_at - one.at)}, {one.end}"
+    lasted = span(one.lasted(now))
+    how = f"runs, {lasted}" if one.ended_at is None else f"ran {lasted}, {one.end}"
     return f"{at}  {one.why or 'unknown':<8}  pid {one.pid or 'unknown':<8}  {how}"
 
 

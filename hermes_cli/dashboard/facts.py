@@ -73,7 +73,7 @@ def _start(one: starts.Run) -> dict[str, Any]:
         "pid": one.pid or None,
         "end": one.end if one.ended_at is not None else None,
         "crashed": one.crashed,
-        "ran": round((one.ended_at or time.time()) - one.at, 1),
+        "ran": round(one.lasted(time.time()), 1),
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from hermes_cli.system.process import Identity
 LIMIT = 65536  # bytes; the largest honest record is under 2 KiB
 _DECODER = json.JSONDecoder()
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{1,9}Z-[0-9]{1,10}-[0-9a-f]{1,32}")
+_SLEWED = 1.0  # seconds by which a clock that is only kept right may differ
 LONGEST_DRAIN = 86400.0  # seconds; what a record or a program says of a drain is believed up to this
 
 
@@ -83,6 +85,11 @@ class Intent(NamedTuple):
     def age(self) -> float:
         """Seconds since it was asked for, now."""
         return elapsed(self.requested_at, self.boot_id, self.boot_time)
+
+    @property
+    def is_clock_set(self) -> bool:
+        """Whether somebody has set the clock since, so that a moment which was noted by it may be any other."""
+        return abs(time.time() - self.requested_at - self.age) > _SLEWED
 
 
 def is_id(text: str) -> bool:

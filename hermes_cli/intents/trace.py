@@ -4,7 +4,7 @@
 
 Gateways note in gateway.json when they took a step, drivers in `progress/`; nothing is written for the trace alone. A phase that
 nobody noted is left out, and so is one that cannot be in this order: the manager had made a start by itself before it was
-demanded, a clock was set. So the phases always add up to the time from the request to the outcome.
+demanded. So the phases always add up to the time from the request to the outcome.
 """
 
 from typing import Any, NamedTuple
@@ -51,7 +51,12 @@ class Trace(NamedTuple):
 
 
 def reached(intent: Intent, known: Progress, running: Instance | None) -> dict[str, float]:
-    """Return when each phase began, of those that are known of a restart that is not settled, in seconds since the request."""
+    """Return when each phase began, of those that are known of a restart that is not settled, in seconds since the request.
+
+    None is known once the clock has been set: they are noted by it, and nobody can tell which were noted before.
+    """
+    if intent.is_clock_set:
+        return {}
     old, fresh = _old(intent, running), _fresh(intent, running)
     found = {
         "signalled": _first(old.signalled if old else 0.0, known.signalled_at),

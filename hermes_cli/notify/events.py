@@ -75,7 +75,7 @@ def of_runs(runs: Sequence[starts.Run]) -> Iterator[Event]:
             "pid": run.pid or None,
             "exit_code": run.code if run.code is not None and run.code >= 0 else None,
             "signal": signal_name(-run.code) if run.code is not None and run.code < 0 else None,
-            "ran": round(run.ended_at - run.at, 3),
+            "ran": round(run.lasted(run.ended_at), 3),
         }
         # By the start: when somebody was killed is only known to the second look.
         yield Event(f"crashed-{run.pid}-{run.at:.0f}", "crashed", run.ended_at, f"pid {run.pid}: {run.end}", more)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from hermes_cli.errors import EX_CONFIG
 from hermes_cli.intents.instance import Instance, Marks
+from hermes_cli.intents.request import boot_time, elapsed
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description, ends, own
 from hermes_cli.programs.ends import End
@@ -34,6 +35,7 @@ class Run(NamedTuple):
     """One run of the gateway. Epoch seconds. `code`: its exit code, negative: ended by that signal; None: not known (yet).
 
     `boot`: the machine's boot; a run that the machine's own end ended did not crash. `why` it was started; `marks`: how far it came.
+    `began`, `ended`: both moments in seconds since that boot, which no setting of the clock changes; None of an older release.
     """
 
     pid: int
@@ -44,6 +46,8 @@ class Run(NamedTuple):
     rebooted: bool = False
     why: Why | None = None
     marks: Marks | None = None
+    began: float | None = None
+    ended: float | None = None
 
     def document(self) -> dict[str, Any]:
         """Return what the journal keeps of it."""
@@ -57,7 +61,19 @@ class Run(NamedTuple):
     @property
     def was_short(self) -> bool:
         """Whether it ended soon after its start."""
-        return self.ended_at is not None and self.ended_at - self.at < SHORT
+        return self.ended_at is not None and self.lasted(self.ended_at) < SHORT
+
+    def lasted(self, now: float) -> float:
+        """Return how many seconds it ran, or has run until `now`, in epoch seconds."""
+        if self.ended_at is None:
+            return elapsed(self.at, self.boot, self.began, now)
+        if self.began is not None and self.ended is not None:
+            return max(0.0, self.ended - self.began)
+        return max(0.0, self.ended_at - self.at)
+
+    def ended_before(self, now: float) -> float:
+        """Return how many seconds before `now`, in epoch seconds, it ended; 0 while it runs."""
+        return 0.0 if self.ended_at is None else elapsed(self.ended_at, self.boot, self.ended, now)
 
     @property
     def end(self) -> str:
@@ -81,7 +97,8 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
     """
     runs = _runs(_document(paths))
     if runs and runs[-1].pid != running and not description.is_elsewhere(paths.instance):
-        runs = _ended(runs, own.read(paths), process_table.boot_id(), time.time(), ends.read(paths))
+        now = Run(0, time.time(), process_table.boot_id(), began=boot_time())
+        runs = _ended(runs, own.read(paths), now, ends.read(paths))
     return tuple(runs)
 
 
@@ -104,7 +121,7 @@ def record(paths: Paths, pid: int, now: float) -> None:
     Must be called before gateway.json is replaced, which still describes the run before.
     """
     known = _runs(_document(paths))
-    fresh = Run(pid, now, process_table.boot_id())
+    fresh = Run(pid, now, process_table.boot_id(), began=boot_time())
     runs = with_start(known, own.read(paths), fresh, ends.read(paths), _last_wish(paths))
     before = series(paths, known)
     if before is None or runs[-1].why in _BEGINS_ANEW:
@@ -149,7 +166,7 @@ def with_start(
 
     The last one ended as `before` says of itself, else as its manager was told. `asked`: when somebody last said start, epoch seconds.
     """
-    known = _ended(runs, before, fresh.boot, fresh.at, ended)
+    known = _ended(runs, before, fresh, ended)
     return (*known, fresh._replace(why=why(known[-1] if known else None, asked)))
 
 
@@ -198,38 +215,46 @@ def path_of(paths: Paths) -> str:
 def _ended(
     runs: Sequence[Run],
     before: Instance | None,
-    boot: str | None,
-    now: float,
+    now: Run,
     told: Iterable[End] = (),
 ) -> list[Run]:
-    """Return the runs, the last one ended, and after it the starts that ended before they could add themselves."""
+    """Return the runs, the last one ended, and after it the starts that ended before they could add themselves.
+
+    `now`: a run that begins now.
+    """
     known, left = list(runs), list(told)
     if known and known[-1].ended_at is None:
         last = known[-1]
         mine = next((end for end in left if _is_of(end, last)), None)
         left = left[left.index(mine) + 1 :] if mine is not None else left
-        known[-1] = _with_end(last, before, mine, boot, now)
+        known[-1] = _with_end(last, before, mine, now)
     pids = {run.pid for run in known}
     after = known[-1].at if known else 0.0
     known += [
-        Run(end.pid, end.at, boot, ended_at=end.at, code=end.code)
+        Run(end.pid, end.at, now.boot, ended_at=end.at, code=end.code)
         for end in left
         if end.at >= after - _EARLY and (not end.pid or end.pid not in pids) and end.code not in ASKED_FOR
     ]
     return known
 
 
-def _with_end(last: Run, before: Instance | None, mine: End | None, boot: str | None, now: float) -> Run:
+def _with_end(last: Run, before: Instance | None, mine: End | None, now: Run) -> Run:
     said = before if before is not None and before.identity.pid == last.pid else None
     code = said.exit_code if said is not None and said.state == "exited" else None
     code = mine.code if code is None and mine is not None else code
-    ended_at = said.heartbeat if said is not None else now
+    is_same_boot = last.boot == now.boot
+    ended_at, ended = (now.at, now.began) if said is None else (said.heartbeat, said.heartbeat_since_boot)
     if mine is not None and (said is None or said.state != "exited"):
+        # Of the moment only the wall clock was noted; it came after the last sign of life, which has both.
+        ended = None if said is None or ended is None else ended + max(0.0, mine.at - ended_at)
         ended_at = mine.at
+    if is_same_boot and ended is not None and now.began is not None:
+        ended = min(ended, now.began)
     return last._replace(
-        ended_at=max(last.at, min(ended_at, now)),
+        ended_at=max(last.at, min(ended_at, now.at)),
+        ended=ended if is_same_boot or said is not None else None,
         code=code,
-        rebooted=code is None and last.boot != boot,
+        rebooted=code is None and not is_same_boot,
         marks=said.marks if said is not None else None,
     )
 
@@ -269,4 +294,6 @@ def _run(found: Any) -> Run | None:
         found.get("rebooted") is True,
         next((one for one in _WHYS if one == found.get("why")), None),
         own.marks(found.get("marks")),
+        durable.finite(found.get("began")),
+        durable.finite(found.get("ended")),
     )

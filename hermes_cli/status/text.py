@@ -146,7 +146,7 @@ def _starts(status: Status) -> str:
         return ""
     said = last.end if last.crashed else {0: "a stop", RESTART_EXIT_CODE: "a restart"}.get(last.code or 0, last.end)
     count = f"{ordinal(status.series.starts)} start since {moment(status.series.since, status.now)}"
-    return f" ({count}; last exit: {said}, {span(status.now - last.ended_at)} ago)"
+    return f" ({count}; last exit: {said}, {span(last.ended_before(status.now))} ago)"
 
 
 def ordinal(number: int) -> str:

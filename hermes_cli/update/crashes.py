@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from hermes_cli.errors import HermesError
 from hermes_cli.installation import entry_points
 from hermes_cli.intents.instance import Crashes, Instance
+from hermes_cli.intents.request import elapsed
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
 from hermes_cli.services import choose
@@ -43,6 +44,19 @@ class Receipt(NamedTuple):
     revision: str | None
     began_at: float
     ended_at: float
+    boot_id: str = ""
+    boot_time: float = 0.0  # when it began, since that boot; 0: nobody has said
+    took: float = 0.0
+
+    def began_before(self, now: float) -> float:
+        """Return how many seconds before `now`, in epoch seconds, it began."""
+        return elapsed(self.began_at, self.boot_id, self.boot_time or None, now)
+
+    def ended_before(self, now: float) -> float:
+        """Return how many seconds before `now` it ended; below 0: the clock was set back, and nobody has noted the boot's."""
+        if self.boot_time and self.boot_id == process_table.boot_id():
+            return max(0.0, self.began_before(now) - self.took)
+        return now - self.ended_at
 
 
 def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) -> Verdict:
@@ -51,14 +65,14 @@ def verdict(receipt: Receipt | None, crashes: int, now: float, window: float) ->
     If a rollback is refused or killed, the next crash asks for it again; managers give up after a few crashes.
     A rollback that is made ends the probation.
     """
-    if receipt is None or not 0 <= now - receipt.ended_at < window:
+    if receipt is None or not 0 <= receipt.ended_before(now) < window:
         return "over"
     return "rolled back" if crashes >= CRASHES else "watched"
 
 
-def is_crash(before: Instance | None, receipt: Receipt, boot: str) -> bool:
+def is_crash(before: Instance | None, receipt: Receipt, boot: str, now: float) -> bool:
     """Return whether that instance, which has ended, ran the new code and ended by itself. Who drains was asked to end."""
-    if before is None or before.identity.boot_id != boot or before.started_at < receipt.began_at:
+    if before is None or before.identity.boot_id != boot or before.uptime(now) > receipt.began_before(now):
         return False
     if None not in {receipt.revision, before.revision} and before.revision != receipt.revision:
         return False
@@ -82,7 +96,7 @@ def judge(
         return Finding()
     carried = before.crashes if before is not None else None
     known = carried.times if carried is not None and carried.update == receipt.update else 0
-    count = known + (not asked and is_crash(before, receipt, boot))
+    count = known + (not asked and is_crash(before, receipt, boot, now))
     judged = verdict(receipt, count, now, window)
     if count == known or judged == "over":
         return Finding(Crashes(receipt.update, known) if known else None)
@@ -126,4 +140,5 @@ def _on_probation(newest: Journal | None, paths: Paths) -> Receipt | None:
     if any(one.rolls_back == newest.intent and one.outcome == "failed" for one in rollback.receipts(paths)):
         return None
     revision = newest.new_shown if newest.source["kind"] == "git" else None
-    return Receipt(newest.intent, revision, newest.began_at, newest.ended_at)
+    began = (newest.began_at, newest.ended_at, newest.boot_id, newest.boot_time, newest.took)
+    return Receipt(newest.intent, revision, *began)

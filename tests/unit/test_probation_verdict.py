@@ -1,9 +1,13 @@
 """When an update is rolled back by itself: pure functions of the receipt, the instance before, and the clock."""
 
+import time
+
 import pytest
 from support.values import replace
 
-from hermes_cli.intents.instance import Crashes, Instance
+from hermes_cli.intents.instance import TICKS, Crashes, Instance
+from hermes_cli.intents.request import boot_time
+from hermes_cli.system import process_table
 from hermes_cli.system.process import Identity
 from hermes_cli.update.crashes import Finding, Receipt, is_crash, judge, verdict
 
@@ -62,15 +66,15 @@ def test_without_an_update_or_without_a_window_nothing_is_watched():
     ],
 )
 def test_a_crash_is_an_end_that_nobody_asked_for_of_a_gateway_on_the_new_code(changes, expected):
-    assert is_crash(replace(DEAD, **changes), RECEIPT, BOOT) is expected
+    assert is_crash(replace(DEAD, **changes), RECEIPT, BOOT, NOW) is expected
 
 
 def test_where_the_receipt_does_not_say_the_revision_any_will_do():
-    assert is_crash(replace(DEAD, revision="0.1"), replace(RECEIPT, revision=None), BOOT)
+    assert is_crash(replace(DEAD, revision="0.1"), replace(RECEIPT, revision=None), BOOT, NOW)
 
 
 def test_no_instance_before_is_no_crash():
-    assert not is_crash(None, RECEIPT, BOOT)
+    assert not is_crash(None, RECEIPT, BOOT, NOW)
     assert after(None) == Finding()
 
 
@@ -94,3 +98,17 @@ def test_another_update_begins_to_count_anew():
 
 def test_a_crash_after_the_window_is_not_counted():
     assert after(counted(2), now=1600.0) == Finding(Crashes("an update", 2))
+
+
+@pytest.mark.parametrize("shift", [10800.0, -7200.0])
+def test_an_update_stays_on_probation_whoever_sets_the_clock(shift):
+    booted, boot = boot_time(), process_table.boot_id()
+    now = time.time()
+    made = Receipt("an update", "new", now - 110.0 - shift, now - 100.0 - shift, boot, booted - 110.0, 10.0)
+    assert verdict(made, 3, now, WINDOW) == "rolled back"
+    assert verdict(made, 3, now, 50.0) == "over"
+    ran = Identity(42, 995.0, int((booted - 60.0) * TICKS), boot)
+    crashed = replace(DEAD, identity=ran, started_at=now - 60.0 - 2 * shift)
+    assert is_crash(crashed, made, boot, now)
+    before_it = replace(ran, start_ticks=int((booted - 200.0) * TICKS))
+    assert not is_crash(replace(crashed, identity=before_it, started_at=now), made, boot, now)

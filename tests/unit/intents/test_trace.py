@@ -1,6 +1,7 @@
 """The phases of a restart: in order, and adding up to what it took, whatever was told."""
 
 import json
+import time
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +11,9 @@ from support.values import replace
 from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import parse
+from hermes_cli.intents.request import boot_time, timestamp
 from hermes_cli.intents.trace import PHASES, live_trace, reached, settled_trace, trace
+from hermes_cli.system import process_table
 from hermes_cli.system.process import Identity
 
 ID = "20261123T160511.000000Z-1-a"
@@ -86,3 +89,13 @@ def test_whatever_was_told_the_phases_are_in_order_and_add_up(offsets, took):
     assert sum(lasted) == pytest.approx(found.took, abs=1e-3)
     if took is not None:
         assert found.took == pytest.approx(took, abs=1e-3)
+
+
+@pytest.mark.parametrize(("shift", "known"), [(0.0, True), (10800.0, False), (-7200.0, False)])
+def test_of_a_restart_during_which_the_clock_was_set_no_phase_is_told_wrong(shift, known):
+    now, asked = time.time(), {"boot_id": process_table.boot_id(), "boot_time": boot_time() - 5.0}
+    one = intent(requested_at=timestamp(now - 5.0 - shift), **asked)
+    fresh = Instance(NEW, "ready", started_at=now - 1.0, marks=Marks(20, ready=now - 0.5))
+    assert set(reached(one, Progress(gone_at=now - 2.0), fresh)) == (
+        {"exited", "starting", "ready"} if known else set()
+    )

@@ -1,6 +1,7 @@
 """What is kept of the gateway's starts, and what counts as a crash."""
 
 import json
+import time
 
 import pytest
 
@@ -136,3 +137,29 @@ def test_what_a_manager_tells_afterwards_is_added(paths: Paths) -> None:
     assert starts.read(paths, 2)[0].end == "killed by SIGSEGV"
     starts.complete(paths, -9)
     assert starts.read(paths, 2)[0].end == "killed by SIGSEGV"
+
+
+@pytest.mark.parametrize("shift", [10800.0, 0.0, -7200.0])
+@pytest.mark.parametrize("told", [(), (End(992.5, 8, -9),)], ids=["by itself", "by its manager"])
+def test_how_long_a_run_lasted_is_not_changed_by_who_sets_the_clock(shift: float, told: tuple[End, ...]) -> None:
+    last = Run(8, 980.0, "boot", began=50.0)
+    said = described("ready" if told else "exited", None if told else 1, heartbeat=990.0 + shift)
+    said = said._replace(identity=Identity(8, 1.0, 7, "boot"), heartbeat_since_boot=60.0)
+    ends_told = [one._replace(at=one.at + shift) for one in told]
+    ended, fresh = with_start([last], said, Run(9, 1000.0 + shift, "boot", began=70.0), ends_told)
+    assert ended.lasted(0.0) == (12.5 if told else 10.0)
+    assert ended.was_short
+    assert starts.crashes_in_a_row([ended, fresh]) == 1
+
+
+def test_how_long_it_runs_is_not_changed_either(paths: Paths) -> None:
+    starts.record(paths, 8, 1000.0)  # by a clock that has been set since
+    (running,) = starts.read(paths, 8)
+    assert running.lasted(time.time()) < 60.0
+
+
+def test_a_run_that_an_older_release_noted_is_timed_by_the_clock(paths: Paths, place) -> None:
+    with open(starts.path_of(paths), "w", encoding="utf-8") as file:
+        json.dump({"schema": 1, "starts": [{"pid": 8, "at": 980.0, "boot": "boot", "ended_at": 992.0}]}, file)
+    (found,) = starts.read(paths, 8)
+    assert (found.lasted(0.0), found.ended_before(1000.0)) == (12.0, 8.0)
