@@ -44,6 +44,9 @@ class Said(NamedTuple):
     log: str = ""
     watched: str = ""  # the directory whose entries start it
 
+    def __hash__(self) -> int:  # what a service manager says is looked up in sets, and a mapping has no hash
+        return hash((self.argv, self.log, self.watched))
+
     @property
     def is_silent(self) -> bool:
         """Say whether nothing is known of it."""

@@ -4,6 +4,7 @@ import pytest
 
 from hermes_cli.intents.service import Service
 from hermes_cli.services.job.owner import Said
+from hermes_cli.services.launchd.launchctl import NO_DOMAIN, NO_SERVICE
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
 
 RUNNING = """\
@@ -49,6 +50,10 @@ def test_a_running_job_is_read_from_the_outermost_block():
     argv = ("/usr/bin/python3", "state = stopped")
     said = Said(argv, {"XPC_SERVICE_NAME": "ai.hermes.gateway"})
     assert parse_print(RUNNING) == Job("running", 4242, 2, 75, None, 10, said)
+
+
+def test_what_launchd_says_of_a_job_can_be_looked_up_among_answers_of_another_kind():
+    assert parse_print(RUNNING) not in {NO_SERVICE, NO_DOMAIN}
 
 
 def test_the_first_state_counts_and_nested_ones_do_not():
