@@ -1,11 +1,15 @@
 """The one way from a foreseeable failure to a line and an exit code."""
 
+import errno
+import os
 import subprocess
 import sys
 
 import pytest
 
 from hermes_cli.errors import HermesError, NotRunningError, TryAgainError, UsageError, exit_code_of
+from hermes_cli.services.launchd.launchctl import Launchctl
+from hermes_cli.services.systemd.systemctl import Systemctl
 
 
 def raises(error):
@@ -48,3 +52,17 @@ def test_a_reader_that_has_gone_is_not_complained_about():
 def test_what_is_no_foreseeable_failure_is_raised():
     with pytest.raises(ZeroDivisionError):
         exit_code_of(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: Systemctl(system=False)("show"), lambda: Launchctl("launchctl")("list")],
+    ids=["systemctl", "launchctl"],
+)
+def test_where_no_process_can_be_started_nobody_is_told_to_mend_the_path(call, monkeypatch):
+    def refused(*_args, **_named):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(HermesError, match="end some of this user's processes, or raise ulimit -u"):
+        call()

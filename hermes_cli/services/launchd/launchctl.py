@@ -7,6 +7,7 @@ from hermes_cli.environment import untranslated
 from hermes_cli.errors import HermesError
 from hermes_cli.services.base import LOOK
 from hermes_cli.services.launchd.printed import Job, parse_disabled, parse_print
+from hermes_cli.system import refusal
 from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for a call that changes something; `kickstart` was seen to block for minutes
@@ -38,7 +39,8 @@ class Launchctl:
                 f"{self._program} is not on PATH: use --manager embedded, or mend PATH and repeat"
             ) from None
         except OSError as error:
-            raise HermesError(f"{self._program} cannot be run ({error.strerror}): mend PATH and repeat") from None
+            mend = refusal.shortage(error.errno) or "mend PATH"
+            raise HermesError(f"{self._program} cannot be run ({error.strerror}): {mend} and repeat") from None
 
     def look(self, target: str) -> Job | int | None:
         """Return the job at DOMAIN/LABEL, else NO_SERVICE or NO_DOMAIN, or None when that cannot be told."""

@@ -8,6 +8,7 @@ from hermes_cli.environment import untranslated
 from hermes_cli.errors import CannotTellError, HermesError, UsageError
 from hermes_cli.services.base import LOOK
 from hermes_cli.services.systemd.shown import PROPERTIES, Unit, parse
+from hermes_cli.system import refusal
 from hermes_cli.system.command import Ended, run
 
 TIMEOUT = 10.0  # seconds for what systemd answers at once
@@ -77,9 +78,8 @@ class Systemctl:
             environment = untranslated() | self._variables
             return run([program, *arguments], timeout, environment=environment, grace=_GRACE)
         except OSError as error:
-            raise HermesError(
-                f"{program} cannot be run ({error.strerror}): use --manager embedded, or mend PATH"
-            ) from None
+            mend = refusal.shortage(error.errno) or "use --manager embedded, or mend PATH"
+            raise HermesError(f"{program} cannot be run ({error.strerror}): {mend}") from None
 
     def do(self, *arguments: str, timeout: float = TIMEOUT) -> None:
         """Call systemctl. Raises HermesError when it fails, CannotTellError when it does not end."""
