@@ -78,7 +78,7 @@ class Domains:
         """
         for _ in _looks(deadline):
             found = self._launchctl.look(f"{domain}/{label}")
-            if found in {NO_SERVICE, NO_DOMAIN}:
+            if isinstance(found, int):  # NO_SERVICE, NO_DOMAIN
                 return False
             if isinstance(found, Job) and not found.is_ending:
                 return True
@@ -92,7 +92,7 @@ class Domains:
         asked = False
         for _ in _looks(deadline):
             found = self._launchctl.look(target)
-            if found in {NO_SERVICE, NO_DOMAIN}:
+            if isinstance(found, int):  # NO_SERVICE, NO_DOMAIN
                 return
             if not asked or found is None:
                 self._launchctl("bootout", target)
