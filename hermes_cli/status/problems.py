@@ -139,7 +139,7 @@ def _of_profile(status: "Status") -> "Iterator[Problem]":
 
 def _of_last(status: "Status") -> "Iterator[Problem]":
     last, running = status.last, status.instance
-    if last is None or last.outcome != "failed":
+    if last is None or last.outcome != "failed" or status.desired == "stopped":  # a retry would be cancelled
         return
     if running is not None and running.ready and running.started_at > last.settled_at:
         return  # a later instance is ready: the failed restart is history

@@ -157,6 +157,8 @@ def test_a_failed_restart_is_history_once_a_later_gateway_is_ready(world: World)
     found = codes(world)
     assert "last-restart-failed" in found
     assert found[0] == "unusable"  # whose mend ends what it is the cause of
+    world.hermes.run("gateway", "stop")
+    assert "last-restart-failed" not in codes(world)  # nobody wants it any more, and a retry would be cancelled
     shutil.rmtree(world.hermes.paths.messages)
     shutil.move(f"{world.hermes.paths.messages}.away", world.hermes.paths.messages)
     assert world.hermes.run("gateway", "start").returncode == 0
