@@ -200,7 +200,7 @@ def test_gateway_and_supervisor_killed_together_come_back_with_the_next_command(
     supervisor = hermes.supervisor()
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGSTOP)  # so that neither sees the other die
-    hermes.run("gateway", "restart", fault=once(hermes, on_return(request.submit)))
+    hermes.run("gateway", "restart", "--no-wait", fault=once(hermes, on_return(request.submit)))
     process.send(before.identity, signal.SIGKILL)
     process.send(supervisor, signal.SIGKILL)
     hermes.gone(supervisor)
