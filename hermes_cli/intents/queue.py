@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hermes_cli.intents import hold, progress, sign_of_life
@@ -222,11 +223,17 @@ class Queue(Directories):
             with os.scandir(self.settled) as entries:
                 found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in entries]
         except OSError:  # one was tidied away meanwhile, or nothing can be told
-            return max(self.history(), key=_settled_at, default=None)
+            return self._last_of(self.history())
+        if any(at > time.time() + 1 for at, _ in found):  # the clock was set back: neither order says which is the last
+            return self._last_of(self.history())
         # A copied directory has lost its times; the names keep the order of the requests.
         names = {name for _, name in sorted(found)[-_LOOKED_AT:]} | {*sorted(name for _, name in found)[-_LOOKED_AT:]}
         read = [one for name in names if (one := self._read_settled(name)) is not None]
-        return max(read, key=_settled_at, default=None) or max(self.history(), key=_settled_at, default=None)
+        return self._last_of(read) or self._last_of(self.history())
+
+    @staticmethod
+    def _last_of(settled: Iterable[Settled]) -> Settled | None:
+        return min(settled, key=lambda one: one.ago, default=None)
 
     def find(self, identifier: str) -> Settled | None:
         """Return one settled intent, or None."""
@@ -337,10 +344,6 @@ class Queue(Directories):
     def holders(self) -> tuple[Identity | None, ...]:
         """Return who holds anything now; None stands for a holder that did not say who it is."""
         return hold.holders(self.holds)
-
-
-def _settled_at(one: Settled) -> float:
-    return one.settled_at
 
 
 def _own_names(directory: str) -> list[str]:

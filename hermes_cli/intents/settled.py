@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hermes_cli.intents.record import Intent, time_of
+from hermes_cli.intents.request import elapsed
 from hermes_cli.system.durable import finite
 from hermes_cli.system.printable import printable
 
@@ -21,6 +22,12 @@ class Settled(NamedTuple):
     took: float
     attempts: int
     instance: dict[str, Any] | None
+
+    @property
+    def ago(self) -> float:
+        """Seconds since it was settled, now."""
+        asked = self.intent.boot_time
+        return elapsed(self.settled_at, self.intent.boot_id, None if asked is None else asked + self.took)
 
 
 def settled_of(intent: Intent) -> Settled:

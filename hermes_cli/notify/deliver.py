@@ -145,7 +145,7 @@ def _of_hooks(paths: Paths, settings: HooksConfig) -> tuple[Outbox, list[Event]]
     from hermes_cli.notify import hooks
 
     now = time.time()
-    return hooks.outbox_of(paths), outbox.undone(list(hooks.of_outcomes(paths, paths.queue.history(), now)), now)
+    return hooks.outbox_of(paths), outbox.undone(list(hooks.of_outcomes(paths, paths.queue.history())), now)
 
 
 def _after_restart(paths: Paths, settings: HooksConfig) -> list[Delivery]:

@@ -92,11 +92,11 @@ def last_failure(paths: Paths) -> str | None:
     return None if why is None else f"the hook of {identifier} failed: {why}"
 
 
-def of_outcomes(paths: Paths, history: Iterable[Settled], now: float) -> Iterator[Event]:
+def of_outcomes(paths: Paths, history: Iterable[Settled]) -> Iterator[Event]:
     """Yield each restart whose end is to be known: one for each fresh instance, and whatever `before_restart` ran for."""
     outbox, fresh = outbox_of(paths), set[str]()
-    for one in sorted(history, key=lambda settled: settled.settled_at):
-        if one.settled_at < now - _STALE:
+    for one in sorted(history, key=lambda settled: -settled.ago):
+        if one.ago > _STALE:
             continue
         if one.outcome not in {"restarted", "failed"} and not outbox.is_done(_key(one.intent.id, BEFORE)):
             continue

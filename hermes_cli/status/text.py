@@ -35,7 +35,7 @@ def text(status: Status) -> str:
     lines.append(f"restarter  {_restarter(status)}")
     lines += _pending(status)
     if status.last is not None:
-        ago = span(status.now - status.last.settled_at)
+        ago = span(status.last.ago)
         took = f"took {status.last.took:.1f} s, {ago} ago, trigger {status.last.trigger}"
         lines.append(f"last       {status.last.outcome}: {status.last.detail}; {took} ({status.last.intent.id})")
     places = status.places

@@ -17,7 +17,7 @@ from hermes_cli.errors import QueueError
 from hermes_cli.intents import queue
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.record import LIMIT
-from hermes_cli.intents.request import new_id, submit, timestamp
+from hermes_cli.intents.request import boot_time, new_id, submit, timestamp
 from hermes_cli.intents.settled import restart_times
 from hermes_cli.intents.tidying import tidy
 from hermes_cli.paths import Paths
@@ -807,6 +807,25 @@ def test_how_long_it_took_is_not_changed_by_a_clock_that_is_set(paths, record, s
     found = paths.queue.find(made["id"])
     assert found.took < 60
     assert found.settled_at == pytest.approx(time.time(), abs=60)
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_what_was_settled_last_is_told_also_after_the_clock_was_set_back(paths, record, count):
+    ahead = time.time() + 10800.0
+    for number in range(count):
+        made = record(requested_at=timestamp(ahead + number), id=new_id(ahead + number), boot_time=boot_time() - 100.0)
+        submit(paths.intents, made)
+        settle(paths, only(paths), "failed")
+        path = f"{paths.queue.settled}/{made['id']}.json"
+        with open(path, encoding="ascii") as file:
+            document = json.load(file) | {"settled_at": timestamp(ahead + number), "took": 1.0}
+        with open(path, "w", encoding="ascii") as file:
+            json.dump(document, file)
+        os.utime(path, (ahead + number, ahead + number))
+    submit(paths.intents, record())
+    settle(paths, only(paths))
+    last = paths.queue.last()
+    assert (last.outcome, last.ago < 60) == ("restarted", True)
 
 
 def test_of_another_boot_the_wall_clock_tells_how_long_it_took(paths, record):
