@@ -51,6 +51,7 @@ from hermes_cli.services import ahead, usable
 from hermes_cli.services.embedded import after_exit, reexecution
 from hermes_cli.services.embedded.control import Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
+from hermes_cli.services.embedded.manager import Embedded
 from hermes_cli.services.embedded.one_only import OneOnly
 from hermes_cli.services.embedded.supervisor import Supervisor
 from hermes_cli.services.job import names, owner
@@ -221,6 +222,34 @@ ROWS = [
         "if in_the_way is not None:",
         "if False:",
         "unit/services/test_usable.py::test_what_is_no_directory",
+    ),
+    Row(
+        "look ahead: a supervisor that may start no process is asked",
+        Embedded.obstacle,
+        "if type(refused) is int:",
+        "if False:",
+        "services/test_look_ahead.py::test_a_restart_whose_supervisor_may_start_no_process",
+    ),
+    Row(
+        "look ahead: a queue on two disks is seen",
+        usable.unusable,
+        "or _of_disks(paths)",
+        "or None",
+        "unit/services/test_usable.py::test_a_folder_of_the_queue_on_another_disk",
+    ),
+    Row(
+        "look ahead: the journal of a cut-off update can be read",
+        usable.unread_journal,
+        "return Unusable(path, error.errno or errno.EIO)",
+        "pass",
+        "unit/services/test_usable.py::test_a_journal_that_cannot_be_read",
+    ),
+    Row(
+        "launchd: what a job says of itself has a hash",
+        owner.Said.__hash__,
+        "return hash((self.argv, self.log, self.watched))",
+        "return hash(self.environment)",
+        "unit/services/test_launchctl.py::test_what_launchd_says_of_a_job_can_be_looked_up",
     ),
     Row(
         "three answers: a lock that cannot be looked at",
