@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PLAIN = {
     ("gateway", "status"): ("hermes_cli.cli.status_now", "show", {"as_json": False}),
     ("gateway", "status", "--json"): ("hermes_cli.cli.status_now", "show", {"as_json": True}),
+    ("gateway", "list"): ("hermes_cli.cli.list_now", "show", {"as_json": False}),
+    ("gateway", "list", "--json"): ("hermes_cli.cli.list_now", "show", {"as_json": True}),
+    ("gateway", "ls"): ("hermes_cli.cli.list_now", "show", {"as_json": False}),
     ("gateway", "restart"): ("hermes_cli.cli.restart_now", "restart_now", {}),
     ("gateway", "restart", "--no-wait"): ("hermes_cli.cli.restart_now", "restart_now", {"no_wait": True}),
 }

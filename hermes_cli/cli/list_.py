@@ -1,27 +1,16 @@
-"""`hermes gateway list`: every profile at a glance."""
+"""`hermes gateway list`: its options, and what goes on showing it. `list_now` has one look."""
 
-import json
 import os
-import sys
-import time
 
 import click
 
+from hermes_cli.cli import list_now
 from hermes_cli.paths import Paths
-from hermes_cli.status.text import span
-from hermes_cli.system.printable import printable
-from hermes_cli.system.terminal import Picture, cut, has_colour, width
+from hermes_cli.system.terminal import Picture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hermes_cli.status.overview import Row
-
-_HEAD = ("PROFILE", "STATE", "SINCE", "RESTARTS", "REVISION", "MANAGER")
-_NAME = 20  # letters of a profile's name
-_REVISION = 12
-_COLOURS = {"ready": "green", "draining": "yellow", "starting": "yellow", "stopped": None, "not installed": None}
 
 
 @click.command("list")
@@ -38,29 +27,7 @@ def list_(paths: Paths, *, as_json: bool, watch: bool) -> int:
 
 def show(paths: Paths, *, as_json: bool, watch: bool) -> int:
     """Show every profile's gateway, once or until Ctrl-C. Return the exit code."""
-    from hermes_cli.status.overview import exit_code_of
-
-    if watch:
-        return _watch(paths, as_json=as_json)
-    rows = _look(paths)
-    click.echo(_shown(rows, as_json=as_json))
-    return exit_code_of(rows)
-
-
-def _look(paths: Paths) -> "list[Row]":
-    from hermes_cli.installation.revision import RevisionQuery
-
-    query = RevisionQuery()  # git looks while we look ourselves
-    from hermes_cli.status.overview import overview
-
-    found: list[str | None] = []
-
-    def revision() -> str | None:
-        return found[0]
-
-    # Every row needs it, and only one process may be asked once.
-    found.append(query.collect())
-    return overview(paths, revision)
+    return _watch(paths, as_json=as_json) if watch else list_now.show(paths, as_json=as_json)
 
 
 def _watch(paths: Paths, *, as_json: bool) -> int:
@@ -75,61 +42,9 @@ def _watch(paths: Paths, *, as_json: bool) -> int:
                 places = [sibling(paths, name) for name in profiles(paths)]
                 there = [path for one in places for path in (one.state, one.pending) if os.path.isdir(path)]
                 with DirectoryWatch(*there) as watch:
-                    rows = _look(paths)
-                    picture.show(_shown(rows, as_json=as_json))
+                    rows = list_now.look(paths)
+                    picture.show(list_now.shown(rows, as_json=as_json))
                     # Ages go on without a file changing; on a pipe that is not news.
                     watch.wait(1.0 if picture.is_live else 60.0)
         except KeyboardInterrupt:
             return exit_code_of(rows)
-
-
-def _shown(rows: "Sequence[Row]", *, as_json: bool) -> str:
-    if as_json:
-        from hermes_cli.status.overview import document_of
-
-        return json.dumps({"schema": 1, "profiles": [document_of(row) for row in rows]}, indent=2)
-    return "\n".join(lines(rows, time.time(), width(sys.stdout), colour=has_colour(sys.stdout)))
-
-
-def lines(rows: "Sequence[Row]", now: float, columns: int | None, *, colour: bool = False) -> list[str]:
-    """Return the table: a line for each profile, below it what is pending and the worst problem, in so many columns."""
-    cells = [_HEAD, *(_cells(row, now) for row in rows)]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(_HEAD))]
-
-    def line(words: "Sequence[str]") -> str:
-        return "  ".join(word.ljust(wide) for word, wide in zip(words, widths, strict=True)).rstrip()
-
-    found = [cut(line(_HEAD), columns)]
-    for row, words in zip(rows, cells[1:], strict=True):
-        text = cut(line(words), columns)
-        if colour and (paint := _COLOURS.get(row.state, "red")) is not None:
-            begin = widths[0] + 2
-            end = begin + len(row.state)
-            text = text[:begin] + click.style(text[begin:end], fg=paint) + text[end:]
-        found.append(text)
-        found += [cut(f"  {printable(note)}", columns) for note in _notes(row)]
-    return found
-
-
-def _cells(row: "Row", now: float) -> tuple[str, ...]:
-    revision = printable(row.revision or "-")[:_REVISION] + ("*" if row.is_skewed else "")
-    name = row.profile if len(row.profile) <= _NAME else f"{row.profile[: _NAME - 1]}…"
-    return (
-        name,
-        row.state,
-        span(now - row.since) if row.since is not None else "-",
-        str(row.restarts) if row.restarts is not None else "-",
-        revision,
-        row.manager if row.kind == "own" else f"{row.manager}, {row.kind}",
-    )
-
-
-def _notes(row: "Row") -> list[str]:
-    found = []
-    if row.pending:
-        count = "a restart" if row.pending == 1 else f"{row.pending} restarts"
-        found.append(f"{count} pending, waiting for {row.waiting_for}")
-    if row.worst is not None:
-        more = f" (and {row.problems - 1} more)" if row.problems > 1 else ""
-        found.append(f"{row.worst.code}{more}: {row.worst.text}")
-    return found

@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
 from hermes_cli.intents.request import timestamp
@@ -34,8 +33,7 @@ _GRAVITY = (  # the worst first; what is not named here comes after
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One profile. `since`: epoch seconds at which its process began, or the last one ended; None: not known."""
 
     profile: str

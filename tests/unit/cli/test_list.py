@@ -1,12 +1,11 @@
 """The table of `hermes gateway list`: what a row says, and that it fits."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.values import replace
 
-from hermes_cli.cli.list_ import lines
+from hermes_cli.cli.list_now import lines
 from hermes_cli.errors import Problem
 from hermes_cli.status.overview import Row, exit_code_of
 
@@ -58,7 +57,7 @@ def test_the_colour_of_a_state_changes_no_letter():
 @given(
     st.lists(
         st.builds(
-            dataclasses.replace,
+            replace,
             st.sampled_from([READY, DRAINING, DOWN]),
             profile=st.integers(1, 64).map("p".__mul__),
             revision=st.sampled_from([None, "9eb2b7f3b6fb", "\x1b[2J\n" * 9]),
