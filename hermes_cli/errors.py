@@ -3,7 +3,7 @@
 import os
 import sys
 
-from hermes_cli.intents.errors import QueueError, ReportedError, TryAgainError
+from hermes_cli.intents.errors import NotNowError, QueueError, ReportedError, TryAgainError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ __all__ = [
     "HermesError",
     "Misconfigured",
     "NotInstalledError",
+    "NotNowError",
     "NotRunningError",
     "Problem",
     "QueueError",

@@ -126,6 +126,13 @@ ROWS = [
         f"{LOOKS}a_restart_into_a_broken_configuration_is_refused and embedded",
     ),
     Row(
+        "a driver waits for a supervisor that stands still",
+        decide.next_would_not_start_now,
+        "return Wait(facts.seen.not_now, facts.now + _LOOK_AGAIN)",
+        "return None",
+        "e2e/test_embedded_manager.py::test_a_restart_that_is_recorded_while_the_supervisor_is_stopped",
+    ),
+    Row(
         "look ahead: the driver looks before the signal",
         decide.next_would_not_start,
         "facts.seen.obstacle is None:",

@@ -16,6 +16,7 @@ from hermes_cli.intents.request import UPDATE, timestamp
 from hermes_cli.intents.step import Kill, LookAhead, Outcome, PutBack, Settle, Signal, Start, Step, Wait
 
 MAX_SIGNAL_REPEATS = 3
+_LOOK_AGAIN = 1.0  # seconds; nobody tells that a process goes on
 SIGNAL_REPEAT_INTERVAL = 5.0  # seconds without any sign of a drain
 
 Rule = Callable[[Facts], Step | None]
@@ -108,7 +109,9 @@ def old_instance_was_signalled(facts: Facts) -> Step | None:
         return Wait("the gateway to begin its drain", kill_at)
     repeat_at = progress.signalled_at + SIGNAL_REPEAT_INTERVAL * (progress.repeats + 1)
     if facts.now >= repeat_at:  # the gateway may have refused the first one
-        return look_ahead(facts) or next_would_not_start(facts) or _signal(facts, old)
+        return (
+            look_ahead(facts) or next_would_not_start_now(facts) or next_would_not_start(facts) or _signal(facts, old)
+        )
     return Wait("the gateway to begin its drain", min(repeat_at, kill_at))
 
 
@@ -160,6 +163,13 @@ def look_ahead(facts: Facts) -> Step | None:
     if not facts.leaps or facts.seen.looked_ahead:
         return None
     return LookAhead()
+
+
+def next_would_not_start_now(facts: Facts) -> Step | None:
+    """Wait, and leave the instance that is ready alone: whoever would start another one stands still (rule 10)."""
+    if not facts.leaps or facts.seen.not_now is None:
+        return None
+    return Wait(facts.seen.not_now, facts.now + _LOOK_AGAIN)
 
 
 def next_would_not_start(facts: Facts) -> Step | None:
@@ -305,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     old_instance_still_starts,
     reload_refused,
     look_ahead,
+    next_would_not_start_now,
     next_would_not_start,
     signal_old_instance,
     reload_definition,

@@ -16,7 +16,7 @@ from dataclasses import replace
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
 from hermes_cli.intents.desired import Desired
-from hermes_cli.intents.errors import ReportedError
+from hermes_cli.intents.errors import NotNowError, ReportedError
 from hermes_cli.intents.facts import Facts, Observation, Policy
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.protocols import Hooks, Manager, Program, Recovery
@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 _HEARD = 30.0  # seconds that a driver is silent at most while it waits
 # A manager without an event for "the job died before it said anything" is looked at again this often, in seconds.
 _LOOK_AGAIN = 1.0
+Ahead = tuple[str | None, str | None]  # why another instance would not start, and why not now
 
 
 class Driver:
@@ -76,7 +77,7 @@ class Driver:
         self._immovable: set[Broken] = set()
         self._was_held = False
         self._stuck: dict[str, str] = {}  # intents whose old code could not be put back, and why
-        self._ahead: tuple[str | None] | None = None  # the answer, if it was just looked ahead
+        self._ahead: Ahead | None = None  # the answer, if it was just looked ahead
         self._seen = Observation(0.0)
 
     def drive(self, sign: SignOfLife | None = None) -> bool:
@@ -121,7 +122,8 @@ class Driver:
             return None
         self._seen = self._observe(found.intents)
         if self._ahead is not None:  # it is good for this look only: the world changes
-            self._seen = self._seen._replace(looked_ahead=True, obstacle=self._ahead[0])
+            obstacle, not_now = self._ahead
+            self._seen = self._seen._replace(looked_ahead=True, obstacle=obstacle, not_now=not_now)
             self._ahead = None
         if self._was_held and not self._seen.held:
             self._renew()
@@ -134,7 +136,7 @@ class Driver:
             return ends[-1][1]
         act = next((step for _, step in steps if not isinstance(step, Settle | Wait)), None)
         if isinstance(act, LookAhead):  # and act on the answer at once: a driver may live for one step only
-            self._ahead = (self._obstacle(),)
+            self._ahead = self._look_ahead()
             return self.step()
         if act is not None:
             merged, served = _merged(act, steps)
@@ -268,12 +270,14 @@ class Driver:
                 self._start(reload=reload)
         return step
 
-    def _obstacle(self) -> str | None:
+    def _look_ahead(self) -> Ahead:
         try:
-            return self._manager.obstacle()
+            return self._manager.obstacle(), None
+        except NotNowError as error:
+            return None, str(error)
         except ReportedError as error:  # unknown is no obstacle: who cannot be asked now may well start it
             _log.warning("it cannot be told whether another instance would start: %s", error)
-            return None
+            return None, None
 
     def _start(self, *, reload: bool) -> None:
         if self._desired() != "running":  # looked at last, right before a start (rule 7)

@@ -14,5 +14,9 @@ class TryAgainError(ReportedError):
     exit_code = 75
 
 
+class NotNowError(ReportedError):
+    """It cannot be done now, and as soon as a person has followed the mend: whoever may wait waits."""
+
+
 class QueueError(ReportedError):
     """The request could not be made durable, so it was not made at all."""

@@ -40,6 +40,7 @@ class Observation(NamedTuple):
     service: Service = Service()
     looked_ahead: bool = False  # whether another instance could start was looked at just now
     obstacle: str | None = None  # why it could not, if so
+    not_now: str | None = None  # why it could not now, and could in a while
     held: bool = False  # an updater is changing the code
     trial: Trial | None = None
     unsound: str | None = None  # why an update that was cut off could be neither finished nor undone

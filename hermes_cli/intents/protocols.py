@@ -37,7 +37,10 @@ class Manager(Protocol):
         """Say whether the service runs."""
 
     def obstacle(self) -> str | None:
-        """Return why another instance would not start, with the mend; None if it would, or if that cannot be told."""
+        """Return why another instance would not start, with the mend; None if it would, or if that cannot be told.
+
+        Raises NotNowError where it would once somebody has gone on.
+        """
 
     def demand_start(self) -> None:
         """Start the service if it does not run; a running one is left alone."""

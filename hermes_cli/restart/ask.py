@@ -7,7 +7,7 @@ import os
 import sys
 
 from hermes_cli.environment import SESSION
-from hermes_cli.errors import HermesError, QueueError, TryAgainError, called, refusing
+from hermes_cli.errors import HermesError, NotNowError, QueueError, TryAgainError, called, refusing
 from hermes_cli.intents import request as records
 from hermes_cli.programs import description
 from hermes_cli.restart.in_tree import is_in_tree
@@ -104,7 +104,10 @@ def refuse_leap(paths: "Paths", manager: "ServiceManager") -> bool:
     from hermes_cli.services import ahead
     from hermes_cli.services.job import edits
 
-    why = obstacle(manager)
+    try:
+        why = obstacle(manager)
+    except NotNowError as error:
+        raise refusing("nothing was restarted, the next gateway would not start", str(error)) from None
     if why is None:
         return False
     start = manager.next_start()

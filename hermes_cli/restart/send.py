@@ -7,7 +7,7 @@ this imports nothing heavier than json; see tests/benchmarks.
 import contextlib
 import os
 
-from hermes_cli.errors import HermesError
+from hermes_cli.errors import HermesError, NotNowError
 from hermes_cli.intents import request as records
 from hermes_cli.programs import description
 
@@ -26,7 +26,7 @@ _TAKEN_UP_IN_TREE = 1.0  # seconds from a poke to a driver that runs; `wake.TAKE
 class Submitted:
     """A request that is on the disk. `target` is the instance that it names, as JSON, or None when none ran."""
 
-    __slots__ = ("_manager", "drain_timeout", "id", "in_tree", "is_poked", "obstacle", "target")
+    __slots__ = ("_manager", "drain_timeout", "id", "in_tree", "is_poked", "is_put_off", "obstacle", "target")
 
     def __init__(self, record: "dict[str, Any]", manager: "ServiceManager | None" = None) -> None:
         """Only made once the record is durable. `manager`: the profile's, where the caller has chosen it already."""
@@ -36,6 +36,7 @@ class Submitted:
         self.drain_timeout = float(record["drain_timeout"])
         self.is_poked = False  # the service manager has accepted it, which is no driver that runs yet
         self.obstacle: str | None = None  # why nothing was signalled
+        self.is_put_off = False  # nothing was signalled yet, and a driver will
         self._manager = manager
 
     def manager(self, paths: "Paths") -> "ServiceManager":
@@ -85,8 +86,11 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
     """
     manager = submitted.manager(paths)
     submitted.is_poked = bool(manager.poke("poke"))
-    submitted.obstacle = None if looked or submitted.target is None else obstacle(manager)
-    if submitted.obstacle is None and not _has_hook(paths):
+    try:
+        submitted.obstacle = None if looked or submitted.target is None else obstacle(manager)
+    except NotNowError:
+        submitted.is_put_off = True
+    if submitted.obstacle is None and not submitted.is_put_off and not _has_hook(paths):
         with contextlib.suppress(OSError):
             signal_target(paths, submitted.target)
     if not submitted.is_poked:
@@ -126,9 +130,11 @@ def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
 
 
 def obstacle(manager: "ServiceManager") -> str | None:
-    """Return why the next gateway would not start, or None: also where that cannot be told."""
+    """Return why the next gateway would not start, or None: also where that cannot be told. Raises NotNowError."""
     try:
         return manager.obstacle()
+    except NotNowError:
+        raise
     except HermesError:
         return None
 

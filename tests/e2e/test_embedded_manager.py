@@ -152,8 +152,6 @@ def test_while_the_supervisor_is_stopped_nothing_is_restarted_and_the_gateway_go
     done = hermes.run("gateway", "restart")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert line in done.stderr
-    told = hermes.run("chat", "/restart")
-    assert line in told.stdout, told.stdout + told.stderr
     started = hermes.run("gateway", "start")
     assert started.returncode == 5
     assert started.stderr.endswith(f"does not answer (stopped): kill -CONT {supervisor.pid}\n")
@@ -161,3 +159,20 @@ def test_while_the_supervisor_is_stopped_nothing_is_restarted_and_the_gateway_go
     os.kill(supervisor.pid, signal.SIGCONT)
     assert hermes.run("gateway", "restart").returncode == 0
     hermes.ready(other_than=before)
+
+
+def test_a_restart_that_is_recorded_while_the_supervisor_is_stopped_waits_until_it_goes_on(
+    hermes: Installation,
+) -> None:
+    before = hermes.install()
+    supervisor = hermes.supervisor()
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    assert hermes.run("gateway", "restart", "--no-wait").returncode == 0
+    line = f"the supervisor, pid {supervisor.pid}, is stopped (SIGSTOP, Ctrl-Z): kill -CONT {supervisor.pid}"
+    hermes.until(lambda: [one["waiting_for"] for one in hermes.status()["pending"]] == [line], "a driver that waits")
+    assert hermes.ready().identity == before.identity
+    os.kill(supervisor.pid, signal.SIGCONT)
+    hermes.ready(other_than=before)
+    hermes.until(lambda: not hermes.pending(), "the outcome")
+    assert [one.outcome for one in hermes.settled()] == ["restarted"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from hermes_cli.config import load_or_defaults
 from hermes_cli.environment import scrubbed
-from hermes_cli.errors import CannotTellError, HermesError
+from hermes_cli.errors import CannotTellError, HermesError, NotNowError
 from hermes_cli.installation import entry_points
 from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
@@ -133,7 +133,7 @@ class Embedded:
         return silence.stopped(self._silent) or ahead.unfit(None, start)
 
     def obstacle(self) -> str | None:
-        """Return why the supervisor could not start another gateway, or None."""
+        """Return why the supervisor could not start another gateway, or None. Raises NotNowError while it is stopped."""
         try:
             answer = self._ask({"op": "able"}, POKE, POKE)
         except HermesError:
@@ -143,7 +143,9 @@ class Embedded:
             text = f"the supervisor can start no process ({os.strerror(refused)})"
             return f"{text}: {refusal.shortage(refused)}"
         start = self._next_of(answer) if answer is not None else None
-        return silence.stopped(self._silent) or ahead.obstacle(self._paths, start or ahead.of_this(self._paths))
+        if (why := silence.stopped(self._silent)) is not None:
+            raise NotNowError(why)
+        return ahead.obstacle(self._paths, start or ahead.of_this(self._paths))
 
     def _next_of(self, answer: dict[str, Any]) -> ahead.NextStart | None:
         python, who = answer.get("python"), f"the supervisor, pid {answer.get('supervisor')},"

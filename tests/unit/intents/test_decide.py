@@ -106,6 +106,13 @@ def test_the_named_instance_that_is_ready_and_not_draining_is_signalled():
     assert step(world=seen(running())) == Signal(OLD)
 
 
+def test_while_whoever_would_start_the_next_one_stands_still_nothing_is_signalled_and_nothing_fails():
+    why = "the supervisor, pid 7, is stopped: kill -CONT 7"
+    for progress in (None, Progress(since=NOW - 9, signalled_pid=OLD.pid, signalled_at=NOW - 6, signals=1)):
+        found = step(world=seen(running(), not_now=why), progress=progress)
+        assert found == Wait(why, NOW + 1.0, found.rule)
+
+
 def test_an_instance_that_has_not_said_it_handles_the_signal_is_not_signalled():
     found = step(world=seen(running(state="starting", handles_signal=False, started_at=NOW - 1)))
     assert found == Wait("the gateway to finish starting", NOW - 1 + POLICY.start_timeout)
