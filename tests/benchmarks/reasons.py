@@ -7,7 +7,7 @@ REASONS = {
     ),
     "in-tree request → fresh ready instance, idle": (
         "a command's start, a drain, an exit and a gateway's start in a row, each waiting for the disk; the floor is two bare starts."
-        " The page of one restart has the floor of each phase: together they take 210 to 250 ms on such a machine"
+        " The page of one restart has the floor of each phase: together they take 170 ms on this machine, half of it"
     ),
     "ready, Telegram unreachable": (
         "asyncio comes with OpenSSL where a server is spoken to, and without where none is, as in the floor"
