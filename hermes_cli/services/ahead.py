@@ -123,7 +123,10 @@ def glance(paths: Paths, start: NextStart | None) -> str | None:
     try:
         load(paths.config)
     except ConfigError as error:
-        return Misconfigured(error)
+        cause = error.__cause__
+        # What this process has run out of is no obstacle for the next one, which would have it again.
+        if not isinstance(cause, OSError) or refusal.shortage(cause.errno) is None:
+            return Misconfigured(error)
     if start is not None and not start.is_there:
         return start.gone
     return places(paths)

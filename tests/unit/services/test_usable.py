@@ -132,3 +132,10 @@ def refused_to_open(monkeypatch, number, is_refused):
         return real(path, *rest, **named)
 
     monkeypatch.setattr(os, "open", refuse)
+
+
+@pytest.mark.parametrize(("error", "is_seen"), [(errno.EMFILE, False), (errno.ENOMEM, False), (errno.EIO, True)])
+def test_what_this_process_has_run_out_of_is_no_obstacle_for_the_next_one(paths, monkeypatch, error, is_seen):
+    Path(paths.config).write_text("")
+    refused_to_open(monkeypatch, error, lambda path: path == paths.config)
+    assert (ahead.glance(paths, None) is not None) == is_seen
