@@ -22,7 +22,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Paths:
     """One profile's state, config and log directories. Raises UsageError for a bad profile name."""
 
-    __slots__ = ("config", "home", "logs", "profile", "root", "state")
+    __slots__ = ("_of_default", "config", "home", "logs", "profile", "root", "state")
 
     def __init__(self, profile: str, root: str, config: str, logs: str, home: str | None = None) -> None:
         """`root` is the state directory of the default profile; the others live below it.
@@ -34,10 +34,15 @@ class Paths:
         self.profile = profile
         self.root = root
         self.home = home
+        self._of_default = (root, config, logs, home)
         named = profile != DEFAULT_PROFILE
         self.state = f"{root}/profiles/{profile}" if named else root
         self.config = f"{config}/profiles/{profile}/config.toml" if named else f"{config}/config.toml"
         self.logs = f"{logs}/profiles/{profile}" if named else logs
+
+    def of(self, profile: str) -> "Paths":
+        """Return the directories of another profile beside this one. Raises UsageError for a bad name."""
+        return Paths(profile, *self._of_default)
 
     @property
     def is_there(self) -> bool:
@@ -208,5 +213,11 @@ def profiles(paths: Paths) -> list[str]:
 
 
 def sibling(paths: Paths, profile: str) -> Paths:
-    """Return the same installation's directories for another profile."""
-    return resolve(profile) if profile != paths.profile else paths
+    """Return the directories of another one of `profiles`. Raises UsageError where others could write in them."""
+    if profile == paths.profile:
+        return paths
+    from hermes_cli import home
+
+    found = paths.of(profile)
+    home.check(found, paths.home or paths.root)
+    return found

@@ -239,9 +239,9 @@ ROWS = [
     ),
     Row(
         "look ahead: a queue on two disks is seen",
-        usable.unusable,
-        "or _of_disks(paths)",
-        "or None",
+        "services/usable.py",
+        "return Unusable(apart, errno.EXDEV) if apart is not None else None",
+        "return None",
         "unit/services/test_usable.py::test_a_folder_of_the_queue_on_another_disk",
     ),
     Row(

@@ -57,10 +57,11 @@ def _finish(paths: Paths, submitted: send.Submitted, *, no_wait: bool) -> int:
         print(f"recorded, will be completed by {manager.completed_by} (intent {submitted.id})", flush=True)
         send.look_after(paths, submitted)
         return 0
+    from hermes_cli.programs import description
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation
 
-    if (other := other_installation.find(paths, manager)) is not None:
+    if (other := other_installation.find(manager, description.read_alive(paths.instance))) is not None:
         print(printable(other.says(paths)), file=sys.stderr, flush=True)
     return await_outcome(paths, submitted)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hermes_cli.system import durable
 
@@ -18,21 +18,32 @@ def read(path: str) -> Desired:
     return "stopped" if document is not None and document.get("state") == "stopped" else "running"
 
 
+class Look(NamedTuple):
+    """One reading. `state`: None when it cannot be told now, for `error`; `is_nonsense`: a file says neither of the two."""
+
+    state: Desired | None
+    error: OSError | None = None
+    is_nonsense: bool = False
+
+
+def look(path: str) -> Look:
+    """Read the file once, for whoever only reports."""
+    try:
+        document = durable.read_json(path, strict=True)
+    except OSError as error:
+        return Look(None, error)
+    said = document.get("state") if document is not None else None
+    if said in {"running", "stopped"}:
+        return Look("stopped" if said == "stopped" else "running")
+    return Look("running", is_nonsense=os.path.isfile(path))
+
+
 def seen(path: str) -> Desired | None:
     """Return what `read` returns, or None when it cannot be told now: for whoever only reports, or looks again."""
     try:
         return read(path)
     except OSError:
         return None
-
-
-def is_nonsense(path: str) -> bool:
-    """Say whether a file is there that can be read and says neither running nor stopped."""
-    try:
-        document = durable.read_json(path, strict=True)
-    except OSError:
-        return False
-    return os.path.isfile(path) and (document is None or document.get("state") not in {"running", "stopped"})
 
 
 def write(path: str, state: Desired, by: str) -> None:

@@ -77,15 +77,11 @@ class Queue(Directories):
 
     def is_driven(self) -> bool:
         """Say whether a driver is at work: it is known to hold the lock, and was heard of in time."""
-        return locks.is_held(self.driver_lock) and self.silent_driver() is None
+        return locks.is_held(self.driver_lock) and self.idle_driver().silent is None
 
-    def silent_driver(self) -> Identity | None:
-        """Return the driver that holds the lock and does nothing, or None."""
-        return sign_of_life.silent(self.driver_lock)
-
-    def suspended_driver(self) -> Identity | None:
-        """Return the driver that holds the lock and was stopped, or None."""
-        return sign_of_life.suspended(self.driver_lock)
+    def idle_driver(self) -> sign_of_life.Idle:
+        """Return the driver that holds the lock and does nothing, or was stopped."""
+        return sign_of_life.idle(self.driver_lock)
 
     def await_driver(self) -> None:
         """Return when no driver is at work any more."""
@@ -98,7 +94,7 @@ class Queue(Directories):
             names = sorted(_own_names(self.pending))
         except FileNotFoundError:
             return Scan((), (), ())
-        done = self._names_of_settled()
+        done = self._names_of_settled() if names else set()
         intents: list[Intent] = []
         broken: list[Broken] = []
         finished: list[str] = []
@@ -224,6 +220,8 @@ class Queue(Directories):
                 found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in entries]
         except OSError:  # one was tidied away meanwhile, or nothing can be told
             return self._last_of(self.history())
+        if not found:
+            return None
         if any(at > time.time() + 1 for at, _ in found):  # the clock was set back: neither order says which is the last
             return self._last_of(self.history())
         # A copied directory has lost its times; the names keep the order of the requests.

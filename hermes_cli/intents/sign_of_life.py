@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import signal
+from typing import NamedTuple
 
 from hermes_cli.intents.request import boot_time
 from hermes_cli.system import locks, process_table
@@ -70,20 +71,28 @@ class SignOfLife:
             self._lock = None
 
 
+class Idle(NamedTuple):
+    """Who holds the lock of a driver and does nothing. `silent`: not heard of in time; `suspended`: stopped, in time or not."""
+
+    silent: Identity | None = None
+    suspended: Identity | None = None
+
+
+def idle(path: str) -> Idle:
+    """Look once at who holds the lock at `path`."""
+    holder, heard_by = _said(path)
+    if holder is None:
+        return Idle()
+    is_silent = type(heard_by) is float and heard_by < boot_time()
+    is_suspended = process_table.is_stopped(holder.pid)
+    if not (is_silent or is_suspended) or not (holder.is_alive() and locks.is_held(path)):
+        return Idle()
+    return Idle(holder if is_silent else None, holder if is_suspended else None)
+
+
 def silent(path: str) -> Identity | None:
     """Return the process that holds the lock at `path` and has not been heard of in time, or None."""
-    holder, heard_by = _said(path)
-    if holder is None or type(heard_by) is not float or heard_by >= boot_time():
-        return None
-    return holder if holder.is_alive() and locks.is_held(path) else None
-
-
-def suspended(path: str) -> Identity | None:
-    """Return the process that holds the lock at `path` and was stopped, heard of in time or not, or None."""
-    holder, _ = _said(path)
-    if holder is None or not process_table.is_stopped(holder.pid):
-        return None
-    return holder if holder.is_alive() and locks.is_held(path) else None
+    return idle(path).silent
 
 
 def _said(path: str) -> tuple[Identity | None, object]:

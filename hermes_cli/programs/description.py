@@ -82,13 +82,19 @@ def read(path: str, *, strict: bool = False) -> Description | None:
 
 def read_alive(path: str, *, strict: bool = False) -> Description | None:
     """Read the file of a process that runs now, and here, or return None. Raises OSError like `read`."""
-    found = read(path, strict=strict)
+    return alive(path, read(path, strict=strict))
+
+
+def alive(path: str, found: Description | None) -> Description | None:
+    """Return what was read at `path` if it is of a process that runs now, and here."""
     return found if found is not None and found.is_alive() and not _is_copied(path, found) else None
 
 
-def is_elsewhere(path: str) -> bool:
-    """Say whether a gateway runs, or might, that cannot be judged from here: its lock is held in another pid namespace."""
-    found = read(path)
+def is_elsewhere(path: str, found: Description | None) -> bool:
+    """Say whether a gateway runs, or might, that cannot be judged from here: its lock is held in another pid namespace.
+
+    `found`: what was read at `path`.
+    """
     if found is None or not found.is_elsewhere:
         return False
     from hermes_cli.system import locks
@@ -98,7 +104,7 @@ def is_elsewhere(path: str) -> bool:
 
 def refuse_elsewhere(path: str) -> None:
     """Raise CannotTellError for a gateway that can be neither judged nor signalled from here."""
-    if is_elsewhere(path):
+    if is_elsewhere(path, read(path)):
         from hermes_cli.errors import CannotTellError
 
         raise CannotTellError(f"{ELSEWHERE}, and cannot be judged from here: give the command there")

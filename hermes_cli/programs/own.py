@@ -45,20 +45,17 @@ class OwnGateway:
 
 def parse(document: dict[str, Any] | None) -> Instance | None:
     """Return an instance from JSON of any release; None when it names no process. Unknown fields are ignored."""
-    found = description.parse(document)
-    return _instance(found) if found is not None else None
+    return described(description.parse(document))
 
 
 def read(paths: Paths) -> Instance | None:
     """Return the last instance that wrote gateway.json, alive or not."""
-    found = description.read(paths.instance)
-    return _instance(found) if found is not None else None
+    return described(description.read(paths.instance))
 
 
 def read_alive(paths: Paths) -> Instance | None:
     """Return the instance that runs now, or None."""
-    found = description.read_alive(paths.instance)
-    return _instance(found) if found is not None else None
+    return described(description.read_alive(paths.instance))
 
 
 def write(paths: Paths, instance: Instance) -> None:
@@ -107,7 +104,10 @@ def new(pid: int, revision: str | None, version: str, now: float) -> Instance:
     )
 
 
-def _instance(found: description.Description) -> Instance:
+def described(found: description.Description | None) -> Instance | None:
+    """Return the instance of a description; None for none."""
+    if found is None:
+        return None
     drain, crashes, code = (found.document.get(name) for name in ("drain", "crashes", "exit_code"))
     return Instance(
         identity=Identity(found.pid, found.create_time, found.start_ticks, found.boot_id),

@@ -15,6 +15,7 @@ from hermes_cli.intents.instance import Instance, Marks
 from hermes_cli.intents.request import boot_time, elapsed
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description, ends, own
+from hermes_cli.programs.description import Description
 from hermes_cli.programs.ends import End
 from hermes_cli.system import durable, process_table
 from hermes_cli.system.process import describe_exit
@@ -95,19 +96,23 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
 
     `running`: the pid of the instance that runs. A last run that is another one has ended, though no successor said so.
     """
-    runs = _runs(_document(paths))
-    if runs and runs[-1].pid != running and not description.is_elsewhere(paths.instance):
+    return look(paths, running, description.read(paths.instance))[0]
+
+
+def look(paths: Paths, running: int | None, described: Description | None) -> tuple[tuple[Run, ...], Series | None]:
+    """Return the same, and the series of the last start; None where nothing is known. `described`: what gateway.json says."""
+    document = _document(paths)
+    runs = known = _runs(document)
+    if runs and runs[-1].pid != running and not description.is_elsewhere(paths.instance, described):
         now = Run(0, time.time(), process_table.boot_id(), began=boot_time())
-        runs = _ended(runs, own.read(paths), now, ends.read(paths))
-    return tuple(runs)
+        runs = _ended(known, own.described(described), now, ends.read(paths))
+    return tuple(runs), _series(document, runs, len(known))
 
 
-def series(paths: Paths, runs: Sequence[Run]) -> Series | None:
-    """Return the series of the last start; None where nothing is known. `runs` as `read` has returned them."""
+def _series(document: dict[str, Any], runs: Sequence[Run], recorded: int) -> Series | None:
     if not runs:
         return None
-    document = _document(paths)
-    known, recorded = document.get("series"), len(_runs(document))
+    known = document.get("series")
     since, count = (known.get("since"), known.get("starts")) if isinstance(known, dict) else (None, None)
     since = durable.finite(since)
     if since is None or type(count) is not int:  # of an older release
@@ -120,16 +125,17 @@ def record(paths: Paths, pid: int, now: float) -> None:
 
     Must be called before gateway.json is replaced, which still describes the run before.
     """
-    known = _runs(_document(paths))
+    document = _document(paths)
+    known = _runs(document)
     fresh = Run(pid, now, process_table.boot_id(), began=boot_time())
     runs = with_start(known, own.read(paths), fresh, ends.read(paths), _last_wish(paths))
-    before = series(paths, known)
+    before = _series(document, known, len(known))
     if before is None or runs[-1].why in _BEGINS_ANEW:
         found = Series(now, 1)
     else:
         found = Series(before.since, before.starts + len(runs) - len(known))
-    document = {"schema": 1, "starts": [run.document() for run in runs[-KEPT:]], "series": found._asdict()}
-    durable.replace_volatile(path_of(paths), document)
+    fresh_document = {"schema": 1, "starts": [run.document() for run in runs[-KEPT:]], "series": found._asdict()}
+    durable.replace_volatile(path_of(paths), fresh_document)
     ends.forget(paths)
 
 

@@ -30,6 +30,8 @@ def refused(paths: "Paths", limit: int, window: float, expiry: float) -> str | N
         names = os.listdir(Directories(paths.intents).settled)
     except OSError:
         return None
+    if len(names) < limit:
+        return None
     now = time.time()
     # A name says when it was asked for: settled at most one expiry later. Fewer names than the limit are no storm.
     horizon = records.new_id(max(0.0, now - expiry - window))[:15]

@@ -11,12 +11,12 @@ from itertools import pairwise
 
 from hermes_cli.errors import Advice, HermesError, Problem
 from hermes_cli.installation import origin
-from hermes_cli.programs import description
 from hermes_cli.services.job import definition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hermes_cli.paths import Paths
+    from hermes_cli.programs.description import Description
     from hermes_cli.services.base import ServiceManager
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -41,21 +41,22 @@ class Other:
         return " ".join([self.program, *profile, *words])
 
 
-def find(paths: "Paths", manager: "ServiceManager") -> Other | None:
+def find(manager: "ServiceManager", running: "Description | None", here: str | None = None) -> Other | None:
     """Return the installation that the service runs, if it is known and not this one.
 
-    By the definition, which says what the next start runs; without one, by what the running gateway says.
+    By the definition, which says what the next start runs; without one, by what the `running` gateway says. `here`:
+    the package of this one, where that is known.
     """
     try:
         places = [one.path for one in manager.definitions()]
     except HermesError:
         places = []
     python = next((found for path in places if (found := python_in(definition.read(path)))), None)
-    if python is not None and _prefix(python) != _prefix(sys.executable):
-        return Other(_prefix(python), _program(python))
-    running = description.read_alive(paths.instance)
+    if python is not None:
+        is_ours = python == sys.executable or _prefix(python) == _prefix(sys.executable)
+        return None if is_ours else Other(_prefix(python), _program(python))
     package = running.text("package") if running is not None else None
-    if running is None or python is not None or package is None or package == origin.package():
+    if running is None or package is None or package == (here or origin.package()):
         return None
     import psutil
 
@@ -66,11 +67,8 @@ def find(paths: "Paths", manager: "ServiceManager") -> Other | None:
     return Other(os.path.dirname(package), _program(words[0])) if words else None
 
 
-def problem(paths: "Paths", manager: "ServiceManager") -> Problem | None:
+def problem(paths: "Paths", other: Other) -> Problem:
     """Return what `status` and the doctor say of it."""
-    other = find(paths, manager)
-    if other is None:
-        return None
     return Problem(
         "installation",
         other.says(paths),

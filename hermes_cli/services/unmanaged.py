@@ -9,6 +9,7 @@ from hermes_cli.intents.instance import Instance
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import description, own
+from hermes_cli.programs.description import Description
 from hermes_cli.system import locks
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import Handle
@@ -22,16 +23,20 @@ def seen(paths: Paths, said: Service, label: str) -> Service:
     """Return the manager's answer, or, if it runs nothing, the gateway that runs without it."""
     if said.state != "stopped":
         return said
-    if (running := own.read_alive(paths)) is not None:
-        return Service("running", running.identity.pid, detail=f"{_OUTSIDE} {label}")
-    if is_undescribed(paths):
+    found = description.read(paths.instance)
+    if (running := description.alive(paths.instance, found)) is not None:
+        return Service("running", running.pid, detail=f"{_OUTSIDE} {label}")
+    if found is None and is_undescribed(paths):
         return Service("running", detail=f"{_OUTSIDE} {label}")
-    return cannot_tell(paths) or said
+    return cannot_tell(paths, found) or said
 
 
-def cannot_tell(paths: Paths) -> Service | None:
-    """Return the answer for a gateway that might run: its lock cannot be looked at, or its pid says nothing here."""
-    if description.is_elsewhere(paths.instance):
+def cannot_tell(paths: Paths, found: Description | None) -> Service | None:
+    """Return the answer for a gateway that might run: its lock cannot be looked at, or its pid says nothing here.
+
+    `found`: what gateway.json says.
+    """
+    if description.is_elsewhere(paths.instance, found):
         return Service("unknown", detail=description.ELSEWHERE)
     if locks.look(paths.gateway_lock) is not None:
         return None
@@ -61,7 +66,7 @@ def stop(paths: Paths, timeout: float) -> bool:
     description.refuse_elsewhere(paths.instance)
     running = own.read_alive(paths) or _described_soon(paths)
     if running is None:
-        if (unknown := cannot_tell(paths)) is not None:
+        if (unknown := cannot_tell(paths, description.read(paths.instance))) is not None:
             raise CannotTellError(f"whether a gateway runs cannot be told, {unknown.detail}: hermes gateway status")
         return False
     try:

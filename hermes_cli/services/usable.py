@@ -4,7 +4,6 @@ A file that is missing is made, and one whose content is nonsense has its reader
 looking only, before a gateway that runs is taken down (rule 10): it has its files open, and would not get them again.
 """
 
-import contextlib
 import errno
 import os
 import stat
@@ -37,13 +36,13 @@ class Unusable:
         return f"{self.path} cannot be used ({self.why})"
 
 
-def unusable(paths: Paths) -> "Iterator[Unusable]":
+def unusable(paths: Paths, wish: desired.Look | None = None) -> "Iterator[Unusable]":
     """Yield what is in the way of a start. Costs microseconds, and opens no messages.sqlite.
 
     Closing a descriptor of it would let go of the locks that a gateway, whose process this may be, has on it.
+    `wish`: what desired.json says, where that has been read.
     """
-    directories = (paths.state, paths.intents, *paths.queue.folders)
-    in_the_way = next(filter(None, map(_of_directory, directories)), None) or _of_disks(paths)
+    in_the_way = _of_directories(paths)
     if in_the_way is not None:  # what is below it cannot be looked at
         yield in_the_way
         return
@@ -55,19 +54,10 @@ def unusable(paths: Paths) -> "Iterator[Unusable]":
         f"{paths.messages}-wal",
         f"{paths.messages}-shm",
     )  # whoever closes it last removes them, whatever their mode
-    yield from (Unusable(path, errno.EISDIR) for path in beside if os.path.lexists(path) and not os.path.isfile(path))
-    unread = unreadable(paths)
-    if unread is not None:
-        yield unread
-
-
-def unreadable(paths: Paths) -> Unusable | None:
-    """Return desired.json if what it says cannot be told: nobody starts anything then (rule 7)."""
-    try:
-        desired.read(paths.desired)
-    except OSError as error:
-        return Unusable(paths.desired, error.errno or errno.EIO)
-    return None
+    yield from (Unusable(path, errno.EISDIR) for path in beside if not os.path.isfile(path) and os.path.lexists(path))
+    unread = (wish or desired.look(paths.desired)).error
+    if unread is not None:  # nobody starts anything then (rule 7)
+        yield Unusable(paths.desired, unread.errno or errno.EIO)
 
 
 def unread_journal(paths: Paths) -> Unusable | None:
@@ -85,32 +75,39 @@ def _is_directory(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)  # a link is replaced
 
 
-def _of_directory(path: str) -> Unusable | None:
-    if not os.path.lexists(path):
-        return None
-    if not os.path.isdir(path):
-        return Unusable(path, errno.ENOTDIR)
-    return None if os.access(path, os.R_OK | os.W_OK | os.X_OK) else Unusable(path, _refusal(path))
+def _of_directories(paths: Paths) -> Unusable | None:
+    """Return a directory that is none or is refused, one that takes nothing any more, or a folder on another disk.
 
-
-def _of_disks(paths: Paths) -> Unusable | None:
-    """Return what takes nothing any more, or a folder on another disk than the queue's, where nothing can be moved to."""
+    Nothing can be moved to another disk than the queue's.
+    """
+    disks = {}
+    for path in (paths.state, paths.intents, *paths.queue.folders):
+        try:
+            found = os.lstat(path)
+        except OSError:
+            continue  # it is made
+        try:
+            found = os.stat(path) if stat.S_ISLNK(found.st_mode) else found
+        except OSError:
+            return Unusable(path, errno.ENOTDIR)
+        if not stat.S_ISDIR(found.st_mode):
+            return Unusable(path, errno.ENOTDIR)
+        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            return Unusable(path, _refusal(path))
+        disks[path] = found.st_dev
     try:  # a file without a name, where nobody watches: after an error a kernel may refuse all, and call the disk writable
         os.close(os.open(paths.queue.staging, getattr(os, "O_TMPFILE", 0) | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except OSError as error:  # not every file system can do it
         if error.errno == errno.EROFS:
             return Unusable(paths.state, error.errno)
-    with contextlib.suppress(OSError):
-        disk = os.stat(paths.intents).st_dev
-        for folder in paths.queue.folders:
-            with contextlib.suppress(FileNotFoundError):  # it is made
-                if os.stat(folder).st_dev != disk:
-                    return Unusable(folder, errno.EXDEV)
-    return None
+    here = disks.get(paths.intents)
+    apart = next((path for path in paths.queue.folders if path in disks and here not in {None, disks[path]}), None)
+    return Unusable(apart, errno.EXDEV) if apart is not None else None
 
 
 def _of_opened(path: str, *, is_link_fit: bool) -> Unusable | None:
     """Return a file that is opened for writing and could not be. `is_link_fit`: a link to a file does as well."""
+    found = None
     try:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode):
@@ -118,7 +115,7 @@ def _of_opened(path: str, *, is_link_fit: bool) -> Unusable | None:
                 return Unusable(path, errno.ELOOP)
             found = os.stat(path)
     except FileNotFoundError:
-        return Unusable(path, errno.ELOOP) if os.path.islink(path) else None
+        return None if found is None else Unusable(path, errno.ELOOP)
     except OSError as error:
         return Unusable(path, error.errno or errno.EIO)
     if not stat.S_ISREG(found.st_mode):

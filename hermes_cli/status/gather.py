@@ -22,7 +22,6 @@ from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
 from hermes_cli.status import telegram, updates
 from hermes_cli.status.telegram import TelegramState
-from hermes_cli.system import durable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,60 +174,78 @@ class Status(NamedTuple):
         return 3 if self.service.installed else 4
 
 
-def gather(paths: Paths, manager: ServiceManager, installed_revision: "Callable[[], str | None]") -> Status:
-    """Look at everything once. Raises OSError when pending/ cannot be listed, unless that is among what is in the way."""
-    now = time.time()
-    in_the_way = tuple(usable.unusable(paths))
+def gather(
+    paths: Paths, manager: ServiceManager, installed_revision: "Callable[[], str | None]", package: str | None = None
+) -> Status:
+    """Look at everything once. Raises OSError when pending/ cannot be listed, unless that is among what is in the way.
+
+    `package`: the directory of the installed one, where that is known.
+    """
+    now, pending = time.time(), paths.queue
+    wish = desired.look(paths.desired)
+    in_the_way = tuple(usable.unusable(paths, wish))
     try:
-        scan = paths.queue.scan()
+        scan = pending.scan()
     except OSError:
         if not in_the_way:
             raise
         scan = queue.Scan((), (), ())
     adopted = kept.adopted(paths)
-    running = own.read_alive(paths) if adopted is None else _as_ours(adopted.observe(), now)
-    files = (paths.desired, paths.instance) if adopted is None else ()
+    described, unreadable = _described(paths, wish)
+    ours = description.alive(paths.instance, described)
+    running = own.described(ours) if adopted is None else _as_ours(adopted.observe(), now)
     service = manager.status()
-    is_undescribed = running is None and unmanaged.is_undescribed(paths)
+    is_undescribed = running is None and described is None and unmanaged.is_undescribed(paths)
     pid = service.service.pid if is_undescribed else None
     unread = usable.unread_journal(paths)
-    runs = starts.read(paths, running.identity.pid if running is not None else pid)
+    runs, series = starts.look(paths, running.identity.pid if running is not None else pid, described)
+    other = other_installation.find(manager, ours, package) if service.answers else None
+    idle, is_profile = pending.idle_driver(), paths.is_there
     found = Status(
         now=now,
         profile=paths.profile,
         manager=manager.name,
-        desired=(desired.seen(paths.desired) or "unknown") if adopted is None else adopted.desired(),
+        desired=(wish.state or "unknown") if adopted is None else adopted.desired(),
         service=service,
         instance=running,
         restarter=manager.restarter() if service.answers else RestarterStatus("unknown", service.service.detail),
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
-        last=paths.queue.last(),
+        last=pending.last(),
         drifted=manager.drifted() if service.answers else (),
         gone=_gone(manager) if service.answers else None,
         broken=scan.broken,
         config_error=_config_error(paths),
         environment=_environment(paths) if adopted is None else None,
-        is_wish_nonsense=adopted is None and desired.is_nonsense(paths.desired),
+        is_wish_nonsense=adopted is None and wish.is_nonsense,
         places=_places(paths, is_adopted=adopted is not None),
         updates=tuple(updates.left_to_say(paths)),
-        elsewhere=other_installation.problem(paths, manager) if service.answers else None,
+        elsewhere=other_installation.problem(paths, other) if other is not None else None,
         storm=storm.refusal(paths),
         runs=runs,
-        unreadable=(*filter(durable.is_unreadable, files), *((unread.path,) if unread is not None else ())),
+        unreadable=(*(unreadable if adopted is None else ()), *((unread.path,) if unread is not None else ())),
         unusable=in_the_way if adopted is None else (),
-        series=starts.series(paths, runs),
+        series=series,
         is_undescribed=is_undescribed,
-        is_elsewhere=running is None and adopted is None and description.is_elsewhere(paths.instance),
+        is_elsewhere=running is None and adopted is None and description.is_elsewhere(paths.instance, described),
         telegram=telegram.read(paths, running.identity.pid) if running is not None and adopted is None else None,
-        suspended_driver=one.pid if (one := paths.queue.suspended_driver()) is not None else None,
-        silent_driver=silent.pid if (silent := paths.queue.silent_driver()) is not None else None,
-        is_profile=paths.is_there,
-        profiles=() if paths.is_there else tuple(profiles(paths)),
+        suspended_driver=idle.suspended.pid if idle.suspended is not None else None,
+        silent_driver=idle.silent.pid if idle.silent is not None else None,
+        is_profile=is_profile,
+        profiles=() if is_profile else tuple(profiles(paths)),
         adopted=_adopted(adopted, manager, running) if adopted is not None else None,
         taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
     return found._replace(log=last_lines(paths.gateway_log)) if found.has_failed else found
+
+
+def _described(paths: Paths, wish: desired.Look) -> tuple[description.Description | None, tuple[str, ...]]:
+    """Return what gateway.json says, and which of the two files are there and cannot be read."""
+    unread = (paths.desired,) if wish.error is not None else ()
+    try:
+        return description.read(paths.instance, strict=True), unread
+    except OSError:
+        return None, (*unread, paths.instance)
 
 
 def _pending(paths: Paths, intent: Intent, running: Instance | None, now: float) -> dict[str, Any]:

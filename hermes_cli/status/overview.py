@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from hermes_cli.errors import CannotTellError, HermesError, NotInstalledError, Problem
+from hermes_cli.installation import origin
 from hermes_cli.intents.request import timestamp
 from hermes_cli.paths import DEFAULT_PROFILE, Paths, profiles, sibling
 from hermes_cli.services import choose
@@ -61,7 +62,8 @@ def overview(paths: Paths, installed_revision: Callable[[], str | None]) -> list
     names = list(dict.fromkeys([*everybody, *profiles(paths)]))
     seen: list[Seen] = [_chosen(paths, name) for name in names]
     _share(one[1] for one in seen if not isinstance(one, Row))
-    rows = _each(seen, lambda one: one if isinstance(one, Row) else _row(*one, installed_revision))
+    package = origin.package()
+    rows = _each(seen, lambda one: one if isinstance(one, Row) else _row(*one, installed_revision, package))
     shown = [row for row in rows if not _is_nothing(row)]
     return shown or rows[:1]
 
@@ -138,9 +140,9 @@ def _chosen(paths: Paths, name: str) -> tuple[Paths, ServiceManager] | Row:
         return _unreadable(name, error)
 
 
-def _row(paths: Paths, manager: ServiceManager, installed_revision: Callable[[], str | None]) -> Row:
+def _row(paths: Paths, manager: ServiceManager, installed_revision: Callable[[], str | None], package: str) -> Row:
     try:
-        return row_of(gather(paths, manager, installed_revision))
+        return row_of(gather(paths, manager, installed_revision, package))
     except (HermesError, OSError) as error:
         return _unreadable(paths.profile, error, manager.name)
 

@@ -41,14 +41,15 @@ def run(paths: Paths, kind: str) -> int:
 
 def probe(paths: Paths, kind: str) -> tuple[bool, str]:
     """Return the answer, and what it rests on."""
-    found = description.read_alive(paths.instance)
+    read = description.read(paths.instance)
+    found = description.alive(paths.instance, read)
     if found is None:
         if kind == "live" and os.path.exists(f"{paths.supervisor}/lock"):
             from hermes_cli.system import locks
 
             if locks.may_be_held(f"{paths.supervisor}/lock"):
                 return True, "the supervisor runs, and starts the gateway"
-        return False, description.ELSEWHERE if description.is_elsewhere(paths.instance) else "no gateway runs"
+        return False, description.ELSEWHERE if description.is_elsewhere(paths.instance, read) else "no gateway runs"
     heartbeat = finite(found.document.get("heartbeat"))
     since_boot = finite(found.document.get("heartbeat_since_boot"))
     silent = elapsed(heartbeat, found.boot_id, since_boot) if heartbeat is not None else 0.0

@@ -215,15 +215,6 @@ def read_json(path: str, limit: int = 65536, *, strict: bool = False) -> "dict[s
     return document if isinstance(document, dict) else None
 
 
-def is_unreadable(path: str) -> bool:
-    """Say whether a small JSON file is there but what it says cannot be told now."""
-    try:
-        read_json(path, strict=True)
-    except OSError:
-        return True
-    return False
-
-
 def is_there(path: str) -> bool:
     """Say whether there is anything at `path`. Raises OSError when that cannot be told."""
     try:

@@ -23,11 +23,7 @@ def boot_id() -> str:
 
 def _read_boot_id() -> str:
     if _LINUX:
-        descriptor = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.read(descriptor, 64).decode("ascii").strip()
-        finally:
-            os.close(descriptor)
+        return _said("/proc/sys/kernel/random/boot_id").strip()
     import subprocess
 
     try:  # sysctl(8); macOS and the BSDs
@@ -137,11 +133,19 @@ def _is_number(text: str, digits: int) -> bool:
 def _stat(pid: int) -> list[str] | None:
     """Return the fields of /proc/PID/stat after the command name: state, ppid, …; the 20th is the start time."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            text = file.read()
+        text = _said(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text.rpartition(")")[2].split()  # the command name may hold spaces and parentheses
+
+
+def _said(path: str) -> str:
+    """Return what a short file of the kernel's says, in three calls of it: `open` of Python would make eight."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 4096).decode(errors="replace")
+    finally:
+        os.close(descriptor)
 
 
 def _boot_time() -> int:

@@ -19,7 +19,7 @@ from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents import request as records
 from hermes_cli.intents.queue import Queue
 from hermes_cli.paths import Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import description, own
 from hermes_cli.services import choose, other_installation
 from hermes_cli.system import refusal
 from hermes_cli.update import after, change, recovery, rollback, sources
@@ -113,7 +113,7 @@ class Update:
         """Refuse to update code that the service does not run, unless no restart is to follow. Raises HermesError."""
         if self._options.no_restart or source.kind == "command":
             return
-        other = other_installation.find(self._paths, self._manager)
+        other = other_installation.find(self._manager, description.read_alive(self._paths.instance))
         if other is None:
             return
         if self._options.check:

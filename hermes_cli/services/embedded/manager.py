@@ -23,7 +23,7 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.clocks import POKE
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
-from hermes_cli.programs import own
+from hermes_cli.programs import description
 from hermes_cli.services import ahead, registered, unmanaged
 from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot, silence
@@ -83,10 +83,10 @@ class Embedded:
                 code if type(code) is int else None,
                 str(answer.get("detail") or ""),
             )
-        running = own.read_alive(self._paths)
-        if running is not None:
-            return Service("running", running.identity.pid, detail="not supervised")
-        if (unknown := unmanaged.cannot_tell(self._paths)) is not None:
+        found = description.read(self._paths.instance)
+        if (running := description.alive(self._paths.instance, found)) is not None:
+            return Service("running", running.pid, detail="not supervised")
+        if (unknown := unmanaged.cannot_tell(self._paths, found)) is not None:
             return unknown
         is_held = locks.is_held(self._paths.gateway_lock)
         return (

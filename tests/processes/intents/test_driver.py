@@ -735,15 +735,15 @@ def test_a_driver_that_is_stopped_is_ended_once_its_time_is_over_and_another_goe
     identifier = publish(target=gateways.target(), drain_timeout=30.0)
     first = other_driver()
     await_progress(paths, identifier, "drain")
-    assert paths.queue.suspended_driver() is None
+    assert paths.queue.idle_driver().suspended is None
     first.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, first.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     assert paths.queue.is_driven()
-    assert paths.queue.suspended_driver().pid == first.pid
+    assert paths.queue.idle_driver().suspended.pid == first.pid
     assert drive(FORGIVING) is False
     age_sign(paths.queue.driver_lock)
     assert not paths.queue.is_driven()
-    assert paths.queue.silent_driver().pid == first.pid
+    assert paths.queue.idle_driver().silent.pid == first.pid
     assert drive(FORGIVING)
     assert first.wait(PATIENCE) == -signal.SIGKILL
     assert outcome(paths, identifier) == "restarted"

@@ -111,9 +111,8 @@ def test_the_number_of_starts_counts_on_though_the_file_is_bounded(paths: Paths)
     for number in range(starts.KEPT + 5):
         ends.note(paths, End(float(number), 100 + number, -9))
         starts.record(paths, 101 + number, float(number) + 0.5)
-    found = starts.read(paths, 101 + number)
+    found, series = starts.look(paths, 101 + number, None)
     assert len(found) == starts.KEPT
-    series = starts.series(paths, found)
     assert series is not None
     # The first end is of a run that nobody has recorded.
     assert (series.since, series.starts) == (0.5, starts.KEPT + 5)
@@ -125,8 +124,8 @@ def test_a_file_of_an_older_release_counts_what_it_has(paths: Paths, place) -> N
         json.dump(
             {"schema": 1, "starts": [{"pid": 1, "at": 5.0, "code": 75, "ended_at": 6.0}, {"pid": 2, "at": 7.0}]}, file
         )
-    found = starts.read(paths, 2)
-    assert (found[-1].why, starts.series(paths, found)) == (None, starts.Series(5.0, 2))
+    found, series = starts.look(paths, 2, None)
+    assert (found[-1].why, series) == (None, starts.Series(5.0, 2))
 
 
 def test_what_a_manager_tells_afterwards_is_added(paths: Paths) -> None:
