@@ -29,15 +29,18 @@ class RestarterStatus(NamedTuple):
     detail: str = ""
 
 
-class ServiceManager(Protocol):
-    """One profile's two jobs. Every method raises HermesError at worst."""
+class Look(NamedTuple):
+    """All that a manager says to whoever only looks, each thing asked once."""
 
-    name: str
-    completed_by: str  # who will complete a recorded restart, as the in-tree answer names it
+    service: ServiceStatus
+    restarter: RestarterStatus
+    definitions: tuple[Definition, ...] = ()
+    drifted: tuple[str, ...] = ()
+    start: NextStart | None = None
 
-    @property
-    def spawn_interval(self) -> float:
-        """Return the seconds that the manager leaves between two starts of the service."""
+
+class Looking(Protocol):
+    """What is asked of one profile's two jobs. Every method raises HermesError at worst."""
 
     def status(self) -> ServiceStatus:
         """Ask the manager about the service. What it does not answer is unknown, never a guess."""
@@ -51,6 +54,23 @@ class ServiceManager(Protocol):
     def drifted(self) -> tuple[str, ...]:
         """Return the paths of installed definitions that are not what `install` would write now."""
 
+    def next_start(self) -> NextStart | None:
+        """Return what the installed definition starts, or None when none is there that says it."""
+
+
+class ServiceManager(Looking, Protocol):
+    """One profile's two jobs. Every method raises HermesError at worst."""
+
+    name: str
+    completed_by: str  # who will complete a recorded restart, as the in-tree answer names it
+
+    @property
+    def spawn_interval(self) -> float:
+        """Return the seconds that the manager leaves between two starts of the service."""
+
+    def look(self) -> Look:
+        """Ask what `status`, `restarter`, `definitions`, `drifted` and `next_start` return: nothing more of a silent one."""
+
     def install(self) -> bool:
         """Write and load both definitions, whatever was there before.
 
@@ -62,9 +82,6 @@ class ServiceManager(Protocol):
 
     def observe(self) -> Service:
         """Say whether the service runs: the driver's part of `status`."""
-
-    def next_start(self) -> NextStart | None:
-        """Return what the installed definition starts, or None when none is there that says it."""
 
     def unfit(self) -> str | None:
         """Return why what is installed can start nothing, with the mend, or None: missing, somebody else's, program gone.
@@ -104,3 +121,11 @@ class ServiceManager(Protocol):
 
         `name` says what it is for; `environment` has the session variables that it needs, which no job has by itself.
         """
+
+
+def look(manager: Looking) -> Look:
+    """Ask a manager one thing after the other."""
+    service = manager.status()
+    if not service.answers:
+        return Look(service, RestarterStatus("unknown", service.service.detail))
+    return Look(service, manager.restarter(), manager.definitions(), manager.drifted(), manager.next_start())

@@ -15,9 +15,12 @@ from hermes_cli.services.job import definition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hermes_cli.paths import Paths
     from hermes_cli.programs.description import Description
     from hermes_cli.services.base import ServiceManager
+    from hermes_cli.services.job.definition import Definition
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -41,17 +44,21 @@ class Other:
         return " ".join([self.program, *profile, *words])
 
 
-def find(manager: "ServiceManager", running: "Description | None", here: str | None = None) -> Other | None:
+def find(manager: "ServiceManager", running: "Description | None") -> Other | None:
+    """Return what `among` does, of what this manager would write."""
+    try:
+        return among(manager.definitions(), running)
+    except HermesError:
+        return among((), running)
+
+
+def among(definitions: "Iterable[Definition]", running: "Description | None", here: str | None = None) -> Other | None:
     """Return the installation that the service runs, if it is known and not this one.
 
     By the definition, which says what the next start runs; without one, by what the `running` gateway says. `here`:
     the package of this one, where that is known.
     """
-    try:
-        places = [one.path for one in manager.definitions()]
-    except HermesError:
-        places = []
-    python = next((found for path in places if (found := python_in(definition.read(path)))), None)
+    python = next((found for one in definitions if (found := python_in(definition.read(one.path)))), None)
     if python is not None:
         is_ours = python == sys.executable or _prefix(python) == _prefix(sys.executable)
         return None if is_ours else Other(_prefix(python), _program(python))

@@ -16,7 +16,6 @@ from hermes_cli.paths import Paths, profiles
 from hermes_cli.programs import description, own, starts
 from hermes_cli.programs.adoption import program_path
 from hermes_cli.restart import storm
-from hermes_cli.restart.log_lines import last_lines
 from hermes_cli.restart.waiting import waiting
 from hermes_cli.services import kept, other_installation, unmanaged, usable
 from hermes_cli.services.base import RestarterStatus, ServiceManager, ServiceStatus
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hermes_cli.programs.declared import DeclaredProgram
+    from hermes_cli.services.ahead import NextStart
 
 Kind = Literal["own", "adopted", "taken-over"]
 
@@ -194,12 +194,13 @@ def gather(
     described, unreadable = _described(paths, wish)
     ours = description.alive(paths.instance, described)
     running = own.described(ours) if adopted is None else _as_ours(adopted.observe(), now)
-    service = manager.status()
+    seen = manager.look()
+    service = seen.service
     is_undescribed = running is None and described is None and unmanaged.is_undescribed(paths)
     pid = service.service.pid if is_undescribed else None
     unread = usable.unread_journal(paths)
     runs, series = starts.look(paths, running.identity.pid if running is not None else pid, described)
-    other = other_installation.find(manager, ours, package) if service.answers else None
+    other = other_installation.among(seen.definitions, ours, package) if service.answers else None
     idle, is_profile = pending.idle_driver(), paths.is_there
     found = Status(
         now=now,
@@ -208,11 +209,11 @@ def gather(
         desired=(wish.state or "unknown") if adopted is None else adopted.desired(),
         service=service,
         instance=running,
-        restarter=manager.restarter() if service.answers else RestarterStatus("unknown", service.service.detail),
+        restarter=seen.restarter,
         pending=tuple(_pending(paths, intent, running, now) for intent in scan.intents),
         last=pending.last(),
-        drifted=manager.drifted() if service.answers else (),
-        gone=_gone(manager) if service.answers else None,
+        drifted=seen.drifted,
+        gone=_gone(seen.start),
         broken=scan.broken,
         config_error=_config_error(paths),
         environment=_environment(paths) if adopted is None else None,
@@ -236,7 +237,11 @@ def gather(
         taken_over=_taken_over(paths) if adopted is None else None,
         installed_revision=installed_revision() if adopted is None else None,  # last: it may still be under way
     )
-    return found._replace(log=last_lines(paths.gateway_log)) if found.has_failed else found
+    if not found.has_failed:
+        return found
+    from hermes_cli.restart.log_lines import last_lines
+
+    return found._replace(log=last_lines(paths.gateway_log))
 
 
 def _described(paths: Paths, wish: desired.Look) -> tuple[description.Description | None, tuple[str, ...]]:
@@ -319,8 +324,7 @@ def _drain(found: DrainState | None, now: float) -> dict[str, Any] | None:
     return {"turns": found.turns, "elapsed": round(passed, 1), "limit": round(lasts, 1)}
 
 
-def _gone(manager: ServiceManager) -> str | None:
-    start = manager.next_start()
+def _gone(start: "NextStart | None") -> str | None:
     return None if start is None or start.is_there else f"{start.program}, which {start.named_by} names"
 
 

@@ -16,6 +16,7 @@ from hermes_cli.status.problems import problems
 from hermes_cli.system import threads
 
 _AT_ONCE = 8  # looks; a supervisor that does not answer must not hold up the others
+_LONG = 0.1  # seconds
 _GRAVITY = (  # the worst first; what is not named here comes after
     "unreadable",
     "unknown",
@@ -181,7 +182,7 @@ def _share(managers: Iterable[ServiceManager]) -> None:
 
 
 def _each(items: Sequence[Seen], act: Callable[[Seen], Row]) -> list[Row]:
-    """Return what `act` finds for each item, in their order, a few at a time."""
+    """Return what `act` finds for each item, in their order: one after the other, a few at a time once that takes long."""
     found: dict[int, Row] = {}
     left = list(enumerate(items))
 
@@ -193,9 +194,21 @@ def _each(items: Sequence[Seen], act: Callable[[Seen], Row]) -> list[Row]:
                 return
             found[index] = act(one)
 
-    helpers = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(items)) - 1)]
-    begun = [helper for helper in helpers if threads.start(helper)]
-    work()
-    for helper in begun:
-        helper.join()
+    def work_together() -> None:
+        if is_done.wait(_LONG):  # who has nothing to wait for is quickest alone
+            return
+        helpers = [threading.Thread(target=work) for _ in range(min(_AT_ONCE, len(items)) - 2)]
+        begun = [helper for helper in helpers if threads.start(helper)]
+        work()
+        for helper in begun:
+            helper.join()
+
+    is_done, second = threading.Event(), threading.Thread(target=work_together)
+    is_begun = len(items) > 1 and threads.start(second)
+    try:
+        work()
+    finally:
+        is_done.set()
+    if is_begun:
+        second.join()
     return [found[index] for index in range(len(items))]

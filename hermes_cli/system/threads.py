@@ -4,7 +4,6 @@ Only here is a thread of the event loop's asked for: each caller says how long i
 """
 
 import errno
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
 
-_log = logging.getLogger("hermes.threads")
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two tries
 _REFUSED = "can't start new thread"  # Python has no error of its own for it
@@ -73,6 +71,8 @@ async def in_thread(function: Callable[..., _Result], *arguments: Any, patience:
         if left <= 0:
             raise NoThreadError
         if pause == _FIRST_PAUSE:
-            _log.error("no thread can be started, it is tried until one can")
+            import logging  # who only starts a thread does without
+
+            logging.getLogger("hermes.threads").error("no thread can be started, it is tried until one can")
         await asyncio.sleep(min(pause, left))  # a kernel tells nobody that it has threads again
         pause = min(2 * pause, _LONGEST_PAUSE)

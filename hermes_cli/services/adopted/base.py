@@ -8,6 +8,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import adoption as adoptions
 from hermes_cli.programs.adoption import Adoption
 from hermes_cli.programs.verdicts import ManagerView
+from hermes_cli.services import base
 from hermes_cli.services.adopted import code
 from hermes_cli.services.ahead import NextStart
 from hermes_cli.services.base import ServiceManager
@@ -42,6 +43,10 @@ class Adopted(ServiceManager, ABC):
     @abstractmethod
     def view(self) -> ManagerView:
         """Return what the manager says of the program. Raises HermesError."""
+
+    def look(self) -> base.Look:
+        """Ask one thing after the other."""
+        return base.look(self)
 
     def next_start(self) -> NextStart | None:
         """Return None: what the program's own job starts is its owner's business."""

@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from typing import Any
@@ -25,7 +24,7 @@ from hermes_cli.intents.service import Service
 from hermes_cli.paths import DEFAULT_PROFILE, Paths
 from hermes_cli.programs import description
 from hermes_cli.services import ahead, registered, unmanaged
-from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
+from hermes_cli.services.base import LOOK, Look, RestarterStatus, ServiceStatus
 from hermes_cli.services.embedded import boot, silence
 from hermes_cli.services.job import definition
 from hermes_cli.services.job.definition import Definition
@@ -52,19 +51,32 @@ class Embedded:
         self._paths = paths
         self._silent: int | None = None  # the supervisor that did not answer
 
-    def status(self) -> ServiceStatus:
-        """Return what the supervisor says, or without a supervisor what gateway.lock says."""
+    def look(self) -> Look:
+        """Return what the supervisor says, or without a supervisor what gateway.lock says; it is asked once."""
         label = "hermes-gateway"
         if self._paths.profile != DEFAULT_PROFILE:
             label = f"{label}-{self._paths.profile}"
-        there = os.path.lexists(registered.path_of(self._paths)) or self._is_supervised()
         try:
-            answer = self._look()
+            answer = self._ask({"op": "status"}, LOOK, LOOK)
         except CannotTellError as error:
             found = Service("unknown", detail=self._why(error))
-            return ServiceStatus(label, None, there, found, (silence.problem(self._silent),), answers=False)
-        in_background = answer is not None and answer.get("background") is True
-        return ServiceStatus(label, None, there, self._said(answer), boot.problems(in_background=in_background))
+            problem = silence.problem(self._silent)
+            service = ServiceStatus(label, None, installed=True, service=found, problems=(problem,), answers=False)
+            return Look(service, RestarterStatus("unknown", found.detail))
+        is_installed, wanted = os.path.lexists(registered.path_of(self._paths)), self.definitions()
+        drifted = definition.drifted(wanted, is_installed=is_installed)
+        if answer is None:
+            service = ServiceStatus(label, None, is_installed, self._said(None))
+            return Look(service, RestarterStatus("missing", "no supervisor runs"), wanted, drifted)
+        no_boot = boot.problems(in_background=answer.get("background") is True)
+        service = ServiceStatus(label, None, installed=True, service=self._said(answer), problems=no_boot)
+        pid = f"supervisor pid {answer.get('supervisor')}"
+        restarter = RestarterStatus("running" if answer.get("driving") else "loaded", pid)
+        return Look(service, restarter, wanted, drifted, self._next_of(answer))
+
+    def status(self) -> ServiceStatus:
+        """Return what a look says of the service."""
+        return self.look().service
 
     def observe(self) -> Service:
         """Say whether the service runs."""
@@ -95,15 +107,7 @@ class Embedded:
 
     def restarter(self) -> RestarterStatus:
         """Say whether a supervisor runs, which is the restarter, too."""
-        try:
-            answer = self._look()
-        except CannotTellError as error:
-            return RestarterStatus("unknown", self._why(error))
-        if answer is None:
-            return RestarterStatus("missing", "no supervisor runs")
-        return RestarterStatus(
-            "running" if answer.get("driving") else "loaded", f"supervisor pid {answer.get('supervisor')}"
-        )
+        return self.look().restarter
 
     def definitions(self) -> tuple[Definition, ...]:
         """Return one file: the supervisor is both jobs."""
@@ -248,6 +252,8 @@ class Embedded:
 
     def _spawn_supervisor(self) -> None:
         """Start a supervisor, and wait until it answers or has left again: for a stop, or for another supervisor."""
+        import subprocess  # who only looks does without
+
         log = _open_log(self._paths)
         try:
             subprocess.run(
@@ -268,10 +274,6 @@ class Embedded:
             raise CannotTellError(f"the supervisor took over {_SPAWN:.0f} s to start: hermes gateway status") from None
         finally:
             os.close(log)
-
-    def _look(self) -> dict[str, Any] | None:
-        """Return what the supervisor says of itself, None without one. Raises CannotTellError."""
-        return self._ask({"op": "status"}, LOOK, LOOK)
 
     def _ask(self, request: dict[str, Any], timeout: float = _CALL, patience: float = _SPAWN) -> dict[str, Any] | None:
         """Exchange one request for one answer. Return None without a supervisor. Raises CannotTellError.

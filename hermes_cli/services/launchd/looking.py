@@ -8,7 +8,7 @@ from hermes_cli.errors import Problem, UsageError
 from hermes_cli.intents import desired
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
-from hermes_cli.services import ahead, registered, unmanaged
+from hermes_cli.services import ahead, base, registered, unmanaged
 from hermes_cli.services.base import RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, kept_lines, names, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
@@ -47,6 +47,10 @@ class JobsOfProfile:
         if job is not None and job.interval is not None:
             return float(job.interval)
         return self._config.restart_clocks.spawn_interval
+
+    def look(self) -> base.Look:
+        """Ask one thing after the other."""
+        return base.look(self)
 
     def status(self) -> ServiceStatus:
         """Say where the service is loaded, and what keeps it from running."""

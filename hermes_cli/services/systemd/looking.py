@@ -11,7 +11,7 @@ from hermes_cli.intents import desired
 from hermes_cli.intents.service import Service
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own as own_program
-from hermes_cli.services import ahead, registered, unmanaged
+from hermes_cli.services import ahead, base, registered, unmanaged
 from hermes_cli.services.base import LOOK, RestarterStatus, ServiceStatus
 from hermes_cli.services.job import definition, kept_lines, names, owner, restarter_program
 from hermes_cli.services.job.definition import Definition
@@ -46,6 +46,10 @@ class UnitsOfProfile:
     def asked(self) -> tuple[Systemctl, tuple[str, ...]]:
         """Return the client, and the units that a look asks it about: `systemctl.share` asks for many profiles at once."""
         return self._systemctl, tuple(self._names)
+
+    def look(self) -> base.Look:
+        """Ask one thing after the other."""
+        return base.look(self)
 
     def status(self) -> ServiceStatus:
         """Return the service, and what keeps it from running or its restarter from being started."""
