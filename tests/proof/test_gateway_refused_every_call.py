@@ -5,6 +5,7 @@ HERMES_PROOF=full none is. What must hold: no start of it is a crash, whoever wa
 is room again, unasked, and who was refused was told in a line.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -53,7 +54,8 @@ class Client:
         self.is_over = False
 
     def say(self, **document: object) -> None:
-        self._socket.sendall(json.dumps(document).encode() + b"\n")
+        with contextlib.suppress(ConnectionError):  # it has hung up: `hear` takes what it said before that, and the end
+            self._socket.sendall(json.dumps(document).encode() + b"\n")
 
     def hear(self, seconds: float) -> bool:
         """Take what comes next; whether anything did."""
