@@ -7,7 +7,6 @@ repair (the old code was put back and has to run again: the update has failed al
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from hermes_cli.intents.facts import PERSON_LIMIT_FACTOR, TRIAL_ATTEMPTS, Facts
 from hermes_cli.intents.instance import Instance, drain_text
@@ -27,8 +26,8 @@ def decide(facts: Facts) -> Step:
     for rule in RULES:
         step = rule(facts)
         if step is not None:
-            return replace(step, rule=rule.__name__)
-    return replace(demand_start(facts), rule=demand_start.__name__)
+            return step.by(rule.__name__)
+    return demand_start(facts).by(demand_start.__name__)
 
 
 # --- may anything happen at all?

@@ -11,7 +11,6 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from hermes_cli.intents import sign_of_life, tidying, witness
 from hermes_cli.intents.decide import decide
@@ -173,7 +172,7 @@ class Driver:
         seen = self._seen._replace(target_alive=intent.target is not None and self._program.may_be(intent.target))
         facts = witness.with_look(Facts(intent, known, seen, self._policy))
         if intent.reason == UPDATE and not seen.held:
-            facts = replace(facts, seen=seen._replace(trial=self._recovery.change(intent.id)))
+            facts = Facts(intent, facts.progress, seen._replace(trial=self._recovery.change(intent.id)), self._policy)
         self._progress[intent.id] = facts.progress
         return decide(facts)
 
@@ -333,4 +332,5 @@ def _merged(act: Step, steps: list[tuple[Intent, Step]]) -> tuple[Step, list[Int
     if not isinstance(act, Start):
         return act, [intent for intent, step in steps if step == act]
     starts = [(intent, step) for intent, step in steps if isinstance(step, Start)]
-    return replace(act, reload=any(step.reload for _, step in starts)), [intent for intent, _ in starts]
+    merged = Start(reload=any(step.reload for _, step in starts)).by(act.rule)
+    return merged, [intent for intent, _ in starts]

@@ -1,8 +1,7 @@
 """What a decision is made from: one look at the world, what is known of the intent, and the numbers."""
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from hermes_cli.intents.clocks import Clocks
 from hermes_cli.intents.desired import Desired
@@ -103,18 +102,19 @@ class Policy(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
 class Facts:
-    """Everything about one intent at one moment. `progress` has no time ahead of `seen.now`, whatever the note says."""
+    """Everything about one intent at one moment; nothing of it changes."""
 
-    intent: Intent
-    progress: Progress
-    seen: Observation
-    policy: Policy
+    def __init__(self, intent: Intent, progress: Progress, seen: Observation, policy: Policy) -> None:
+        """No time of the progress is kept ahead of `seen.now`: nobody waits for a clock that was stepped back."""
+        self.intent = intent
+        self.progress = progress.not_ahead_of(seen.now)
+        self.seen = seen
+        self.policy = policy
 
-    def __post_init__(self) -> None:
-        """Have nobody wait for a clock that was stepped back."""
-        object.__setattr__(self, "progress", self.progress.not_ahead_of(self.seen.now))
+    def known(self, progress: Progress) -> Self:
+        """Return the same with another progress."""
+        return type(self)(self.intent, progress, self.seen, self.policy)
 
     @property
     def now(self) -> float:

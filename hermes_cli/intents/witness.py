@@ -1,7 +1,5 @@
 """What each look and each step adds to an intent's progress. Pure, like `decide`."""
 
-from dataclasses import replace
-
 from hermes_cli.intents.facts import Facts
 from hermes_cli.intents.progress import Progress
 from hermes_cli.intents.request import UPDATE
@@ -12,9 +10,9 @@ def with_look(facts: Facts) -> Facts:
     """Return the facts with what this look adds to the progress: nothing while an updater changes the code."""
     if facts.seen.held:
         return facts
-    facts = replace(facts, progress=with_deaths(facts))
-    facts = replace(facts, progress=with_departure(facts))
-    return replace(facts, progress=with_stay(facts)) if facts.intent.reason == UPDATE else facts
+    facts = facts.known(with_deaths(facts))
+    facts = facts.known(with_departure(facts))
+    return facts.known(with_stay(facts)) if facts.intent.reason == UPDATE else facts
 
 
 def with_stay(facts: Facts) -> Progress:

@@ -11,6 +11,9 @@ from hermes_cli.pending import is_something_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hermes_cli.intents.protocols import Recovery
     from hermes_cli.intents.sign_of_life import SignOfLife
     from hermes_cli.notify.hooks import Hooks
     from hermes_cli.paths import Paths
@@ -19,11 +22,16 @@ if TYPE_CHECKING:
 TRIGGERS = ("watch", "poke", "exit", "cli", "login", "supervisor")
 
 
-def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None) -> bool:
+def drive(
+    paths: "Paths",
+    trigger: str,
+    manager: "ServiceManager | None" = None,
+    prepare: "Callable[[Paths], object]" = lambda _: None,
+) -> bool:
     """Run the driver of this profile. Return False if another one is at work. Raises HermesError.
 
-    `manager`: the profile's own, where the caller has chosen it and looked already. The lock is taken before what is heavy
-    is imported: whoever has poked waits to see that.
+    `manager`: the profile's own, where the caller has chosen it and looked already. The lock is taken before `prepare`
+    runs and what is heavy is imported: whoever has poked waits to see that.
     """
     from hermes_cli.errors import QueueError
     from hermes_cli.intents import sign_of_life
@@ -32,7 +40,10 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
     try:
         paths.queue.make_directories()
         sign = sign_of_life.begin(paths.queue.driver_lock, sign_of_life.STEP)
-        return sign is not None and _drive(paths, trigger, manager, sign)
+        if sign is None:
+            return False
+        prepare(paths)
+        return _drive(paths, trigger, manager, sign)
     except OSError as error:
         raise QueueError(
             f"{error.filename or paths.intents} is not usable ({error.strerror}): mend it; nothing is lost"
@@ -44,26 +55,20 @@ def drive(paths: "Paths", trigger: str, manager: "ServiceManager | None" = None)
 
 def _drive(paths: "Paths", trigger: str, manager: "ServiceManager | None", sign: "SignOfLife") -> bool:
     from hermes_cli.errors import QueueError
-    from hermes_cli.intents import sign_of_life
     from hermes_cli.intents.driver import Driver
-    from hermes_cli.intents.protocols import NoUpdates
-    from hermes_cli.notify import deliver
     from hermes_cli.programs.own import OwnGateway
     from hermes_cli.restart.policy import policy_of
     from hermes_cli.services import choose, kept
-    from hermes_cli.update.recovery import UpdateRecovery
 
     def renew() -> None:
         _execute_anew(paths, trigger)
 
-    updates = UpdateRecovery(paths, renew)
     adopted = kept.adopted(paths)
-    sign.give(sign_of_life.LONG_STEP)
-    whole = adopted is not None or updates.finish_left_behind()
+    recovery, whole = _updates(paths, sign, renew, is_adopted=adopted is not None)
     manager = manager or choose(paths)
     program = adopted or OwnGateway(paths)
     policy = kept.with_program(policy_of(paths, manager.spawn_interval), program)
-    recovery = updates if adopted is None else NoUpdates()
+    tell = _teller(paths)
     driver = Driver(
         paths.queue,
         program,
@@ -75,10 +80,45 @@ def _drive(paths: "Paths", trigger: str, manager: "ServiceManager | None", sign:
         hooks=_hooks(paths),
     )
     driven = driver.drive(sign)
-    deliver.by_driver(paths)
+    tell(paths)
     if not whole:
         raise QueueError(f"an update was cut off and cannot be finished or undone yet: see {paths.restarter_log}")
     return driven
+
+
+def _updates(
+    paths: "Paths", sign: "SignOfLife", renew: "Callable[[], None]", *, is_adopted: bool
+) -> "tuple[Recovery, bool]":
+    """Return the recovery of updates, and whether the code of each one that was left behind is whole.
+
+    What recovers is only imported where there is something to recover: it is as much as all the rest of a driver.
+    """
+    from hermes_cli.intents import sign_of_life
+    from hermes_cli.intents.protocols import NoUpdates
+    from hermes_cli.update import none_under_way
+
+    if is_adopted:
+        return NoUpdates(), True
+    if not none_under_way.is_any(paths):
+        return none_under_way.NoneUnderWay(renew), True
+    from hermes_cli.update.recovery import UpdateRecovery
+
+    updates = UpdateRecovery(paths, renew)
+    sign.give(sign_of_life.LONG_STEP)
+    return updates, updates.finish_left_behind()
+
+
+def _teller(paths: "Paths") -> "Callable[[Paths], None]":
+    """Return what tells the outcome to whom it concerns; it is imported now, before any code is changed."""
+    from hermes_cli.config import load_or_defaults
+
+    config = load_or_defaults(paths.config)
+    was_told = any(os.path.exists(f"{paths.state}/{name}") for name in ("notify", "hooks"))
+    if not (config.notify.command or config.hooks.after_restart or was_told):
+        return lambda _: None
+    from hermes_cli.notify.deliver import by_driver
+
+    return by_driver
 
 
 def _hooks(paths: "Paths") -> "Hooks | None":
@@ -116,12 +156,8 @@ def main(arguments: list[str]) -> int:
         paths = resolve(options.get("-p"))
         if not is_something_pending(paths):
             return 0
-        log_to(paths)
-        from hermes_cli import user_environment
-
-        user_environment.apply_or_say(paths)
         trigger = trigger if trigger in TRIGGERS else "cli"
-        while not drive(paths, trigger):
+        while not drive(paths, trigger, prepare=_prepare):
             if options.get("--busy") != "wait":
                 return EX_TEMPFAIL
             paths.queue.await_driver()
@@ -131,6 +167,13 @@ def main(arguments: list[str]) -> int:
     except HermesError as error:
         print(f"hermes: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _prepare(paths: "Paths") -> None:
+    log_to(paths)
+    from hermes_cli import user_environment
+
+    user_environment.apply_or_say(paths)
 
 
 def log_to(paths: "Paths") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.faults.places import Place, fault, on_call, on_return
-from support.machines.installation import SHORT_CLOCKS, Installation
+from support.machines.installation import PATIENCE, SHORT_CLOCKS, Installation
 from support.releases.changes import DIES_AT_START, DIES_WHEN_SEEN_READY, IS_NEVER_READY, SOUND
 from support.releases.checkout import Checkout
 
@@ -89,6 +89,23 @@ def test_a_gateway_that_never_becomes_ready_is_put_back_when_its_time_is_over(
     assert done.returncode == 1
     assert "was not ready after 15 s" in done.stderr
     assert hermes.ready(other_than=before).revision == old
+
+
+def test_a_driver_that_began_before_the_update_judges_its_release_all_the_same(
+    hermes: Installation, checkout: Checkout
+) -> None:
+    before, old = hermes.install(), checkout.revision()
+    let_go = hermes.busy()
+    assert hermes.run("gateway", "restart", "--no-wait").returncode == 0
+    hermes.in_state("draining")
+    checkout.release(*DIES_AT_START)
+    with hermes.start("update") as updating:
+        hermes.until(lambda: len(hermes.pending()) == 2 and not os.listdir(hermes.paths.queue.holds), "the change")
+        let_go()
+        updating.communicate(timeout=PATIENCE)
+    assert hermes.ready(other_than=before).revision == old
+    assert sorted(one.outcome for one in hermes.settled(2)) == ["failed", "restarted"]
+    assert receipt(hermes)["outcome"] == "failed"
 
 
 def test_what_was_put_back_is_shown_by_the_history(hermes: Installation, checkout: Checkout) -> None:

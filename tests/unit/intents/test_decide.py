@@ -110,7 +110,7 @@ def test_while_whoever_would_start_the_next_one_stands_still_nothing_is_signalle
     why = "the supervisor, pid 7, is stopped: kill -CONT 7"
     for progress in (None, Progress(since=NOW - 9, signalled_pid=OLD.pid, signalled_at=NOW - 6, signals=1)):
         found = step(world=seen(running(), not_now=why), progress=progress)
-        assert found == Wait(why, NOW + 1.0, found.rule)
+        assert found == Wait(why, NOW + 1.0)
 
 
 def test_an_instance_that_has_not_said_it_handles_the_signal_is_not_signalled():
@@ -759,7 +759,7 @@ def test_a_generation_that_cannot_be_told_now_is_the_named_one():
 def test_a_request_expires_by_the_clock_that_nobody_sets():
     asked = intent(boot_time=100.0, boot_id="boot", expires_at=NOW + 3590)
     jumped = seen(running(), now=NOW + 1e6, boot_id="boot", boot_time=110.0)
-    assert step(asked, jumped) == Signal(OLD, rule="signal_old_instance")
+    assert step(asked, jumped) == Signal(OLD)
     assert step(asked, replace(jumped, now=NOW - 1e6, boot_time=100.0 + 3600)).outcome == "expired"
     assert step(asked, replace(jumped, boot_id="next boot")).outcome == "expired"
 

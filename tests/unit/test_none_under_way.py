@@ -1,0 +1,53 @@
+"""A driver that began while no update was under way, and the moment one is."""
+
+from pathlib import Path
+
+import pytest
+
+from hermes_cli.intents import request
+from hermes_cli.paths import Paths, resolve
+from hermes_cli.update import none_under_way
+from hermes_cli.update.none_under_way import NoneUnderWay
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
+    found = resolve(None)
+    request.make_directories(found.intents)
+    return found
+
+
+def ask(paths: Paths, reason: str) -> None:
+    request.submit(paths.intents, request.compose(paths.profile, reason=reason, command="x", target=None, in_tree=False))
+
+
+def test_a_restart_that_somebody_asked_for_is_no_update(paths: Paths) -> None:
+    ask(paths, "manual")
+    assert not none_under_way.is_any(paths)
+
+
+def test_an_intent_of_an_update_is_one(paths: Paths) -> None:
+    ask(paths, request.UPDATE)
+    assert none_under_way.is_any(paths)
+
+
+@pytest.mark.parametrize("profile", [None, "work"])
+def test_a_journal_of_any_profile_is_one(paths: Paths, profile: str | None) -> None:
+    folder = Path(resolve(profile).updates_under_way)
+    folder.mkdir(parents=True)
+    (folder / "20260101T000000.000000Z-1-ab.json").write_text("{}")
+    assert none_under_way.is_any(paths)
+
+
+@pytest.mark.parametrize("ask_it", [NoneUnderWay.recover, NoneUnderWay.change])
+def test_the_driver_begins_anew_once_it_is_asked_about_an_update(ask_it) -> None:
+    renewed = []
+    assert ask_it(NoneUnderWay(lambda: renewed.append(1)), "x") is None
+    assert renewed
+
+
+def test_the_driver_does_not_begin_anew_for_the_end_of_a_restart() -> None:
+    renewed = []
+    NoneUnderWay(lambda: renewed.append(1)).ended("x", "restarted", "")
+    assert not renewed
