@@ -390,7 +390,7 @@ def test_a_stop_between_the_look_and_the_start_wins(paths, publish, gateways, dr
 @pytest.mark.parametrize("look", [1, 2])
 def test_a_stop_that_cannot_be_read_is_not_taken_for_none(paths, publish, gateways, drive, monkeypatch, look):
     """The first look is the round's, the second the one right before the start."""
-    publish()
+    publish(drain_timeout=0.5)
     looks = []
     real = os.open
 
