@@ -6,7 +6,9 @@ import sys
 def main() -> None:
     """Run the command line and exit with its code."""
     from hermes_cli.cli import streams
+    from hermes_cli.system import collector
 
+    collector.put_off()
     streams.mend()
     if "probe" in sys.argv:
         from hermes_cli.status import probe

@@ -31,7 +31,7 @@ from hermes_cli.pending import is_something_pending
 from hermes_cli.programs import starts
 from hermes_cli.restart.wake import leave_to, look
 from hermes_cli.services import ahead, choose
-from hermes_cli.system import locks, log
+from hermes_cli.system import collector, locks, log
 from hermes_cli.system.threads import in_thread
 
 TYPE_CHECKING = False
@@ -175,6 +175,7 @@ class GatewayProcess(ABC):
 
     def _serve_beside(self) -> None:
         """Begin what is the same for each gateway that is up."""
+        collector.resume()
         self._notifier.beat(asyncio.get_running_loop().call_later)
         self._tend_log()
         if self._mark is not None:

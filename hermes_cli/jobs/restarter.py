@@ -149,7 +149,9 @@ def main(arguments: list[str]) -> int:
     """
     from hermes_cli.errors import EX_TEMPFAIL, HermesError
     from hermes_cli.paths import resolve
+    from hermes_cli.system import collector
 
+    collector.put_off()
     options = dict(zip(arguments[::2], arguments[1::2], strict=False))
     trigger = options.get("--trigger", "cli")
     try:

@@ -17,10 +17,13 @@ from hermes_cli.system import durable, locks, refusal
 from hermes_cli.system.process import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Who may not write there cannot change the code there either, but for a command that does it in another way.
 _NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Seconds. A driver waits as long for an updater.
+_AT_ONCE = 1.0
+_LEFT_BEHIND = 60.0
 
 
 @contextmanager
@@ -47,22 +50,37 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[tuple[int, ...] | Non
 
 
 @contextmanager
-def only_update(paths: Paths) -> "Iterator[tuple[int, ...]]":
-    """Take the locks at once. Raises TryAgainError, which names the process that has them if that is known."""
+def only_update(paths: Paths, say: "Callable[[str], object]") -> "Iterator[tuple[int, ...]]":
+    """Take the locks from whoever does not update. Raises TryAgainError, which names the process that does, if one is known.
+
+    Without one it is a driver, which finishes what was cut off and may have been started by this very command's look, or
+    the last git of an updater that was killed: both end by themselves. `say` tells a person that they are waited for.
+    """
     hints = [f"{path}.holder" for path in (paths.update_lock, installation.path())]
-    with update_lock(paths, timeout=1.0) as held:
-        if held is None:
-            raise TryAgainError(f"another update is under way ({_holder(hints)}): try again when it has ended")
-        me = Identity.of(os.getpid())
-        for hint in hints[: len(held)]:
-            with open(hint, "w", encoding="utf-8", opener=durable.private_opener) as file:
-                json.dump(me.document() if me else {}, file)
-        yield held
+    for patience in (_AT_ONCE, _LEFT_BEHIND):
+        with update_lock(paths, patience) as held:
+            if held is not None:
+                _sign(hints[: len(held)])
+                yield held
+                return
+        holder = _holder(hints)
+        if holder is not None:
+            raise TryAgainError(f"another update is under way ({holder}): try again when it has ended")
+        if patience == _AT_ONCE:
+            say("waiting until what an update has left behind is finished")
+    raise TryAgainError("another update is under way (its last command): try again when it has ended")
 
 
-def _holder(hints: list[str]) -> str:
+def _sign(hints: list[str]) -> None:
+    me = Identity.of(os.getpid())
+    for hint in hints:
+        with open(hint, "w", encoding="utf-8", opener=durable.private_opener) as file:
+            json.dump(me.document() if me else {}, file)
+
+
+def _holder(hints: list[str]) -> str | None:
     for hint in hints:
         holder = Identity.parse(durable.read_json(hint))
         if holder is not None and holder.is_alive():
             return f"pid {holder.pid}"
-    return "its last command"
+    return None

@@ -19,7 +19,9 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 
 def ask(paths: Paths, reason: str) -> None:
-    request.submit(paths.intents, request.compose(paths.profile, reason=reason, command="x", target=None, in_tree=False))
+    request.submit(
+        paths.intents, request.compose(paths.profile, reason=reason, command="x", target=None, in_tree=False)
+    )
 
 
 def test_a_restart_that_somebody_asked_for_is_no_update(paths: Paths) -> None:

@@ -125,13 +125,18 @@ def test_an_update_from_another_home_of_the_installation_is_told_to_try_again(
     assert source.is_exactly(old)
 
 
-def test_the_lock_of_an_older_release_in_the_home_is_honoured(hermes: Installation) -> None:
+def test_a_lock_in_the_home_that_no_updater_has_signed_is_waited_for(hermes: Installation) -> None:
+    """An older release's, a driver's that finishes what was cut off, or that of a git which has outlived its updater."""
     lock = locks.take(hermes.paths.update_lock)
     assert lock is not None
-    try:
-        assert hermes.run("update").returncode == 75
-    finally:
+    with hermes.start("update") as updating:
+        assert updating.stdout is not None
+        assert updating.stdout.readline() == "waiting until what an update has left behind is finished\n"
+        assert updating.poll() is None
         lock.release()
+        said, _ = updating.communicate(timeout=PATIENCE)
+    assert updating.returncode == 0
+    assert "already up to date" in said
 
 
 def test_an_update_whose_code_was_put_back_by_another_home_has_not_restarted_on_it(

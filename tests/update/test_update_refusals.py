@@ -1,5 +1,7 @@
 """Every reason why an update is refused: one clear line, an exit code, and nothing changed."""
 
+import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,7 @@ from support import PATIENCE
 from support.machines.installation import Installation
 
 from hermes_cli.system import locks
+from hermes_cli.system.process import Identity
 
 pytestmark = pytest.mark.e2e
 
@@ -121,14 +124,16 @@ def test_a_missing_git_is_named(hermes: Installation, tmp_path: Path) -> None:
 
 
 def test_a_second_update_is_told_to_try_again_and_who_is_at_it(hermes: Installation) -> None:
-    lock = locks.take(hermes.paths.update_lock)
+    lock, me = locks.take(hermes.paths.update_lock), Identity.of(os.getpid())
     assert lock is not None
+    assert me is not None
+    Path(f"{hermes.paths.update_lock}.holder").write_text(json.dumps(me.document()))
     try:
         code, said = refused(hermes)
     finally:
         lock.release()
     assert code == 75
-    assert "another update is under way" in said
+    assert f"another update is under way (pid {me.pid})" in said
 
 
 def test_a_refusal_leaves_no_journal_and_no_intent(hermes: Installation, source: Source) -> None:

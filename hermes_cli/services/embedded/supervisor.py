@@ -30,7 +30,7 @@ from hermes_cli.services.embedded.control import Call, Control
 from hermes_cli.services.embedded.driver_runs import DriverRuns
 from hermes_cli.services.embedded.one_only import OneOnly
 from hermes_cli.services.embedded.reexecution import Carried
-from hermes_cli.system import durable, locks, log
+from hermes_cli.system import collector, durable, locks, log
 from hermes_cli.system.directory_watch import DirectoryWatch
 from hermes_cli.system.process import describe_exit
 
@@ -375,6 +375,7 @@ def main(paths: Paths, *, background: bool, resumed: bool, stay: bool = False) -
     up = _detach() if background and not resumed else None
     log.configure_by_output(paths.gateway_log, load_or_defaults(paths.config).log.bounds, is_ours=background)
     supervisor = Supervisor(paths, background=background, stay=stay)
+    collector.resume()
     if up is not None:
         os.close(up)
     return supervisor.run()
