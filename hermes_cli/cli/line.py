@@ -70,6 +70,12 @@ def run(arguments: list[str]) -> int:
     return exit_code_of(lambda: _command(profile, words), say)
 
 
+def is_look(arguments: list[str]) -> bool:
+    """Say whether the line only looks and prints, and needs no parser."""
+    words = tuple(profile_of(arguments)[1])
+    return words in PLAIN and words[1] != "restart"
+
+
 def profile_of(arguments: list[str]) -> tuple[str | None, list[str]]:
     """Return the profile, which may be named anywhere before `--`, and the arguments without it. The last one counts."""
     profile, rest, index = None, list[str](), 0

@@ -160,3 +160,9 @@ def test_a_line_that_needs_no_parser_says_what_the_parser_would_have_it_say(herm
 
 def _timeless(text):
     return re.sub(r"[0-9]{10}\.[0-9]+|[0-9]{8}T[-0-9.Za-f]+", "T", text)
+
+
+def test_only_a_look_ends_without_taking_the_interpreter_apart():
+    looks = {words for words in line.PLAIN if line.is_look(["-p", "work", *words])}
+    assert {words[1] for words in looks} == {"status", "list", "ls"}
+    assert not line.is_look(["gateway", "status", "--watch"])
