@@ -1,8 +1,11 @@
 """A driver that began while no update was under way, and the moment one is."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from support.faults.places import ONLY_A_DRIVER
 
 from hermes_cli.intents import request
 from hermes_cli.paths import Paths, resolve
@@ -53,3 +56,13 @@ def test_the_driver_does_not_begin_anew_for_the_end_of_a_restart() -> None:
     renewed = []
     NoneUnderWay(lambda: renewed.append(1)).ended("x", "restarted", "")
     assert not renewed
+
+
+@pytest.mark.parametrize(
+    "who", ["gateway.run", "gateway.for_later", "gateway.skew_watch", "cli.restart_now", "restart.wait"]
+)
+def test_neither_a_gateway_nor_whoever_asks_imports_it(who: str) -> None:
+    assert Path(none_under_way.__file__).match(str(ONLY_A_DRIVER))
+    program = f"import sys, hermes_cli.{who}; print({none_under_way.__name__!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "False\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.faults.gates import Gate
-from support.faults.places import Place, all_of, fault, on_call, on_return
+from support.faults.places import ONLY_A_DRIVER, Place, all_of, fault, on_call, on_return
 from support.machines.installation import PATIENCE, REPOSITORY, Installation
 from support.machines.interpreter import Interpreter
 from support.machines.user_manager import UserManager
@@ -367,15 +367,15 @@ def test_while_no_python_can_drive_the_script_demands_the_start_and_keeps_the_re
     before = hermes.install()
     os.unlink(f"{hermes.paths.restarter}/lib")  # nor is there a copy that could
     user_manager.change(hermes.units.service, "[Service]", "Restart=no", "RestartForceExitStatus=")
-    sound = (code / "update" / "recovery.py").read_text()  # which a driver needs; a gateway and who asks for one do not
-    (code / "update" / "recovery.py").write_text('raise ImportError("a bad day")\n')
+    sound = (code / ONLY_A_DRIVER).read_text()
+    (code / ONLY_A_DRIVER).write_text('raise ImportError("a bad day")\n')
     release = hermes.busy()
     hermes.run("gateway", "restart", "--no-wait")
     hermes.in_state("draining")
     release()
     hermes.ready(other_than=before)
     hermes.until(lambda: "no driver can run" in hermes.log(), "what the script says")
-    (code / "update" / "recovery.py").write_text(sound)
+    (code / ONLY_A_DRIVER).write_text(sound)
     is_restarted_once(hermes)
 
 

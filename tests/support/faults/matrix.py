@@ -9,7 +9,7 @@ from typing import Any
 from hermes_cli.gateway import run
 from hermes_cli.intents.driver import Driver
 from hermes_cli.restart import send
-from support.faults.places import Place, on_call, on_return
+from support.faults.places import ONLY_A_DRIVER, Place, on_call, on_return
 from support.machines.mac import TIME_SCALE, Mac
 
 GATEWAY, RESTARTER = "gateway", "restarter"  # in a knob: the label of that job, see `named`
@@ -199,7 +199,7 @@ def _break_the_package(mac: Mac) -> None:
     The gateway itself still can: what to do about one that cannot start is tests/e2e/test_update_on_trial.py's.
     """
     assert mac.code is not None
-    (mac.code / "hermes_cli" / "update" / "recovery.py").write_text("def half of a")
+    (mac.code / "hermes_cli" / ONLY_A_DRIVER).write_text("def half of a")
     _kill(RESTARTER)(mac)
 
 

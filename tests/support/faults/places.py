@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 Function = Callable[..., Any]
+# Every driver imports it, and nobody else does: without it no driver runs, and gateways and whoever asks go on.
+ONLY_A_DRIVER = Path("update", "none_under_way.py")
 
 
 @dataclass(frozen=True, slots=True)
