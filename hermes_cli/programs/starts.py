@@ -24,6 +24,7 @@ KEPT = 100  # starts in the file; a crash loop every two seconds fills it in thr
 SHORT = 60.0  # seconds; a run that lasted longer did not crash at its start
 ASKED_FOR = (0, own.RESTART_EXIT_CODE)  # exit codes
 NO_LOOP = (*ASKED_FOR, EX_CONFIG)  # after these, how often says nothing: an edit is what helps after 78
+_TOLERANCE = 2.0  # seconds; how old a process is follows from whole seconds of the wall clock
 _EARLY = 2.0  # seconds; systemd's note of an end has whole seconds
 # first: nothing is known before it; started: somebody said start; asked: a restart; crash, boot: how the run before ended;
 # manager: the service manager, or somebody by it
@@ -101,12 +102,36 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
 
 def look(paths: Paths, running: int | None, described: Description | None) -> tuple[tuple[Run, ...], Series | None]:
     """Return the same, and the series of the last start; None where nothing is known. `described`: what gateway.json says."""
+    runs, document = _look(paths, running, described)
+    if runs and runs[-1].crashed and runs[-1].code is None and not _runs(document)[-1].crashed:
+        # Nobody has said how it ended: the caller may have read gateway.json before it said so, or before it began.
+        runs, document = _look(paths, running, description.read(paths.instance))
+    return tuple(runs), _series(document, runs, len(_runs(document)))
+
+
+def _look(paths: Paths, running: int | None, described: Description | None) -> tuple[list[Run], dict[str, Any]]:
     document = _document(paths)
-    runs = known = _runs(document)
-    if runs and runs[-1].pid != running and not description.is_elsewhere(paths.instance, described):
-        now = Run(0, time.time(), process_table.boot_id(), began=boot_time())
-        runs = _ended(known, own.described(described), now, ends.read(paths))
-    return tuple(runs), _series(document, runs, len(known))
+    runs = _runs(document)
+    if (
+        not runs
+        or runs[-1].pid == running
+        or description.is_elsewhere(paths.instance, described)
+        or _is_alive(runs[-1])
+    ):
+        return runs, document
+    now = Run(0, time.time(), process_table.boot_id(), began=boot_time())
+    return _ended(runs, own.described(described), now, ends.read(paths)), document
+
+
+def _is_alive(run: Run) -> bool:
+    """Say whether the process of a run is there still, and not another one with its pid."""
+    if run.ended_at is not None or run.boot != process_table.boot_id():
+        return False
+    try:
+        created = process_table.create_time(run.pid)
+    except OSError:
+        return False
+    return created is not None and time.time() - created >= run.lasted(time.time()) - _TOLERANCE
 
 
 def _series(document: dict[str, Any], runs: Sequence[Run], recorded: int) -> Series | None:

@@ -1,18 +1,31 @@
 """What is kept of the gateway's starts, and what counts as a crash."""
 
 import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from hermes_cli.intents.instance import Instance, State
+from hermes_cli.intents.request import boot_time
 from hermes_cli.paths import Paths
-from hermes_cli.programs import ends, starts
+from hermes_cli.programs import description, ends, own, starts
 from hermes_cli.programs.ends import End
 from hermes_cli.programs.starts import Run, with_start
 from hermes_cli.system.process import Identity
 
 FRESH = Run(9, 1000.0, "boot")
+
+
+@pytest.fixture
+def gone() -> int:
+    """A pid that names no process any more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
 
 
 def described(state: State, code: int | None = None, pid: int = 8, heartbeat: float = 990.0) -> Instance:
@@ -34,6 +47,30 @@ def described(state: State, code: int | None = None, pid: int = 8, heartbeat: fl
 def test_the_end_of_a_run_is_what_it_said_of_itself(before, crashed, end) -> None:
     ended, fresh = with_start([Run(8, 980.0, "boot")], before, FRESH)
     assert (ended.crashed, ended.end, fresh.pid) == (crashed, end, FRESH.pid)
+
+
+def test_a_gateway_that_came_up_after_the_caller_had_looked_has_not_ended(paths: Paths) -> None:
+    starts.record(paths, os.getpid(), time.time())
+    (run,), _ = starts.look(paths, None, None)
+    assert run.ended_at is None
+
+
+def test_a_pid_that_names_another_process_by_now_does_not_keep_a_run_alive(paths: Paths) -> None:
+    starts.record(paths, 1, time.time() - 100.0 * 86400)
+    document = json.loads(Path(starts.path_of(paths)).read_text())
+    document["starts"][0]["began"] = boot_time() - 100.0 * 86400
+    Path(starts.path_of(paths)).write_text(json.dumps(document))
+    (run,), _ = starts.look(paths, None, None)
+    assert run.crashed
+
+
+def test_what_a_gateway_said_after_the_caller_had_looked_counts(paths: Paths, gone: int) -> None:
+    own.write(paths, described("ready", pid=gone))
+    before = description.read(paths.instance)
+    starts.record(paths, gone, time.time())
+    own.write(paths, described("exited", 78, pid=gone))
+    (run,), _ = starts.look(paths, None, before)
+    assert run.code == 78
 
 
 def test_the_end_of_the_machine_is_no_crash() -> None:
