@@ -61,8 +61,9 @@ def _finish(paths: Paths, submitted: send.Submitted, *, no_wait: bool) -> int:
     from hermes_cli.restart.wait import await_outcome
     from hermes_cli.services import other_installation
 
-    if (other := other_installation.find(manager, description.read_alive(paths.instance))) is not None:
-        print(printable(other.says(paths)), file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a warning; the record is on the disk
+        if (other := other_installation.find(manager, description.read_alive(paths.instance))) is not None:
+            print(printable(other.says(paths)), file=sys.stderr, flush=True)
     return await_outcome(paths, submitted)
 
 

@@ -84,8 +84,11 @@ def idle(path: str) -> Idle:
     if holder is None:
         return Idle()
     is_silent = type(heard_by) is float and heard_by < boot_time()
-    is_suspended = process_table.is_stopped(holder.pid)
-    if not (is_silent or is_suspended) or not (holder.is_alive() and locks.is_held(path)):
+    try:
+        is_suspended = process_table.is_stopped(holder.pid)
+        if not (is_silent or is_suspended) or not (holder.is_alive() and locks.is_held(path)):
+            return Idle()
+    except OSError:  # the kernel will not say
         return Idle()
     return Idle(holder if is_silent else None, holder if is_suspended else None)
 

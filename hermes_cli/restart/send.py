@@ -78,12 +78,20 @@ def send(
 
 
 def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Submitted:
-    """Poke and signal for a record that is durable already. Whatever fails here, a driver makes good.
+    """Poke and signal for a record that is durable already. Never raises: whatever fails here, a driver makes good.
 
     The poke comes first: a driver starts while this looks ahead, and the request is in its hands before anything ends.
     Unless the caller has `looked`, nothing is signalled whose successor would not start; the driver then says why.
     Who does not wait for the outcome calls `look_after` once the answer is given.
     """
+    try:
+        _begin(paths, submitted, looked=looked)
+    except (HermesError, OSError):
+        _drive(paths, submitted)
+    return submitted
+
+
+def _begin(paths: "Paths", submitted: Submitted, *, looked: bool) -> None:
     manager = submitted.manager(paths)
     submitted.is_poked = bool(manager.poke("poke"))
     try:
@@ -95,18 +103,21 @@ def begin(paths: "Paths", submitted: Submitted, *, looked: bool = False) -> Subm
             signal_target(paths, submitted.target)
     if not submitted.is_poked:
         _drive(paths, submitted)
-    return submitted
 
 
 def look_after(paths: "Paths", submitted: Submitted) -> None:
-    """See that a poke that was accepted becomes a driver, within a bound; otherwise start one (rule 12).
+    """See that a poke that was accepted becomes a driver, within a bound; otherwise start one (rule 12). Never raises.
 
     In-tree the bound is shorter than the grace of the turn that asked.
     """
-    from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
+    if not submitted.is_poked:
+        return
+    with contextlib.suppress(OSError):
+        from hermes_cli.restart.wake import TAKEN_UP, is_taken_up
 
-    if submitted.is_poked and not is_taken_up(paths, _TAKEN_UP_IN_TREE if submitted.in_tree else TAKEN_UP):
-        _drive(paths, submitted)
+        if is_taken_up(paths, _TAKEN_UP_IN_TREE if submitted.in_tree else TAKEN_UP):
+            return
+    _drive(paths, submitted)
 
 
 def signal_target(paths: "Paths", target: "dict[str, Any] | None") -> bool:
@@ -149,19 +160,25 @@ def _has_hook(paths: "Paths") -> bool:
 
 
 def _drive(paths: "Paths", submitted: Submitted) -> None:
-    """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome."""
-    if submitted.obstacle is None:
-        from hermes_cli.installation import entry_points
-        from hermes_cli.restart.wake import start_driver
+    """Do what no driver of the service manager does: start one, or, where there is an obstacle, give its outcome.
 
-        if submitted.in_tree:  # it would go with the gateway's tree
+    Never raises: the record stays, and the next command finds it.
+    """
+    with contextlib.suppress(HermesError, OSError):
+        if submitted.obstacle is not None:
+            _settle_as_failed(paths, submitted.id, submitted.obstacle)
+        elif submitted.in_tree:  # a driver of its own would go with the gateway's tree
+            from hermes_cli.installation import entry_points
+
             argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
-            with contextlib.suppress(HermesError):
-                submitted.manager(paths).run_outside("driver", argv, {})
-                return
-        with contextlib.suppress(OSError):
+            submitted.manager(paths).run_outside("driver", argv, {})
+        else:
+            from hermes_cli.restart.wake import start_driver
+
             start_driver(paths, "poke")
-        return
+
+
+def _settle_as_failed(paths: "Paths", identifier: str, obstacle: str) -> None:
     from hermes_cli.intents import sign_of_life
     from hermes_cli.intents.decide import not_restarted
 
@@ -170,7 +187,7 @@ def _drive(paths: "Paths", submitted: Submitted) -> None:
         return
     try:
         for intent in paths.queue.unsettled():
-            if intent.id == submitted.id:
-                paths.queue.settle(intent, "failed", not_restarted(submitted.obstacle), trigger="cli")
+            if intent.id == identifier:
+                paths.queue.settle(intent, "failed", not_restarted(obstacle), trigger="cli")
     finally:
         lock.release()

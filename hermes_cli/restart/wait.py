@@ -37,14 +37,18 @@ def await_outcome(paths: Paths, submitted: Submitted, who: str = "") -> int:
 
     `who` begins the lines: a profile, where there are others.
     """
-    policy = policy_of(paths, submitted.manager(paths).spawn_interval)
-    patience = Clocks(submitted.drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
-    patience += policy.spawn_interval + hook_timeout(paths)
-    log = LogLines(paths.gateway_log)
     try:
+        policy = policy_of(paths, submitted.manager(paths).spawn_interval)
+        patience = Clocks(submitted.drain_timeout, policy.teardown_timeout).driver_deadline + policy.start_timeout
+        patience += policy.spawn_interval + hook_timeout(paths)
+        log = LogLines(paths.gateway_log)
         settled = _watch(paths, submitted.id, time.monotonic() + patience, who)
     except KeyboardInterrupt:
         raise CannotTellError(f"no longer waiting; intent {submitted.id} stays: hermes gateway status") from None
+    except OSError as error:
+        raise CannotTellError(
+            f"no longer waiting ({error}); intent {submitted.id} stays: hermes gateway status"
+        ) from error
     if settled is None:
         raise CannotTellError(f"intent {submitted.id} is still pending after {patience:.0f} s: hermes gateway status")
     return _print(settled, log, who)

@@ -102,8 +102,15 @@ def _missed_resident(paths: "Paths") -> str | None:
 def is_taken_up(paths: "Paths", patience: float = TAKEN_UP) -> bool:
     """Say whether a driver is at work, or has done it, within `patience` seconds after a poke that was accepted.
 
-    A manager's yes is no driver that runs: it may die before its first line (rule 12).
+    A manager's yes is no driver that runs: it may die before its first line (rule 12). Where it cannot be seen, it is none.
     """
+    try:
+        return _sees_driver(paths, patience)
+    except OSError:
+        return False
+
+
+def _sees_driver(paths: "Paths", patience: float) -> bool:
     import time
 
     from hermes_cli.system.directory_watch import DirectoryWatch
