@@ -159,6 +159,6 @@ def run(profile: str | None, words: list[str]) -> int:
 
 
 def _one_line(error: click.ClickException) -> str:
-    text = error.format_message().replace("\n", " ").rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     return f"{text}: see {context.command_path} --help" if context is not None else text

@@ -52,6 +52,10 @@ def test_what_cannot_be_meant_is_a_usage_error_in_one_line(hermes, arguments):
     assert_one_line(hermes(*arguments), 2)
 
 
+def test_the_choices_of_an_argument_are_named_in_that_line(hermes):
+    assert "Choose from: live, ready: see " in hermes("gateway", "probe").stderr
+
+
 @pytest.mark.parametrize("profile", ["a/b", "..", "", "/", "a b", "a\nb", "x" * 65, "-x"])
 def test_a_profile_that_is_no_name_is_a_usage_error_in_one_line(hermes, profile):
     done = hermes("-p", profile, "gateway", "status")
