@@ -2,7 +2,7 @@
 
 A stand-in is the gateway: a process that gateway.json names, but which has not said that it handles a signal. So the
 requester does all that it does for a real one up to the record, and nothing restarts. A stand-in is the supervisor,
-too: it answers the poke and does nothing. The rest of the command (the poke, the answer) is awaited and not counted,
+too: it answers the poke, holds the driver's lock and does nothing. The rest of the command (the poke, the answer) is awaited and not counted,
 and the record removed, before the next sample.
 """
 
@@ -21,6 +21,7 @@ from measure import Limits, Row, interleave
 from start_lines import CLICK
 
 from hermes_cli import environment
+from hermes_cli.intents import sign_of_life
 from hermes_cli.intents.request import compose, make_directories, submit
 from hermes_cli.paths import Paths
 from hermes_cli.programs import own
@@ -85,7 +86,9 @@ def _stand_in(bench: Bench, paths: Paths) -> Iterator[int]:
 @contextmanager
 def _supervisor(paths: Paths) -> Iterator[None]:
     lock = locks.take(f"{paths.supervisor}/lock")
+    driver = sign_of_life.begin(paths.queue.driver_lock, sign_of_life.LONG_STEP)  # or each requester waits for one
     assert lock is not None
+    assert driver is not None
     with selectors.DefaultSelector() as selector:
         control = Control(f"{paths.supervisor}/sock", selector, lambda call: call.answer({}))
         reading, writing = os.pipe()
@@ -99,6 +102,7 @@ def _supervisor(paths: Paths) -> Iterator[None]:
             thread.join()
             os.close(reading)
             control.close()
+            driver.end()
             lock.release()
 
 
