@@ -14,7 +14,7 @@ from hermes_cli.errors import CannotTellError, HermesError
 from hermes_cli.intents import desired
 from hermes_cli.intents import request as records
 from hermes_cli.paths import Paths, profiles, sibling
-from hermes_cli.programs import own
+from hermes_cli.programs import description, own
 from hermes_cli.restart import ask, send
 from hermes_cli.restart.cancel import cancel
 from hermes_cli.restart.one_by_one import ordered, why_not_ready
@@ -73,12 +73,18 @@ class Restarts:
         names = ordered(profiles(self._paths), order) if all_profiles else ()
         if self._is_needed():
             self._plan(self._paths, command, revision)
+        elif _is_elsewhere(self._paths):
+            self._say(f"{description.ELSEWHERE}, and keeps the code that it has: hermes gateway restart there")
         for name in names:
             owner = sibling(self._paths, name)
             if owner is self._paths:
                 continue
             if own.read_alive(owner) is None:
-                if os.path.exists(registered.path_of(owner)) and desired.seen(owner.desired) == "running":
+                if _is_elsewhere(owner):
+                    self._say(
+                        f"profile {name} is left alone, {description.ELSEWHERE}: hermes -p {name} gateway restart there"
+                    )
+                elif os.path.exists(registered.path_of(owner)) and desired.seen(owner.desired) == "running":
                     self._say(f"profile {name} is down, and left so: hermes -p {name} gateway status")
                 continue
             try:
@@ -229,3 +235,7 @@ class Restarts:
             return self._manager.status().installed
         except CannotTellError:
             return True
+
+
+def _is_elsewhere(paths: Paths) -> bool:
+    return description.is_elsewhere(paths.instance, description.read(paths.instance))
