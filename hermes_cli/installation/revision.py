@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hermes_cli.system.command import Running
+    from hermes_cli.system.command import Ended, Running
 
 GIT_TIMEOUT = 5.0
 _GRACE = 0.2  # seconds to end at SIGTERM: a question leaves nothing behind
@@ -30,19 +30,28 @@ class RevisionQuery:
         self._package = origin.package()
         self._is_asked = _git_above(self._package) is not None
         # A virtualenv may lie inside somebody else's checkout: its HEAD counts only if it tracks this package.
-        self._command = self._git("rev-parse", "HEAD", "HEAD:./__init__.py") if self._is_asked else None
+        self._command = self._ask() if self._is_asked else None
 
     def collect(self) -> str | None:
         """Return the short commit id, or the package's version outside a checkout.
 
-        None when git does not say within 5 s.
+        None when git does not say within 5 s, or is killed twice, which says nothing of the code.
         """
         if not self._is_asked:
             return version(self._package)
-        ended = self._command.collect(GIT_TIMEOUT, grace=_GRACE) if self._command is not None else None
-        if ended is None or ended.code is None:
+        ended = self._collect()
+        if ended is not None and ended.is_killed:
+            self._command = self._ask()
+            ended = self._collect()
+        if ended is None or ended.code is None or ended.is_killed:
             return None
         return (ended.out[:DIGITS] if ended.ok else "") or version(self._package)
+
+    def _ask(self) -> "Running | None":
+        return self._git("rev-parse", "HEAD", "HEAD:./__init__.py")
+
+    def _collect(self) -> "Ended | None":
+        return self._command.collect(GIT_TIMEOUT, grace=_GRACE) if self._command is not None else None
 
     def _git(self, *arguments: str) -> "Running | None":
         from hermes_cli.system.command import Running

@@ -38,6 +38,11 @@ class Ended(NamedTuple):
         return self.code == 0
 
     @property
+    def is_killed(self) -> bool:
+        """Say whether a signal ended it, so that it has said nothing of what it was asked."""
+        return self.code is not None and self.code < 0
+
+    @property
     def why(self) -> str:
         """Return the line on stderr that says why, or how it ended if it printed none there."""
         if self.code is None:

@@ -95,6 +95,15 @@ def test_a_git_that_hangs_is_not_waited_for_and_nothing_is_told(checkout, tmp_pa
     assert ask(checkout, _ASK_BRIEFLY, PATH=f"{tmp_path}:{os.environ['PATH']}") == "None"
 
 
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_git_that_is_killed_is_asked_once_more_and_makes_no_checkout_a_version(checkout, tmp_path, kills):
+    head, count = committed(checkout), tmp_path / "count"
+    tried = f'echo >>{count}; [ "$(wc -l <{count})" -gt {kills} ] && exec {shutil.which("git")} "$@"'
+    (tmp_path / "git").write_text(f"#!/bin/sh\n{tried}\nkill -KILL $$\n")
+    (tmp_path / "git").chmod(0o755)
+    assert ask(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}") == (head if kills == 1 else "None")
+
+
 def test_git_is_not_asked_whether_what_runs_is_still_installed(checkout, tmp_path):
     """Each status would start it, only to learn that nothing is stale."""
     head = committed(checkout)
