@@ -36,6 +36,7 @@ from hermes_cli.system.sockets import connect, peer_pid
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
+_NOBODY = (FileNotFoundError, ConnectionError)  # listens there, or it has hung up: it has just left, or begins
 _GLANCE = 0.3  # seconds without an answer after which a look asks whether the supervisor is stopped
 
 
@@ -285,7 +286,7 @@ class Embedded:
             return None
         try:  # without the watch, which costs ten times the exchange
             return self._exchange(request, timeout)
-        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        except _NOBODY:
             if locks.look(lock := f"{self._paths.supervisor}/lock") is None:
                 raise CannotTellError(f"no supervisor answers, and {lock} cannot be looked at") from None
         deadline = time.monotonic() + patience
@@ -293,7 +294,7 @@ class Embedded:
             while self._is_supervised():
                 try:
                     return self._exchange(request, timeout)
-                except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+                except _NOBODY:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise CannotTellError(
@@ -310,7 +311,7 @@ class Embedded:
         """Exchange one request for one answer. Raises OSError if nobody listens, CannotTellError if nobody answers."""
         try:
             return _exchange(f"{self._paths.supervisor}/sock", request, timeout)
-        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        except _NOBODY:
             raise
         except (OSError, ValueError) as error:
             self._silent = error.pid if isinstance(error, silence.NoAnswer) else None
