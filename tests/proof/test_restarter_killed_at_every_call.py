@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from support.faults import injected
 from support.faults.injected import Point, Strikes, chosen, kills, points, refusals
-from support.faults.places import fault
+from support.faults.places import all_of, fault
 from support.faults.recorded import need_strace
 from support.machines.installation import PATIENCE, Installation
 
@@ -24,7 +24,8 @@ from hermes_cli.services.job import restarter_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 NO_DRIVER = fault("skip", DriverRuns.demand)
-NO_SIGNAL = fault("skip", send.signal_target)  # the driver sends it: one more call to be struck at
+# The driver sends the signal: one more call to be struck at. Nor does the requester start a driver where it sees none.
+NO_SIGNAL = all_of(fault("skip", send.signal_target), fault("skip", send.look_after))
 
 
 class Restarter(NamedTuple):
