@@ -46,5 +46,5 @@ def hang_up(listener: socket.socket) -> None:
 def test_a_supervisor_that_hangs_up_has_left_and_is_not_one_that_does_not_answer(leaving: Paths) -> None:
     service = Embedded(leaving)
     for _ in range(ASKED):
-        with pytest.raises(CannotTellError, match="^no supervisor answers after 0 s"):
+        with pytest.raises(CannotTellError, match=r"^no supervisor answers after 0 s"):
             service._ask({"op": "status"}, 5.0, 0.0)
