@@ -171,11 +171,18 @@ def _drive(paths: "Paths", submitted: Submitted) -> None:
             from hermes_cli.installation import entry_points
 
             argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
-            submitted.manager(paths).run_outside("driver", argv, {})
+            try:
+                submitted.manager(paths).run_outside("driver", argv, {})
+            except (HermesError, OSError):  # better one that may go with the tree than none
+                _start(paths)
         else:
-            from hermes_cli.restart.wake import start_driver
+            _start(paths)
 
-            start_driver(paths, "poke")
+
+def _start(paths: "Paths") -> None:
+    from hermes_cli.restart.wake import start_driver
+
+    start_driver(paths, "poke")
 
 
 def _settle_as_failed(paths: "Paths", identifier: str, obstacle: str) -> None:

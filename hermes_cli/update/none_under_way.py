@@ -5,6 +5,7 @@ If an update shows later, its code may have been changed already. The driver beg
 
 from collections.abc import Callable
 
+from hermes_cli.errors import HermesError
 from hermes_cli.installation.revision import installed_revision
 from hermes_cli.intents.facts import Trial
 from hermes_cli.intents.protocols import NoUpdates
@@ -14,10 +15,17 @@ from hermes_cli.system import durable
 
 
 def is_any(paths: Paths) -> bool:
-    """Say whether an update of any profile has a journal, or an intent that waits here. Raises OSError."""
-    if any(durable.names_in(sibling(paths, name).updates_under_way) for name in profiles(paths)):
+    """Say whether an update of any profile has a journal, or an intent that waits here."""
+    if any(_has_journal(paths, name) for name in profiles(paths)):
         return True
     return any(intent.reason == UPDATE for intent in paths.queue.unsettled())
+
+
+def _has_journal(paths: Paths, name: str) -> bool:
+    try:
+        return bool(durable.names_in(sibling(paths, name).updates_under_way))
+    except HermesError:  # another profile's trouble holds up no restart of this one (rule 8)
+        return False
 
 
 class NoneUnderWay(NoUpdates):

@@ -71,10 +71,10 @@ class Restarts:
         Raises UsageError, and HermesError if the restart of the profile that updates cannot be asked for.
         """
         names = ordered(profiles(self._paths), order) if all_profiles else ()
-        if self._is_needed():
-            self._plan(self._paths, command, revision)
-        elif _is_elsewhere(self._paths):
+        if _is_elsewhere(self._paths):
             self._say(f"{description.ELSEWHERE}, and keeps the code that it has: hermes gateway restart there")
+        elif self._is_needed():
+            self._plan(self._paths, command, revision)
         for name in names:
             owner = sibling(self._paths, name)
             if owner is self._paths:

@@ -45,6 +45,13 @@ def test_a_journal_of_any_profile_is_one(paths: Paths, profile: str | None) -> N
     assert none_under_way.is_any(paths)
 
 
+def test_a_profile_that_may_not_be_used_holds_up_no_other(paths: Paths) -> None:
+    folder = Path(resolve("work").state)
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    assert not none_under_way.is_any(paths)
+
+
 @pytest.mark.parametrize("ask_it", [NoneUnderWay.recover, NoneUnderWay.change])
 def test_the_driver_begins_anew_once_it_is_asked_about_an_update(ask_it) -> None:
     renewed = []
