@@ -50,16 +50,21 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[tuple[int, ...] | Non
 
 
 @contextmanager
-def only_update(paths: Paths, say: "Callable[[str], object]") -> "Iterator[tuple[int, ...]]":
+def only_update(
+    paths: Paths, say: "Callable[[str], object]", begin_anew: "Callable[[], object]" = lambda: None
+) -> "Iterator[tuple[int, ...]]":
     """Take the locks from whoever does not update. Raises TryAgainError, which names the process that does, if one is known.
 
     Without one it is a driver, which finishes what was cut off and may have been started by this very command's look, or
-    the last git of an updater that was killed: both end by themselves. `say` tells a person that they are waited for.
+    the last git of an updater that was killed: both end by themselves. `say` tells a person that they are waited for, and
+    `begin_anew` is called when they have ended: they may have changed the code of which the caller has imported a part.
     """
     hints = [f"{path}.holder" for path in (paths.update_lock, installation.path())]
     for patience in (_AT_ONCE, _LEFT_BEHIND):
         with update_lock(paths, patience) as held:
             if held is not None:
+                if patience != _AT_ONCE:
+                    begin_anew()
                 _sign(hints[: len(held)])
                 yield held
                 return

@@ -82,7 +82,7 @@ class Update:
 
     def _update(self) -> None:
         """Do everything that needs the update lock; afterwards only the restarts are left to be carried out."""
-        with only_update(self._paths, self._report.say) as lock:
+        with only_update(self._paths, self._report.say, _execute_anew) as lock:
             # Also for --check: what is installed is not known while an update is half done.
             if recovery.finish_all(self._paths, lock, self._report.say):
                 _execute_anew()
