@@ -102,25 +102,27 @@ def read(paths: Paths, running: int | None = None) -> tuple[Run, ...]:
 
 def look(paths: Paths, running: int | None, described: Description | None) -> tuple[tuple[Run, ...], Series | None]:
     """Return the same, and the series of the last start; None where nothing is known. `described`: what gateway.json says."""
-    runs, document = _look(paths, running, described)
-    if runs and runs[-1].crashed and runs[-1].code is None and not _runs(document)[-1].crashed:
+    document, known, runs = _look(paths, running, described)
+    if known and known[-1].ended_at is None and runs[-1].crashed and runs[-1].code is None:
         # Nobody has said how it ended: the caller may have read gateway.json before it said so, or before it began.
-        runs, document = _look(paths, running, description.read(paths.instance))
-    return tuple(runs), _series(document, runs, len(_runs(document)))
+        document, known, runs = _look(paths, running, description.read(paths.instance))
+    return tuple(runs), _series(document, runs, len(known))
 
 
-def _look(paths: Paths, running: int | None, described: Description | None) -> tuple[list[Run], dict[str, Any]]:
+def _look(
+    paths: Paths, running: int | None, described: Description | None
+) -> tuple[dict[str, Any], list[Run], list[Run]]:
+    """Return the file, the runs in it, and the same with the end of the last one if that has ended."""
     document = _document(paths)
-    runs = _runs(document)
-    if (
-        not runs
-        or runs[-1].pid == running
-        or description.is_elsewhere(paths.instance, described)
-        or _is_alive(runs[-1])
-    ):
-        return runs, document
+    known = _runs(document)
+    if not known or known[-1].pid == running or description.is_elsewhere(paths.instance, described):
+        return document, known, known
+    # In another pid namespace its pid names another process, or none.
+    is_pid_ours = described is None or not described.is_elsewhere
+    if is_pid_ours and _is_alive(known[-1]):
+        return document, known, known
     now = Run(0, time.time(), process_table.boot_id(), began=boot_time())
-    return _ended(runs, own.described(described), now, ends.read(paths)), document
+    return document, known, _ended(known, own.described(described), now, ends.read(paths))
 
 
 def _is_alive(run: Run) -> bool:
@@ -131,7 +133,8 @@ def _is_alive(run: Run) -> bool:
         created = process_table.create_time(run.pid)
     except OSError:
         return False
-    return created is not None and time.time() - created >= run.lasted(time.time()) - _TOLERANCE
+    now = time.time()
+    return created is not None and now - created >= run.lasted(now) - _TOLERANCE
 
 
 def _series(document: dict[str, Any], runs: Sequence[Run], recorded: int) -> Series | None:

@@ -15,6 +15,7 @@ from hermes_cli.paths import Paths
 from hermes_cli.programs import description, ends, own, starts
 from hermes_cli.programs.ends import End
 from hermes_cli.programs.starts import Run, with_start
+from hermes_cli.system import process_table
 from hermes_cli.system.process import Identity
 
 FRESH = Run(9, 1000.0, "boot")
@@ -62,6 +63,16 @@ def test_a_pid_that_names_another_process_by_now_does_not_keep_a_run_alive(paths
     Path(starts.path_of(paths)).write_text(json.dumps(document))
     (run,), _ = starts.look(paths, None, None)
     assert run.crashed
+
+
+def test_the_pid_of_a_container_keeps_no_run_alive_out_here(paths: Paths) -> None:
+    starts.record(paths, os.getpid(), time.time())
+    own.write(paths, described("ready", pid=os.getpid()))
+    file = Path(paths.instance)
+    there = {description.NAMESPACE: (process_table.pid_namespace() or 0) + 1, "boot_id": process_table.boot_id()}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **there}))
+    (run,), _ = starts.look(paths, None, description.read(paths.instance))
+    assert run.crashed  # nobody holds its lock
 
 
 def test_what_a_gateway_said_after_the_caller_had_looked_counts(paths: Paths, gone: int) -> None:
