@@ -47,20 +47,17 @@ class RevisionQuery:
             return None
         return (ended.out[:DIGITS] if ended.ok else "") or version(self._package)
 
-    def _ask(self) -> "Running | None":
-        return self._git("rev-parse", "HEAD", "HEAD:./__init__.py")
-
     def _collect(self) -> "Ended | None":
         return self._command.collect(GIT_TIMEOUT, grace=_GRACE) if self._command is not None else None
 
-    def _git(self, *arguments: str) -> "Running | None":
+    def _ask(self) -> "Running | None":
         from hermes_cli.system.command import Running
 
         # GIT_DIR and the like, set by a git hook that started this process, name another repository.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         environment |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
         try:
-            return Running(["git", "-C", self._package, *arguments], environment)
+            return Running(["git", "-C", self._package, "rev-parse", "HEAD", "HEAD:./__init__.py"], environment)
         except OSError:
             return None
 

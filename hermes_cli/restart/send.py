@@ -167,22 +167,16 @@ def _drive(paths: "Paths", submitted: Submitted) -> None:
     with contextlib.suppress(HermesError, OSError):
         if submitted.obstacle is not None:
             _settle_as_failed(paths, submitted.id, submitted.obstacle)
-        elif submitted.in_tree:  # a driver of its own would go with the gateway's tree
-            from hermes_cli.installation import entry_points
+            return
+        from hermes_cli.installation import entry_points
+        from hermes_cli.restart.wake import start_driver
 
+        if submitted.in_tree:  # one that is started here may go with the gateway's tree; that is better than none
             argv = entry_points.argv(entry_points.RESTARTER, "-p", paths.profile, "--trigger", "poke")
-            try:
+            with contextlib.suppress(HermesError, OSError):
                 submitted.manager(paths).run_outside("driver", argv, {})
-            except (HermesError, OSError):  # better one that may go with the tree than none
-                _start(paths)
-        else:
-            _start(paths)
-
-
-def _start(paths: "Paths") -> None:
-    from hermes_cli.restart.wake import start_driver
-
-    start_driver(paths, "poke")
+                return
+        start_driver(paths, "poke")
 
 
 def _settle_as_failed(paths: "Paths", identifier: str, obstacle: str) -> None:

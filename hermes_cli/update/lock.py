@@ -51,7 +51,7 @@ def update_lock(paths: Paths, timeout: float) -> "Iterator[tuple[int, ...] | Non
 
 @contextmanager
 def only_update(
-    paths: Paths, say: "Callable[[str], object]", begin_anew: "Callable[[], object]" = lambda: None
+    paths: Paths, say: "Callable[[str], object]", begin_anew: "Callable[[], object]"
 ) -> "Iterator[tuple[int, ...]]":
     """Take the locks from whoever does not update. Raises TryAgainError, which names the process that does, if one is known.
 

@@ -2,8 +2,8 @@
 
 A stand-in is the gateway: a process that gateway.json names, but which has not said that it handles a signal. So the
 requester does all that it does for a real one up to the record, and nothing restarts. A stand-in is the supervisor,
-too: it answers the poke, holds the driver's lock and does nothing. The rest of the command (the poke, the answer) is awaited and not counted,
-and the record removed, before the next sample.
+too: it answers the poke, holds the driver's lock and does nothing. The rest of the command (the poke, the answer) is
+awaited and not counted, and the record removed, before the next sample.
 """
 
 import os

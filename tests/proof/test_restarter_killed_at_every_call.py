@@ -24,8 +24,8 @@ from hermes_cli.services.job import restarter_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600 if os.environ.get("HERMES_PROOF") == "full" else 900)]
 NO_DRIVER = fault("skip", DriverRuns.demand)
-# The driver sends the signal: one more call to be struck at. Nor does the requester start a driver where it sees none.
-NO_SIGNAL = all_of(fault("skip", send.signal_target), fault("skip", send.look_after))
+# The driver sends the signal, one more call to be struck at, and the requester starts none where it sees none.
+ONLY_THE_RECORD = all_of(fault("skip", send.signal_target), fault("skip", send.look_after))
 
 
 class Restarter(NamedTuple):
@@ -57,7 +57,7 @@ class Restarter(NamedTuple):
         hermes = self.hermes
         before, starts = hermes.ready(), hermes.starts()
         had = {one.intent.id for one in hermes.paths.queue.history()}
-        assert hermes.run("gateway", "restart", "--no-wait", fault=NO_SIGNAL).returncode == 0
+        assert hermes.run("gateway", "restart", "--no-wait", fault=ONLY_THE_RECORD).returncode == 0
         (asked,) = hermes.pending()
         done = self.run(options, self.struck)
         assert "Traceback" not in done.stderr, f"{said}\n{done.stderr}"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from support.faults.places import ONLY_A_DRIVER
 
+from hermes_cli.errors import UsageError
 from hermes_cli.intents import request
-from hermes_cli.paths import Paths, resolve
+from hermes_cli.paths import Paths, resolve, sibling
 from hermes_cli.update import none_under_way
 from hermes_cli.update.none_under_way import NoneUnderWay
 
@@ -45,10 +46,13 @@ def test_a_journal_of_any_profile_is_one(paths: Paths, profile: str | None) -> N
     assert none_under_way.is_any(paths)
 
 
-def test_a_profile_that_may_not_be_used_holds_up_no_other(paths: Paths) -> None:
-    folder = Path(resolve("work").state)
+def test_a_profile_that_may_not_be_used_holds_up_no_other(paths: Paths, tmp_path: Path) -> None:
+    folder = Path(paths.of("work").state)
     folder.mkdir(parents=True)
     folder.chmod(0o777)
+    tmp_path.chmod(0o755)  # a home that nobody else can enter makes up for it
+    with pytest.raises(UsageError):
+        sibling(paths, "work")
     assert not none_under_way.is_any(paths)
 
 

@@ -40,29 +40,3 @@ def test_nothing_that_fails_after_the_record_is_an_error(
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, record["id"], "")
     assert [intent.id for intent in paths.queue.unsettled()] == [record["id"]]
-
-
-_UNKNOWN = """
-import json, sys
-from hermes_cli.intents import request
-from hermes_cli.paths import resolve
-from hermes_cli.restart import send, wake
-paths, record, started = resolve(), json.loads(sys.argv[1]), []
-request.submit(paths.intents, record)
-wake.start_driver = lambda paths, trigger: started.append(trigger)
-send.begin(paths, send.Submitted(record))
-print(started)
-"""
-
-
-@pytest.mark.parametrize("in_tree", [True, False])
-def test_a_driver_is_started_where_no_manager_would_run_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_tree: bool
-) -> None:
-    monkeypatch.setenv("HERMES_HOME", str(tmp_path))
-    monkeypatch.setenv("HERMES_SERVICE_MANAGER", "nonsense")
-    monkeypatch.delenv("HERMES_PROFILE", raising=False)
-    record = compose("default", reason="manual", command="a test", target=None, in_tree=in_tree, drain_timeout=1.0)
-    argv = [sys.executable, "-c", _UNKNOWN, json.dumps(record)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.stdout, done.stderr) == ("['poke']\n", "")

@@ -1,6 +1,7 @@
 """Two installations with one home, and two homes of one installation: whose code is changed, and who is told."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from support.machines.interpreter import Interpreter
 
 from hermes_cli.restart import send
 from hermes_cli.system import locks
-from hermes_cli.update import proof
+from hermes_cli.update import proof, run
 
 pytestmark = pytest.mark.e2e
 BROKEN = {"hermes_cli/gateway/run.py": "raise RuntimeError('boom')\n"}
@@ -137,6 +138,18 @@ def test_a_lock_in_the_home_that_no_updater_has_signed_is_waited_for(hermes: Ins
         said, _ = updating.communicate(timeout=PATIENCE)
     assert updating.returncode == 0
     assert "already up to date" in said
+
+
+def test_who_has_waited_begins_anew_with_the_code_that_is_there_now(hermes: Installation) -> None:
+    """The driver that was waited for may have put other code in place of what the updater has imported."""
+    lock = locks.take(hermes.paths.update_lock)
+    assert lock is not None
+    with hermes.start("update", fault=fault("kill", run._execute_anew)) as updating:
+        assert updating.stdout is not None
+        assert updating.stdout.readline() == "waiting until what an update has left behind is finished\n"
+        lock.release()
+        updating.communicate(timeout=PATIENCE)
+    assert updating.returncode == -signal.SIGKILL
 
 
 def test_an_update_whose_code_was_put_back_by_another_home_has_not_restarted_on_it(

@@ -64,7 +64,7 @@ _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _CODE = re.compile(r"error code[ =]+(\d+)")
 # A check of every page costs a few milliseconds for this much; beyond it SQLite finds damage when it meets it.
 _CHECKED_SIZE = 8 * 1024 * 1024
-# Of pages that are kept: the check at the start would otherwise leave 2 MB of them, as much as the file has grown to.
+# Bytes of pages that SQLite may keep. By itself it keeps 2 MB, and the check at the start would fill them.
 _CACHE = 256 * 1024
 _ASIDE = 3  # corrupt files that are kept
 

@@ -36,7 +36,10 @@ from hermes_cli.system.sockets import connect, peer_pid
 _CALL = 5.0  # seconds for one exchange with the supervisor
 _LOOK_AGAIN = 0.5  # seconds; a supervisor that begins to listen wakes the caller, one that ends may not
 _SPAWN = 15.0  # seconds for a new supervisor to answer
-_NOBODY = (FileNotFoundError, ConnectionError)  # listens there, or it has hung up: it has just left, or begins
+_NOBODY = (
+    FileNotFoundError,
+    ConnectionError,
+)  # nobody listens, or it hung up: a supervisor that begins, or has just left
 _GLANCE = 0.3  # seconds without an answer after which a look asks whether the supervisor is stopped
 
 
